@@ -1,0 +1,52 @@
+# The commands of this project. `demo` and `test` need no preparation: only Python 3.11, make
+# and a package index. PYTHON=… chooses the interpreter, ARGS=… is handed to the command.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check lab notebooks bench constraints
+
+PYTHON ?=
+ARGS ?=
+bin := .venv/bin
+
+# The kernel of every notebook is the one in .venv, whatever else is installed on the machine.
+export PYTHON
+export JUPYTER_PREFER_ENV_PATH := 1
+unexport PYTHONPATH PYTHONHOME JUPYTER_PATH
+
+# An address that was set for real work must not receive the demo's or the tests' jobs.
+offline := AITK_URL=
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: ## run every notebook against an embedded training server; results go to runs/
+	@sh .ci/venv base
+	@$(offline) $(bin)/aitk-nb demo $(ARGS)
+
+test: ## run all tests, the notebooks compared with their stored outputs included
+	@sh .ci/venv test
+	@$(offline) $(bin)/python -m pytest --nbval --nbval-current-env \
+	    --nbval-sanitize-with tests/notebooks/sanitize.cfg $(or $(ARGS),tests notebooks)
+
+check: ## formatting, lint, types, and which module may import which
+	@sh .ci/venv dev
+	$(bin)/ruff format --check .
+	$(bin)/ruff check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+lab: ## open the notebooks in JupyterLab
+	@sh .ci/venv lab
+	@cd notebooks && ../$(bin)/jupyter lab $(ARGS)
+
+notebooks: ## run the notebooks again and store their new outputs
+	@sh .ci/venv test
+	@$(offline) $(bin)/python tests/notebooks/rewrite.py $(ARGS)
+
+bench: ## measure import time, upload and download
+	@sh .ci/venv test
+	@set -e; for bench in tests/benchmarks/bench_*.py; do $(offline) $(bin)/python "$$bench" $(ARGS); done
+
+constraints: ## resolve all extras anew, in a folder of their own, and write constraints.txt
+	@sh .ci/freeze

@@ -1,0 +1,82 @@
+"""Train LoRAs on a remote AI Toolkit server from Jupyter.
+
+>>> import aitk_nb
+>>> client = aitk_nb.connect()                                       # doctest: +SKIP
+>>> dataset = client.datasets.upload("photos")                       # doctest: +SKIP
+>>> params = aitk_nb.TrainingParams(name="cat", dataset=dataset.name)  # doctest: +SKIP
+>>> job = client.jobs.start(params)                                  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aitk_nb.client import AIToolkitClient, connect
+    from aitk_nb.errors import AitkError
+    from aitk_nb.examples import photos
+    from aitk_nb.job import Job
+    from aitk_nb.local_dataset import LocalDataset
+    from aitk_nb.lora import inspect
+    from aitk_nb.losses import LossHistory
+    from aitk_nb.models import Ability, Flavour, JobState, JobStatus
+    from aitk_nb.settings import Connection, Secret
+    from aitk_nb.training import TrainingParams
+    from aitk_nb.views.loss_plot import plot_loss
+
+# Nothing is imported until it is used: `import aitk_nb` is quick, and loads neither pandas nor
+# matplotlib for somebody who only lists jobs.
+_HOMES = {
+    "AIToolkitClient": "client",
+    "Ability": "models",
+    "AitkError": "errors",
+    "Connection": "settings",
+    "Flavour": "models",
+    "Job": "job",
+    "JobState": "models",
+    "JobStatus": "models",
+    "LocalDataset": "local_dataset",
+    "LossHistory": "losses",
+    "Secret": "settings",
+    "TrainingParams": "training",
+    "connect": "client",
+    "inspect": "lora",
+    "photos": "examples",
+    "plot_loss": "views.loss_plot",
+}
+
+__all__ = [
+    "AIToolkitClient",
+    "Ability",
+    "AitkError",
+    "Connection",
+    "Flavour",
+    "Job",
+    "JobState",
+    "JobStatus",
+    "LocalDataset",
+    "LossHistory",
+    "Secret",
+    "TrainingParams",
+    "connect",
+    "inspect",
+    "photos",
+    "plot_loss",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("aitk-nb")
+    if name in _HOMES:
+        value = getattr(import_module(f"aitk_nb.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'aitk_nb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
