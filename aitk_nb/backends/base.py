@@ -1,0 +1,162 @@
+"""What every kind of server can be asked, whatever it answers on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from aitk_nb.models import (
+    Ability,
+    DatasetInfo,
+    Flavour,
+    Gpu,
+    JobDraft,
+    JobState,
+    LogChunk,
+    LossPage,
+    RemoteFile,
+    Sample,
+)
+
+__all__ = ["Backend", "Progress", "Upload"]
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and the bytes in all; from any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A local file and the name under which the server is to keep it."""
+
+    source: Path
+    name: str
+    size: int
+    """Bytes."""
+
+
+class Backend(Protocol):
+    """One server. A method whose ability is missing raises `NotSupported`.
+
+    Besides what is said below, every method raises `ConnectionFailed`, `ServerNotReady`,
+    `Unauthorized`, `Rejected` or `UnexpectedReply`.
+    """
+
+    @property
+    def url(self) -> str:
+        """The server's address, without secrets."""
+        ...
+
+    @property
+    def flavour(self) -> Flavour:
+        """Which face of AI Toolkit this is."""
+        ...
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What this server can do."""
+        ...
+
+    def list_datasets(self) -> tuple[str, ...]:
+        """Return the names of the datasets, sorted."""
+        ...
+
+    def get_dataset(self, name: str) -> DatasetInfo:
+        """Return a dataset with its captions; `NotFound` when there is none."""
+        ...
+
+    def server_names(self, dataset: str, files: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+        """Return the names that the server will give to a dataset and to its files."""
+        ...
+
+    def missing(
+        self, dataset: str, files: Sequence[Upload]
+    ) -> tuple[tuple[Upload, ...], tuple[Upload, ...]]:
+        """Return those of `files` that the server lacks, and those it has with other content."""
+        ...
+
+    def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
+        """Make the dataset if need be, and send `files`; `TransferFailed` for those that fail."""
+        ...
+
+    def list_jobs(self) -> tuple[JobState, ...]:
+        """Return the training jobs, newest first."""
+        ...
+
+    def get_job(self, name: str) -> JobState:
+        """Return the job as it stands now; `NotFound` when there is none."""
+        ...
+
+    def create_job(self, draft: JobDraft) -> JobState:
+        """Create a job without starting it; `JobConflict` when the name is taken."""
+        ...
+
+    def update_job(self, state: JobState, draft: JobDraft) -> JobState:
+        """Give a job that does not run another config."""
+        ...
+
+    def start_job(self, state: JobState) -> None:
+        """Put the job at the end of its queue, and let the queue run."""
+        ...
+
+    def stop_job(self, state: JobState) -> None:
+        """Ask a job to stop; takes it out of the queue if it has not begun."""
+        ...
+
+    def has_exited(self, state: JobState) -> bool:
+        """Return whether a stopped job has let go of the GPU and of its files."""
+        ...
+
+    def delete_job(self, state: JobState) -> None:
+        """Delete the job and its folder; only for a job that has exited."""
+        ...
+
+    def save_now(self, state: JobState) -> None:
+        """Ask for a checkpoint at the end of the next step."""
+        ...
+
+    def sample_now(self, state: JobState) -> None:
+        """Ask for samples at the end of the next step."""
+        ...
+
+    def read_log(self, state: JobState, offset: int | None) -> LogChunk:
+        """Return the log from a byte offset on, or its end when `offset` is None."""
+        ...
+
+    def loss_keys(self, state: JobState) -> tuple[str, ...]:
+        """Return the names of the logged metrics; empty before the first value."""
+        ...
+
+    def read_losses(self, state: JobState, key: str, since_step: int | None) -> Iterator[LossPage]:
+        """Yield all points of one metric after `since_step`, page by page, oldest first."""
+        ...
+
+    def list_files(self, state: JobState) -> tuple[RemoteFile, ...]:
+        """Return checkpoints and optimizer state."""
+        ...
+
+    def list_samples(self, state: JobState) -> tuple[Sample, ...]:
+        """Return the sample pictures, oldest first."""
+        ...
+
+    def download(self, path: str, target: Path, progress: Progress) -> int:
+        """Fetch a file of the server to `target`, whole or not at all; return its bytes."""
+        ...
+
+    def open_range(self, path: str) -> AbstractContextManager[Callable[[int, int], bytes]]:
+        """Return a reader `read(start, length)` of a file of the server."""
+        ...
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return the server's GPUs; empty when it has none."""
+        ...
+
+    def meta(self) -> Mapping[str, str]:
+        """Return harmless facts worth showing, such as the version."""
+        ...
+
+    def close(self) -> None:
+        """Close connections; the backend is not used any more."""
+        ...

@@ -1,0 +1,95 @@
+"""Which flavour of server answers at an address; told without sending a token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from aitk_nb.backends.http import Http
+from aitk_nb.errors import (
+    AitkError,
+    NotSupported,
+    Rejected,
+    ServerNotReady,
+    Unauthorized,
+    UnexpectedReply,
+)
+from aitk_nb.models import Flavour
+from aitk_nb.settings import Connection
+
+__all__ = ["detect", "refuse_gradio"]
+
+# Addresses are copied from a browser's address bar; these are pages of the web UI, not base paths.
+PAGES = ("/dashboard", "/jobs", "/datasets", "/settings")
+
+
+def detect(connection: Connection) -> tuple[Flavour, Connection]:
+    """Return the flavour that answers, and the connection with the address it answers at.
+
+    Asks for `/api/auth` (web UI) and `/config` (Gradio), which answer with or without a token.
+
+    Raises:
+        ConnectionFailed: nobody answers.
+        ServerNotReady: something else answers, such as the page of a booting pod.
+    """
+    plain = replace(connection, token=None, login=None)
+    http = Http(plain, attempts=3)
+    try:
+        if _is_webui(http):
+            return Flavour.WEBUI, connection
+        if _is_gradio(http):
+            return Flavour.GRADIO, connection
+        seen = _seen(http)
+    finally:
+        http.close()
+    for page in PAGES:
+        base, found, rest = connection.url.rpartition(page)
+        if found and (not rest or rest.startswith("/")):
+            return detect(replace(connection, url=base))
+    raise ServerNotReady(connection.url, seen)
+
+
+def refuse_gradio(url: str) -> NotSupported:
+    """Return the error that says what holds for Gradio servers today."""
+    return NotSupported(
+        "be driven by this version of aitk-nb",
+        "Gradio",
+        f"{url} is the older Gradio app of AI Toolkit. Start AI Toolkit's own web UI on that "
+        "machine (`npm run build_and_start` in its ui folder, port 8675) and connect to that.",
+    )
+
+
+def _is_webui(http: Http) -> bool:
+    body = _ask(http, "/api/auth")
+    if body is None:
+        return False
+    if isinstance(body, Unauthorized):
+        return True
+    return isinstance(body, dict) and "isAuthenticated" in body
+
+
+def _is_gradio(http: Http) -> bool:
+    body = _ask(http, "/config")
+    # A Gradio app with a login answers 401 here, and the web UI has no such page.
+    if isinstance(body, Unauthorized):
+        return True
+    return isinstance(body, dict) and "version" in body and "components" in body
+
+
+def _ask(http: Http, path: str) -> Any:
+    """Return the JSON at `path`, the `Unauthorized` it gave, or None for anything else."""
+    try:
+        return http.get_json(path, what="say what it is")
+    except Unauthorized as exc:
+        return exc
+    except (Rejected, UnexpectedReply):
+        return None
+
+
+def _seen(http: Http) -> str:
+    try:
+        response = http.read("GET", "/", what="show its first page")
+    except AitkError as exc:
+        return f"'{exc}'"
+    kind = response.headers.get("content-type", "something").split(";")[0]
+    return f"with {kind}"

@@ -1,0 +1,350 @@
+"""AI Toolkit's own web UI, spoken to by its REST API (port 8675)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from aitk_nb.backends import transfer, webui_paths, webui_wire
+from aitk_nb.backends.base import Progress, Upload
+from aitk_nb.backends.http import Http
+from aitk_nb.backends.webui_datasets import WebUIDatasets
+from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
+from aitk_nb.models import (
+    Ability,
+    DatasetInfo,
+    Flavour,
+    Gpu,
+    JobDraft,
+    JobState,
+    JobStatus,
+    LogChunk,
+    LossPage,
+    RemoteFile,
+    Sample,
+    check_name,
+)
+
+__all__ = ["WebUI"]
+
+LOSS_PAGE = 20_000
+"""Points per request; the server caps a page at this number without saying so."""
+
+TAIL = 4096
+"""Bytes at the end of the log in which the last words of a process stand."""
+
+LAST_WORDS = ("Job stopped", "Job process terminated", "Job process exited")
+
+
+class WebUI:
+    """One AI Toolkit web UI."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self._datasets = WebUIDatasets(http)
+        self._ids: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<WebUI {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """The server's address, without secrets."""
+        return self._http.url
+
+    @property
+    def flavour(self) -> Flavour:
+        """Always `Flavour.WEBUI`."""
+        return Flavour.WEBUI
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """Everything that there is."""
+        return frozenset(Ability)
+
+    def close(self) -> None:
+        """Close connections."""
+        self._http.close()
+
+    # -- datasets ----------------------------------------------------------------------------
+
+    def list_datasets(self) -> tuple[str, ...]:
+        """Return the names of the datasets, sorted."""
+        return self._datasets.list()
+
+    def get_dataset(self, name: str) -> DatasetInfo:
+        """Return a dataset with its captions."""
+        return self._datasets.get(name)
+
+    def server_names(self, dataset: str, files: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+        """Return the names that the server gives to a dataset and to its files."""
+        renamed = tuple(webui_paths.file_name(file) for file in files)
+        return webui_paths.dataset_name(dataset), renamed
+
+    def missing(
+        self, dataset: str, files: Sequence[Upload]
+    ) -> tuple[tuple[Upload, ...], tuple[Upload, ...]]:
+        """Return those of `files` that the server lacks, and those it has with other content."""
+        return self._datasets.missing(dataset, files)
+
+    def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
+        """Make the dataset if need be, and send `files`."""
+        self._datasets.upload(dataset, files, progress)
+
+    # -- jobs --------------------------------------------------------------------------------
+
+    def list_jobs(self) -> tuple[JobState, ...]:
+        """Return the training jobs, newest first."""
+        body = self._http.get_json("/api/jobs", what="list the jobs", params={"job_type": "train"})
+        if not isinstance(body, dict) or not isinstance(body.get("jobs"), list):
+            raise UnexpectedReply("list the jobs", "no list of jobs")
+        states = tuple(webui_wire.job_state(row) for row in body["jobs"])
+        self._ids |= {state.name: state.id for state in states if state.id}
+        return states
+
+    def get_job(self, name: str) -> JobState:
+        """Return the job as it stands now."""
+        if name in self._ids:
+            # One row instead of all; it is null when the job was deleted, and has another name
+            # when it was renamed.
+            row = self._http.get_json(
+                "/api/jobs", what=f"show the job {name}", params={"id": self._ids[name]}
+            )
+            if row is not None and (state := webui_wire.job_state(row)).name == name:
+                return state
+            del self._ids[name]
+        states = self.list_jobs()
+        for state in states:
+            if state.name == name:
+                return state
+        raise NotFound("job", name, [state.name for state in states])
+
+    def create_job(self, draft: JobDraft) -> JobState:
+        """Create a job without starting it."""
+        return self._save(draft, None)
+
+    def update_job(self, state: JobState, draft: JobDraft) -> JobState:
+        """Give a job that does not run another config."""
+        return self._save(draft, self._id(state))
+
+    def _save(self, draft: JobDraft, job_id: str | None) -> JobState:
+        check_name("job", draft.name)
+        body = {
+            "id": job_id,
+            "name": draft.name,
+            "gpu_ids": draft.gpu_ids,
+            "job_config": self._with_paths(draft),
+        }
+        try:
+            row = self._http.post_json("/api/jobs", body, what=f"save the job {draft.name}")
+        except Rejected as exc:
+            if exc.status == 409:
+                raise JobConflict(draft.name, [exc.reply]) from exc
+            raise
+        state = webui_wire.job_state(row)
+        if state.id:
+            self._ids[state.name] = state.id
+        return state
+
+    def _with_paths(self, draft: JobDraft) -> dict[str, Any]:
+        """Return the job config with the server's paths in it.
+
+        With another training folder than the server's own, the run would complete and its files,
+        samples and losses would stay empty.
+        """
+        folders = self._datasets.folders()
+        config = copy.deepcopy(dict(draft.config))
+        process = config["config"]["process"][0]
+        process["training_folder"] = folders["TRAINING_FOLDER"]
+        for dataset in process["datasets"]:
+            name = check_name("dataset", dataset["folder_path"])
+            dataset["folder_path"] = webui_paths.join(folders["DATASETS_FOLDER"], name)
+        return config
+
+    def start_job(self, state: JobState) -> None:
+        """Put the job at the end of its queue, and let the queue run.
+
+        In that order: a queue that is started empty switches itself off within a second.
+        """
+        self._act(state, "start", f"start the job {state.name}")
+        queue = quote(state.gpu_ids, safe="")
+        try:
+            self._http.act(f"/api/queue/{queue}/start", what=f"start the queue {state.gpu_ids}")
+        except UnexpectedReply:
+            # Servers from before October 2025 have no queue; their start spawns the trainer.
+            if self._has(f"/api/queue/{queue}/start"):
+                raise
+
+    def stop_job(self, state: JobState) -> None:
+        """Ask a job to stop; takes it out of the queue if it has not begun."""
+        if state.status is JobStatus.QUEUED or (state.status.is_active and state.pid is None):
+            # `stop` only sets a flag on a job without a process, and it starts later all the same.
+            self._act(state, "mark_stopped", f"take {state.name} out of the queue")
+        elif state.status is JobStatus.RUNNING:
+            # On any other status the signal goes to a process id that may be somebody else's.
+            self._act(state, "stop", f"stop the job {state.name}")
+
+    def has_exited(self, state: JobState) -> bool:
+        """Return whether a stopped job's process has written its last words."""
+        if state.status.is_active:
+            return False
+        if state.status is not JobStatus.STOPPED or state.pid is None:
+            return True
+        tail = self._log_tail(state)
+        return not tail or any(words in tail for words in LAST_WORDS)
+
+    def _log_tail(self, state: JobState) -> str:
+        folder = self._datasets.folders()["TRAINING_FOLDER"]
+        size = self._datasets.size(webui_paths.join(folder, state.name, "log.txt"))
+        if not size:
+            return ""
+        return self.read_log(state, max(0, size - TAIL)).text
+
+    def delete_job(self, state: JobState) -> None:
+        """Delete the job and its folder; only for a job that has exited."""
+        check_name("job", state.name)
+        self._act(state, "delete", f"delete the job {state.name}")
+        self._ids.pop(state.name, None)
+
+    def save_now(self, state: JobState) -> None:
+        """Ask for a checkpoint at the end of the next step."""
+        self._act(state, "save_now", f"save {state.name} now")
+
+    def sample_now(self, state: JobState) -> None:
+        """Ask for samples at the end of the next step."""
+        self._act(state, "sample_now", f"make samples of {state.name} now")
+
+    def _act(self, state: JobState, action: str, what: str) -> None:
+        try:
+            self._http.act(f"{self._path(state)}/{action}", what=what)
+        except Rejected as exc:
+            if exc.status == 404:
+                raise NotFound("job", state.name) from exc
+            raise
+
+    # -- what a job leaves behind -------------------------------------------------------------
+
+    def read_log(self, state: JobState, offset: int | None) -> LogChunk:
+        """Return the log from a byte offset on, or its end when `offset` is None."""
+        params = {} if offset is None else {"offset": offset}
+        body = self._read(state, "log", params)
+        try:
+            text = str(body["log"])
+            # Servers from before July 2026 answer the whole log each time, without an offset.
+            return LogChunk(text, int(body.get("offset", 0)), bool(body.get("reset", True)))
+        except (KeyError, TypeError, ValueError) as exc:
+            raise UnexpectedReply("show the log", "no log") from exc
+
+    def loss_keys(self, state: JobState) -> tuple[str, ...]:
+        """Return the names of the logged metrics; empty before the first value."""
+        try:
+            return webui_wire.loss_page(self._read(state, "loss", {"limit": 1})).keys
+        except Rejected as exc:
+            if exc.status == 500 and not exc.reply:
+                # The trainer has made the database and not yet its tables.
+                return ()
+            raise
+
+    def read_losses(self, state: JobState, key: str, since_step: int | None) -> Iterator[LossPage]:
+        """Yield all points of one metric after `since_step`, page by page, oldest first."""
+        since = since_step
+        while True:
+            params: dict[str, str | int] = {"key": key, "limit": LOSS_PAGE}
+            if since is not None:
+                params["since_step"] = since
+            page = webui_wire.loss_page(self._read(state, "loss", params))
+            yield page
+            if len(page.points) < LOSS_PAGE:
+                return
+            since = page.points[-1].step
+
+    def list_files(self, state: JobState) -> tuple[RemoteFile, ...]:
+        """Return checkpoints and optimizer state."""
+        return webui_wire.remote_files(self._read(state, "files", {}))
+
+    def list_samples(self, state: JobState) -> tuple[Sample, ...]:
+        """Return the sample pictures, oldest first."""
+        return webui_wire.samples(self._read(state, "samples", {}))
+
+    def download(self, path: str, target: Path, progress: Progress) -> int:
+        """Fetch a file of the server to `target`, whole or not at all; return its bytes."""
+        size = self._datasets.size(path)
+        if size is None:
+            raise NotFound("file", webui_paths.base_name(path))
+        url = webui_paths.file_url(path)
+
+        @contextmanager
+        def piece(start: int, end: int) -> Iterator[Iterator[bytes]]:
+            with self._range(url, start, end) as response:
+                yield response.iter_raw(2**18)
+
+        return transfer.fetch(piece, size, target, progress)
+
+    @contextmanager
+    def open_range(self, path: str) -> Iterator[Callable[[int, int], bytes]]:
+        """Return a reader `read(start, length)` of a file of the server."""
+        url = webui_paths.file_url(path)
+
+        def read(start: int, length: int) -> bytes:
+            with self._range(url, start, start + length) as response:
+                return b"".join(response.iter_raw())
+
+        yield read
+
+    @contextmanager
+    def _range(self, url: str, start: int, end: int) -> Iterator[Any]:
+        headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+        with self._http.stream(url, what="send a file", headers=headers) as response:
+            whole = response.status_code != 206
+            if whole and (start or int(response.headers.get("content-length", -1)) != end):
+                raise UnexpectedReply("send a part of a file", "the whole file")
+            yield response
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return the server's GPUs; empty when it has none."""
+        return webui_wire.gpus(self._http.get_json("/api/gpu", what="list its GPUs"))
+
+    def meta(self) -> Mapping[str, str]:
+        """Return nothing: the web UI has no endpoint that tells its version."""
+        return {}
+
+    # -- shared ------------------------------------------------------------------------------
+
+    def _read(self, state: JobState, leaf: str, params: Mapping[str, str | int]) -> Any:
+        what = f"show the {leaf} of {state.name}"
+        path = f"{self._path(state)}/{leaf}"
+        try:
+            return self._http.get_json(path, what=what, params=params)
+        except Rejected as exc:
+            if exc.status == 404:
+                raise NotFound("job", state.name) from exc
+            raise
+        except UnexpectedReply as exc:
+            if self._has(path):
+                raise
+            raise NotSupported(
+                f"show the {leaf} of a job", "web UI this old", "Update AI Toolkit on the server."
+            ) from exc
+
+    def _has(self, path: str) -> bool:
+        """Return whether the endpoint exists: no endpoint has PUT, and one that exists says 405."""
+        try:
+            self._http.read("PUT", path, what="tell whether it has an endpoint")
+        except Rejected as exc:
+            return exc.status == 405
+        except UnexpectedReply:
+            return False
+        return True
+
+    def _path(self, state: JobState) -> str:
+        return f"/api/jobs/{quote(self._id(state), safe='')}"
+
+    def _id(self, state: JobState) -> str:
+        job_id = state.id or self._ids.get(state.name) or self.get_job(state.name).id
+        if not job_id:
+            raise NotFound("job", state.name)
+        return job_id

@@ -1,0 +1,150 @@
+"""The web UI's JSON turned into our values; the one place that knows its keys."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aitk_nb.backends.webui_paths import base_name
+from aitk_nb.errors import UnexpectedReply
+from aitk_nb.models import Gpu, JobState, JobStatus, LossPage, LossPoint, RemoteFile, Sample
+
+__all__ = ["gpus", "job_state", "loss_page", "remote_files", "samples"]
+
+_SAMPLE = re.compile(r"^(?P<ms>\d+)__(?P<step>\d+)_(?P<index>\d+)\.\w+$")
+
+
+def job_state(row: object) -> JobState:
+    """Return the job of one row.
+
+    Raises:
+        UnexpectedReply: it is no row of a job.
+    """
+    if not isinstance(row, dict) or not isinstance(row.get("name"), str):
+        raise UnexpectedReply("show a job", "something else than a job")
+    config = _config(row.get("job_config"))
+    raw = str(row.get("status") or "")
+    status = JobStatus(raw)
+    stop = bool(row.get("stop"))
+    if status is JobStatus.RUNNING and stop:
+        # No current server writes "stopping": it is a running job that was asked to stop.
+        status = JobStatus.STOPPING
+    step = _int(row.get("step"))
+    info = str(row.get("info") or "")
+    return JobState(
+        name=row["name"],
+        status=status,
+        step=step,
+        total_steps=_int(row.get("total_steps")) or _configured_steps(config),
+        info=info,
+        speed=str(row.get("speed_string") or ""),
+        gpu_ids=str(row.get("gpu_ids") or ""),
+        raw_status=raw,
+        id=str(row["id"]) if row.get("id") else None,
+        pid=_int(row.get("pid")) or None,
+        stop_requested=stop,
+        save_requested=bool(row.get("save_now")),
+        never_started=status is JobStatus.STOPPED and not (step or info or stop or row.get("pid")),
+        config=config,
+    )
+
+
+def _config(text: object) -> Mapping[str, Any]:
+    try:
+        config = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _configured_steps(config: Mapping[str, Any]) -> int | None:
+    try:
+        return _int(config["config"]["process"][0]["train"]["steps"]) or None
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _int(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
+
+
+def loss_page(body: object) -> LossPage:
+    """Return one page of a metric.
+
+    Raises:
+        UnexpectedReply: it is no such page.
+    """
+    try:
+        points = tuple(_point(point) for point in body["points"])  # type: ignore[index]
+        return LossPage(
+            key=str(body["key"]),  # type: ignore[index]
+            keys=tuple(str(key) for key in body["keys"]),  # type: ignore[index]
+            points=points,
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise UnexpectedReply("tell the losses", "no page of points") from exc
+
+
+def _point(point: Mapping[str, Any]) -> LossPoint:
+    value = point["value"]
+    return LossPoint(
+        step=int(point["step"]),
+        wall_time=float(point["wall_time"] or 0.0),
+        value=math.nan if value is None else float(value),
+    )
+
+
+def remote_files(body: object) -> tuple[RemoteFile, ...]:
+    """Return the files of a job.
+
+    Raises:
+        UnexpectedReply: it is no list of files.
+    """
+    try:
+        return tuple(
+            RemoteFile(base_name(str(file["path"])), int(file["size"]), str(file["path"]))
+            for file in body["files"]  # type: ignore[index]
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise UnexpectedReply("list the files of a job", "no list of files") from exc
+
+
+def samples(body: object) -> tuple[Sample, ...]:
+    """Return the samples of a job, oldest first.
+
+    Raises:
+        UnexpectedReply: it is no list of samples.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("samples"), list):
+        raise UnexpectedReply("list the samples of a job", "no list of samples")
+    found = [_sample(str(path)) for path in body["samples"]]
+    return tuple(sorted(found, key=lambda sample: (sample.step, sample.index, sample.name)))
+
+
+def _sample(path: str) -> Sample:
+    name = base_name(path)
+    match = _SAMPLE.match(name)
+    if not match:
+        return Sample(name, -1, -1, path)
+    return Sample(name, int(match["step"]), int(match["index"]), path)
+
+
+def gpus(body: object) -> tuple[Gpu, ...]:
+    """Return the GPUs; empty when the server has none or cannot tell."""
+    found = body.get("gpus") if isinstance(body, dict) else None
+    return tuple(_gpu(gpu) for gpu in found or () if isinstance(gpu, dict))
+
+
+def _gpu(gpu: Mapping[str, Any]) -> Gpu:
+    memory = gpu.get("memory") or {}
+    return Gpu(
+        index=_int(gpu.get("index")),
+        name=str(gpu.get("name") or ""),
+        memory_total=_int(memory.get("total")),
+        memory_used=_int(memory.get("used")),
+        utilization=(gpu.get("utilization") or {}).get("gpu"),
+        temperature=gpu.get("temperature"),
+    )

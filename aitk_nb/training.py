@@ -1,0 +1,167 @@
+"""What the user chooses for a training, as one validated value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from aitk_nb import presets
+from aitk_nb.errors import InvalidParams
+from aitk_nb.job_config import parse_extra
+from aitk_nb.models import name_problem
+
+__all__ = ["TrainingParams"]
+
+
+def _listed(value: object) -> object:
+    """Take one value, or a comma-separated text of numbers, where a list is meant."""
+    if isinstance(value, str) and re.fullmatch(r"[\d\s,]+", value):
+        return [part for part in re.split(r"[\s,]+", value) if part]
+    return [value] if isinstance(value, int | str) else value
+
+
+class TrainingParams(BaseModel):
+    """The parameters of one training; the same names in notebooks and on the command line.
+
+    Raises:
+        InvalidParams: with one entry for each field that cannot be used.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the job, and of its output folder on the server")
+    dataset: str = Field(description="Name of the dataset on the server")
+    extra_datasets: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (), description="More datasets to train on as well"
+    )
+    arch: str = Field("flex1", description="Architecture, as AI Toolkit calls it")
+    base_model: str = Field("", description="Base model; empty means the architecture's own")
+    steps: int = Field(3000, ge=1, le=10_000_000, description="Optimiser steps")
+    learning_rate: float = Field(1e-4, gt=0, lt=10, description="Peak learning rate")
+    batch_size: int = Field(1, ge=1, le=1024, description="Images in one step")
+    rank: int = Field(32, ge=1, le=4096, description="Rank of the LoRA")
+    alpha: int = Field(0, ge=0, le=4096, description="Scale of the LoRA; 0 means equal to rank")
+    resolution: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(
+        (512, 768, 1024), min_length=1, description="Edge lengths in pixels to train at"
+    )
+    trigger_word: str = Field("", description="Word that calls the LoRA; replaces [trigger]")
+    save_every: int = Field(250, ge=1, description="Steps between checkpoints")
+    sample_every: int = Field(250, ge=1, description="Steps between samples")
+    prompts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (), description="Prompts for samples; none means no samples"
+    )
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of training and samples")
+    gpu_ids: str = Field("0", description="GPUs of the server, such as 0 or 0,1 or mps")
+    extra: str = Field("", description="YAML merged deep into the job config")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(
+        cls, data: Any, handler: ModelWrapValidatorHandler[TrainingParams]
+    ) -> TrainingParams:
+        try:
+            params = handler(data)
+        except ValidationError as exc:
+            # Without the cause: its text repeats the same in words of the library.
+            raise InvalidParams(dict(map(_problem, exc.errors()))) from None
+        if why := _arch_problem(params.arch, params.base_model):
+            raise InvalidParams({"arch": why})
+        return params
+
+    @field_validator("name", "dataset")
+    @classmethod
+    def _safe_name(cls, value: str) -> str:
+        if why := name_problem(value):
+            raise ValueError(why)
+        return value
+
+    @field_validator("extra_datasets")
+    @classmethod
+    def _safe_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if why := name_problem(name):
+                raise ValueError(f"{name!r}: {why}")
+        return value
+
+    @field_validator("resolution")
+    @classmethod
+    def _possible(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for edge in value:
+            if not 16 <= edge <= 8192:
+                raise ValueError(f"{edge} is not between 16 and 8192")
+        return value
+
+    @field_validator("gpu_ids")
+    @classmethod
+    def _gpus(cls, value: str) -> str:
+        if not re.fullmatch(r"mps|\d{1,3}(,\d{1,3})*", value):
+            raise ValueError("it is one number, several with commas, or 'mps'")
+        return value
+
+    @field_validator("extra")
+    @classmethod
+    def _yaml(cls, value: str) -> str:
+        parse_extra(value)
+        return value
+
+    @field_validator("trigger_word", "prompts", "base_model")
+    @classmethod
+    def _no_variables(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        # The server replaces these from its own environment, in files that anyone can read.
+        if "${" in str(value):
+            raise ValueError("'${' would be replaced from the server's environment")
+        return value
+
+    @property
+    def scale(self) -> int:
+        """The alpha that is meant: `alpha`, or the rank where that is 0."""
+        return self.alpha or self.rank
+
+
+def _arch_problem(arch: str, base_model: str) -> str | None:
+    """Return what speaks against an architecture; a newer server may know more than we do."""
+    known = presets.load()
+    if arch in known:
+        return None
+    near = difflib.get_close_matches(arch, known, n=1, cutoff=0.7)
+    if near:
+        return f"{arch!r} is not known; did you mean {near[0]!r}?"
+    return None if base_model else f"{arch!r} is not known, so that its base_model must be given"
+
+
+def _problem(error: ErrorDetails) -> tuple[str, str]:
+    """Return the field and what is wrong with it, in one clause."""
+    field = str(error["loc"][0]) if error["loc"] else ""
+    why = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return field, _unknown(field)
+    if error["type"] == "missing":
+        return field, "it is needed"
+    if error["type"] == "value_error":
+        return field, why
+    given = repr(error["input"])
+    shown = given if len(given) <= 60 else given[:57] + "…"
+    return field, f"{shown} {_clause(why)}"
+
+
+def _clause(message: str) -> str:
+    """Return the library's sentence ("Input should be …") as the end of ours."""
+    return message.removeprefix("Input ").replace("should be", "must be")
+
+
+def _unknown(field: str) -> str:
+    near = difflib.get_close_matches(field, TrainingParams.model_fields, n=1)
+    return f"no such field; did you mean '{near[0]}'?" if near else "no such field"
