@@ -1,0 +1,130 @@
+"""What a job has written: checkpoints, samples, log, losses and plugin page."""
+
+import math
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from starlette.responses import Response
+
+from aitk_nb.demo import javascript
+from aitk_nb.demo.routes_jobs import find
+from aitk_nb.demo.store import resolve_inside
+from aitk_nb.demo.wire import HTML, Call, answer, empty, error
+
+MAX_TAIL_BYTES = 5 * 1024 * 1024
+_SAMPLES = (".png", ".jpg", ".jpeg", ".webp", ".mp4", "mp3", "wav", "flac", "ogg")
+_POINTS = """
+SELECT m.step AS step, s.wall_time AS wall_time, m.value_real AS number, m.value_text AS text
+FROM metrics AS m JOIN steps AS s ON s.step = m.step
+WHERE m.key = :key AND (:since IS NULL OR m.step > :since) AND m.step % :stride = 0
+ORDER BY m.step LIMIT :limit
+"""
+
+
+def of_job(route: Callable[[Call, Path | None], Response]) -> Callable[[Call], Response]:
+    """Return `route` with the folder of the job; it is None when the name leads elsewhere."""
+
+    def with_folder(call: Call) -> Response:
+        job = find(call)
+        if job is None:
+            return error("Job not found", 404)
+        return route(call, call.store.job_folder(job.name))
+
+    return with_folder
+
+
+def files(_call: Call, folder: Path | None) -> Response:
+    """Answer the checkpoints and the optimizer's state, with sizes."""
+    if folder is None or not folder.exists():
+        return answer({"files": []})
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".safetensors"))
+    found = [folder / name for name in names]
+    found += [path for path in [folder / "optimizer.pt"] if path.exists()]
+    return answer({"files": [{"path": str(p), "size": p.stat().st_size} for p in found]})
+
+
+def samples(_call: Call, folder: Path | None) -> Response:
+    """Answer the paths of the samples."""
+    if folder is None or not (folder / "samples").exists():
+        return answer({"samples": []})
+    entries = (folder / "samples").iterdir()
+    found = [e for e in entries if e.is_file() and not e.is_symlink() and e.name.endswith(_SAMPLES)]
+    return answer({"samples": sorted(map(str, found))})
+
+
+def log(call: Call, folder: Path | None) -> Response:
+    """Answer the log from a byte offset on, or its tail."""
+    path = _own(folder, "log.txt")
+    if path is None:
+        return answer({"log": "", "offset": 0, "reset": True})
+    offset = javascript.parse_int(call.query("offset") or "")
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            reset = offset is None or offset > size
+            start = max(0, size - MAX_TAIL_BYTES) if reset else max(0, offset or 0)
+            file.seek(start)
+            lines = file.read(size - start).decode("utf-8", "replace")
+    except OSError:
+        return answer({"log": "Error reading log file", "offset": 0, "reset": True})
+    if reset and start > 0:
+        lines = lines.partition("\n")[2] if "\n" in lines else lines
+    return answer({"log": lines, "offset": size, "reset": reset})
+
+
+def loss(call: Call, folder: Path | None) -> Response:
+    """Answer the points of one metric, oldest first, and the names of all."""
+    path = _own(folder, "loss_log.db")
+    if path is None:
+        return answer({"keys": [], "key": "loss", "points": []})
+    key = call.query("key")
+    key = "loss" if key is None else key
+    limit = javascript.number(_or(call.query("limit"), "2000"))
+    since = call.query("since_step")
+    values = {
+        "key": key,
+        "since": None if since is None else javascript.number(since),
+        "stride": max(javascript.number(_or(call.query("stride"), "1")), 1),
+        "limit": limit if math.isnan(limit) else min(limit, 20000),
+    }
+    try:
+        with closing(sqlite3.connect(path, timeout=30)) as db:
+            db.row_factory = sqlite3.Row
+            keys = [row[0] for row in db.execute("SELECT key FROM metric_keys ORDER BY key")]
+            points = [_point(row) for row in db.execute(_POINTS, values)]
+    except (sqlite3.Error, OverflowError):
+        return empty(500)
+    return answer({"key": key, "keys": keys, "points": points})
+
+
+def plugin(call: Call, folder: Path | None) -> Response:
+    """Answer the page that a job may have made, or whether there is one."""
+    path = _own(folder, "plugin.html")
+    if path is None:
+        return answer({"exists": False, "html": None})
+    if call.query("check") == "1":
+        return answer({"exists": True, "html": None})
+    try:
+        body = path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return error("Error reading plugin file", 500)
+    return Response(body, headers={"content-type": HTML, "cache-control": "no-store"})
+
+
+def _own(folder: Path | None, name: str) -> Path | None:
+    if folder is None or not (folder / name).exists():
+        return None
+    return resolve_inside(folder / name, folder)
+
+
+def _or(value: str | None, default: str) -> str:
+    return default if value is None else value
+
+
+def _point(row: sqlite3.Row) -> dict[str, object]:
+    value = row["number"]
+    if value is None and row["text"]:
+        value = javascript.number(row["text"])
+    return {"step": row["step"], "wall_time": row["wall_time"], "value": value}

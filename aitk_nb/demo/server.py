@@ -1,0 +1,203 @@
+"""A demo server as an object: start it, use its address, stop it."""
+
+import atexit
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from aitk_nb.demo import launch
+from aitk_nb.demo.store import Store
+from aitk_nb.demo.worker import Worker
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+PREFIX = "demo:"
+
+_shared: dict[tuple[int, str], "DemoServer"] = {}
+_shared_guard = threading.Lock()
+
+
+class DemoServer:
+    """A training server on loopback, with its own thread and its trainers as child processes.
+
+    It is a context manager. At the end of the process it stops by itself.
+    """
+
+    def __init__(
+        self,
+        data: str | os.PathLike[str] | None = None,
+        *,
+        port: int = 0,
+        token: str | None = None,
+        command: Sequence[str] = launch.TRAINER,
+    ) -> None:
+        """Serve the folder `data`, or a temporary one; nothing happens before `start`.
+
+        `port` 0 takes a free one, `token` is what callers must send, and `command` is the trainer.
+        """
+        self._given = None if data is None else Path(data).expanduser()
+        self._port = port
+        self._token = token
+        self._command = command
+        self._owner = os.getpid()
+        self._guard = threading.RLock()
+        self._undo = contextlib.ExitStack()
+        self._data: Path | None = None
+        self._alive = False
+
+    @property
+    def url(self) -> str:
+        """Where it answers, without a slash at the end."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def data(self) -> Path:
+        """The folder with `aitk_db.db`, `datasets` and `output`."""
+        if self._data is None:
+            raise RuntimeError("This server has not been started.")
+        return self._data
+
+    def start(self) -> Self:
+        """Begin to answer; raises `FolderInUse` or `OSError` when it cannot."""
+        with self._guard, contextlib.ExitStack() as undo:
+            if self._data is not None:
+                raise RuntimeError("This server was started before; make a new one.")
+            self._data = self._folder(undo)
+            store = Store(self._data)
+            store.open()
+            undo.callback(store.close)
+            listener = self._listen()
+            undo.callback(listener.close)
+            worker = Worker(store, command=self._command)
+            undo.callback(worker.stop)
+            self._serve(store, worker, listener, undo)
+            worker.start()
+            atexit.register(self.stop)
+            self._undo = undo.pop_all()
+            self._alive = True
+        return self
+
+    def stop(self) -> None:
+        """End trainers and thread, and remove a temporary folder; a second call does nothing."""
+        if os.getpid() != self._owner:
+            return  # a fork has neither the thread nor the right to remove the folder
+        with self._guard:
+            self._alive = False
+            atexit.unregister(self.stop)
+            self._undo.close()
+
+    @property
+    def alive(self) -> bool:
+        """True between `start` and `stop`."""
+        return self._alive
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<DemoServer {self.url} data={str(self._data or self._given or 'temporary')!r}>"
+
+    def _folder(self, undo: contextlib.ExitStack) -> Path:
+        if self._given is not None:
+            self._given.mkdir(parents=True, exist_ok=True)
+            return self._given.resolve()
+        made = Path(tempfile.mkdtemp(prefix="aitk-nb-demo-")).resolve()
+        undo.callback(shutil.rmtree, made, ignore_errors=True)
+        return made
+
+    def _listen(self) -> socket.socket:
+        # Without the protocol asyncio does not switch Nagle off: 40 ms for each small answer.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            if os.name == "posix":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", self._port))
+            listener.listen(128)
+        except OSError as exc:
+            listener.close()
+            raise OSError(exc.errno, f"Cannot listen on 127.0.0.1:{self._port}: {exc}") from exc
+        self._port = listener.getsockname()[1]
+        return listener
+
+    def _serve(
+        self, store: Store, worker: Worker, listener: socket.socket, undo: contextlib.ExitStack
+    ) -> None:
+        import uvicorn
+
+        from aitk_nb.demo.webui import build
+        from aitk_nb.demo.wire import Site
+
+        site = Site(store, worker, self._token or None)
+        config = uvicorn.Config(
+            build(site),
+            http="h11",
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=_run, args=(server, listener), name="aitk-nb demo server", daemon=True
+        )
+        thread.start()
+        undo.callback(_end, server, thread)
+        undo.callback(site.closing.set)
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("The demo server ended while it was starting.")
+            time.sleep(0.002)
+
+
+def start(
+    data: str | os.PathLike[str] | None = None, *, port: int = 0, token: str | None = None
+) -> DemoServer:
+    """Return a server that answers; stop it, or use it in a `with`."""
+    return DemoServer(data, port=port, token=token).start()
+
+
+def shared(address: str = PREFIX) -> DemoServer:
+    """Return this process's server for `demo:` or `demo:PATH`, started at the first call."""
+    if not address.startswith(PREFIX):
+        raise ValueError(f"{address!r} is not demo: or demo:PATH")
+    path = address.removeprefix(PREFIX)
+    folder = str(Path(path).expanduser().resolve()) if path else ""
+    with _shared_guard:
+        key = (os.getpid(), folder)
+        server = _shared.get(key)
+        if server is None or not server.alive:
+            server = _shared[key] = start(folder or None)
+        return server
+
+
+def _run(server: "Server", listener: socket.socket) -> None:
+    import asyncio
+
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(server.serve(sockets=[listener]))
+
+
+def _end(server: "Server", thread: threading.Thread) -> None:
+    server.should_exit = True
+    thread.join(10)
