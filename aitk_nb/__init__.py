@@ -13,7 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aitk_nb.authentication import AuthReport, check_auth
     from aitk_nb.client import AIToolkitClient, connect
+    from aitk_nb.discovery import DiscoveryReport, discover
     from aitk_nb.errors import AitkError
     from aitk_nb.examples import photos
     from aitk_nb.job import Job
@@ -31,7 +33,9 @@ _HOMES = {
     "AIToolkitClient": "client",
     "Ability": "models",
     "AitkError": "errors",
+    "AuthReport": "authentication",
     "Connection": "settings",
+    "DiscoveryReport": "discovery",
     "Flavour": "models",
     "Job": "job",
     "JobState": "models",
@@ -40,7 +44,9 @@ _HOMES = {
     "LossHistory": "losses",
     "Secret": "settings",
     "TrainingParams": "training",
+    "check_auth": "authentication",
     "connect": "client",
+    "discover": "discovery",
     "inspect": "lora",
     "photos": "examples",
     "plot_loss": "views.loss_plot",
@@ -50,7 +56,9 @@ __all__ = [
     "AIToolkitClient",
     "Ability",
     "AitkError",
+    "AuthReport",
     "Connection",
+    "DiscoveryReport",
     "Flavour",
     "Job",
     "JobState",
@@ -59,7 +67,9 @@ __all__ = [
     "LossHistory",
     "Secret",
     "TrainingParams",
+    "check_auth",
     "connect",
+    "discover",
     "inspect",
     "photos",
     "plot_loss",

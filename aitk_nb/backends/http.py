@@ -103,6 +103,17 @@ class Http:
             method, path, what=what, repeat=_line_broke, params=params, headers=headers
         )
 
+    def raw(self, method: str, path: str, body: str = "") -> httpx.Response:
+        """Return whatever answers, success or not; asked once.
+
+        Raises:
+            ConnectionFailed: nothing answers.
+        """
+        extra: dict[str, Any] = {}
+        if body:
+            extra = {"content": body, "headers": {"Content-Type": "application/json"}}
+        return self._exchange(self._request(method, path, **extra))
+
     def post_files(self, path: str, data: Mapping[str, str], files: Any, *, what: str) -> Any:
         """Return the JSON answer to one multipart POST; the caller repeats it."""
         request = self._request("POST", path, data=dict(data), files=files)
@@ -194,7 +205,7 @@ class Http:
             return Unauthorized(self.url, sent=bool(self._connection.token))
         if response.is_redirect:
             target = httpx.URL(response.headers.get("location", "")).copy_with(query=None)
-            return UnexpectedReply(what, f"a redirect to {self._clean(str(target))}")
+            return UnexpectedReply(what, f"a redirect to {self.clean(str(target))}")
         html = "html" in response.headers.get("content-type", "")
         if status in NOT_READY:
             return ServerNotReady(self.url, f"status {status}")
@@ -209,9 +220,10 @@ class Http:
             text = str(body.get("error", "")) if isinstance(body, dict) else ""
         except ValueError:
             text = response.text
-        return self._clean(" ".join(text.split())[:MAX_QUOTED])
+        return self.clean(" ".join(text.split())[:MAX_QUOTED])
 
-    def _clean(self, text: str) -> str:
+    def clean(self, text: str) -> str:
+        """Return a server's text without our own secrets, should it echo them."""
         secrets = [*self._connection.headers.values(), self._connection.token]
         for secret in secrets:
             if secret:
@@ -223,7 +235,7 @@ class Http:
             return response.json()
         except ValueError as exc:
             kind = response.headers.get("content-type", "no content type")
-            raise UnexpectedReply(what, f"{self._clean(kind)} instead of JSON") from exc
+            raise UnexpectedReply(what, f"{self.clean(kind)} instead of JSON") from exc
 
 
 def _never_arrived(exc: BaseException) -> bool:

@@ -1,0 +1,96 @@
+"""Safe HTML for `_repr_html_`: the one place that writes tags, and it escapes all text.
+
+`Html` is a string that is known to be safe. Everything else is escaped when it is put in, so a
+fragment can be nested without being escaped twice. Adding or formatting an `Html` gives a plain
+string again, which will be escaped: forgetting something shows tags on the page, it never runs.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+__all__ = ["Html", "Kind", "badge", "definition", "escape", "join", "note", "strong", "table"]
+
+Kind = Literal["ok", "info", "warning", "error"]
+"""What a badge says by its colour and its sign."""
+
+_SIGNS: dict[str, tuple[str, str]] = {
+    "ok": ("✓", "var(--jp-success-color1,#2e7d32)"),
+    "info": ("i", "var(--jp-info-color1,#0277bd)"),
+    "warning": ("!", "var(--jp-warn-color1,#ef6c00)"),
+    "error": ("✕", "var(--jp-error-color1,#c62828)"),
+}
+_LINE = "1px solid var(--jp-border-color2,rgba(127,127,127,.4))"
+# JupyterLab right-aligns cells and colours every second row; the text colour is always the page's.
+_CELL = f"text-align:left;vertical-align:top;padding:.2em .8em;border-bottom:{_LINE}"
+_TABLE = "border-collapse:collapse;margin:.3em 0"
+_QUIET = "color:var(--jp-ui-font-color2,inherit)"
+
+
+class Html(str):
+    """A fragment of HTML that is safe to put into a page."""
+
+    __slots__ = ()
+
+
+def escape(text: object) -> Html:
+    """Return `text` as safe HTML; an `Html` is returned as it is."""
+    if isinstance(text, Html):
+        return text
+    # Half a surrogate pair (a file name that is no UTF-8) cannot be sent to a browser.
+    clean = str(text).encode("utf-8", "replace").decode("utf-8")
+    return Html(html.escape(clean.replace("\x00", "\N{REPLACEMENT CHARACTER}"), quote=True))
+
+
+def join(parts: Iterable[object], separator: object = "") -> Html:
+    """Return the escaped parts one after the other."""
+    return Html(escape(separator).join(escape(part) for part in parts))
+
+
+def strong(text: object) -> Html:
+    """Return `text` in bold."""
+    return Html(f"<strong>{escape(text)}</strong>")
+
+
+def note(text: object) -> Html:
+    """Return `text` as a quiet line of its own."""
+    return Html(f'<div style="{_QUIET}">{escape(text)}</div>')
+
+
+def badge(text: object, kind: Kind = "info") -> Html:
+    """Return a short text with a sign and a coloured border, legible without colours too."""
+    sign, colour = _SIGNS[kind]
+    style = f"border:1px solid {colour};border-radius:.6em;padding:0 .5em;white-space:nowrap"
+    mark = f'<span aria-hidden="true" style="color:{colour};font-weight:bold">{sign}</span>'
+    return Html(f'<span style="{style}">{mark} {escape(text)}</span>')
+
+
+def table(
+    headers: Sequence[object], rows: Iterable[Sequence[object]], caption: object = ""
+) -> Html:
+    """Return a table with one row of headers; `caption` stands above it."""
+    title = f"<caption {_style(_CELL)}>{strong(caption)}</caption>" if caption else ""
+    head = "".join(f'<th scope="col" {_style(_CELL)}>{escape(cell)}</th>' for cell in headers)
+    body = "".join(
+        "<tr>" + "".join(f"<td {_style(_CELL)}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    head = f"<thead><tr>{head}</tr></thead>"
+    return Html(f"<table {_style(_TABLE)}>{title}{head}<tbody>{body}</tbody></table>")
+
+
+def definition(pairs: Iterable[tuple[object, object]], caption: object = "") -> Html:
+    """Return a table of names and their values, one pair a row."""
+    title = f"<caption {_style(_CELL)}>{strong(caption)}</caption>" if caption else ""
+    rows = "".join(
+        f'<tr><th scope="row" {_style(_CELL)}>{escape(name)}</th>'
+        f"<td {_style(_CELL)}>{escape(value)}</td></tr>"
+        for name, value in pairs
+    )
+    return Html(f"<table {_style(_TABLE)}>{title}<tbody>{rows}</tbody></table>")
+
+
+def _style(declarations: str) -> str:
+    return f'style="{declarations}"'

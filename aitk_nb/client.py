@@ -1,0 +1,121 @@
+"""`connect()` and the client that it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from aitk_nb import _html
+from aitk_nb.locate import locate
+from aitk_nb.models import Ability, Flavour
+from aitk_nb.settings import Connection, Credentials, Secret
+
+if TYPE_CHECKING:
+    from aitk_nb.backends.base import Backend
+    from aitk_nb.datasets import Datasets
+    from aitk_nb.jobs import Jobs
+    from aitk_nb.models import Gpu
+
+__all__ = ["AIToolkitClient", "connect"]
+
+
+def connect(
+    url: str | Connection = "",
+    credentials: Credentials | None = None,
+    headers: Mapping[str, str | Secret] | None = None,
+    verify: bool | str | Path | None = None,
+) -> AIToolkitClient:
+    """Return a client of the server at `url`, having found out which flavour it is.
+
+    Without `url` the variable AITK_URL says where, and without that an embedded server is started
+    (`demo:`; with `demo:PATH` it keeps its data in PATH). `credentials` is the server's token, by
+    default AITK_TOKEN or AI_TOOLKIT_AUTH; it is not checked here: the first call that needs it
+    does. `headers` go to a gateway in front of the server, `verify` names a file with a private
+    CA (False accepts any certificate).
+
+    Raises:
+        BadInput: the address is none, or the credentials cannot be sent.
+        ConnectionFailed: nobody answers there.
+        ServerNotReady: something else answers there; a booting pod does.
+        NotSupported: a Gradio server answers there.
+    """
+    # The network side takes longer to import than all the rest; nobody waits for it unasked.
+    from aitk_nb.backends.detect import detect, refuse_gradio
+    from aitk_nb.backends.http import Http
+    from aitk_nb.backends.webui import WebUI
+
+    flavour, connection = detect(locate(url, credentials, headers, verify))
+    if flavour is Flavour.GRADIO:
+        raise refuse_gradio(connection.url)
+    return AIToolkitClient(WebUI(Http(connection)))
+
+
+class AIToolkitClient:
+    """One AI Toolkit server: its datasets, its jobs, its GPUs.
+
+    Use it as a context manager, or call `close`, to close its connections early.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        """Use `backend`; nothing is sent until the first call."""
+        self._backend = backend
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._backend.url
+
+    @property
+    def flavour(self) -> Flavour:
+        """Which face of AI Toolkit this is."""
+        return self._backend.flavour
+
+    def can(self, ability: Ability) -> bool:
+        """Return whether the server can do it at all."""
+        return ability in self._backend.abilities
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Send datasets, and see what is there."""
+        from aitk_nb.datasets import Datasets
+
+        return Datasets(self._backend)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Start trainings, and find those that are there."""
+        from aitk_nb.jobs import Jobs
+
+        return Jobs(self._backend)
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return the server's GPUs; empty when it has none."""
+        return self._backend.gpus()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._backend.close()
+
+    def __enter__(self) -> AIToolkitClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<AIToolkitClient {self.flavour.value} {self.url}>"
+
+    def _repr_html_(self) -> str:
+        able = ", ".join(sorted(ability.value for ability in self._backend.abilities))
+        return _html.definition(
+            [("flavour", self.flavour.value), ("address", self.url), ("can", able)],
+            caption="AI Toolkit server",
+        )

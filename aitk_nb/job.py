@@ -1,0 +1,285 @@
+"""`Job`: the handle of one training on the server."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aitk_nb import _html
+from aitk_nb._files import keeping
+from aitk_nb.errors import AitkError, NotFound
+from aitk_nb.losses import LossHistory
+from aitk_nb.models import DownloadReport, JobStatus, safe_file_name
+
+if TYPE_CHECKING:
+    from aitk_nb.backends.base import Backend, Progress
+    from aitk_nb.models import JobState, RemoteFile, Sample
+
+__all__ = ["Job"]
+
+EVERY = 2.0
+"""Seconds between looks; the server's own worker and page look no oftener."""
+
+ENDS = 2**18
+"""Bytes at both ends of a file that are compared before it is fetched again."""
+
+MIME = "application/vnd.aitk.job+json"
+
+
+class Job:
+    """One training on the server, known by its name.
+
+    `state` is how it stood when last asked; `refresh()` asks again.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        state: JobState,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backend = backend
+        self._sleep = sleep
+        self._clock = clock
+        self.state = state
+        """The job as it stood when last asked."""
+
+    @property
+    def name(self) -> str:
+        """The job's unique name."""
+        return self.state.name
+
+    def refresh(self) -> JobState:
+        """Ask the server, and return the job as it stands now.
+
+        Raises:
+            NotFound: the job was deleted or renamed.
+        """
+        self.state = self._backend.get_job(self.name)
+        return self.state
+
+    def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
+        """Yield each new state until the job does not change by itself any more.
+
+        Ask each `every` seconds. Leaving the loop, or an interrupt, stops watching and not the
+        job.
+
+        Raises:
+            AitkError: it did not end within `timeout` seconds.
+        """
+        until = None if timeout is None else self._clock() + timeout
+        seen: JobState | None = None
+        while True:
+            state = self.refresh()
+            if state != seen:
+                yield state
+            seen = state
+            if state.status.is_final:
+                return
+            if until is not None and self._clock() >= until:
+                raise AitkError(
+                    f"{self.name} did not end within {timeout:g} s; it is {state.status.value} at "
+                    f"step {state.step} and goes on."
+                )
+            self._sleep(every)
+
+    def stop(self, *, save: bool = False, timeout: float = 60.0) -> JobState:
+        """Stop the job, wait until it has let go of the GPU, and return its state.
+
+        What it did since its last checkpoint is lost, unless `save` writes one first. A job that
+        waits in the queue is taken out of it; one that has ended is left as it is.
+
+        Raises:
+            AitkError: it was asked and did not end within `timeout` seconds.
+        """
+        state = self.refresh()
+        if not state.status.is_active:
+            return state
+        if save and state.status is JobStatus.RUNNING:
+            state = self._save_and_wait(timeout)
+        if state.status.is_active:
+            self._backend.stop_job(state)
+        return self._wait_for_exit(timeout)
+
+    def _save_and_wait(self, timeout: float) -> JobState:
+        self._backend.save_now(self.state)
+        return self._wait(
+            lambda state: not (state.save_requested and state.status.is_active),
+            timeout,
+            "did not save",
+        )
+
+    def _wait_for_exit(self, timeout: float) -> JobState:
+        return self._wait(self._backend.has_exited, timeout, "was asked to stop and did not end")
+
+    def _wait(self, done: Callable[[JobState], bool], timeout: float, what: str) -> JobState:
+        until = self._clock() + timeout
+        while not done(state := self.refresh()):
+            if self._clock() >= until:
+                raise AitkError(
+                    f"{self.name} {what} within {timeout:g} s; the server says "
+                    f"{state.info or state.status.value!r}. It may be loading a model: try again."
+                )
+            self._sleep(0.5)
+        return state
+
+    def delete(self, *, timeout: float = 60.0) -> None:
+        """Stop the job if it runs, and delete it with its checkpoints, samples and losses.
+
+        Raises:
+            AitkError: it did not stop, and so was not deleted: it would go on without a row.
+        """
+        self.stop(timeout=timeout)
+        self._backend.delete_job(self.state)
+
+    def save_now(self) -> None:
+        """Ask for a checkpoint at the end of the next step."""
+        self._backend.save_now(self.state)
+
+    def sample_now(self) -> None:
+        """Ask for samples at the end of the next step."""
+        self._backend.sample_now(self.state)
+
+    def log(self) -> str:
+        """Return the end of the log, at most 5 MiB."""
+        return self._backend.read_log(self.state, None).text
+
+    def losses(self, since: LossHistory | None = None) -> LossHistory:
+        """Return everything that was logged, complete however long; go on from `since` if given."""
+        history = since if since is not None else LossHistory(name=self.name)
+        for key in self._backend.loss_keys(self.state):
+            steps, _ = history.columns(key)
+            last = int(steps[-1]) if len(steps) else None
+            for page in self._backend.read_losses(self.state, key, last):
+                history = history.extended(key, page.points)
+        return history
+
+    def samples(self) -> tuple[Sample, ...]:
+        """Return the sample pictures, oldest first."""
+        return self._backend.list_samples(self.state)
+
+    def files(self) -> tuple[RemoteFile, ...]:
+        """Return its checkpoints and its optimizer state, as the server lists them."""
+        return self._backend.list_files(self.state)
+
+    def download(
+        self,
+        folder: str | Path = ".",
+        file: str | RemoteFile | Sample = "",
+        *,
+        progress: Progress | None = None,
+    ) -> DownloadReport:
+        """Fetch a file of the job into `folder`; without `file` the LoRA, which is the last one.
+
+        A file that is there already is not fetched again; another one of the same name is kept
+        under a new name.
+
+        Raises:
+            NotFound: the job has no such file, or no LoRA yet.
+            AitkError: it did not arrive whole; nothing lies under the final name.
+        """
+        remote = self._find(file) if isinstance(file, str) else file
+        target = Path(folder).expanduser() / safe_file_name(remote.name)
+        started = self._clock()
+        if target.exists() and self._same(remote, target):
+            return DownloadReport(str(target), target.stat().st_size, 0.0, fetched=False)
+        with keeping(target):
+            size = self._backend.download(remote.path, target, progress or _ignore)
+        return DownloadReport(str(target), size, self._clock() - started)
+
+    def _find(self, name: str) -> RemoteFile:
+        files = self.files()
+        if not name:
+            return self._lora(files)
+        for file in files:
+            if file.name == name:
+                return file
+        raise NotFound("file", name, [file.name for file in files])
+
+    def _lora(self, files: tuple[RemoteFile, ...]) -> RemoteFile:
+        """Return the final LoRA, or the newest checkpoint while there is none."""
+        loras = sorted(
+            (file for file in files if file.name.endswith(".safetensors")),
+            # The final one has no number, so that it sorts before the numbered ones.
+            key=lambda file: (file.name == f"{self.name}.safetensors", file.name),
+        )
+        if not loras:
+            status = self.state.status.value
+            raise NotFound("LoRA", f"{self.name}.safetensors (the job is {status})")
+        return loras[-1]
+
+    def _same(self, remote: RemoteFile | Sample, target: Path) -> bool:
+        """Return whether the local file is the server's one, by its size, beginning and end.
+
+        Another training changes every weight, so that both ends of a LoRA differ.
+        """
+        size = target.stat().st_size
+        if size != getattr(remote, "size", size):
+            return False
+        piece = min(ENDS, size)
+        with self._backend.open_range(remote.path) as read, target.open("rb") as file:
+            for start in {0, size - piece}:
+                file.seek(start)
+                if piece and read(start, piece) != file.read(piece):
+                    return False
+        return True
+
+    # -- how it shows itself -------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<Job {self.name!r} {self.state.status.value} step {self.state.step}>"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        state = self.state
+        total = f" of {state.total_steps}" if state.total_steps else ""
+        return [
+            ("status", state.status.value),
+            ("step", f"{state.step}{total}"),
+            ("server says", state.info),
+        ]
+
+    def _repr_html_(self) -> str:
+        return _html.table(("job", self.name), self._rows())
+
+    def summary(self) -> dict[str, Any]:
+        """Return what is repeatable about the job, for machines: no id, time, URL or path."""
+        files = [{"name": file.name, "size": file.size} for file in self._quiet_files()]
+        loss = self._final_loss()
+        return {
+            "name": self.name,
+            "flavour": self._backend.flavour.value,
+            "status": self.state.status.value,
+            "step": self.state.step,
+            "loss": loss,
+            "files": files,
+        }
+
+    def _quiet_files(self) -> tuple[RemoteFile, ...]:
+        # Showing an object must not fail because the server is gone.
+        try:
+            return self.files()
+        except AitkError:
+            return ()
+
+    def _final_loss(self) -> float | None:
+        try:
+            final = self.losses().final
+        except AitkError:
+            return None
+        return float(f"{final:.4g}") if math.isfinite(final) else None
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        return {
+            "text/plain": repr(self),
+            "text/html": self._repr_html_(),
+            MIME: self.summary(),
+        }
+
+
+def _ignore(_done: int, _total: int) -> None:
+    """Take progress and show nothing."""

@@ -1,0 +1,33 @@
+"""From what was given to an address that answers: starts the embedded server where it is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from aitk_nb.settings import Connection, Credentials, Secret, resolve
+
+__all__ = ["locate"]
+
+
+def locate(
+    url: str | Connection = "",
+    credentials: Credentials | None = None,
+    headers: Mapping[str, str | Secret] | None = None,
+    verify: bool | str | Path | None = None,
+) -> Connection:
+    """Return the connection that is meant, as `settings.resolve`, with an address of http.
+
+    The embedded server of `demo:` (or `demo:PATH`) is started at its first mention in a process
+    and ends with it.
+
+    Raises:
+        BadInput: the address is none.
+    """
+    connection = resolve(url, credentials, headers, verify)
+    if not connection.is_demo:
+        return connection
+    from aitk_nb import demo
+
+    return replace(connection, url=demo.shared(connection.url).url)
