@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["replacing"]
+__all__ = ["keeping", "replacing"]
 
 
 @contextmanager

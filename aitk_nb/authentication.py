@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit
 
 from aitk_nb import _html
@@ -15,11 +15,11 @@ from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.locate import locate
 from aitk_nb.models import AuthState, Finding, Flavour
 from aitk_nb.settings import Connection, Credentials, Secret
-
-if TYPE_CHECKING:
-    import pandas as pd
+from aitk_nb.tables import Table
 
 __all__ = ["AuthReport", "check_auth"]
+
+MIME = "application/vnd.aitk.auth+json"
 
 # Answers of these change nothing, and together they tell everything (contracts, section 6).
 _PATHS = {"API": "/api/auth", "files and images": "/api/img/x"}
@@ -85,37 +85,40 @@ class AuthReport:
         """True when calls will go through."""
         return self.state in {AuthState.OPEN, AuthState.ACCEPTED}
 
-    def frame(self) -> pd.DataFrame:
-        """Return the answers as a table: what was asked, with which token, and the outcome."""
-        import pandas as pd
-
-        return pd.DataFrame(self._rows(), columns=["part", "token", "status", "outcome"])
-
-    def findings_frame(self) -> pd.DataFrame:
-        """Return the findings as a table."""
-        import pandas as pd
-
-        rows = [(f.severity, f.text, f.remedy) for f in self.findings]
-        return pd.DataFrame(rows, columns=["severity", "finding", "remedy"])
-
-    def _rows(self) -> list[tuple[str, str, int, str]]:
+    @property
+    def answers_table(self) -> Table:
+        """What was asked with which token, and the outcome."""
         names = {path: part for part, path in _PATHS.items()}
-        return [
+        rows = tuple(
             (names[a.probe.path], a.probe.credential.value, a.status, _outcome(a))
             for a in self.answers
-        ]
+        )
+        return Table(("part", "token", "status", "outcome"), rows)
+
+    @property
+    def findings_table(self) -> Table:
+        """What is dangerous about the server as it is set up, and the remedy."""
+        rows = tuple((f.severity, f.text, f.remedy) for f in self.findings)
+        return Table(("severity", "finding", "remedy"), rows)
 
     def __repr__(self) -> str:
         return f"<AuthReport {self.state.value}: {self.diagnosis}>"
 
-    def _repr_html_(self) -> str:
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        findings = [{"severity": f.severity, "finding": f.text} for f in self.findings]
+        return {
+            "text/plain": repr(self),
+            "text/html": self._html(),
+            MIME: {"state": self.state.value, "ok": self.ok, "findings": findings},
+        }
+
+    def _html(self) -> _html.Html:
         kind: _html.Kind = "ok" if self.ok else "error"
         if self.ok and self.findings:
             kind = "warning"
         head = _html.badge(self.state.value, kind)
-        table = _html.table(("part", "token", "status", "outcome"), self._rows())
         advice = _html.note(f"{self.diagnosis} {self.next_step} {self.detail}".strip())
-        return _html.join([head, advice, table])
+        return _html.join([head, advice])
 
 
 def check_auth(

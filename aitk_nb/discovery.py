@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from aitk_nb import _html
 from aitk_nb.backends.claims import claim_probes, claims_from
@@ -15,11 +15,11 @@ from aitk_nb.backends.webui_catalogue import CATALOGUE, OPERATIONS
 from aitk_nb.locate import locate
 from aitk_nb.models import Claim, Endpoint, Flavour
 from aitk_nb.settings import Connection, Credentials, Secret
-
-if TYPE_CHECKING:
-    import pandas as pd
+from aitk_nb.tables import Table
 
 __all__ = ["DiscoveryReport", "discover"]
+
+MIME = "application/vnd.aitk.discovery+json"
 
 HEADERS = ("endpoint", "method", "path", "does", "since", "state")
 
@@ -42,35 +42,46 @@ class DiscoveryReport:
         """Date of the newest endpoint that the server has: it is at least that young."""
         return max((e.since for e in self.endpoints if e.state == "present"), default="")
 
-    def frame(self) -> pd.DataFrame:
-        """Return the endpoints as a table."""
-        import pandas as pd
+    @property
+    def endpoints_table(self) -> Table:
+        """Every known endpoint, what it does, since when, and whether this server has it."""
+        rows = tuple((e.name, e.method, e.path, e.does, e.since, e.state) for e in self.endpoints)
+        return Table(HEADERS, rows, caption=repr(self).strip("<>"))
 
-        return pd.DataFrame(self._endpoint_rows(), columns=list(HEADERS))
+    @property
+    def operations_table(self) -> Table:
+        """What people want to do, and the endpoints behind it in the order of calls."""
+        rows = tuple((name, " → ".join(calls)) for name, calls in self.operations.items())
+        return Table(("operation", "endpoints"), rows)
 
-    def operations_frame(self) -> pd.DataFrame:
-        """Return the operations as a table: which endpoints, in which order."""
-        import pandas as pd
+    @property
+    def claims_table(self) -> Table:
+        """The claims, whether they are true here, the evidence, and what to use instead."""
+        rows = tuple((c.claim, c.verdict, c.evidence, c.instead) for c in self.claims)
+        return Table(("claim", "here", "evidence", "use instead"), rows)
 
-        rows = [(name, " → ".join(calls)) for name, calls in self.operations.items()]
-        return pd.DataFrame(rows, columns=["operation", "endpoints"])
-
-    def claims_frame(self) -> pd.DataFrame:
-        """Return the claims as a table: true or false here, the evidence, and what holds."""
-        import pandas as pd
-
-        rows = [(c.claim, c.verdict, c.evidence, c.instead) for c in self.claims]
-        return pd.DataFrame(rows, columns=["claim", "here", "evidence", "use instead"])
-
-    def _endpoint_rows(self) -> list[tuple[str, ...]]:
-        return [(e.name, e.method, e.path, e.does, e.since, e.state) for e in self.endpoints]
+    def _summary(self) -> list[tuple[str, str]]:
+        present = sum(endpoint.state == "present" for endpoint in self.endpoints)
+        true = sum(claim.verdict == "true" for claim in self.claims)
+        return [
+            ("flavour", self.flavour.value),
+            ("endpoints", f"{present} of {len(self.endpoints)} known ones"),
+            ("at least as young as", self.newest or "not known"),
+            ("operations", ", ".join(self.operations) or "not known"),
+            ("true claims", f"{true} of {len(self.claims)}"),
+        ]
 
     def __repr__(self) -> str:
         present = sum(endpoint.state == "present" for endpoint in self.endpoints)
         return f"<{self.flavour.value} server with {present} of {len(self.endpoints)} endpoints>"
 
-    def _repr_html_(self) -> str:
-        return _html.table(HEADERS, self._endpoint_rows(), caption=repr(self).strip("<>"))
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        states = {endpoint.name: endpoint.state for endpoint in self.endpoints}
+        return {
+            "text/plain": repr(self),
+            "text/html": _html.definition(self._summary(), caption="What the server offers"),
+            MIME: {"flavour": self.flavour.value, "newest": self.newest, "endpoints": states},
+        }
 
 
 def discover(

@@ -165,7 +165,15 @@ class DatasetInfo:
     def __repr__(self) -> str:
         return f"<dataset {self.name!r}: {len(self.images)} images, {len(self.captions)} captions>"
 
-    def _repr_html_(self) -> str:
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        result = {"name": self.name, "images": len(self.images), "captions": len(self.captions)}
+        return {
+            "text/plain": repr(self),
+            "text/html": self._html(),
+            "application/vnd.aitk.dataset+json": result,
+        }
+
+    def _html(self) -> _html.Html:
         rows = [(image, self.captions.get(image, "")) for image in self.images[:SHOWN]]
         if len(self.images) > SHOWN:
             rows.append((f"and {len(self.images) - SHOWN} more", ""))

@@ -1,0 +1,88 @@
+"""Fixtures that every test may use: embedded servers, photographs, a clean environment."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from aitk_nb import demo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOKEN = "token-of-the-tests"
+"""The token of `token_server`."""
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_CROP = 256
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.DemoServer]:
+    """An embedded server without a token, one for the whole run."""
+    with demo.start(tmp_path_factory.mktemp("open")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.DemoServer]:
+    """An embedded server that asks for `TOKEN`, one for the whole run."""
+    with demo.start(tmp_path_factory.mktemp("closed"), token=TOKEN) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dozen small JPEG crops of one photograph, each with a caption."""
+    spec = importlib.util.find_spec("matplotlib")
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+    folder = tmp_path_factory.mktemp("photos")
+    with Image.open(source) as photograph:
+        photograph.load()
+        for number in range(12):
+            left = (number % 4) * (photograph.width - _CROP) // 3
+            top = (number // 4) * (photograph.height - _CROP) // 2
+            crop = photograph.crop((left, top, left + _CROP, top + _CROP))
+            crop.save(folder / f"photo_{number:02d}.jpg", quality=85)
+            caption = f"a photograph of an officer, part {number + 1}"
+            (folder / f"photo_{number:02d}.txt").write_text(caption, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address, token or proxy of the machine reaches a test."""
+    for name in list(os.environ):
+        ours = name.startswith("AITK_") or name == "AI_TOOLKIT_AUTH"
+        if ours or name.lower() in _PROXIES:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_widget_stays_open() -> Iterator[None]:
+    """A test that makes widgets closes them."""
+    before = _open_widgets()
+    yield
+    left = _open_widgets() - before
+    assert not left, f"{len(left)} widgets are still open; close() them"
+
+
+def _open_widgets() -> set[str]:
+    if "ipywidgets" not in sys.modules:
+        return set()
+    # A private name, but the public one is deprecated and may not be touched without a warning.
+    instances = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
+    # Closing a widget leaves its layout and style to the garbage collector.
+    return {
+        key
+        for key, widget in instances.items()
+        if not type(widget).__name__.endswith(("Layout", "Style"))
+    }

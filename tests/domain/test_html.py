@@ -1,0 +1,85 @@
+"""`_html` writes safe fragments, whatever the text."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aitk_nb import _html
+
+TEXTS = st.one_of(
+    st.text(),
+    st.text(alphabet="<>\"'&=/ abconsript!-\x00\ud800"),
+    st.sampled_from(["<script>alert(1)</script>", '" onmouseover="x', "</td><img src=x>", "&lt;"]),
+)
+ALLOWED = {
+    *("caption", "div", "span", "strong", "table", "tbody", "td", "th", "thead", "tr"),
+}
+
+
+class _Reader(HTMLParser):
+    """Notes tags, attributes and text."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, tuple[tuple[str, str | None], ...]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_comment(self, data: str) -> None:
+        self.tags.append(("comment", ()))
+
+    def handle_decl(self, decl: str) -> None:
+        self.tags.append(("declaration", ()))
+
+
+def read(fragment: str) -> _Reader:
+    """Return what a browser would see in `fragment`."""
+    reader = _Reader()
+    reader.feed(fragment)
+    reader.close()
+    return reader
+
+
+def everything(text: str) -> str:
+    """Return a fragment that has `text` in every place where text can go."""
+    inner = _html.join([_html.badge(text, "error"), _html.strong(text), _html.note(text)], text)
+    table = _html.table((text,), [(text, inner)], caption=text)
+    return _html.join([table, _html.definition([(text, inner)], caption=text)])
+
+
+@given(TEXTS)
+def test_hostile_text_yields_no_tag_and_no_attribute(text: str) -> None:
+    """Tags and attributes are the same as those around harmless text."""
+    found = read(everything(text)).tags
+    assert found == read(everything("x")).tags or (text == "" and {t for t, _ in found} <= ALLOWED)
+
+
+@given(TEXTS)
+def test_text_is_shown_as_it_is(text: str) -> None:
+    """A reader sees the text itself, but for what no page can hold."""
+    shown = text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    assert read(_html.escape(text)).text == shown.replace("\r\n", "\n") or "\r" in text
+
+
+def test_a_fragment_is_not_escaped_twice() -> None:
+    """What is safe stays as it is; what was put together by hand is text again."""
+    fragment = _html.strong("a < b")
+    assert _html.escape(fragment) is fragment
+    assert "<strong>a &lt; b</strong>" in _html.table(("x",), [(fragment,)])
+    assert _html.escape("" + fragment) == "&lt;strong&gt;a &amp;lt; b&lt;/strong&gt;"
+
+
+def test_colours_follow_the_theme() -> None:
+    """Every colour is a variable of JupyterLab with a fallback, and a sign goes with it."""
+    for kind, sign in (("ok", "✓"), ("info", "i"), ("warning", "!"), ("error", "✕")):
+        fragment = _html.badge("text", kind)  # type: ignore[arg-type]
+        assert fragment.count("var(--jp-") == 2
+        assert sign in read(fragment).text

@@ -1,0 +1,175 @@
+"""`LossHistory` keeps, merges, smooths and writes losses."""
+
+from __future__ import annotations
+
+import csv
+import math
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aitk_nb.errors import BadInput
+from aitk_nb.losses import LossHistory, fitting_weight
+from aitk_nb.models import LossPoint
+
+VALUES = st.floats(allow_nan=True, allow_infinity=True)
+POINTS = st.lists(st.builds(LossPoint, st.integers(0, 50), st.floats(0, 2e9), VALUES), max_size=40)
+
+
+def history(*values: float, key: str = "loss/loss", name: str = "cat") -> LossHistory:
+    """Return a history of `values` from step 1 on."""
+    points = [LossPoint(step, 1e9 + step, value) for step, value in enumerate(values, 1)]
+    return LossHistory({key: points}, name)
+
+
+@given(POINTS, POINTS)
+def test_extending_twice_is_harmless(first: list[LossPoint], second: list[LossPoint]) -> None:
+    """Each step is there once, in order, with the value that came last; again changes nothing."""
+    once = LossHistory({"loss/loss": first}).extended("loss/loss", second)
+    expected = {point.step: point.value for point in (*first, *second)}
+    steps, values = once.columns()
+    assert steps.tolist() == sorted(expected)
+    assert np.array_equal(values, [expected[step] for step in sorted(expected)], equal_nan=True)
+    assert once.extended("loss/loss", second) == once
+
+
+def test_a_history_never_changes() -> None:
+    """Extending makes a new one, and its arrays refuse writing."""
+    old = history(1.0, 2.0)
+    new = old.extended("loss/loss", [LossPoint(3, 0.0, 3.0)]).extended("val/loss", [])
+    assert (len(old), len(new), new.keys) == (2, 3, ("loss/loss", "val/loss"))
+    with pytest.raises(ValueError, match="read-only"):
+        old.columns()[1][0] = 5
+    assert pickle.loads(pickle.dumps(new)) == new
+    assert history(1.0) != history(1.0, name="dog")
+
+
+@pytest.mark.parametrize(
+    ("keys", "main"),
+    [
+        (("learning_rate", "loss/img", "loss/loss"), "loss/loss"),
+        (("learning_rate", "loss/img", "loss/audio"), "loss/img"),
+        (("learning_rate", "val"), "learning_rate"),
+        ((), "loss/loss"),
+    ],
+)
+def test_main_key(keys: tuple[str, ...], main: str) -> None:
+    """The loss itself goes before parts of it, and those before anything else."""
+    assert LossHistory(dict.fromkeys(keys, ())).main_key == main
+
+
+def test_smoothing_is_the_debiased_average() -> None:
+    """It agrees with the formula, and odd values stay where they are without an effect."""
+    expected = []
+    mean = 0.0
+    for count, value in enumerate((4.0, 2.0, 3.0), 1):
+        mean = 0.6 * mean + 0.4 * value
+        expected.append(mean / (1 - 0.6**count))
+    plain = history(4.0, 2.0, 3.0).smoothed(weight=0.6)
+    odd = history(math.nan, 4.0, math.inf, 2.0, 3.0).smoothed(weight=0.6)
+    assert plain == pytest.approx(expected)
+    assert odd[[1, 3, 4]] == pytest.approx(expected)
+    assert math.isnan(odd[0])
+    assert odd[2] == math.inf
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.floats(0, 0.999))
+def test_smoothed_values_stay_between_the_extremes(values: list[float], weight: float) -> None:
+    """An average is never outside of what it averages."""
+    smoothed = history(*values).smoothed(weight=weight)
+    slack = 1e-6 * (1 + max(map(abs, values)))
+    assert smoothed.min() >= min(values) - slack
+    assert smoothed.max() <= max(values) + slack
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.0, math.nan])
+def test_a_weight_that_cannot_smooth_is_refused(weight: float) -> None:
+    """The message says what is possible."""
+    with pytest.raises(BadInput, match="at least 0 and below 1"):
+        history(1.0).smoothed(weight=weight)
+
+
+def test_the_weight_fits_the_length() -> None:
+    """Short histories are smoothed less, long ones more."""
+    assert [round(fitting_weight(n), 4) for n in (0, 1, 50, 100, 1000, 10_000)] == [
+        *(0.0, 0.0, 0.9, 0.95, 0.95, 0.995),
+    ]
+
+
+def test_ends() -> None:
+    """`first` and `last` are as logged; `start` and `final` are averages and skip odd values."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 1000)
+    falling = history(*(np.linspace(1.0, 0.2, 1000) + noise), math.nan)
+    assert falling.start == pytest.approx(1.0, abs=0.1)
+    assert falling.final == pytest.approx(0.2, abs=0.1)
+    assert math.isnan(falling.last)
+    empty = LossHistory()
+    assert all(math.isnan(end) for end in (empty.first, empty.last, empty.start, empty.final))
+
+
+@given(st.lists(VALUES, max_size=300), st.integers(1, 40))
+def test_decimation_keeps_the_extremes(values: list[float], bins: int) -> None:
+    """The smallest, the largest, the first and the last value survive, in order, and few others."""
+    whole = history(*values)
+    steps, kept = whole.decimated(bins=bins)
+    finite = [value for value in values if math.isfinite(value)]
+    assert steps.size <= max(2 * bins, 3 * bins + 2)
+    assert np.all(np.diff(steps) > 0)
+    assert np.array_equal(kept, np.array(values, dtype=float)[steps - 1], equal_nan=True)
+    if finite:
+        assert {min(finite), max(finite)} <= set(kept.tolist())
+    if len(finite) < len(values):
+        assert not np.isfinite(kept).all()
+    if values:
+        assert (steps[0], steps[-1]) == (1, len(values))
+
+
+def test_frame_has_a_column_for_each_metric() -> None:
+    """Steps of all metrics are joined; what a metric lacks is NaN."""
+    both = history(1.0, 2.0).extended("val/loss", [LossPoint(2, 7.0, 5.0), LossPoint(4, 8.0, 6.0)])
+    frame = both.frame()
+    assert list(frame.columns) == ["step", "wall_time", "loss/loss", "val/loss"]
+    assert frame["step"].tolist() == [1, 2, 4]
+    assert frame["wall_time"].tolist() == [1e9 + 1, 1e9 + 2, 8.0]
+    assert frame["val/loss"].fillna(-1).tolist() == [-1, 5.0, 6.0]
+    assert list(LossHistory().frame().columns) == ["step", "wall_time"]
+
+
+@given(POINTS, POINTS)
+def test_csv_and_frame_say_the_same(
+    tmp_path_factory: pytest.TempPathFactory, first: list[LossPoint], second: list[LossPoint]
+) -> None:
+    """Reading the CSV gives the frame back, to the last digit."""
+    whole = LossHistory({"loss/loss": first, 'odd,"key"': second})
+    path = whole.to_csv(tmp_path_factory.mktemp("csv") / "losses.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    read = np.array([[float(cell or "nan") for cell in row] for row in rows]).reshape(-1, 4)
+    frame = whole.frame()
+    assert header == list(frame.columns)
+    assert np.array_equal(read, frame.to_numpy(float), equal_nan=True)
+
+
+def test_csv_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Folders are made, nothing else is left beside the file, and a bad place is one sentence."""
+    path = history(1.0, math.nan).to_csv(tmp_path / "deep" / "losses.csv")
+    assert path.read_text() == "step,wall_time,loss/loss\n1,1000000001.0,1.0\n2,1000000002.0,nan\n"
+    assert list(path.parent.iterdir()) == [path]
+    with pytest.raises(BadInput, match="cannot be written"):
+        history(1.0).to_csv(path / "below_a_file.csv")
+
+
+def test_it_shows_itself() -> None:
+    """One plain line, and a small table that escapes what the server called things."""
+    assert repr(history(1.0, 1.0)) == (
+        "<LossHistory 'cat' loss/loss: 2 points, steps 1 to 2, 1 → 1>"
+    )
+    assert repr(LossHistory()) == "<LossHistory '' empty>"
+    shown = history(1.0, key="<b>", name="<i>")._repr_html_()
+    assert "&lt;b&gt;" in shown
+    assert "<i>" not in shown
+    assert "no losses yet" in LossHistory({"loss/loss": ()})._repr_html_()
