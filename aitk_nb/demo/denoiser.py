@@ -1,0 +1,174 @@
+"""The demo trainer's model: a frozen network of random weights, with a LoRA on every layer.
+
+The base is the same for every job, as a downloaded base model is; only the adapters are trained.
+With `scale = alpha / rank`, a layer answers `x W + scale * (x A') B'`, and B begins at zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+"""An array of float32 in training, of float64 where gradients are checked."""
+
+WIDTH = 256
+BLOCKS = 2
+_BASE_SEED = 20260821
+_OUT_GAIN = 0.3
+# Without a slope on the negative side, a training that diverges dies at the loss it began with.
+_LEAK = 0.1
+
+
+class Adapter:
+    """One frozen linear layer with its LoRA; `down` and `up` are views into flat arrays."""
+
+    def __init__(self, name: str, weight: Floats, scale: float) -> None:
+        """Use `weight` of shape (in, out); `bind` gives it the adapter's numbers."""
+        self.name = name
+        self.weight = weight
+        self._scale = weight.dtype.type(scale)
+        self.down: Floats = weight[:0]
+        self.up: Floats = weight[:0]
+        self._down_gradient: Floats = weight[:0]
+        self._up_gradient: Floats = weight[:0]
+        self._seen: tuple[Floats, Floats] = (weight, weight)
+
+    def size(self, rank: int) -> int:
+        """Return how many numbers the adapter has."""
+        return rank * sum(self.weight.shape)
+
+    def bind(self, numbers: Floats, gradient: Floats, rank: int) -> None:
+        """Keep the adapter in `numbers` and its gradient in `gradient`."""
+        inner, outer = self.weight.shape
+        cut = rank * inner
+        self.down = numbers[:cut].reshape(rank, inner)
+        self.up = numbers[cut:].reshape(outer, rank)
+        self._down_gradient = gradient[:cut].reshape(rank, inner)
+        self._up_gradient = gradient[cut:].reshape(outer, rank)
+
+    def forward(self, x: Floats) -> Floats:
+        """Return the layer's answer to rows `x`, and remember them for `backward`."""
+        low = x @ self.down.T
+        self._seen = (x, low)
+        answer: Floats = x @ self.weight
+        answer += (low * self._scale) @ self.up.T
+        return answer
+
+    def backward(self, dy: Floats, *, to_input: bool = True) -> Floats:
+        """Add to the gradients, and return the gradient of what came in (if wanted)."""
+        x, low = self._seen
+        dy_scaled = dy * self._scale
+        d_low = dy_scaled @ self.up
+        self._up_gradient += dy_scaled.T @ low
+        self._down_gradient += d_low.T @ x
+        if not to_input:
+            return dy
+        dx: Floats = dy @ self.weight.T
+        dx += d_low @ self.down
+        return dx
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a denoiser."""
+
+    inner: int
+    """Numbers that describe one patch and its surroundings."""
+    outer: int
+    """Numbers that are told of it."""
+    rank: int
+    alpha: float
+
+
+class Denoiser:
+    """A residual network with frozen weights, and the adapters that are trained."""
+
+    def __init__(self, shape: Shape, seed: int, dtype: npt.DTypeLike = np.float32) -> None:
+        """Make the base, always the same, and adapters that begin by `seed`."""
+        self.shape = shape
+        self._layers = _base(shape, np.dtype(dtype))
+        count = sum(layer.size(shape.rank) for layer in self._layers)
+        self.numbers: Floats = np.zeros(count, dtype)
+        self.gradient: Floats = np.zeros(count, dtype)
+        rng = np.random.default_rng([seed, 1])
+        start = 0
+        for layer in self._layers:
+            part = slice(start, start + layer.size(shape.rank))
+            layer.bind(self.numbers[part], self.gradient[part], shape.rank)
+            bound = 1 / np.sqrt(layer.weight.shape[0])
+            layer.down[:] = rng.uniform(-bound, bound, layer.down.shape)
+            start = part.stop
+        self._slopes: list[Floats] = []
+
+    @property
+    def matrices(self) -> list[tuple[int, int]]:
+        """The shapes of the frozen matrices, input first."""
+        return [(layer.weight.shape[0], layer.weight.shape[1]) for layer in self._layers]
+
+    def forward(self, x: Floats) -> Floats:
+        """Return the answer to rows `x`."""
+        self._slopes = []
+        first, *hidden, last = self._layers
+        state = first.forward(x)
+        for one, two in zip(hidden[::2], hidden[1::2], strict=True):
+            state = state + two.forward(self._bend(one.forward(self._bend(state))))
+        return last.forward(self._bend(state))
+
+    def backward(self, dy: Floats) -> None:
+        """Add the gradient of the last `forward`, given the gradient of its answer."""
+        first, *hidden, last = self._layers
+        slopes = self._slopes
+        state = last.backward(dy) * slopes[-1]
+        for block in reversed(range(BLOCKS)):
+            one, two = hidden[2 * block : 2 * block + 2]
+            inner = two.backward(state) * slopes[2 * block + 1]
+            state = state + one.backward(inner) * slopes[2 * block]
+        first.backward(state, to_input=False)
+
+    def tensors(self) -> dict[str, Floats]:
+        """Return copies of the adapters as a LoRA file names them.
+
+        Such a file has no alpha, which readers take for alpha = rank; so the scale goes into B.
+        """
+        scale = self.shape.alpha / self.shape.rank
+        named: dict[str, Floats] = {}
+        for layer in self._layers:
+            named[f"{layer.name}.lora_A.weight"] = layer.down.copy()
+            named[f"{layer.name}.lora_B.weight"] = layer.up * layer.up.dtype.type(scale)
+        return named
+
+    def load(self, tensors: Mapping[str, Floats]) -> None:
+        """Continue from the adapters of a file; of another rank, as much as fits is taken."""
+        scale = self.shape.alpha / self.shape.rank
+        for layer in self._layers:
+            down = tensors[f"{layer.name}.lora_A.weight"]
+            up = tensors[f"{layer.name}.lora_B.weight"] / scale
+            rank = min(len(down), self.shape.rank)
+            layer.up[:] = 0
+            layer.down[:rank] = down[:rank]
+            layer.up[:, :rank] = up[:, :rank]
+
+    def _bend(self, x: Floats) -> Floats:
+        gate: Floats = 1 / (1 + np.exp(-x))
+        bent: Floats = x * gate
+        slope: Floats = gate + bent * (1 - gate) + gate.dtype.type(_LEAK)
+        self._slopes.append(slope)
+        bent += x * gate.dtype.type(_LEAK)
+        return bent
+
+
+def _base(shape: Shape, dtype: np.dtype[Any]) -> list[Adapter]:
+    rng = np.random.default_rng(_BASE_SEED)
+    names = ["patch_in"]
+    names += [f"blocks.{block}.mlp.{layer}" for block in range(BLOCKS) for layer in (0, 2)]
+    names.append("final_layer.linear")
+    sizes = [shape.inner, *[WIDTH] * (len(names) - 1), shape.outer]
+    layers = []
+    for name, inner, outer in zip(names, sizes, sizes[1:], strict=False):
+        gain = _OUT_GAIN if name == names[-1] else 1.0
+        weight = (rng.standard_normal((inner, outer)) * (gain / np.sqrt(inner))).astype(dtype)
+        layers.append(Adapter(f"diffusion_model.{name}", weight, shape.alpha / shape.rank))
+    return layers

@@ -1,0 +1,250 @@
+"""One training from config to LoRA: the loop, and when it saves, paints and logs."""
+
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from PIL import Image
+
+from aitk_nb.demo import flow, photographs, trainer_config
+from aitk_nb.demo.adamw import AdamW, AdamWOptions
+from aitk_nb.demo.denoiser import Denoiser, Floats, Shape
+from aitk_nb.demo.job_row import Flags, Nobody, Watcher
+from aitk_nb.demo.loss_log import LossLog
+from aitk_nb.demo.patches import COEFFICIENTS, SIDE, decode, grid_of
+from aitk_nb.demo.photographs import Lesson
+from aitk_nb.demo.progress import Progress
+from aitk_nb.demo.trainer_config import JobConfig, SampleItem
+from aitk_nb.demo.trainer_files import JobFolder
+
+_LARGEST_SAMPLE = 256
+
+
+class Stopped(Exception):
+    """The web side asked the training to stop."""
+
+
+class BackToQueue(Exception):
+    """The queue was stopped, so the job waits in it again."""
+
+
+class TrainingRun:
+    """Trains one LoRA.
+
+    All that is random in a step comes from the seed and the step's number, so that a run that is
+    resumed sees what it would have seen.
+    """
+
+    def __init__(self, config: JobConfig, out: TextIO, watcher: Watcher | None = None) -> None:
+        """Prepare nothing yet; `run` does all."""
+        self._config = config
+        self._out = out
+        self._watcher: Watcher = watcher or Nobody()
+        self._folder = JobFolder(config)
+        train = config.train
+        shape = Shape(flow.FEATURES, COEFFICIENTS, train.rank, train.alpha)
+        self._denoiser = Denoiser(shape, train.seed)
+        options = AdamWOptions(trainer_config.inner_rate(train), train.weight_decay)
+        self._optimizer = AdamW(self._denoiser.numbers.size, options)
+        self._lessons: list[Lesson] = []
+        self._texts: dict[str, Floats] = {"": flow.text_features("")}
+        self._losses: LossLog | None = None
+        self._bar: Progress | None = None
+        self._step = 0
+
+    def run(self) -> Path:
+        """Train, and return the path of the LoRA.
+
+        Raises:
+            Stopped: the watcher wanted it.
+            BackToQueue: the watcher wanted it.
+            OSError, ValueError: the config or the dataset cannot be used.
+        """
+        # Numbers of a training that diverges overflow, and that is for the loss to show.
+        with np.errstate(all="ignore"):
+            try:
+                self._load()
+                self._first_sample()
+                self._train()
+                return self._finish()
+            finally:
+                if self._losses is not None:
+                    self._losses.close()
+
+    def _load(self) -> None:
+        self._folder.prepare()
+        self._resume()
+        self._obey()
+        self._watcher.info("Loading model")
+        self._say(f"Loading base model {self._config.base_model}")
+        train = self._config.train
+        self._say(f"create LoRA network. rank: {train.rank}, alpha: {train.alpha:g}")
+        self._obey()
+        self._watcher.info("Loading dataset")
+        self._lessons = photographs.load(self._config, self._say)
+        for lesson in self._lessons:
+            caption = lesson.picture.caption
+            self._texts.setdefault(caption, flow.text_features(caption))
+
+    def _resume(self) -> None:
+        found = self._folder.newest()
+        if found is None:
+            self._watcher.saved(0)
+            return
+        self._say(f"Found checkpoint {found.path.name}, starting from step {found.step}")
+        self._denoiser.load(found.tensors)
+        self._step = found.step
+        self._watcher.saved(found.step)
+        state = self._folder.optimizer(found.step)
+        if state is None or not self._optimizer.restore(state):
+            self._say("The optimizer starts anew")
+
+    def _first_sample(self) -> None:
+        sample = self._config.sample
+        if not sample.enabled or not sample.at_first:
+            self._say("Skipping first sample")
+        elif self._step <= 1 and sample.items:
+            self._say("Generating baseline samples before training")
+            self._paint(self._step)
+
+    def _train(self) -> None:
+        config = self._config
+        self._watcher.step(self._step)
+        self._watcher.info("Training")
+        if config.ui_logger:
+            self._losses = LossLog(config.root / "loss_log.db")
+        start = self._step
+        self._bar = Progress(config.name, config.train.steps, start, self._out)
+        for step in range(start, config.train.steps):
+            loss = self._learn(step)
+            self._bar.note = f"lr: {config.train.rate:.1e} loss: {loss:.3e}"
+            if step != start:
+                self._save_and_paint(step)
+                self._log(step, loss)
+            self._step = step + 1
+            self._bar.update(self._step)
+            self._watcher.step(self._step)
+            self._answer()
+        self._bar.close()
+
+    def _learn(self, step: int) -> float:
+        """Do one step, and return its loss."""
+        train, denoiser = self._config.train, self._denoiser
+        denoiser.gradient[:] = 0
+        count = train.batch_size * train.accumulation
+        total = 0.0
+        for number in range(step * count, (step + 1) * count):
+            rng = np.random.default_rng([train.seed, 2, number])
+            lesson = self._lesson(number)
+            caption = "" if rng.random() < lesson.dropout else lesson.picture.caption
+            shown = flow.show(lesson.picture, self._texts[caption], train.timestep_type, rng)
+            loss, gradient = shown.loss(denoiser.forward(shown.question.rows))
+            if count > 1:
+                gradient /= count
+            denoiser.backward(gradient)
+            total += loss
+        self._optimizer.step(denoiser.numbers, denoiser.gradient)
+        return total / count
+
+    def _lesson(self, number: int) -> Lesson:
+        """Return the picture that is shown as the `number`-th: all once, then in a new order."""
+        count = len(self._lessons)
+        epoch, place = divmod(number, count)
+        order = np.random.default_rng([self._config.train.seed, 3, epoch]).permutation(count)
+        return self._lessons[int(order[place])]
+
+    def _save_and_paint(self, step: int) -> None:
+        save, sample = self._config.save, self._config.sample
+        if save.every > 0 and step % save.every == 0:
+            self._save(step, step)
+        due = sample.every > 0 and step >= sample.start_step and step % sample.every == 0
+        if sample.enabled and due:
+            self._paint(step)
+
+    def _log(self, step: int, loss: float) -> None:
+        every, speed_every = self._config.log_every, self._config.performance_log_every
+        if self._losses is not None and (every is None or (every > 0 and step % every == 0)):
+            self._losses.commit(step, {"learning_rate": self._config.train.rate, "loss/loss": loss})
+        if speed_every > 0 and step % speed_every == 0 and self._bar and self._bar.speed:
+            self._watcher.speed(self._bar.speed)
+
+    def _answer(self) -> None:
+        """Do what the web side asked for."""
+        flags = self._obey()
+        if flags.save_now:
+            self._watcher.clear("save_now")
+            self._save(self._step, self._step)
+        if flags.sample_now:
+            self._watcher.clear("sample_now")
+            self._say(f"\nSampling at step {self._step}")
+            self._paint(self._step)
+
+    def _obey(self) -> Flags:
+        """Return what else is wanted, if the training may go on."""
+        flags = self._watcher.flags()
+        if flags.stop:
+            raise Stopped("Job stopped")
+        if flags.return_to_queue:
+            raise BackToQueue("Job returning to queue")
+        return flags
+
+    def _save(self, step: int, number: int | None) -> None:
+        since = self._bar.pause() if self._bar else 0.0
+        self._watcher.info("Saving model")
+        if number is not None:
+            self._say(f"\nSaving at step {step}")
+        train = self._config.train
+        epoch = step * train.batch_size * train.accumulation // len(self._lessons)
+        info = {"step": step, "epoch": epoch}
+        path = self._folder.save(number, info, self._denoiser.tensors())
+        self._say(f"Saved checkpoint to {path}")
+        self._watcher.saved(step)
+        path = self._folder.save_optimizer(step, self._optimizer.state())
+        self._say(f"Saved optimizer to {path}")
+        self._back_to_training(since)
+
+    def _paint(self, step: int) -> None:
+        items = self._config.sample.items
+        if not items:
+            return
+        since = self._bar.pause() if self._bar else 0.0
+        self._out.write("\n")
+        bar = Progress("Generating Images", len(items), 0, self._out)
+        for number, item in enumerate(items):
+            self._watcher.info(f"Generating images - {number + 1}/{len(items)}")
+            self._folder.save_sample(step, number, self._picture(item))
+            bar.update(number + 1)
+        bar.draw()
+        # One line up, to the bar that this one is nested in.
+        self._out.write("\x1b[A")
+        self._say("")
+        self._back_to_training(since)
+
+    def _picture(self, item: SampleItem) -> Image.Image:
+        patches = max(lesson.picture.grid.count for lesson in self._lessons)
+        width, height = max(item.width, 1), max(item.height, 1)
+        grid = grid_of(patches * SIDE**2, width / height)
+        pixels = decode(flow.paint(self._denoiser, item.prompt, grid, item.seed, item.steps), grid)
+        # A training that diverged paints numbers that are none: black.
+        clean = np.nan_to_num(np.clip((pixels + 1) * 127.5, 0, 255))
+        scale = min(1.0, _LARGEST_SAMPLE / max(width, height))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = Image.fromarray(clean.astype(np.uint8))
+        return image.resize(size, Image.Resampling.BICUBIC)
+
+    def _back_to_training(self, since: float) -> None:
+        if self._bar is not None:
+            self._bar.resume(since)
+            self._watcher.info("Training")
+
+    def _finish(self) -> Path:
+        self._bar = None
+        self._save(self._step, None)
+        if self._config.sample.enabled:
+            self._paint(self._step)
+        self._watcher.step(self._step)
+        return self._config.root / f"{self._config.name}.safetensors"
+
+    def _say(self, line: str) -> None:
+        self._out.write(f"{line}\n")
+        self._out.flush()
