@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.discovery import DiscoveryReport, discover
     from aitk_nb.errors import AitkError
-    from aitk_nb.examples import photos
+    from aitk_nb.examples import example_job, photos
     from aitk_nb.job import Job
     from aitk_nb.local_dataset import LocalDataset
     from aitk_nb.lora import inspect
@@ -47,6 +47,7 @@ _HOMES = {
     "check_auth": "authentication",
     "connect": "client",
     "discover": "discovery",
+    "example_job": "examples",
     "inspect": "lora",
     "photos": "examples",
     "plot_loss": "views.loss_plot",
@@ -70,6 +71,7 @@ __all__ = [
     "check_auth",
     "connect",
     "discover",
+    "example_job",
     "inspect",
     "photos",
     "plot_loss",

@@ -7,11 +7,25 @@ string again, which will be escaped: forgetting something shows tags on the page
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-__all__ = ["Html", "Kind", "badge", "definition", "escape", "join", "note", "strong", "table"]
+__all__ = [
+    "Html",
+    "Kind",
+    "badge",
+    "definition",
+    "escape",
+    "join",
+    "message",
+    "note",
+    "pictures",
+    "status",
+    "strong",
+    "table",
+]
 
 Kind = Literal["ok", "info", "warning", "error"]
 """What a badge says by its colour and its sign."""
@@ -57,6 +71,31 @@ def strong(text: object) -> Html:
 def note(text: object) -> Html:
     """Return `text` as a quiet line of its own."""
     return Html(f'<div style="{_QUIET}">{escape(text)}</div>')
+
+
+def message(text: object, kind: Kind = "info") -> Html:
+    """Return `text` as a line of its own with a coloured sign before it."""
+    sign, colour = _SIGNS[kind]
+    mark = f'<span aria-hidden="true" style="color:{colour};font-weight:bold">{sign}</span>'
+    return Html(f'<div style="white-space:pre-wrap">{mark} {escape(text)}</div>')
+
+
+def status(lines: Iterable[object]) -> Html:
+    """Return lines that a screen reader reads out when they change."""
+    return Html(f'<div role="status" aria-live="polite">{join(lines)}</div>')
+
+
+def pictures(items: Iterable[tuple[bytes, object]]) -> Html:
+    """Return small JPEG pictures side by side, each over its caption."""
+    row = "display:flex;flex-wrap:wrap;gap:.6em;margin:.3em 0"
+    figure = "margin:0;width:9em;font-size:.9em;line-height:1.3;overflow-wrap:anywhere"
+    shown = "".join(
+        f'<figure style="{figure}"><img alt="" style="max-width:100%" '
+        f'src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
+        f'<figcaption style="{_QUIET}">{escape(caption)}</figcaption></figure>'
+        for data, caption in items
+    )
+    return Html(f'<div style="{row}">{shown}</div>')
 
 
 def badge(text: object, kind: Kind = "info") -> Html:

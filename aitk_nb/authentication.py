@@ -14,7 +14,7 @@ from aitk_nb.backends.probes import Answer, Credential, Probe, ask_all
 from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.locate import locate
 from aitk_nb.models import AuthState, Finding, Flavour
-from aitk_nb.settings import Connection, Credentials, Secret
+from aitk_nb.settings import Connection, Credentials, Secret, hidden
 from aitk_nb.tables import Table
 
 __all__ = ["AuthReport", "check_auth"]
@@ -132,6 +132,7 @@ def check_auth(
     "Accepted" is told from "open" by asking with no token and with a wrong one as well: a server
     without a token accepts any.
     """
+    credentials, headers = hidden(credentials, headers)
     connection = locate(url, credentials, headers, verify)
     try:
         flavour, connection = detect(connection)

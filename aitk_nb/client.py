@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aitk_nb import _html
 from aitk_nb.locate import locate
 from aitk_nb.models import Ability, Flavour
-from aitk_nb.settings import Connection, Credentials, Secret
+from aitk_nb.settings import Connection, Credentials, Secret, hidden
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
@@ -42,6 +42,7 @@ def connect(
         ServerNotReady: something else answers there; a booting pod does.
         NotSupported: a Gradio server answers there.
     """
+    credentials, headers = hidden(credentials, headers)
     # The network side takes longer to import than all the rest; nobody waits for it unasked.
     from aitk_nb.backends.detect import detect, refuse_gradio
     from aitk_nb.backends.http import Http

@@ -14,7 +14,7 @@ from aitk_nb.backends.probes import Probe, ask_all
 from aitk_nb.backends.webui_catalogue import CATALOGUE, OPERATIONS
 from aitk_nb.locate import locate
 from aitk_nb.models import Claim, Endpoint, Flavour
-from aitk_nb.settings import Connection, Credentials, Secret
+from aitk_nb.settings import Connection, Credentials, Secret, hidden
 from aitk_nb.tables import Table
 
 __all__ = ["DiscoveryReport", "discover"]
@@ -99,6 +99,7 @@ def discover(
     Raises:
         ConnectionFailed: nobody, or no training server, answers there.
     """
+    credentials, headers = hidden(credentials, headers)
     flavour, connection = detect(locate(url, credentials, headers, verify))
     probes = [Probe("PUT", entry.probe_path) for entry in CATALOGUE]
     if flavour is Flavour.GRADIO:

@@ -1,4 +1,4 @@
-"""`photos`: a small dataset of real photographs with captions, to try things with.
+"""Things to try the toolkit with: a small dataset of real photographs, and a training on it.
 
 The pictures are crops of the portrait of Grace Hopper (public domain) that matplotlib ships.
 """
@@ -8,12 +8,17 @@ from __future__ import annotations
 import importlib.util
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput, MissingExtra
+from aitk_nb.training import TrainingParams
 
-__all__ = ["photos"]
+if TYPE_CHECKING:
+    from aitk_nb.client import AIToolkitClient
+    from aitk_nb.job import Job
+
+__all__ = ["example_job", "photos"]
 
 
 class _Crop(NamedTuple):
@@ -61,6 +66,29 @@ def photos(folder: str | Path | None = None) -> Path:
         for name, content in _pictures(wanted).items():
             _write(target / name, content)
     return target
+
+
+def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 300) -> Job:
+    """Return a short training on the example photos, started if the server does not have it.
+
+    It trains at a rank and resolution that take seconds on the embedded server and little memory
+    on a real one.
+
+    Raises:
+        AitkError: the server cannot be asked, or has another job of that name.
+    """
+    dataset = client.datasets.upload(photos(), "example photos")
+    return client.jobs.start(
+        TrainingParams(
+            name=name,
+            dataset=dataset.name,
+            steps=steps,
+            learning_rate=1e-3,
+            rank=16,
+            resolution=(512,),
+            trigger_word="grace",
+        )
+    )
 
 
 def _stem(number: int) -> str:

@@ -16,7 +16,7 @@ from aitk_nb.models import DownloadReport, JobStatus, safe_file_name
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models import JobState, RemoteFile, Sample
+    from aitk_nb.models import Ability, JobState, RemoteFile, Sample
 
 __all__ = ["Job"]
 
@@ -54,6 +54,10 @@ class Job:
         """The job's unique name."""
         return self.state.name
 
+    def can(self, ability: Ability) -> bool:
+        """Return whether the job's server can do it at all."""
+        return ability in self._backend.abilities
+
     def refresh(self) -> JobState:
         """Ask the server, and return the job as it stands now.
 
@@ -86,20 +90,20 @@ class Job:
                     f"{self.name} did not end within {timeout:g} s; it is {state.status.value} at "
                     f"step {state.step} and goes on."
                 )
-            self._sleep(every)
+            left = every if until is None else until - self._clock()
+            self._sleep(min(every, max(0.0, left)))
 
     def stop(self, *, save: bool = False, timeout: float = 60.0) -> JobState:
         """Stop the job, wait until it has let go of the GPU, and return its state.
 
         What it did since its last checkpoint is lost, unless `save` writes one first. A job that
-        waits in the queue is taken out of it; one that has ended is left as it is.
+        waits in the queue is taken out of it; one that has ended is left as it is, and one that
+        somebody else has just stopped is only waited for.
 
         Raises:
             AitkError: it was asked and did not end within `timeout` seconds.
         """
         state = self.refresh()
-        if not state.status.is_active:
-            return state
         if save and state.status is JobStatus.RUNNING:
             state = self._save_and_wait(timeout)
         if state.status.is_active:
@@ -225,7 +229,8 @@ class Job:
         with self._backend.open_range(remote.path) as read, target.open("rb") as file:
             for start in {0, size - piece}:
                 file.seek(start)
-                if piece and read(start, piece) != file.read(piece):
+                # One byte more than there should be: of a sample the server tells no size.
+                if read(start, piece + (start + piece == size)) != file.read(piece):
                     return False
         return True
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from aitk_nb import presets
-from aitk_nb.models import JobDraft
+from aitk_nb.models import JobDraft, name_problem
 
 if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams
@@ -30,6 +30,11 @@ class _Loader(yaml.SafeLoader):
     """Reads `1e-4` as a number, as YAML 1.2 does; YAML 1.1 makes a text of it."""
 
 
+# A date would come out as an object that no JSON can hold.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
@@ -50,18 +55,44 @@ def parse_extra(text: str) -> dict[str, Any]:
         value: Any = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
     except yaml.YAMLError as exc:
         raise ValueError(f"it is no YAML: {' '.join(str(exc).split())}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise ValueError("it must be a YAML mapping, such as 'train: {optimizer: prodigy}'")
     if "config" in value:
         value = _process_of(value)
-    if "${" in json.dumps(value, default=str):
+    if "${" in _as_json(value):
         raise ValueError("'${' would be replaced from the server's environment")
+    _check_sections(value)
+    return dict(value)
+
+
+def _as_json(value: object) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError(
+            "it holds something that JSON cannot: NaN, infinity, bytes, a set, or a loop"
+        ) from None
+
+
+def _check_sections(value: Mapping[str, Any]) -> None:
+    """Refuse what cannot be merged, or is not the client's to say."""
     for key in RESERVED:
         if key in value:
             raise ValueError(f"{key!r} is set by the server")
-    return dict(value)
+    for key, default in _default_process().items():
+        if isinstance(default, dict) and not isinstance(value.get(key), dict | None):
+            raise ValueError(f"{key!r} must be a mapping")
+    datasets = value.get("datasets", [{}])
+    if not _mappings(datasets):
+        raise ValueError("'datasets' must be a list of mappings")
+    for dataset in datasets:
+        name = dataset.get("folder_path", "x")
+        if not isinstance(name, str) or name_problem(name):
+            raise ValueError(f"folder_path must be the name of a dataset, which {name!r} is not")
 
 
 def _process_of(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,10 @@ class Jobs:
                 return self._created(draft)
             except JobConflict:
                 # Somebody created it between our look and our request: the server elected them.
-                have = self._backend.get_job(draft.name)
+                have = self._find(draft.name)
+                if have is None:
+                    # The name belongs to a captioning job, which is none of ours.
+                    raise
         if if_exists == "resume":
             return self._resumed(have, draft)
         return self._attached(have, draft)
@@ -134,13 +137,16 @@ class Jobs:
 
     def _resumed(self, have: JobState, draft: JobDraft) -> Job:
         """Go on with a job from its last checkpoint, with the config that is meant now."""
+        have = self._elected(have)
         if have.status.is_active:
             _check_same(have, draft)
             return self._job(have)
         changes = _changes(have, draft)
         if have.status is JobStatus.COMPLETED and not changes:
             return self._job(have)
-        if changes:
+        # Two processes would train at once if the old one has not ended yet.
+        have = self._job(have).stop()
+        if changes or have.gpu_ids != draft.gpu_ids:
             have = self._backend.update_job(have, draft)
         self._backend.start_job(have)
         return self._job(self._backend.get_job(have.name))

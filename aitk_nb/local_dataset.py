@@ -108,7 +108,7 @@ class LocalDataset:
 
     def _repr_html_(self) -> str:
         counts: list[tuple[object, object]] = [
-            ("folder", self.folder),
+            ("folder", self.folder.name),
             ("images", len(self.images)),
             ("captions", len(self.captions)),
             ("size", f"{self.total_bytes / 1e6:.1f} MB"),

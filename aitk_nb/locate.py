@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from aitk_nb.settings import Connection, Credentials, Secret, resolve
+from aitk_nb.errors import BadInput
+from aitk_nb.settings import Connection, Credentials, Secret, hidden, resolve
 
 __all__ = ["locate"]
 
@@ -23,11 +24,16 @@ def locate(
     and ends with it.
 
     Raises:
-        BadInput: the address is none.
+        BadInput: the address is none, or the embedded server cannot start.
     """
+    credentials, headers = hidden(credentials, headers)
     connection = resolve(url, credentials, headers, verify)
     if not connection.is_demo:
         return connection
     from aitk_nb import demo
 
-    return replace(connection, url=demo.shared(connection.url).url)
+    try:
+        server = demo.shared(connection.url)
+    except (demo.FolderInUse, OSError) as exc:
+        raise BadInput(f"The embedded server cannot start: {exc}") from exc
+    return replace(connection, url=server.url)

@@ -320,7 +320,7 @@ class DownloadReport:
     """False when the same file was there already."""
 
 
-_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def name_problem(name: str) -> str | None:
@@ -336,6 +336,8 @@ def name_problem(name: str) -> str | None:
         return "it must not contain '..'"
     if _FORBIDDEN.search(name):
         return "it must not contain '/', '\\' or control characters"
+    if "${" in name:
+        return "'${' would be replaced from the server's environment"
     if name != name.strip():
         return "it must not start or end with a space"
     if len(name.encode()) > 200:
@@ -354,13 +356,17 @@ def check_name(kind: str, name: str) -> str:
     return name
 
 
-_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\.|$)", re.IGNORECASE
+)
 
 
 def safe_file_name(name: str) -> str:
     """Return a server's file name as one that stays in its folder on Linux, macOS and Windows."""
     safe = _UNSAFE.sub("_", name.replace("\\", "/").split("/")[-1]).rstrip(". ")
+    # The end of a long name is kept: it says which kind of file it is.
+    safe = safe.encode()[-200:].decode(errors="ignore")
     if not safe or safe.startswith(".") or _RESERVED.match(safe):
         safe = "_" + safe
-    return safe[-200:]
+    return safe

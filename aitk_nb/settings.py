@@ -100,7 +100,7 @@ def resolve(
     credentials: Credentials | None = None,
     headers: Mapping[str, str | Secret] | None = None,
     verify: bool | str | Path | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> Connection:
     """Return the connection that is meant: what was given, else AITK_URL and AITK_TOKEN.
 
@@ -109,18 +109,37 @@ def resolve(
     """
     if isinstance(url, Connection):
         return url
-    address = clean_url(url or environ.get("AITK_URL", "") or DEMO)
-    given = credentials
-    if given is None and not address.startswith(DEMO):
-        given = next((environ[name] for name in TOKEN_VARIABLES if environ.get(name)), None)
-    token, login = _credentials(given)
-    return Connection(
-        url=address,
-        token=token,
-        login=login,
-        headers={name: _secret(value) for name, value in (headers or {}).items()},
-        verify=_verify(verify),
-    )
+    credentials, headers = hidden(credentials, headers)
+    default, token = _from_environment(os.environ if environ is None else environ)
+    del environ
+    address = clean_url(url or default or DEMO)
+    if credentials is None and not address.startswith(DEMO):
+        credentials = token
+    token, login = _credentials(credentials)
+    return Connection(address, token, login, headers, _verify(verify))
+
+
+Hidden = Secret | tuple[str, Secret]
+"""Credentials that no text shows."""
+
+
+def hidden(
+    credentials: Credentials | None, headers: Mapping[str, str | Secret] | None
+) -> tuple[Hidden | None, dict[str, Secret]]:
+    """Return both without a secret in clear.
+
+    Whoever takes them as text calls this first, so that none is among the locals of a traceback.
+    """
+    safe = {name: _secret(value) for name, value in (headers or {}).items()}
+    if isinstance(credentials, tuple):
+        return (credentials[0], _secret(credentials[1])), safe
+    return None if credentials is None else _secret(credentials), safe
+
+
+def _from_environment(environ: Mapping[str, str]) -> tuple[str, Secret | None]:
+    """Return the address and the token that the environment holds."""
+    token = next((Secret(environ[name]) for name in TOKEN_VARIABLES if environ.get(name)), None)
+    return environ.get("AITK_URL", ""), token
 
 
 def clean_url(text: str) -> str:
@@ -152,13 +171,23 @@ def _split(text: str) -> tuple[SplitResult, str, int | None]:
         port = parts.port
     except ValueError as exc:
         raise BadInput(f"The address cannot be read: {exc}.") from exc
-    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme.lower() not in {"http", "https"} or not _is_host(host):
         # The text itself is not shown: what was typed here by mistake may be a token.
         raise BadInput(
             "The address is not one. It starts with http:// or https://, "
             "as https://<pod id>-8675.proxy.runpod.net, or is 'demo:'."
         )
-    return parts, parts.hostname, port
+    return parts, host, port
+
+
+def _is_host(host: str) -> bool:
+    try:
+        # What the name service cannot be asked for: empty or endless labels.
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(host) and not any(char.isspace() or ord(char) < 33 for char in host)
 
 
 def _looks_local(text: str) -> bool:
@@ -166,16 +195,12 @@ def _looks_local(text: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith(("127.", "192.168.", "10."))
 
 
-def _credentials(given: Credentials | None) -> tuple[Secret | None, tuple[str, Secret] | None]:
-    if given is None:
-        return None, None
+def _credentials(given: Hidden | None) -> tuple[Secret | None, tuple[str, Secret] | None]:
     if isinstance(given, tuple):
-        user, password = given
-        return None, (user, _secret(password))
-    token = _secret(given)
-    if not token.is_token:
+        return None, given
+    if given and not given.is_token:
         raise BadInput("The token contains a space, a line break or a character beyond ASCII.")
-    return token or None, None
+    return given or None, None
 
 
 def _secret(value: str | Secret) -> Secret:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -25,12 +26,20 @@ from aitk_nb.models import name_problem
 
 __all__ = ["TrainingParams"]
 
+DEFAULT_ARCH = "flex1"
+"""The architecture that the web UI's form for a new job begins with."""
+
 
 def _listed(value: object) -> object:
-    """Take one value, or a comma-separated text of numbers, where a list is meant."""
-    if isinstance(value, str) and re.fullmatch(r"[\d\s,]+", value):
-        return [part for part in re.split(r"[\s,]+", value) if part]
+    """Take one value where a list is meant."""
     return [value] if isinstance(value, int | str) else value
+
+
+def _numbers(value: object) -> object:
+    """Take one number, or a text of numbers with commas, where a list of numbers is meant."""
+    if isinstance(value, str):
+        return [part for part in re.split(r"[\s,]+", value) if part]
+    return _listed(value)
 
 
 class TrainingParams(BaseModel):
@@ -40,22 +49,23 @@ class TrainingParams(BaseModel):
         InvalidParams: with one entry for each field that cannot be used.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Papermill makes a number of `-p name 2024` and of `-p gpu_ids 0`.
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     name: str = Field(description="Name of the job, and of its output folder on the server")
     dataset: str = Field(description="Name of the dataset on the server")
     extra_datasets: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         (), description="More datasets to train on as well"
     )
-    arch: str = Field("flex1", description="Architecture, as AI Toolkit calls it")
+    arch: str = Field(DEFAULT_ARCH, description="Architecture, as AI Toolkit calls it")
     base_model: str = Field("", description="Base model; empty means the architecture's own")
     steps: int = Field(3000, ge=1, le=10_000_000, description="Optimiser steps")
     learning_rate: float = Field(1e-4, gt=0, lt=10, description="Peak learning rate")
     batch_size: int = Field(1, ge=1, le=1024, description="Images in one step")
     rank: int = Field(32, ge=1, le=4096, description="Rank of the LoRA")
     alpha: int = Field(0, ge=0, le=4096, description="Scale of the LoRA; 0 means equal to rank")
-    resolution: Annotated[tuple[int, ...], BeforeValidator(_listed)] = Field(
-        (512, 768, 1024), min_length=1, description="Edge lengths in pixels to train at"
+    resolution: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field(
+        (512, 768, 1024), description="Edge lengths in pixels to train at"
     )
     trigger_word: str = Field("", description="Word that calls the LoRA; replaces [trigger]")
     save_every: int = Field(250, ge=1, description="Steps between checkpoints")
@@ -72,20 +82,25 @@ class TrainingParams(BaseModel):
     def _explain(
         cls, data: Any, handler: ModelWrapValidatorHandler[TrainingParams]
     ) -> TrainingParams:
+        problems: dict[str, str] = {}
+        params: TrainingParams | None = None
         try:
             params = handler(data)
         except ValidationError as exc:
+            problems = dict(map(_problem, exc.errors()))
+        given = data if isinstance(data, Mapping) else dict(params or ())
+        if "arch" not in problems and (why := _arch_problem(given)):
+            problems["arch"] = why
+        if params is None or problems:
             # Without the cause: its text repeats the same in words of the library.
-            raise InvalidParams(dict(map(_problem, exc.errors()))) from None
-        if why := _arch_problem(params.arch, params.base_model):
-            raise InvalidParams({"arch": why})
+            raise InvalidParams(problems)
         return params
 
     @field_validator("name", "dataset")
     @classmethod
     def _safe_name(cls, value: str) -> str:
         if why := name_problem(value):
-            raise ValueError(why)
+            raise ValueError(f"{value!r}: {why}")
         return value
 
     @field_validator("extra_datasets")
@@ -99,6 +114,8 @@ class TrainingParams(BaseModel):
     @field_validator("resolution")
     @classmethod
     def _possible(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value:
+            raise ValueError("at least one is needed, such as 512")
         for edge in value:
             if not 16 <= edge <= 8192:
                 raise ValueError(f"{edge} is not between 16 and 8192")
@@ -108,7 +125,7 @@ class TrainingParams(BaseModel):
     @classmethod
     def _gpus(cls, value: str) -> str:
         if not re.fullmatch(r"mps|\d{1,3}(,\d{1,3})*", value):
-            raise ValueError("it is one number, several with commas, or 'mps'")
+            raise ValueError(f"{value!r} is not one number, several with commas, or 'mps'")
         return value
 
     @field_validator("extra")
@@ -117,7 +134,7 @@ class TrainingParams(BaseModel):
         parse_extra(value)
         return value
 
-    @field_validator("trigger_word", "prompts", "base_model")
+    @field_validator("arch", "trigger_word", "prompts", "base_model")
     @classmethod
     def _no_variables(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         # The server replaces these from its own environment, in files that anyone can read.
@@ -131,15 +148,18 @@ class TrainingParams(BaseModel):
         return self.alpha or self.rank
 
 
-def _arch_problem(arch: str, base_model: str) -> str | None:
+def _arch_problem(given: Mapping[str, Any]) -> str | None:
     """Return what speaks against an architecture; a newer server may know more than we do."""
     known = presets.load()
-    if arch in known:
+    arch = given.get("arch", DEFAULT_ARCH)
+    if not isinstance(arch, str) or arch in known:
         return None
     near = difflib.get_close_matches(arch, known, n=1, cutoff=0.7)
     if near:
         return f"{arch!r} is not known; did you mean {near[0]!r}?"
-    return None if base_model else f"{arch!r} is not known, so that its base_model must be given"
+    if given.get("base_model"):
+        return None
+    return f"{arch!r} is not known, so that its base_model must be given"
 
 
 def _problem(error: ErrorDetails) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from aitk_nb.backends.http import Http
 from aitk_nb.errors import (
-    AitkError,
     NotSupported,
     Rejected,
     ServerNotReady,
@@ -87,9 +86,9 @@ def _ask(http: Http, path: str) -> Any:
 
 
 def _seen(http: Http) -> str:
-    try:
-        response = http.read("GET", "/", what="show its first page")
-    except AitkError as exc:
-        return f"'{exc}'"
-    kind = response.headers.get("content-type", "something").split(";")[0]
-    return f"with {kind}"
+    """Return in a few words what the first page is."""
+    response = http.raw("GET", "/")
+    if target := response.headers.get("location"):
+        return f"with a redirect to {http.clean(target.partition('?')[0])}"
+    kind = response.headers.get("content-type", "nothing").partition(";")[0]
+    return f"with {kind}" if response.is_success else f"with {kind} (status {response.status_code})"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -28,31 +30,45 @@ __all__ = ["Http"]
 TIMEOUT = httpx.Timeout(connect=10.0, read=100.0, write=100.0, pool=None)
 NOT_READY = frozenset({502, 503, 504, 520, 521, 522, 523, 524})
 MAX_QUOTED = 300
+MIN_SECRET = 8
+"""Shorter words of a header, such as "Basic", are not secret."""
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
 
 
 class Http:
     """Requests below one base URL, with every failure translated into an `AitkError`."""
 
     def __init__(self, connection: Connection, *, attempts: int = 4) -> None:
-        if connection.token and any(n.lower() == "authorization" for n in connection.headers):
-            raise BadInput(
-                "Both a token and an Authorization header were given, and a request can carry "
-                "one only. Give the gateway's credentials in another header, or leave one out."
-            )
         self.url = connection.url
         self._connection = connection
         self._attempts = attempts
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        _check_headers(connection)
 
     def __repr__(self) -> str:
         return f"<Http {self.url}>"
 
-    @cached_property
+    @property
     def client(self) -> httpx.Client:
-        """The connection pool, made at the first request."""
+        """The connection pool, made at the first request, which may come from several threads."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._new_client()
+            return self._client
+
+    def _new_client(self) -> httpx.Client:
         return httpx.Client(
             timeout=TIMEOUT,
             verify=self._verify(),
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
+            limits=httpx.Limits(
+                max_connections=32,
+                max_keepalive_connections=16,
+                # Servers close an idle connection after 5 s; an action must not meet that moment.
+                keepalive_expiry=3.0,
+            ),
             # The usual proxy variables count, but never for a server on this machine.
             mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
             headers={"User-Agent": "aitk-nb", "Accept": "application/json, */*;q=0.5"},
@@ -70,9 +86,10 @@ class Http:
 
     def close(self) -> None:
         """Close the connections."""
-        if "client" in self.__dict__:
-            self.client.close()
-            del self.__dict__["client"]
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def get_json(
         self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
@@ -114,10 +131,13 @@ class Http:
             extra = {"content": body, "headers": {"Content-Type": "application/json"}}
         return self._exchange(self._request(method, path, **extra))
 
-    def post_files(self, path: str, data: Mapping[str, str], files: Any, *, what: str) -> Any:
-        """Return the JSON answer to one multipart POST; the caller repeats it."""
-        request = self._request("POST", path, data=dict(data), files=files)
-        return self._json(self._checked(self._exchange(request), what), what)
+    def post_files(
+        self, path: str, data: Mapping[str, str], files: Any, *, what: str, repeat: bool = False
+    ) -> Any:
+        """Return the JSON answer to one multipart POST; repeated only if `files` can be resent."""
+        again = _line_broke if repeat else _not_again
+        answer = self._send("POST", path, what=what, repeat=again, data=dict(data), files=files)
+        return self._json(answer, what)
 
     @contextmanager
     def stream(
@@ -131,7 +151,7 @@ class Http:
                 self._read_quietly(response)
             yield self._checked(response, what)
         except httpx.TransportError as exc:
-            raise ConnectionFailed(self.url, self._reason(exc)) from exc
+            raise ConnectionFailed(self.url, self._reason(exc)) from _frameless(exc)
         finally:
             response.close()
 
@@ -165,7 +185,10 @@ class Http:
         return self._checked(self._exchange(self._request(method, path, **kwargs)), what)
 
     def _request(self, method: str, path: str, **kwargs: Any) -> httpx.Request:
-        request = self.client.build_request(method, self.url + path, **kwargs)
+        try:
+            request = self.client.build_request(method, self.url + path, **kwargs)
+        except (httpx.InvalidURL, UnicodeError) as exc:
+            raise BadInput(f"The address {self.url} cannot be used: {exc}.") from exc
         for name, value in self._connection.headers.items():
             request.headers[name] = value.reveal()
         if self._connection.token:
@@ -175,11 +198,15 @@ class Http:
     def _exchange(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
         try:
             return self.client.send(request, stream=stream)
-        except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as exc:
-            raise ConnectionFailed(self.url, self._reason(exc)) from exc
+        except (httpx.TransportError, httpx.DecodingError, UnicodeError) as exc:
+            # UnicodeError: a host that the name service cannot be asked for.
+            raise ConnectionFailed(self.url, self._reason(exc)) from _frameless(exc)
+        except BaseException as exc:
+            # An interrupt is shown from here on, for the reason that `_frameless` has.
+            _frameless(exc)
+            raise
 
-    @staticmethod
-    def _reason(exc: Exception) -> str:
+    def _reason(self, exc: Exception) -> str:
         if isinstance(exc, httpx.TimeoutException):
             return "it did not answer in time"
         if "CERTIFICATE_VERIFY_FAILED" in str(exc):
@@ -187,7 +214,7 @@ class Http:
                 "its certificate is not trusted here; give a private CA by verify='ca.pem', "
                 "or on the command line by --ca"
             )
-        return str(exc) or type(exc).__name__
+        return self.clean(str(exc)) or type(exc).__name__
 
     def _checked(self, response: httpx.Response, what: str) -> httpx.Response:
         """Return the response if it is a success.
@@ -220,27 +247,62 @@ class Http:
             text = str(body.get("error", "")) if isinstance(body, dict) else ""
         except ValueError:
             text = response.text
-        return self.clean(" ".join(text.split())[:MAX_QUOTED])
+        return " ".join(self.clean(text).split())[:MAX_QUOTED]
 
     def clean(self, text: str) -> str:
         """Return a server's text without our own secrets, should it echo them."""
-        secrets = [*self._connection.headers.values(), self._connection.token]
-        for secret in secrets:
-            if secret:
-                text = text.replace(secret.reveal(), "…")
+        for secret in (*self._connection.headers.values(), self._connection.token):
+            whole = secret.reveal() if secret else ""
+            # Of "Basic dXNl…" the second word is the secret one, and may be said alone.
+            for part in (whole, *(word for word in whole.split() if len(word) >= MIN_SECRET)):
+                for form in filter(None, (part, quote(part, safe=""))):
+                    text = text.replace(form, "…")
         return text
 
     def _json(self, response: httpx.Response, what: str) -> Any:
         try:
             return response.json()
         except ValueError as exc:
-            kind = response.headers.get("content-type", "no content type")
-            raise UnexpectedReply(what, f"{self.clean(kind)} instead of JSON") from exc
+            kind = self.clean(response.headers.get("content-type", "no content type"))
+            raise UnexpectedReply(what, f"{kind} instead of JSON") from _frameless(exc)
+
+
+def _check_headers(connection: Connection) -> None:
+    """Refuse what no request can carry; the library would say so with the secret in its words."""
+    if connection.token and not connection.token.is_token:
+        raise BadInput("The token contains a space, a line break or a character beyond ASCII.")
+    for name, value in connection.headers.items():
+        if not HEADER_NAME.fullmatch(name):
+            raise BadInput(f"{name!r} cannot be the name of a header.")
+        if not HEADER_VALUE.fullmatch(value.reveal()):
+            raise BadInput(
+                f"The value of the header {name} contains a line break or a character beyond "
+                "ASCII, or begins or ends with a space."
+            )
+        if connection.token and name.lower() == "authorization":
+            raise BadInput(
+                "Both a token and an Authorization header were given, and a request can carry "
+                "one only. Give the gateway's credentials in another header, or leave one out."
+            )
+
+
+def _frameless(exc: BaseException) -> BaseException:
+    """Return `exc` without its frames: their locals hold headers, and what a server echoes."""
+    link: BaseException | None = exc
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return exc
 
 
 def _never_arrived(exc: BaseException) -> bool:
     """True when the request cannot have reached the server."""
     return isinstance(exc.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
+
+
+def _not_again(_exc: BaseException) -> bool:
+    """Never true: the caller repeats."""
+    return False
 
 
 def _line_broke(exc: BaseException) -> bool:

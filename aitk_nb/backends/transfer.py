@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -31,21 +32,35 @@ _log = logging.getLogger(__name__)
 
 
 class CountingReader:
-    """A file opened for upload that reports what was read, and takes it back when rewound."""
+    """A file opened for upload that reports and digests what was read from it."""
 
     def __init__(self, file: BinaryIO, report: Callable[[int], None]) -> None:
         self._file = file
         self._report = report
         self._counted = 0
+        self._read_from_start()
+
+    def _read_from_start(self) -> None:
+        self.sent = 0
+        """Bytes that were read since the last `seek`: that were sent, that is."""
+        self._sha256 = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
         data = self._file.read(size)
+        self._sha256.update(data)
+        self.sent += len(data)
         self._count(len(data))
         return data
 
+    @property
+    def sha256(self) -> str:
+        """The digest of what was sent."""
+        return self._sha256.hexdigest()
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move; httpx measures and rewinds files by this."""
+        self._read_from_start()
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:

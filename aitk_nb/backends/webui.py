@@ -108,15 +108,15 @@ class WebUI:
 
     def get_job(self, name: str) -> JobState:
         """Return the job as it stands now."""
-        if name in self._ids:
+        if job_id := self._ids.get(name):
             # One row instead of all; it is null when the job was deleted, and has another name
             # when it was renamed.
             row = self._http.get_json(
-                "/api/jobs", what=f"show the job {name}", params={"id": self._ids[name]}
+                "/api/jobs", what=f"show the job {name}", params={"id": job_id}
             )
             if row is not None and (state := webui_wire.job_state(row)).name == name:
                 return state
-            del self._ids[name]
+            self._ids.pop(name, None)
         states = self.list_jobs()
         for state in states:
             if state.name == name:
@@ -279,28 +279,40 @@ class WebUI:
 
         @contextmanager
         def piece(start: int, end: int) -> Iterator[Iterator[bytes]]:
-            with self._range(url, start, end) as response:
-                yield response.iter_raw(2**18)
+            with self._range(url, start, end, size) as response:
+                # Without a chunk size: what waits for a chunk to fill is lost when the line breaks.
+                yield response.iter_raw()
 
         return transfer.fetch(piece, size, target, progress)
 
     @contextmanager
     def open_range(self, path: str) -> Iterator[Callable[[int, int], bytes]]:
         """Return a reader `read(start, length)` of a file of the server."""
+        size = self._datasets.size(path)
+        if size is None:
+            raise NotFound("file", webui_paths.base_name(path))
         url = webui_paths.file_url(path)
 
         def read(start: int, length: int) -> bytes:
-            with self._range(url, start, start + length) as response:
+            # The server does not clamp a range: it promises bytes that never come.
+            end = min(size, start + length)
+            if start >= end:
+                return b""
+            with self._range(url, start, end, size) as response:
                 return b"".join(response.iter_raw())
 
         yield read
 
     @contextmanager
-    def _range(self, url: str, start: int, end: int) -> Iterator[Any]:
+    def _range(self, url: str, start: int, end: int, size: int) -> Iterator[Any]:
+        """Yield the answer to a request for some bytes of a file that has `size` of them."""
         headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
         with self._http.stream(url, what="send a file", headers=headers) as response:
-            whole = response.status_code != 206
-            if whole and (start or int(response.headers.get("content-length", -1)) != end):
+            if response.status_code == 206:
+                meant = f"bytes {start}-{end - 1}/{size}"
+                if (given := response.headers.get("content-range", meant)) != meant:
+                    raise UnexpectedReply("send a file", f"{given} where {meant} was meant")
+            elif start or int(response.headers.get("content-length", -1)) != end:
                 raise UnexpectedReply("send a part of a file", "the whole file")
             yield response
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,14 @@ from aitk_nb.models import DatasetInfo, check_name
 
 __all__ = ["WebUIDatasets"]
 
+_log = logging.getLogger(__name__)
+
 MANIFEST = ".aitk_nb.json"
 """Lies in a dataset that we sent: SHA-256 and size of each file. The server lists no dot-files."""
+
+MEASURED = 8 * 2**20
+"""Bytes from which a file that was sent is measured: gateways cut what is large. The server answers
+only when it has written the file, and for small ones another request each costs as much again."""
 
 BATCH = 200
 """Captions asked for in one request."""
@@ -164,7 +171,7 @@ class WebUIDatasets:
         def send(file: Upload, reader: CountingReader) -> None:
             self._send(dataset, folder, file, reader)
             with lock:
-                notes[file.name] = {"size": file.size, "sha256": _digest(file.source)}
+                notes[file.name] = {"size": file.size, "sha256": reader.sha256}
 
         try:
             transfer.send_all(files, send, progress)
@@ -182,20 +189,29 @@ class WebUIDatasets:
         )
         if not isinstance(answer, dict) or answer.get("files") != [file.name]:
             raise UnexpectedReply(what, "another name than was sent")
+        if reader.sent != file.size:
+            raise AitkError(f"it changed while it was sent, and has {reader.sent} bytes now")
+        if file.size < MEASURED:
+            return
         size = self.size(webui_paths.join(folder, file.name))
         if size != file.size:
             raise UnexpectedReply(what, f"it now has {size} bytes of it, not {file.size}")
 
     def _note(self, dataset: str, files: Mapping[str, Any]) -> None:
+        """Write the manifest; without it, what was sent is read back the next time."""
         if not files:
             return
         body = json.dumps({"made_by": "aitk-nb", "files": dict(sorted(files.items()))})
-        self._http.post_files(
-            "/api/datasets/upload",
-            {"datasetName": dataset},
-            {"files": (MANIFEST, body.encode(), "application/json")},
-            what="take the manifest",
-        )
+        try:
+            self._http.post_files(
+                "/api/datasets/upload",
+                {"datasetName": dataset},
+                {"files": (MANIFEST, body.encode(), "application/json")},
+                what="take the manifest",
+                repeat=True,
+            )
+        except AitkError as exc:
+            _log.warning("the manifest of %s was not written: %s", dataset, exc)
 
 
 def _images(body: object, name: str) -> tuple[str, list[str]]:

@@ -24,7 +24,12 @@ def file_name(name: str) -> str:
     Each character outside `[A-Za-z0-9.-]` becomes one underscore. The server counts UTF-16
     units, so that an emoji becomes two.
     """
-    return re.sub(r"[^A-Za-z0-9.-]", lambda m: "_" * (len(m[0].encode("utf-16-le")) // 2), name)
+
+    def underscores(match: re.Match[str]) -> str:
+        # A name that is not valid in the file system's encoding holds lone surrogates.
+        return "_" * (len(match[0].encode("utf-16-le", "surrogatepass")) // 2)
+
+    return re.sub(r"[^A-Za-z0-9.-]", underscores, name)
 
 
 def base_name(path: str) -> str:

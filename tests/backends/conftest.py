@@ -1,0 +1,76 @@
+"""Fixtures for tests of the backends."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aitk_nb import demo
+from aitk_nb.backends.base import Backend
+from aitk_nb.backends.http import Http
+from aitk_nb.backends.webui import WebUI
+from aitk_nb.models import Ability
+from aitk_nb.settings import Connection
+from tests.proxy import FaultProxy
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
+
+
+@pytest.fixture(scope="session")
+def stand_in_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.DemoServer]:
+    """An embedded server whose trainer is the stand-in."""
+    data = tmp_path_factory.mktemp("stand-in")
+    with demo.DemoServer(data, command=(sys.executable, str(STAND_IN))).start() as server:
+        yield server
+
+
+@pytest.fixture(params=["webui"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Each backend in turn, with a server behind it; one flavour so far."""
+    server: demo.DemoServer = request.getfixturevalue("stand_in_server")
+    backend = WebUI(Http(Connection(server.url)))
+    yield backend
+    if Ability.DELETE in backend.abilities:
+        for state in backend.list_jobs():
+            backend.stop_job(state)
+            while not backend.has_exited(backend.get_job(state.name)):
+                time.sleep(0.05)
+            backend.delete_job(state)
+    backend.close()
+
+
+@pytest.fixture
+def proxy(demo_server: demo.DemoServer) -> Iterator[FaultProxy]:
+    """A line to the embedded server that can go bad."""
+    with FaultProxy(demo_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def line(proxy: FaultProxy) -> Iterator[WebUI]:
+    """A backend behind that line."""
+    backend = WebUI(Http(Connection(proxy.url)))
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def remote(demo_server: demo.DemoServer) -> Iterator[Path]:
+    """A file of 300 kB in a job's folder on the server."""
+    folder = demo_server.data / "output" / "transferred"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lora.safetensors"
+    path.write_bytes(random.Random(1).randbytes(300_000))
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def output(stand_in_server: demo.DemoServer) -> Path:
+    """Return the server's own folder of outputs."""
+    return stand_in_server.data / "output"

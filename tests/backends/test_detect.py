@@ -1,0 +1,157 @@
+"""Which flavour answers: told without a token, whatever stands at the address."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import aitk_nb
+from aitk_nb import demo
+from aitk_nb.backends.detect import detect
+from aitk_nb.errors import ConnectionFailed, NotSupported, ServerNotReady
+from aitk_nb.models import Flavour
+from aitk_nb.settings import Connection, Secret
+from tests.backends.canned import Asked, Reply, canned, nobody
+
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+NO_PAGE = Reply(404, "<html>404</html>", HTML)
+GRADIO_CONFIG: dict[str, object] = {
+    "version": "5.50.0",
+    "api_prefix": "/gradio_api",
+    "protocol": "sse_v3",
+    "components": [],
+    "dependencies": [],
+}
+
+
+def test_the_web_ui_is_recognised(demo_server: demo.DemoServer) -> None:
+    """Open, and with the address as it was given."""
+    flavour, connection = detect(Connection(demo_server.url))
+
+    assert Flavour.WEBUI is flavour
+    assert demo_server.url == connection.url
+
+
+@pytest.mark.parametrize("token", [None, Secret("wrong")])
+def test_the_web_ui_is_recognised_behind_its_token(
+    token_server: demo.DemoServer, token: Secret | None
+) -> None:
+    """A 401 shows the flavour; whether the token is right is not asked."""
+    flavour, connection = detect(Connection(token_server.url, token=token))
+
+    assert Flavour.WEBUI is flavour
+    assert connection.token is token
+
+
+def test_no_token_and_nothing_that_acts_is_sent() -> None:
+    """Detection asks one harmless GET, with the gateway's header and without the token."""
+    connection_headers = {"X-Gateway": Secret("for-the-gateway")}
+    with canned(Reply(body={"isAuthenticated": True})) as site:
+        detect(Connection(site.url, token=Secret("the-token"), headers=connection_headers))
+
+        assert [("GET", "/api/auth")] == [(asked.method, asked.path) for asked in site.asked]
+        assert "authorization" not in site.asked[0].headers
+        assert "for-the-gateway" == site.asked[0].headers["x-gateway"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Reply(body=GRADIO_CONFIG),
+        Reply(body={key: GRADIO_CONFIG[key] for key in ("version", "components")}),
+        Reply(401, {"detail": {"error": "Not authenticated", "auth_message": None}}),
+        Reply(401, {"detail": "Not authenticated"}),
+    ],
+)
+def test_gradio_is_recognised_and_declined(config: Reply) -> None:
+    """Every generation of it, with and without a login; the error says what to do instead."""
+
+    def answer(asked: Asked) -> Reply:
+        return config if asked.path == "/config" else Reply(404, {"detail": "Not Found"})
+
+    with canned(answer) as site:
+        assert Flavour.GRADIO is detect(Connection(site.url))[0]
+        with pytest.raises(NotSupported, match="8675") as caught:
+            aitk_nb.connect(site.url)
+
+        assert "Gradio" == caught.value.flavour
+        assert {"GET"} == {asked.method for asked in site.asked}
+
+
+@pytest.mark.parametrize("status", [502, 503, 524])
+def test_a_pod_that_boots_is_not_ready(status: int) -> None:
+    """Its gateway answers for it."""
+    page = Reply(status, "<html>Bad gateway</html>", HTML)
+    says = f"status {status}.*wait a minute"
+    with canned(page) as site, pytest.raises(ServerNotReady, match=says):
+        detect(Connection(site.url))
+
+
+@pytest.mark.parametrize(
+    ("reply", "seen"),
+    [
+        (NO_PAGE, "status 404"),
+        (Reply(200, "<html>Jupyter Server</html>", HTML), "text/html"),
+        (Reply(200, "hello"), "text/plain"),
+        (Reply(200, {"version": 3}), "application/json"),
+        (Reply(200, ["isAuthenticated"]), "application/json"),
+        (Reply(302, headers={"Location": "https://login.example/?next=x"}), "login.example"),
+        (Reply(500), "status 500"),
+    ],
+)
+def test_something_else_is_no_training_server(reply: Reply, seen: str) -> None:
+    """A web page, another API, a login page: named in one short sentence."""
+    with canned(reply) as site, pytest.raises(ServerNotReady, match=re.escape(seen)) as caught:
+        detect(Connection(site.url))
+
+    assert "not understood" not in str(caught.value)
+    assert "next=" not in str(caught.value)
+
+
+def test_nobody_is_at_the_address() -> None:
+    """Not the same as something else being there."""
+    with pytest.raises(ConnectionFailed) as caught:
+        detect(Connection(nobody()))
+
+    assert not isinstance(caught.value, ServerNotReady)
+
+
+@pytest.mark.parametrize("prefix", ["", "/user/me/proxy/8675"])
+@pytest.mark.parametrize("page", ["/jobs", "/jobs/5b0e-17", "/dashboard", "/settings", "/datasets"])
+def test_an_address_from_the_address_bar_is_taken(prefix: str, page: str) -> None:
+    """A page of the web UI leads to its base, below a path too."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == f"{prefix}/api/auth":
+            return Reply(401, {"error": "Unauthorized"})
+        return NO_PAGE
+
+    with canned(answer) as site:
+        flavour, connection = detect(Connection(site.url + prefix + page))
+
+        assert Flavour.WEBUI is flavour
+        assert site.url + prefix == connection.url
+
+
+def test_a_path_that_is_called_like_a_page_stays() -> None:
+    """A gateway may mount the server below `/jobs`."""
+
+    def answer(asked: Asked) -> Reply:
+        found = asked.path == "/jobs/api/auth"
+        return Reply(body={"isAuthenticated": True}) if found else NO_PAGE
+
+    with canned(answer) as site:
+        assert site.url + "/jobs" == detect(Connection(site.url + "/jobs"))[1].url
+
+
+def test_connecting_says_nothing_about_credentials(token_server: demo.DemoServer) -> None:
+    """A wrong token is found by the first call that needs it."""
+    with aitk_nb.connect(token_server.url, "wrong") as client:
+        assert Flavour.WEBUI is client.flavour
+        with pytest.raises(aitk_nb.errors.Unauthorized, match="does not accept"):
+            client.jobs.list()
+    with aitk_nb.connect(token_server.url) as client:
+        assert Flavour.WEBUI is client.flavour
+        with pytest.raises(aitk_nb.errors.Unauthorized, match="none was given"):
+            client.jobs.list()

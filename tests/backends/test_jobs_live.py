@@ -1,0 +1,303 @@
+"""Jobs on a real server with real processes: once however often, stopped, resumed and deleted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aitk_nb
+from aitk_nb import demo
+from aitk_nb.errors import AitkError, JobConflict, NotFound
+from aitk_nb.models import JobStatus
+from tests.proxy import FaultProxy
+from tests.proxy_answers import Exchange
+
+
+@pytest.fixture
+def proxy(stand_in_server: demo.DemoServer) -> Iterator[FaultProxy]:
+    """A line to the server that keeps a log; jobs are gone afterwards."""
+    with FaultProxy(stand_in_server.url) as proxy:
+        yield proxy
+    with aitk_nb.connect(stand_in_server.url) as client:
+        for job in client.jobs.list():
+            job.delete()
+
+
+@pytest.fixture
+def client(proxy: FaultProxy) -> Iterator[aitk_nb.AIToolkitClient]:
+    """A client behind that line."""
+    with aitk_nb.connect(proxy.url) as client:
+        yield client
+
+
+def acts(log: list[Exchange]) -> list[str]:
+    """Return the requests that changed something, without ids."""
+    words = ("start", "stop", "mark_stopped", "delete", "save_now", "sample_now")
+    found = []
+    for exchange in log:
+        path = exchange.path.partition("?")[0]
+        if exchange.method == "POST" and path in {"/api/jobs", "/api/datasets/upload"}:
+            found.append(f"POST {path}")
+        elif path.startswith("/api/jobs/") and path.rpartition("/")[2] in words:
+            found.append(path.rpartition("/")[2])
+    return found
+
+
+def params(name: str, act: str = "", **fields: object) -> aitk_nb.TrainingParams:
+    """Return the parameters of a job on `cats`; `act` is for the stand-in trainer."""
+    given = {"name": name, "dataset": "cats", "steps": 5, "extra": f"act: {act}" if act else ""}
+    return aitk_nb.TrainingParams.model_validate(given | fields)
+
+
+def cell(url: str, photos: Path, name: str) -> aitk_nb.Job:
+    """Do what a notebook does."""
+    with aitk_nb.connect(url) as client:
+        dataset = client.datasets.upload(photos, "Cats")
+        job = client.jobs.start(params(name).model_copy(update={"dataset": dataset.name}))
+        for _ in job.watch(every=0.05, timeout=30):
+            pass
+        return job
+
+
+def test_a_cell_that_runs_twice_does_it_once(proxy: FaultProxy, photos: Path) -> None:
+    """One job, one start, and nothing is uploaded a second time."""
+    first = cell(proxy.url, photos, "twice 🐈")
+    before = len(proxy.log)
+    second = cell(proxy.url, photos, "twice 🐈")
+
+    assert ["POST /api/jobs", "start"] == [
+        act for act in acts(proxy.log[:before]) if "datasets" not in act
+    ]
+    assert [] == acts(proxy.log[before:])
+    assert JobStatus.COMPLETED is second.state.status
+    assert first.state == second.state
+
+
+def trainings(server: demo.DemoServer, name: str) -> int:
+    """Return how often the trainer ran: each run puts the log of the one before away."""
+    folder = server.data / "output" / name
+    return (folder / "log.txt").exists() + len(list(folder.glob("logs/*")))
+
+
+def test_two_threads_start_one_training(
+    proxy: FaultProxy, stand_in_server: demo.DemoServer, photos: Path
+) -> None:
+    """At the same moment, with a client each."""
+    with aitk_nb.connect(proxy.url) as client:
+        client.datasets.upload(photos, "cats")
+    gate, jobs = threading.Barrier(2), []
+
+    def start() -> None:
+        with aitk_nb.connect(proxy.url) as client:
+            gate.wait()
+            job = client.jobs.start(params("threads"))
+            for _ in job.watch(every=0.05, timeout=30):
+                pass
+            jobs.append(job.state)
+
+    threads = [threading.Thread(target=start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [JobStatus.COMPLETED] * 2 == [state.status for state in jobs]
+    assert jobs[0].id == jobs[1].id
+    assert 1 == acts(proxy.log).count("start")
+    assert 1 == trainings(stand_in_server, "threads")
+
+
+STARTER = """
+import sys
+import aitk_nb
+client = aitk_nb.connect(sys.argv[1])
+sys.stdout.write("ready\\n")
+sys.stdout.flush()
+sys.stdin.readline()
+params = aitk_nb.TrainingParams(name="processes", dataset="cats", steps=5)
+job = client.jobs.start(params)
+for state in job.watch(every=0.05, timeout=30):
+    pass
+sys.stdout.write(state.status.value)
+"""
+
+
+def test_two_processes_start_one_training(
+    proxy: FaultProxy, stand_in_server: demo.DemoServer, photos: Path
+) -> None:
+    """Two kernels of two people."""
+    with aitk_nb.connect(proxy.url) as client:
+        client.datasets.upload(photos, "cats")
+    pipe = subprocess.PIPE
+    kernels = [
+        subprocess.Popen([sys.executable, "-c", STARTER, proxy.url], stdin=pipe, stdout=pipe)
+        for _ in range(2)
+    ]
+    for kernel in kernels:
+        assert kernel.stdout is not None
+        assert b"ready\n" == kernel.stdout.readline()
+
+    threads = [threading.Thread(target=kernel.communicate, args=(b"go\n",)) for kernel in kernels]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert [0, 0] == [kernel.wait() for kernel in kernels]
+    assert 1 == acts(proxy.log).count("start")
+    assert 1 == trainings(stand_in_server, "processes")
+
+
+@pytest.mark.slow
+def test_a_job_is_stopped_resumed_and_deleted(
+    client: aitk_nb.AIToolkitClient,
+    proxy: FaultProxy,
+    stand_in_server: demo.DemoServer,
+    photos: Path,
+) -> None:
+    """With a checkpoint before the stop, from which it goes on."""
+    client.datasets.upload(photos, "cats")
+    meant = params("whole life", act="linger")
+    job = client.jobs.start(meant)
+    for state in job.watch(every=0.05, timeout=30):
+        if state.step > 3:
+            break
+
+    before = time.monotonic()
+    stopped = job.stop(save=True)
+
+    assert JobStatus.STOPPED is stopped.status
+    assert time.monotonic() - before > 0.9, "the process takes a second to end"
+    assert "Job stopped" in job.log()
+    (checkpoint,) = job.files()
+    assert f"whole life_{stopped.step:09d}.safetensors" == checkpoint.name
+    assert stopped == client.jobs.start(meant).state, "attaching does not start it"
+
+    again = client.jobs.start(meant, if_exists="resume")
+    for state in again.watch(every=0.05, timeout=30):
+        if state.status is JobStatus.RUNNING and state.step > stopped.step:
+            break
+    with pytest.raises(JobConflict, match=r"train\.steps is 5, not 9"):
+        client.jobs.start(params("whole life", act="linger", steps=9), if_exists="resume")
+    client.jobs.delete("whole life")
+
+    assert not (stand_in_server.data / "output" / "whole life").exists()
+    with pytest.raises(NotFound):
+        again.refresh()
+    assert 2 == acts(proxy.log).count("start")
+    assert 2 == acts(proxy.log).count("stop")
+
+
+def test_what_somebody_just_stopped_is_resumed_when_it_has_ended(
+    client: aitk_nb.AIToolkitClient, stand_in_server: demo.DemoServer, photos: Path
+) -> None:
+    """The web UI says stopped at once, while the old trainer still writes its files."""
+    client.datasets.upload(photos, "cats")
+    meant = params("resumed at once", act="linger")
+    job = client.jobs.start(meant)
+    for state in job.watch(every=0.05, timeout=30):
+        if state.step > 1:
+            break
+    job._backend.stop_job(state)
+    log = stand_in_server.data / "output" / "resumed at once" / "log.txt"
+    assert "Job stopped" not in log.read_text(encoding="utf-8")
+
+    client.jobs.start(meant, if_exists="resume")
+
+    kept = [*log.parent.glob("logs/*"), log]
+    assert "Job stopped" in kept[0].read_text(encoding="utf-8")
+
+
+def test_another_config_is_refused_until_it_is_told_what_to_do(
+    client: aitk_nb.AIToolkitClient, photos: Path
+) -> None:
+    """An error, a new name, or the same job going on with more steps."""
+    client.datasets.upload(photos, "cats")
+    for _ in client.jobs.start(params("grows")).watch(every=0.05, timeout=30):
+        pass
+    more = params("grows", steps=8)
+    with pytest.raises(JobConflict, match=r"train\.steps is 5, not 8.*Choose another name"):
+        client.jobs.start(more)
+
+    fresh = client.jobs.start(more, if_exists="new")
+    job = client.jobs.start(more, if_exists="resume")
+    for _ in job.watch(every=0.05, timeout=30):
+        pass
+
+    assert ("grows_2", "grows") == (fresh.name, job.name)
+    assert (JobStatus.COMPLETED, 8) == (job.state.status, job.state.step)
+    assert ["grows_2", "grows"] == [found.name for found in client.jobs.list()]
+    assert job.state.id is not None
+    assert "grows" == client.jobs.get(job.state.id).name
+
+
+def test_watching_survives_a_line_that_breaks_now_and_then(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy, photos: Path
+) -> None:
+    """Reads are asked again."""
+    client.datasets.upload(photos, "cats")
+    job = client.jobs.start(params("on a bad line"))
+    proxy.answer("GET", r"/api/jobs\?id=.*", 502, times=2)
+    proxy.reset_next(2)
+
+    assert JobStatus.COMPLETED is list(job.watch(every=0.05, timeout=30))[-1].status
+
+
+def test_a_missing_dataset_starts_nothing(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy
+) -> None:
+    """It is said which there are."""
+    with pytest.raises(NotFound, match="no dataset named 'dragons'"):
+        client.jobs.start(params("x", dataset="dragons"))
+
+    assert [] == acts(proxy.log)
+
+
+def test_giving_up_on_watching_leaves_the_job(
+    client: aitk_nb.AIToolkitClient, photos: Path
+) -> None:
+    """It goes on."""
+    client.datasets.upload(photos, "cats")
+    job = client.jobs.start(params("goes on", act="wait"))
+    with pytest.raises(AitkError, match="goes on"):
+        list(job.watch(every=0.05, timeout=0.3))
+
+    assert job.refresh().status.is_active
+
+
+def test_the_real_trainer_leaves_losses_samples_and_a_lora(
+    demo_server: demo.DemoServer, photos: Path, tmp_path: Path
+) -> None:
+    """The whole path of the library on the embedded server as users have it."""
+    with aitk_nb.connect(demo_server.url) as client:
+        dataset = client.datasets.upload(photos, "Live Photographs")
+        job = client.jobs.start(
+            aitk_nb.TrainingParams(
+                name="live",
+                dataset=dataset.name,
+                steps=60,
+                rank=4,
+                learning_rate=1e-3,
+                resolution=(64,),
+                save_every=20,
+                sample_every=30,
+                prompts=("an officer",),
+            )
+        )
+        *_, state = job.watch(every=0.2, timeout=60)
+        assert (JobStatus.COMPLETED, 60) == (state.status, state.step), job.log()[-2000:]
+        history = job.losses()
+        report = job.download(tmp_path)
+        lora = aitk_nb.inspect(report.path)
+        samples = job.samples()
+        client.jobs.delete("live")
+
+    assert list(range(1, 60)) == history.columns("loss/loss")[0].tolist()
+    assert lora.finite
+    assert samples

@@ -1,0 +1,90 @@
+"""The public names: written down, sorted, lazy, and documented."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import aitk_nb
+from aitk_nb import errors
+
+HEAVY = ("pandas", "matplotlib", "ipywidgets", "papermill", "gradio_client", "IPython", "gradio")
+
+USE = """
+import json, sys
+import aitk_nb
+aitk_nb.connect
+aitk_nb.TrainingParams(name="cat", dataset="cats")
+json.dump(sorted(sys.modules), sys.stdout)
+"""
+
+
+def test_public_names_are_sorted_and_real() -> None:
+    """`__all__` is in order, and every name in it resolves although imports are lazy."""
+    assert sorted(aitk_nb.__all__) == aitk_nb.__all__
+    assert all(getattr(aitk_nb, name) is not None for name in aitk_nb.__all__)
+    assert set(aitk_nb.__all__) <= set(dir(aitk_nb))
+
+
+def test_public_names_are_documented() -> None:
+    """The first line of each says what one gets."""
+    for name in aitk_nb.__all__:
+        assert inspect.getdoc(getattr(aitk_nb, name)), name
+
+
+def test_a_public_name_is_the_one_at_its_home() -> None:
+    """No second copy."""
+    from aitk_nb.client import connect
+    from aitk_nb.training import TrainingParams
+
+    assert aitk_nb.connect is connect
+    assert aitk_nb.TrainingParams is TrainingParams
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", aitk_nb.__version__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """As of any module."""
+    with pytest.raises(AttributeError, match="no attribute 'conect'"):
+        _ = aitk_nb.conect
+
+
+def test_connecting_and_choosing_load_nothing_heavy() -> None:
+    """In a process of its own, `connect` and `TrainingParams` are touched and used."""
+    done = subprocess.run(
+        [sys.executable, "-c", USE], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+
+    assert not loaded & set(HEAVY)
+    assert "" == done.stderr
+
+
+def every_error() -> list[type[errors.AitkError]]:
+    """Return the error classes of the module."""
+    classes = [value for value in vars(errors).values() if inspect.isclass(value)]
+    return [value for value in classes if issubclass(value, errors.AitkError)]
+
+
+def test_every_error_stands_in_the_tree() -> None:
+    """With the parent that it has, under the indentation of that parent."""
+    assert errors.__doc__ is not None
+    lines = re.findall(r"^ {4}((?:│   |    )*(?:[├└]── )?)(\w+)", errors.__doc__, re.MULTILINE)
+    branch: list[str] = []
+    drawn: dict[str, str] = {}
+    for indent, name in lines:
+        depth = len(indent) // 4
+        branch = [*branch[:depth], name]
+        drawn[name] = branch[-2] if depth else "Exception"
+
+    assert {cls.__name__: cls.__bases__[0].__name__ for cls in every_error()} == drawn
+    assert sorted(errors.__all__) == errors.__all__ == sorted(drawn)
+
+
+def test_every_error_says_when_it_is_raised() -> None:
+    """In a docstring of its own."""
+    assert all(cls.__doc__ for cls in every_error())

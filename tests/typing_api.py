@@ -1,0 +1,85 @@
+"""How people use the package; never run, only checked by mypy in its strict mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_type
+
+import aitk_nb
+from aitk_nb.errors import AitkError, JobConflict, NotFound, TransferFailed
+from aitk_nb.models import DatasetInfo, DownloadReport, Gpu, LossPoint, RemoteFile, Sample
+
+
+def connecting(token: str) -> None:
+    """Every way to say where and who."""
+    assert_type(aitk_nb.connect(), aitk_nb.AIToolkitClient)
+    aitk_nb.connect("demo:")
+    aitk_nb.connect("http://127.0.0.1:8675", token)
+    aitk_nb.connect("http://127.0.0.1:8675", aitk_nb.Secret(token), verify=Path("ca.pem"))
+    aitk_nb.connect("https://x", ("user", token), {"X-Gateway": token}, verify=False)
+    aitk_nb.connect(aitk_nb.Connection("http://127.0.0.1:8675", token=aitk_nb.Secret(token)))
+    aitk_nb.connect(headers={"X-Gateway": aitk_nb.Secret(token)})
+
+
+def the_whole_path(folder: Path) -> DownloadReport:
+    """From a folder of photographs to a LoRA."""
+    with aitk_nb.connect() as client:
+        if client.can(aitk_nb.Ability.GPUS):
+            assert_type(client.gpus(), tuple[Gpu, ...])
+        dataset = client.datasets.upload(folder, "my photographs", progress=show)
+        assert_type(dataset, DatasetInfo)
+        params = aitk_nb.TrainingParams(
+            name="cat",
+            dataset=dataset.name,
+            steps=500,
+            learning_rate=1e-4,
+            resolution=(512, 768),
+            prompts=("a cat",),
+            extra="train: {optimizer: prodigy}",
+        )
+        job = client.jobs.start(params, if_exists="resume")
+        for state in job.watch(every=5, timeout=3600):
+            assert_type(state.status, aitk_nb.JobStatus)
+            assert_type(state.progress, float | None)
+        return job.download("loras")
+
+
+def following(job: aitk_nb.Job) -> None:
+    """What a job tells."""
+    history = job.losses()
+    assert_type(job.losses(since=history), aitk_nb.LossHistory)
+    assert_type(history.points(), tuple[LossPoint, ...])
+    assert_type(history.final, float)
+    frame = history.frame()
+    frame.to_csv("losses.csv")
+    assert_type(job.samples(), tuple[Sample, ...])
+    assert_type(job.files(), tuple[RemoteFile, ...])
+    assert_type(job.log(), str)
+    for sample in job.samples():
+        job.download("samples", sample)
+    assert_type(job.stop(save=True).step, int)
+    job.delete()
+
+
+def failing(client: aitk_nb.AIToolkitClient, params: aitk_nb.TrainingParams) -> str:
+    """What can be caught, and the facts on it."""
+    try:
+        client.jobs.start(params)
+    except JobConflict as conflict:
+        return ", ".join(conflict.differences)
+    except NotFound as missing:
+        return f"{missing.kind} {missing.name}"
+    except TransferFailed as failed:
+        return ", ".join(failed.failures)
+    except AitkError as error:
+        return str(error)
+    return ""
+
+
+def show(done: int, total: int) -> None:
+    """Take progress."""
+
+
+def looking(path: Path) -> None:
+    """A LoRA on the disk."""
+    assert_type(aitk_nb.inspect(path).finite, bool | None)
