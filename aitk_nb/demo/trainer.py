@@ -137,4 +137,7 @@ def _watch(stdin: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # An interrupt that came during an import would end the process by signal after all.
+    os._exit(code)

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# From here on a learning rate is as large as it would be for a big model: see the README.
 RATE_SCALE = 3.0
+"""The small model is trained at this many times the rate of the config, which is what is logged.
+
+So rates that are usual for large models do here what they do there: over 400 steps at rank 16 the
+loss goes from 0.80 to 0.64 at 1e-4, from 0.72 to 0.40 at 1e-3, is worse again from 2e-3 on, and
+diverges from 5e-3 on: by 1e-2 it ends far above its first value, by 1 it is no number.
+"""
 
 _TRAINERS = ("diffusion_trainer", "ui_trainer", "sd_trainer")
 _PLAIN = ("adam", "adamw", "adam8", "adamw8", "adam8bit", "adamw8bit")
