@@ -88,6 +88,9 @@ class Datasets:
     def _uploads(self, local: LocalDataset) -> tuple[Upload, ...]:
         paths = local.files
         _, names = self._backend.server_names("", [path.name for path in paths])
+        # A dataset that was scanned without a server does not know yet what this one renames.
+        if len(set(names)) < len(names):
+            LocalDataset.scan(local.folder, rename=self._renamed).check()
         pairs = zip(paths, names, strict=True)
         return tuple(Upload(path, name, path.stat().st_size) for path, name in pairs)
 

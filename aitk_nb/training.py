@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from aitk_nb import presets
+from aitk_nb import _html, presets
 from aitk_nb.errors import InvalidParams
 from aitk_nb.job_config import parse_extra
 from aitk_nb.models import name_problem
@@ -142,10 +142,31 @@ class TrainingParams(BaseModel):
             raise ValueError("'${' would be replaced from the server's environment")
         return value
 
+    @classmethod
+    def from_names(cls, names: Mapping[str, object], **fields: object) -> TrainingParams:
+        """Return the parameters whose values stand under their own names in `names`.
+
+        A notebook's parameters have the names of these fields, so that its `globals()` is such a
+        mapping; anything else in it is passed over. `fields` go before `names`.
+
+        Raises:
+            InvalidParams: as the constructor.
+        """
+        found = {name: names[name] for name in cls.model_fields if name in names}
+        return cls.model_validate(found | fields)
+
+    def _repr_html_(self) -> str:
+        values = [(name, _shown(getattr(self, name))) for name in type(self).model_fields]
+        return _html.definition(values, caption="Training parameters")
+
     @property
     def scale(self) -> int:
         """The alpha that is meant: `alpha`, or the rank where that is 0."""
         return self.alpha or self.rank
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _arch_problem(given: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,9 @@ import threading
 from pathlib import Path
 from typing import IO
 
+LOCK = ".server.lock"
+"""The file in a server's folder that its process has locked."""
+
 
 class FolderInUse(RuntimeError):
     """Another server already works on this data folder."""
@@ -40,7 +43,7 @@ class FolderLock:
             # A fork inherits the list, but not the locks.
             if self._held.get(self._folder) == os.getpid():
                 raise FolderInUse(self._folder, f"{os.getpid()} (this one)")
-            file = (self._folder / ".server.lock").open("a+", encoding="ascii")
+            file = (self._folder / LOCK).open("a+", encoding="ascii")
             if not _lock(file):
                 file.seek(0)
                 owner = file.read(20).strip()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from aitk_nb.demo import launch
+from aitk_nb.demo import launch, leftovers
 from aitk_nb.demo.store import Store
 from aitk_nb.demo.worker import Worker
 
@@ -118,7 +118,8 @@ class DemoServer:
         if self._given is not None:
             self._given.mkdir(parents=True, exist_ok=True)
             return self._given.resolve()
-        made = Path(tempfile.mkdtemp(prefix="aitk-nb-demo-")).resolve()
+        leftovers.remove()
+        made = Path(tempfile.mkdtemp(prefix=leftovers.PREFIX)).resolve()
         undo.callback(shutil.rmtree, made, ignore_errors=True)
         return made
 

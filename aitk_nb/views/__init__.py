@@ -6,17 +6,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aitk_nb.views.job_monitor import JobMonitor
+    from aitk_nb.views.connection_form import ConnectionForm
+    from aitk_nb.views.dataset_form import DatasetChoice, DatasetForm
+    from aitk_nb.views.job_monitor import JobMonitor, JobRecord, WatchingStopped
     from aitk_nb.views.loss_plot import LossFigure, plot_loss
+    from aitk_nb.views.training_form import TrainingForm
 
 # Nothing is imported until it is used, as in `aitk_nb` itself.
 _HOMES = {
+    "ConnectionForm": "connection_form",
+    "DatasetChoice": "dataset_form",
+    "DatasetForm": "dataset_form",
     "JobMonitor": "job_monitor",
+    "JobRecord": "job_monitor",
     "LossFigure": "loss_plot",
+    "TrainingForm": "training_form",
+    "WatchingStopped": "job_monitor",
     "plot_loss": "loss_plot",
 }
 
-__all__ = ["JobMonitor", "LossFigure", "plot_loss"]
+__all__ = [
+    "ConnectionForm",
+    "DatasetChoice",
+    "DatasetForm",
+    "JobMonitor",
+    "JobRecord",
+    "LossFigure",
+    "TrainingForm",
+    "WatchingStopped",
+    "plot_loss",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,200 @@
+"""`ConnectionForm`: which server, and its token, which never stays in a widget."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+from traitlets import Unicode
+
+from aitk_nb import _html
+from aitk_nb.errors import BadInput
+from aitk_nb.settings import TOKEN_VARIABLES, Connection, Credentials, Secret, resolve
+from aitk_nb.views._action import Action
+from aitk_nb.views._form import Field, Form, Looks
+
+__all__ = ["ConnectionForm", "Given", "read_connection", "token_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the form was made with: all of a connection that is not typed into it."""
+
+    connection: Connection | str = ""
+    credentials: Credentials | None = field(default=None, repr=False)
+    headers: Mapping[str, str | Secret] | None = field(default=None, repr=False)
+    verify: bool | str | Path | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address as it was given, which may be empty."""
+        given = self.connection
+        return given.url if isinstance(given, Connection) else given
+
+    @property
+    def has_credentials(self) -> bool:
+        """True when a token, or a user name and password, came with it."""
+        if isinstance(self.connection, Connection):
+            return bool(self.connection.token or self.connection.login)
+        return bool(self.credentials)
+
+
+def read_connection(given: Given, url: str, typed: Secret | None) -> Connection:
+    """Return the connection that is meant when `url` and perhaps a token were typed.
+
+    Raises:
+        BadInput: the address is not one, or the token cannot be sent.
+    """
+    if not isinstance(given.connection, Connection):
+        credentials = typed or given.credentials
+        return resolve(url.strip(), credentials, given.headers, given.verify, given.environ)
+    if typed is None and url.strip() == given.connection.url:
+        return given.connection
+    checked = resolve(url.strip(), typed, environ=given.environ)
+    return replace(given.connection, url=checked.url, token=typed or given.connection.token)
+
+
+def token_source(given: Given, connection: Connection | None, typed: Secret | None) -> str:
+    """Return where the token comes from, in words and without the token."""
+    if typed is not None:
+        return "the token that you typed"
+    if given.has_credentials:
+        return "the token that came with the connection"
+    if connection is None or connection.token is None:
+        return "none"
+    variable = next((name for name in TOKEN_VARIABLES if given.environ.get(name)), "")
+    return f"a token from {variable}" if variable else "a given token"
+
+
+class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publishes no types
+    """A password field whose content the kernel never sends anywhere, not even back."""
+
+    value = Unicode("").tag(sync=True, echo_update=False)
+
+
+class ConnectionForm(Form[Connection]):
+    """Edits a `Connection`: the address of a server and its token.
+
+    The token is read from the environment as `connect` does, or typed; what is typed is taken
+    out of the field at once, and kept where no notebook, widget or message shows it.
+    """
+
+    def __init__(
+        self,
+        connection: Connection | str = "",
+        *,
+        credentials: Credentials | None = None,
+        headers: Mapping[str, str | Secret] | None = None,
+        verify: bool | str | Path | None = None,
+        on_check: Callable[[Connection], object] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Start from a connection, or from what `connect` takes.
+
+        With `on_check`, such as `aitk_nb.check_auth`, there is a button that calls it with the
+        form's value and shows what it returns.
+        """
+        self._given = Given(connection, credentials, headers, verify, environ)
+        self._typed: Secret | None = None
+        looks = Looks()
+        self._url = widgets.Text(
+            self._given.url,
+            description="Address",
+            placeholder=_default_address(environ),
+            style=looks.text,
+            layout=looks.control,
+        )
+        self._token = _TokenField(
+            description="Token",
+            placeholder="leave empty to use the one named below",
+            # Each key would be read, and taken out of the field, by itself.
+            continuous_update=False,
+            style=looks.text,
+            layout=looks.control,
+        )
+        self._forget = widgets.Button(
+            description="Forget the typed token",
+            layout=widgets.Layout(
+                width="auto", align_self="flex-start", margin="0 0 0 9.5em", display="none"
+            ),
+        )
+        self._forget.on_click(lambda _button: self.forget())
+        self._token.observe(self._take_token, names="value")
+        url = Field(self._url, looks, "https://… of a pod or a gateway, http://… or demo:")
+        token = Field(self._token, looks)
+        body = [*url.widgets, *token.widgets, self._forget]
+        self.check: Action | None = None
+        if on_check is not None:
+            self.check = Action(
+                "Check", "Checking …", lambda: on_check(self.value), self._say, done=_in_words
+            )
+            body.append(self.check.button)
+        self._build({"url": url, "token": token}, body, looks)
+        self._refresh()
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """What was changed since the form was made."""
+        token = ("token",) if self._typed is not None else ()
+        return tuple(name for name in super().edited if name != "token") + token
+
+    def forget(self) -> None:
+        """Forget the token that was typed."""
+        self._typed = None
+        self._on_edit(None)
+
+    def _take_token(self, change: Mapping[str, Any]) -> None:
+        """Keep what was typed as a secret, and empty the field."""
+        if text := change["new"].strip():
+            self._typed = Secret(text)
+        self._token.value = ""
+
+    def _read(self) -> Connection:
+        return read_connection(self._given, self._url.value, self._typed)
+
+    def _problems(self) -> Mapping[str, str]:
+        try:
+            self._read()
+        except BadInput as exc:
+            why = str(exc)
+            return {"token" if why.startswith("The token") else "url": why}
+        return {}
+
+    def _hints(self) -> Mapping[str, str]:
+        connection = None if self._problems() else self._read()
+        source = token_source(self._given, connection, self._typed)
+        return {"token": "No token is used." if source == "none" else f"Used: {source}."}
+
+    def _refresh(self) -> None:
+        self._forget.layout.display = "none" if self._typed is None else ""
+        super()._refresh()
+
+    def _say(self, text: str, kind: _html.Kind) -> None:
+        self._show_status({}, [_html.message(text, kind)])
+
+    def _rows(self) -> Iterable[tuple[object, object]]:
+        connection = None if self._problems() else self._read()
+        yield "address", connection.url if connection else "not usable"
+        yield "token", token_source(self._given, connection, self._typed)
+        if connection and connection.headers:
+            yield "extra headers", ", ".join(connection.headers)
+        if connection and connection.verify is not True:
+            yield "certificate", "a private CA" if connection.verify else "not checked"
+
+    def __repr__(self) -> str:
+        problems = self._problems()
+        return f"<ConnectionForm {'not usable' if problems else self._read().url}>"
+
+
+def _default_address(environ: Mapping[str, str]) -> str:
+    variable = environ.get("AITK_URL", "")
+    return f"{variable} (from AITK_URL)" if variable else "empty: an embedded demo server"
+
+
+def _in_words(result: object) -> str:
+    return "" if result is None else repr(result)

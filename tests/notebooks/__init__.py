@@ -1,0 +1,1 @@
+"""The shipped notebooks, executed and compared."""

@@ -1,0 +1,92 @@
+"""The shipped notebooks follow the house style: same shape, short cells, nothing left behind."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from aitk_nb.notebooks import find
+
+BOOKS = find()
+PARAMETER = re.compile(r"^[a-z_]+: [A-Za-z\[\], ]+ = [^=]+  # [^=]+$")
+FORBIDDEN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try)
+
+
+@pytest.fixture(params=BOOKS, ids=lambda path: path.stem)
+def book(request: pytest.FixtureRequest) -> Any:
+    """Each shipped notebook."""
+    return nbformat.read(request.param, as_version=4)
+
+
+def code_cells(book: Any) -> list[Any]:
+    """Return the code cells in order."""
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def test_it_begins_with_a_title_that_says_what_it_needs(book: Any) -> None:
+    """The first cell is one H1 with a line of needs and time."""
+    title = book.cells[0]
+
+    assert "markdown" == title.cell_type
+    assert title.source.startswith("# ")
+    assert re.search(r"\*Needs: .*Takes: .*\*", title.source)
+
+
+def test_it_ends_with_a_result_and_what_comes_next(book: Any) -> None:
+    """The last heading says what comes next, and the one before it shows the result."""
+    headings = [
+        cell.source.splitlines()[0]
+        for cell in book.cells
+        if cell.cell_type == "markdown" and cell.source.startswith("##")
+    ]
+
+    assert ["## Result", "## Next"] == headings[-2:]
+
+
+def test_its_parameters_are_readable_by_papermill(book: Any) -> None:
+    """One tagged cell, the first one of code, of annotated literals with help, one `=` a line."""
+    tagged = [cell for cell in book.cells if "parameters" in cell.metadata.get("tags", [])]
+
+    assert [code_cells(book)[0]] == tagged
+    for line in tagged[0].source.splitlines():
+        assert PARAMETER.match(line), line
+    for statement in ast.parse(tagged[0].source).body:
+        assert isinstance(statement, ast.AnnAssign)
+        ast.literal_eval(statement.value)  # type: ignore[arg-type]
+
+
+def test_its_cells_are_short_and_plain(book: Any) -> None:
+    """No cell but parameters and imports has more than five lines, or any logic."""
+    for cell in code_cells(book)[2:]:
+        tree = ast.parse(cell.source, mode="exec", type_comments=False)
+        nodes = list(ast.walk(tree))
+
+        assert len(cell.source.splitlines()) <= 5, cell.source
+        assert not [node for node in nodes if isinstance(node, FORBIDDEN)], cell.source
+        assert "print(" not in cell.source
+
+
+def test_it_is_stored_as_it_ran(book: Any) -> None:
+    """Every cell was executed, none failed, in order, and no widget state or attachment is kept."""
+    counts = [cell.execution_count for cell in code_cells(book)]
+
+    assert list(range(1, len(counts) + 1)) == counts
+    assert "widgets" not in book.metadata
+    assert "python3" == book.metadata.kernelspec.name
+    for cell in book.cells:
+        assert "attachments" not in cell
+        assert not [o for o in cell.get("outputs", ()) if o.output_type in {"error", "stream"}]
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_it_is_small_and_says_nothing_of_its_machine(path: Path) -> None:
+    """A stored notebook has under 300 kB, and neither a home folder nor a port in it."""
+    text = path.read_text(encoding="utf-8")
+
+    assert len(text) < 300_000
+    assert not re.search(r"/home/|/root/|/tmp/|C:\\\\|127\.0\.0\.1:\d", text)

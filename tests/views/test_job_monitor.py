@@ -1,0 +1,379 @@
+"""`JobMonitor`: one output that follows a job, a button that stops it, and a picture that stays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+import aitk_nb
+from aitk_nb import demo
+from aitk_nb.errors import ConnectionFailed
+from aitk_nb.losses import LossHistory
+from aitk_nb.models import Ability, JobState, JobStatus, LossPoint
+from aitk_nb.views import JobMonitor, JobRecord, WatchingStopped
+from aitk_nb.views._pace import Pace, duration, status_line
+from tests.views.conftest import click, instances, stored
+
+RUNNING = JobState("cat", JobStatus.RUNNING, step=0, total_steps=100, info="Training")
+
+
+class ScriptedJob:
+    """A job that goes through given states; an exception among them is raised instead."""
+
+    name = "cat"
+
+    def __init__(self, *script: JobState | Exception, abilities: set[Ability]) -> None:
+        self._script = list(script)
+        self._abilities = abilities
+        self.state = RUNNING
+        self.stopped = 0
+
+    def can(self, ability: Ability) -> bool:
+        """Return whether its server can do it."""
+        return ability in self._abilities
+
+    def refresh(self) -> JobState:
+        """Go on in the script; its last entry stays."""
+        step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if isinstance(step, Exception):
+            raise step
+        self.state = step
+        return step
+
+    def losses(self, since: LossHistory) -> LossHistory:
+        """Return a loss for each step so far."""
+        points = [LossPoint(n, 0.0, 1 / n) for n in range(1, self.state.step + 1)]
+        return since.extended("loss/loss", points)
+
+    def stop(self) -> JobState:
+        """Be stopped from the next look on."""
+        self.stopped += 1
+        self._script = [replace(self.state, status=JobStatus.STOPPED)]
+        return self.state
+
+
+def scripted(*script: JobState | Exception, abilities: set[Ability] | None = None) -> Any:
+    """Return a job of a server that can do everything, unless told."""
+    return ScriptedJob(*script, abilities=set(Ability) if abilities is None else abilities)
+
+
+def at(step: int, status: JobStatus = JobStatus.RUNNING) -> JobState:
+    """Return the job at a step."""
+    return replace(RUNNING, step=step, status=status)
+
+
+def watch(monitor: JobMonitor, during: Callable[[], object] | None = None) -> JobRecord:
+    """Watch to the end, and do something a little after it began."""
+
+    async def run() -> JobRecord:
+        if during is not None:
+            asyncio.get_running_loop().call_later(0.3, during)
+        return await monitor.watch(every=0.02)
+
+    return asyncio.run(run())
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
+def test_the_status_line_tells_what_is_known() -> None:
+    """Speed and time that is left appear once two looks saw the job move, and go at its end."""
+    pace = Pace()
+    pace.see(10.0, at(0))
+    assert "running · step 0 of 100 · Training" == status_line(at(0), pace)
+    pace.see(12.0, at(20))
+    assert "running · step 20 of 100 · 10 steps/s · about 8 s left · Training" == status_line(
+        at(20), pace
+    )
+    unknown = replace(at(20), total_steps=None, info="")
+    assert "running · step 20 · 10 steps/s" == status_line(unknown, pace)
+    assert "completed · step 100 of 100" == status_line(at(100, JobStatus.COMPLETED), pace)
+
+
+def test_a_job_that_stands_still_or_starts_again_has_no_pace() -> None:
+    """Waiting in the queue does not count, nor do steps that were lost."""
+    pace = Pace()
+    for now, state in ((0.0, at(5, JobStatus.QUEUED)), (60.0, at(5)), (61.0, at(5))):
+        pace.see(now, state)
+    assert pace.speed is None
+    pace.see(62.0, at(7))
+    assert pace.speed == pytest.approx(1.0, abs=0.99)
+    pace.see(63.0, at(1))
+    assert pace.speed is None
+    slow = Pace()
+    slow.see(0.0, at(1))
+    slow.see(8.0, at(3))
+    assert "4 s/step" in status_line(at(3), slow)
+
+
+def test_durations_are_said_in_two_units() -> None:
+    """Seconds, minutes or hours."""
+    said = [duration(seconds) for seconds in (0.2, 59.4, 61, 3599, 3600, 90_000)]
+    assert ["0 s", "59 s", "1 min 01 s", "59 min 59 s", "1 h 00 min", "25 h 00 min"] == said
+
+
+# -- watching ----------------------------------------------------------------------------------
+
+
+def test_it_ends_with_a_record_that_repeats() -> None:
+    """Status, step and smoothed loss, and neither a time nor a speed."""
+    before = instances()
+    job = scripted(at(1), at(30), at(60), at(100, JobStatus.COMPLETED))
+    monitor = JobMonitor(job)
+    record = watch(monitor)
+
+    assert ("cat", JobStatus.COMPLETED, 100, 100) == (
+        record.name,
+        record.status,
+        record.step,
+        record.total_steps,
+    )
+    assert record.loss == monitor.history.final
+    assert f"<'cat' completed at step 100, loss {record.loss:.4g}>" == repr(record)
+    assert "100 of 100" in record._repr_html_()
+    assert before == instances()
+
+
+def test_the_record_of_a_failed_job_has_the_servers_words() -> None:
+    """As text and never as HTML; a loss that nobody knows is called so."""
+    record = JobRecord("<i>", JobStatus.ERROR, 0, None, math.nan, error="<script>")
+    shown = record._repr_html_()
+    assert "&lt;script&gt;" in shown
+    assert "<i>" not in shown
+    assert "unknown" in shown
+
+
+@pytest.mark.parametrize("injected", [False, True])
+def test_the_button_stops_the_job(injected: bool) -> None:
+    """What it does is injected, or is the job's own `stop`."""
+    job = scripted(at(5))
+    calls: list[str] = []
+
+    def stop() -> None:
+        calls.append("injected")
+        job.stop()
+
+    monitor = JobMonitor(job, on_stop=stop if injected else None)
+    record = watch(monitor, lambda: click(panel(monitor).stop.button))
+    assert (1, JobStatus.STOPPED) == (job.stopped, record.status)
+    assert (["injected"] if injected else []) == calls
+
+
+def panel(monitor: JobMonitor) -> Any:
+    """Return what the monitor shows now."""
+    assert monitor.panel is not None
+    return monitor.panel
+
+
+def test_a_failing_button_says_so_and_can_be_pressed_again(capsys: Any) -> None:
+    """The failure stands in the error area, and after the end where the panel was."""
+    seen: list[str] = []
+
+    def fail() -> None:
+        raise RuntimeError("<b>no</b>")
+
+    job = scripted(at(5))
+    monitor = JobMonitor(job, on_stop=fail)
+
+    def look() -> None:
+        here = panel(monitor)
+        click(here.stop.button)
+        here.stop.wait(5)
+        seen.extend([here._area.value, here.stop.button.disabled])
+        job.stop()
+
+    watch(monitor, look)
+    text, disabled = seen
+    assert "RuntimeError: &lt;b&gt;no&lt;/b&gt;" in text
+    assert 'role="status"' in text
+    assert not disabled
+    assert "RuntimeError: <b>no</b>" in capsys.readouterr().out
+
+
+def test_there_is_no_button_for_what_the_server_cannot_do() -> None:
+    """Nor are losses asked for where there are none."""
+    done = at(3, JobStatus.COMPLETED)
+    monitor = JobMonitor(scripted(at(2), at(2), done, abilities={Ability.TRAIN}))
+    assert monitor._on_stop is None
+    record = watch(monitor)
+    assert 0 == len(monitor.history)
+    assert math.isnan(record.loss)
+
+
+def test_a_server_that_is_silent_for_a_moment_is_asked_again() -> None:
+    """Five times in a row is too much; the job goes on then."""
+    silent = ConnectionFailed("http://x")
+    done = at(100, JobStatus.COMPLETED)
+    assert 100 == watch(JobMonitor(scripted(at(1), silent, silent, silent, silent, done))).step
+    before = instances()
+    with pytest.raises(ConnectionFailed):
+        watch(JobMonitor(scripted(at(1), *[silent] * 5, done)))
+    assert before == instances()
+
+
+def test_cancelling_stops_watching_and_not_the_job() -> None:
+    """The error says so in one line, and nothing stays open."""
+    before = instances()
+    job = scripted(at(5))
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(0.3, task.cancel)
+        await JobMonitor(job).watch(every=0.02)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+    assert 0 == job.stopped
+    assert ["Watching cat has stopped; the job goes on. Run the cell again to go on watching."] == (
+        WatchingStopped("cat")._render_traceback_()
+    )
+    assert before == instances()
+
+
+def test_unknown_arguments_name_the_nearest() -> None:
+    """A slip of the pen is a TypeError."""
+    with pytest.raises(TypeError, match="no argument 'on_stopp'; did you mean 'on_stop'"):
+        JobMonitor(scripted(at(1)), on_stopp=print)  # type: ignore[call-arg]
+
+
+# -- in real kernels ---------------------------------------------------------------------------
+
+START = """
+import aitk_nb
+from aitk_nb.views import JobMonitor
+client = aitk_nb.connect({url!r})
+dataset = client.datasets.upload({photos!r}, "watched")
+params = aitk_nb.TrainingParams(name={name!r}, dataset="watched", steps={steps}, resolution=64)
+job = client.jobs.start(params)
+"""
+COUNT = "from ipywidgets.widgets.widget import _instances\nlen(_instances)"
+
+
+def test_headless_it_leaves_one_picture_and_a_record(
+    execute: Any, demo_server: demo.DemoServer, photos: Path
+) -> None:
+    """However often it drew; no widget stays, and the same run gives the same text."""
+    start = START.format(url=demo_server.url, photos=str(photos), name="one", steps=60)
+    watching = "await JobMonitor(job).watch(every=0.1)"
+    book = execute(start, watching, COUNT, watching)
+    picture, record = book.cells[1].outputs
+    assert {"image/png", "text/plain"} == set(picture["data"])
+    assert "<loss of 'one'>" == picture["data"]["text/plain"]
+    assert "completed" in record["data"]["text/html"]
+    assert "0" == book.cells[2].outputs[0]["data"]["text/plain"]
+    assert [picture["data"], record["data"]] == [one["data"] for one in book.cells[3].outputs]
+    assert "model_id" not in stored(book.cells)
+
+
+class Kernel:
+    """A kernel whose front-end is a test."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.seen: list[dict[str, Any]] = []
+
+    def start(self, code: str) -> str:
+        """Execute a cell without waiting."""
+        return str(self._client.execute(code))
+
+    def until(self, done: Callable[[dict[str, Any]], object], seconds: float = 30) -> Any:
+        """Read messages until one is what is waited for, and return it."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            message = self._client.get_iopub_msg(timeout=seconds)
+            self.seen.append(message)
+            if done(message):
+                return message
+        raise AssertionError("it did not come")
+
+    def idle(self, cell: str) -> list[dict[str, Any]]:
+        """Wait until a cell has ended, and return its messages."""
+        self.until(
+            lambda one: (
+                one["msg_type"] == "status"
+                and one["content"]["execution_state"] == "idle"
+                and one["parent_header"]["msg_id"] == cell
+            )
+        )
+        return [one for one in self.seen if one["parent_header"].get("msg_id") == cell]
+
+    def click(self, comm_id: str) -> None:
+        """Send what a click sends."""
+        data = {"method": "custom", "content": {"event": "click"}}
+        content = {"comm_id": comm_id, "data": data}
+        channel = self._client.shell_channel
+        channel.send(self._client.session.msg("comm_msg", content))
+
+
+@pytest.fixture
+def no_job_goes_on(demo_server: demo.DemoServer) -> Iterator[None]:
+    """A job that a failed test leaves would keep all others waiting."""
+    yield
+    with aitk_nb.connect(demo_server.url) as client:
+        for job in client.jobs.list():
+            job.stop()
+
+
+@pytest.fixture
+def kernel() -> Iterator[tuple[Any, Kernel]]:
+    """A running kernel and its manager."""
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        yield manager, Kernel(client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+
+
+@pytest.mark.usefixtures("no_job_goes_on")
+def test_interrupt_and_button_in_a_live_kernel(
+    kernel: Any, demo_server: demo.DemoServer, photos: Path
+) -> None:
+    """The interrupt ends the cell in one line while the job goes on; a click stops the job."""
+    manager, front = kernel
+    start = START.format(url=demo_server.url, photos=str(photos), name="long", steps=100_000)
+    front.idle(front.start(start))
+
+    cell = front.start("await JobMonitor(job).watch(every=0.2)")
+    front.until(lambda one: one["msg_type"] == "display_data")
+    manager.interrupt_kernel()
+    messages = front.idle(cell)
+    error = next(one["content"] for one in messages if one["msg_type"] == "error")
+    assert ["Watching long has stopped; the job goes on."] == [
+        line.split(" Run the cell")[0] for line in error["traceback"]
+    ]
+    last = [one for one in messages if one["msg_type"] == "update_display_data"][-1]
+    assert {"image/png", "text/plain"} == set(last["content"]["data"])
+    with aitk_nb.connect(demo_server.url) as client:
+        looks = client.jobs.get("long").watch(every=0.1, timeout=30)
+        assert next(one for one in looks if one.step > 0).status is JobStatus.RUNNING
+
+    front.seen.clear()
+    cell = front.start("await JobMonitor(job).watch(every=0.2)")
+    front.until(lambda one: one["msg_type"] == "display_data")
+    states = {
+        one["content"]["comm_id"]: one["content"]["data"]["state"]
+        for one in front.seen
+        if one["msg_type"] == "comm_open"
+    }
+    buttons = [key for key, state in states.items() if state.get("_model_name") == "ButtonModel"]
+    assert "Stop the job" == states[buttons[0]]["description"]
+    front.click(buttons[0])
+    messages = front.idle(cell)
+    result = next(one["content"]["data"] for one in messages if one["msg_type"] == "execute_result")
+    assert "stopped" in result["text/html"]
+    assert 1 == len([one for one in messages if one["msg_type"] == "display_data"])
+    with aitk_nb.connect(demo_server.url) as client:
+        assert client.jobs.get("long").state.status is JobStatus.STOPPED
+    assert json.dumps(result)

@@ -1,0 +1,239 @@
+"""`TrainingForm`: every parameter has a field, and what the fields say is what is trained."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aitk_nb import _html
+from aitk_nb.errors import InvalidParams
+from aitk_nb.training import TrainingParams
+from aitk_nb.views import TrainingForm
+from aitk_nb.views.training_form import GROUPS, read_params, texts_of
+from tests.views.conftest import instances, send
+
+START = TrainingParams(name="cat", dataset="cats")
+OTHER = TrainingParams(
+    name="dog",
+    dataset="dogs",
+    extra_datasets=("wolves", "more, with a comma"),
+    arch="flux",
+    base_model="somebody/model",
+    steps=300,
+    learning_rate=3.3e-5,
+    batch_size=2,
+    rank=8,
+    alpha=4,
+    resolution=(512, 640),
+    trigger_word="rex",
+    save_every=50,
+    sample_every=60,
+    prompts=("a [trigger], smiling", "<b>bold</b>"),
+    seed=7,
+    gpu_ids="0,1",
+    extra="train:\n  steps: 5\n",
+)
+
+
+def edit(form: TrainingForm, name: str, text: str) -> None:
+    """Type `text` into a field as a front-end does, or choose it."""
+    control = form._fields[name].control
+    if name == "arch":
+        send(control, index=[value for _, value in control.options].index(text))
+    else:
+        send(control, value=text)
+
+
+def test_every_parameter_has_a_control() -> None:
+    """Each field of the model is shown once, with its description, in some group."""
+    form = TrainingForm(START)
+    placed = [name for group in form._groups for name in group.names]
+
+    assert sorted(TrainingParams.model_fields) == sorted(placed)
+    assert {name for names in GROUPS.values() for name in names} == set(placed)
+    shown = [part for group in form._groups for part in group.box.children]
+    for name, info in TrainingParams.model_fields.items():
+        field = form._fields[name]
+        assert field.control in shown
+        assert _html.escape(info.description) in field.note.value
+        assert field.control.description
+    form.close()
+
+
+def test_untouched_it_is_its_start() -> None:
+    """Also where a text cannot hold the value, such as a prompt of two lines."""
+    odd = TrainingParams(name="cat", dataset="cats", prompts=("two\nlines", " x "), steps=9)
+    for params in (START, OTHER, odd):
+        form = TrainingForm(params)
+        assert params == form.value
+        assert () == form.edited
+        form.close()
+
+
+def test_edited_by_messages_it_is_the_same_as_constructed() -> None:
+    """Every field typed one after the other gives the other parameters."""
+    form = TrainingForm(START)
+    for name, text in texts_of(OTHER).items():
+        edit(form, name, text)
+
+    assert OTHER == form.value
+    assert set(TrainingParams.model_fields) == set(form.edited)
+    form.close()
+
+
+_line = st.text(st.characters(categories=["L", "N", "P", "Z"]), min_size=1).map(str.strip)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    steps=st.integers(1, 10_000_000),
+    rate=st.floats(1e-12, 9.99),
+    prompts=st.lists(_line.filter(lambda line: bool(line) and "${" not in line)),
+    edges=st.lists(st.integers(16, 8192), min_size=1),
+)
+def test_texts_bring_the_value_back(
+    steps: int, rate: float, prompts: list[str], edges: list[int]
+) -> None:
+    """What is shown for any parameters is read as those parameters."""
+    other = START.model_dump() | {
+        "steps": steps,
+        "learning_rate": rate,
+        "prompts": tuple(prompts),
+        "resolution": tuple(edges),
+    }
+    assert TrainingParams(**other) == read_params(START, texts_of(TrainingParams(**other)))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("steps", "0", "greater than or equal to 1"),
+        ("steps", "1e3", "valid integer"),
+        ("steps", " ", "a number is needed"),
+        ("rank", "99999", "less than or equal to 4096"),
+        ("learning_rate", "fast", "valid number"),
+        ("learning_rate", "nan", "must be"),
+        ("resolution", "512x512", "valid integer"),
+        ("resolution", "", "a number is needed"),
+        ("name", "../up", "must not"),
+        ("gpu_ids", "first", "one number"),
+        ("extra", "a: [", ""),
+        ("prompts", "${HOME}", "environment"),
+    ],
+)
+def test_what_cannot_be_used_is_told_beside_its_field(name: str, text: str, why: str) -> None:
+    """The value raises, nothing is clamped, and the group says that something is wrong."""
+    form = TrainingForm(START)
+    edit(form, name, text)
+
+    with pytest.raises(InvalidParams) as caught:
+        _ = form.value
+    assert {name} == set(caught.value.problems)
+    assert why in caught.value.problems[name]
+    assert "✕" in form._fields[name].note.value
+    assert "✕" in form._status.value
+    group = next(group for group in form._groups if name in group.names)
+    assert "1 to correct" in group.toggle.description
+    assert f"<TrainingForm not usable: {name}>" == repr(form)
+    edit(form, name, texts_of(START)[name])
+    assert START == form.value
+    assert "✕" not in form._fields[name].note.value + form._status.value
+    assert "to correct" not in group.toggle.description
+    form.close()
+
+
+def test_several_problems_are_all_told() -> None:
+    """A blank number does not hide what the model finds."""
+    form = TrainingForm(START)
+    edit(form, "steps", "")
+    edit(form, "seed", "-1")
+    edit(form, "name", "<script>/")
+
+    assert {"steps", "seed", "name"} == set(form._problems())
+    assert "<script>" not in form._status.value + form._repr_html_()
+    form.close()
+
+
+def test_groups_open_by_a_button() -> None:
+    """Only the first is open; a real button is reached and pressed by keyboard."""
+    form = TrainingForm(START)
+    assert [""] + ["none"] * (len(GROUPS) - 1) == [g.box.layout.display for g in form._groups]
+    send(form._groups[1].toggle, value=True)
+    assert "" == form._groups[1].box.layout.display
+    assert form._groups[1].toggle.description.startswith("▾")
+    form.close()
+
+
+def test_an_unknown_architecture_can_be_kept_and_left() -> None:
+    """It is offered beside the known ones, since a newer server may have it."""
+    start = TrainingParams(name="a", dataset="b", arch="zz_next", base_model="x/y")
+    form = TrainingForm(start)
+    assert start == form.value
+    edit(form, "arch", "flux")
+    assert "flux" == form.value.arch
+    form.close()
+
+
+def test_the_static_table_shows_the_values() -> None:
+    """A page without widgets shows what will be trained, in words that repeat."""
+    one, two = TrainingForm(OTHER), TrainingForm(OTHER)
+    bundle = one._repr_mimebundle_()
+
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == one.widget.model_id
+    assert "<TrainingForm 'dog': 300 steps on 'dogs'>" == bundle["text/plain"]
+    assert "3.3e-05" in bundle["text/html"]
+    assert "&lt;b&gt;bold" in bundle["text/html"]
+    again = two._repr_mimebundle_()
+    assert [bundle[key] for key in ("text/plain", "text/html")] == [
+        again[key] for key in ("text/plain", "text/html")
+    ]
+    one.close()
+    two.close()
+
+
+def test_arguments_are_closed() -> None:
+    """Parameters go into the value and not beside it."""
+    with pytest.raises(TypeError, match="no argument 'param'; did you mean 'params'"):
+        TrainingForm(param=START)  # type: ignore[call-arg]
+
+
+def test_two_hundred_forms_leak_nothing() -> None:
+    """Closed forms leave no widget, layout or style, and are forgotten."""
+    before = instances()
+    forms = [TrainingForm(START) for _ in range(200)]
+    kept = [weakref.ref(form) for form in forms]
+    for form in forms:
+        form.close()
+    assert before == instances()
+    del form, forms
+    gc.collect()
+    assert not [ref for ref in kept if ref() is not None]
+
+
+def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
+    """Only edits that were made are spoken of; the old form's widgets are freed."""
+    cell = (
+        "from aitk_nb.views import TrainingForm\nfrom aitk_nb.training import TrainingParams\n"
+        "form = TrainingForm(TrainingParams(name='cat', dataset='cats'))\n"
+        "from ipywidgets.widgets.widget import _instances\n"
+        "form._status.value.count('reset'), len(_instances)"
+    )
+    typed = (
+        "data = {'method': 'update', 'state': {'value': '7'}, 'buffer_paths': []}\n"
+        "form._fields['steps'].control.comm.handle_msg({'content': {'data': data}, 'buffers': []})"
+        "\nform.value.steps"
+    )
+    book = execute(cell, cell, typed, cell, "form._status.value", cell, cell.replace("cat", "dog"))
+    said = [output["data"]["text/plain"] for one in book.cells for output in one.outputs]
+    first, again, steps, reset, text, silent, other = said
+
+    assert first == again == silent
+    assert first.startswith("(0, ")
+    assert ("7", first.replace("(0", "(1")) == (steps, reset)
+    assert "has reset your edits of: steps" in text
+    assert int(other.split()[1][:-1]) > int(first.split()[1][:-1])
