@@ -119,7 +119,9 @@ class Job:
         )
 
     def _wait_for_exit(self, timeout: float) -> JobState:
-        return self._wait(self._backend.has_exited, timeout, "was asked to stop and did not end")
+        self._wait(self._backend.has_exited, timeout, "was asked to stop and did not end")
+        # Its last words were read after its state, which may have changed in between.
+        return self.refresh()
 
     def _wait(self, done: Callable[[JobState], bool], timeout: float, what: str) -> JobState:
         until = self._clock() + timeout

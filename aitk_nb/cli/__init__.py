@@ -1,0 +1,33 @@
+"""The command line: `aitk-nb`.
+
+Exit codes: 0 done; 1 the server or the job failed; 2 bad input; 3 nobody (or no training server)
+answers; 4 the server wants a token, or another one; 130 interrupted, by Ctrl-C or by SIGTERM.
+"""
+
+from __future__ import annotations
+
+from aitk_nb.cli.common import app, as_far_as_it_goes
+from aitk_nb.cli.local import demo, lora, serve
+from aitk_nb.cli.remote import dataset, download, jobs, losses, stop, watch
+from aitk_nb.cli.train import train
+
+__all__ = [
+    "app",
+    "dataset",
+    "demo",
+    "download",
+    "jobs",
+    "lora",
+    "losses",
+    "main",
+    "serve",
+    "stop",
+    "train",
+    "watch",
+]
+
+
+def main(name: str | None = None) -> None:
+    """Run the command line, calling it `name` in help texts."""
+    as_far_as_it_goes()
+    app(prog_name=name)

@@ -1,0 +1,281 @@
+"""What all commands share: options, exit codes, JSON on stdout and everything else on stderr."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import io
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from inspect import Parameter, Signature
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+from aitk_nb.client import connect
+from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
+from aitk_nb.settings import Secret
+
+if TYPE_CHECKING:
+    from aitk_nb.backends.base import Progress
+
+__all__ = [
+    "AsJson",
+    "Every",
+    "Url",
+    "app",
+    "as_far_as_it_goes",
+    "command",
+    "on_server",
+    "progress_bar",
+    "say",
+    "set_signature",
+    "show_json",
+    "signature",
+    "token_of",
+]
+
+FIRST = ("demo", "serve", "dataset", "train")
+"""The commands with which somebody begins; the others follow as they are registered."""
+
+
+class InOrder(TyperGroup):
+    """Lists the commands in the order in which somebody meets them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        names = super().list_commands(ctx)
+        return [*FIRST, *(name for name in names if name not in FIRST)]
+
+
+app = typer.Typer(
+    name="aitk-nb",
+    cls=InOrder,
+    help="Train LoRAs on a remote AI Toolkit server.",
+    epilog="Exit codes: 0 done, 1 server or job failed, 2 bad input, 3 unreachable, "
+    "4 unauthorized, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Markup would swallow what stands in brackets, such as "[trigger]".
+    rich_markup_mode=None,
+    # A traceback with the values of variables would show a token.
+    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
+)
+
+Url = Annotated[
+    str, typer.Option(envvar="AITK_URL", help="Address of the server, or demo: or demo:PATH.")
+]
+TokenEnv = Annotated[str, typer.Option(help="Variable that holds the token. [default: AITK_TOKEN]")]
+TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.")]
+AskToken = Annotated[bool, typer.Option("--ask-token", help="Ask for the token.")]
+Ca = Annotated[Path | None, typer.Option(help="File with the certificates of a private CA.")]
+Every = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at the job.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def command(
+    name: str, on: typer.Typer = app, **options: Any
+) -> Callable[[Command], Callable[..., None]]:
+    """Register a command whose failures are one sentence on stderr and an exit code."""
+
+    def register(function: Command) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            with _explained():
+                function(*args, **kwargs)
+
+        on.command(name, **options)(run)
+        return run
+
+    return register
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        with _interruptible():
+            yield
+    except AitkError as exc:
+        say(f"aitk-nb: {exc}")
+        raise typer.Exit(_exit_code(exc)) from None
+    except KeyboardInterrupt:
+        say("aitk-nb: interrupted")
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        _close_stdout()
+        raise typer.Exit(0) from None
+    except OSError as exc:
+        # Such as a full disk under `aitk-nb jobs > file`.
+        say(f"aitk-nb: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}")
+        _close_stdout()
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the block as Ctrl-C does, so that it cleans up.
+
+    Only the first one counts: a second Ctrl-C must not cut the cleaning short, which ends by
+    itself within seconds.
+    """
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # What `nohup`, or a shell that starts us in the background, has switched off stays off.
+    before = {number: signal.getsignal(number) for number in known}
+    ours = [number for number in known if before[number] is not signal.SIG_IGN]
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in ours:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in ours:
+        signal.signal(number, interrupt)
+    yield
+    for number in ours:
+        signal.signal(number, before[number])
+
+
+def _close_stdout() -> None:
+    """Send what is left for stdout nowhere: to write it again at exit would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _exit_code(exc: AitkError) -> int:
+    if isinstance(exc, BadInput):
+        return 2
+    if isinstance(exc, ConnectionFailed):
+        return 3
+    return 4 if isinstance(exc, Unauthorized) else 1
+
+
+SERVER_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "url": (Url, ""),
+    "token_env": (TokenEnv, ""),
+    "token_file": (TokenFile, None),
+    "ask_token": (AskToken, False),
+    "ca": (Ca, None),
+}
+
+
+def on_server(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that takes a `client` the options that say which server, and connect."""
+    own = [item for item in signature(function).parameters.values() if item.name != "client"]
+    shared = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in SERVER_OPTIONS.items()
+    ]
+
+    def run(**kwargs: Any) -> None:
+        where = {name: kwargs.pop(name) for name in SERVER_OPTIONS}
+        token = _token(where["token_env"], where["token_file"], where["ask_token"])
+        with connect(where["url"], token, verify=where["ca"]) as client:
+            function(client, **kwargs)
+
+    set_signature(run, [*own, *shared], function)
+    return run
+
+
+def signature(function: Callable[..., Any]) -> Signature:
+    """Return the signature with its annotations resolved."""
+    return inspect.signature(function, eval_str=True)
+
+
+def set_signature(
+    function: Callable[..., None], parameters: list[Parameter], like: Callable[..., None]
+) -> None:
+    """Make typer see `parameters`, and the documentation of `like`."""
+    as_options = [item.replace(kind=Parameter.KEYWORD_ONLY) for item in parameters]
+    function.__doc__ = like.__doc__
+    function.__signature__ = Signature(as_options)  # type: ignore[attr-defined]
+    function.__annotations__ = {item.name: item.annotation for item in parameters}
+
+
+def _token(env: str, file: Path | None, ask: bool) -> Secret | None:
+    if ask:
+        return Secret(_asked())
+    if file is not None:
+        try:
+            return Secret(file.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as exc:
+            # Without the name, which somebody may have mistaken for the token itself.
+            why = getattr(exc, "strerror", None) or "it is no text"
+            raise BadInput(f"The file given by --token-file cannot be read: {why}.") from exc
+    return Secret(token_of(env)) if env else None
+
+
+def token_of(variable: str) -> str:
+    """Return the token that an environment variable holds.
+
+    Raises:
+        BadInput: it holds none.
+    """
+    if token := os.environ.get(variable):
+        return token
+    # Without its name: somebody may have given the token itself.
+    raise BadInput(
+        "The variable named by --token-env is not set. "
+        "The option takes the name of a variable, not the token."
+    )
+
+
+def _asked() -> str:
+    try:
+        return getpass("Token: ").strip()
+    except EOFError as exc:
+        raise BadInput("No token was given.") from exc
+
+
+def as_far_as_it_goes() -> None:
+    """Show what the terminal's encoding lacks as an escape, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str, *, end: str = "\n") -> None:
+    """Write a line for people, on stderr."""
+    typer.echo(text + end, err=True, nl=False)
+
+
+def show_json(value: object) -> None:
+    """Write the one JSON document of this command on stdout; what is no number becomes null."""
+    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    typer.echo(json.dumps(_finite(value), ensure_ascii=ascii_only, indent=2))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Progress]:
+    """Yield a `Progress` that draws a bar on stderr, where that is a terminal."""
+    from tqdm import tqdm
+
+    bar = tqdm(
+        total=0, desc=label, unit="B", unit_scale=True, unit_divisor=1024, disable=None, leave=False
+    )
+
+    def progress(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    with bar:
+        yield progress

@@ -1,0 +1,178 @@
+"""Commands that speak to a server."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aitk_nb.cli.common import AsJson, Every, app, command, on_server, progress_bar, say, show_json
+from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, line
+from aitk_nb.client import AIToolkitClient
+
+__all__ = [
+    "dataset",
+    "dataset_list",
+    "dataset_upload",
+    "download",
+    "jobs",
+    "losses",
+    "stop",
+    "watch",
+]
+
+JobName = Annotated[str, typer.Argument(help="Name of the job, or its id.")]
+
+dataset = typer.Typer(help="Datasets on the server.", no_args_is_help=True)
+app.add_typer(dataset, name="dataset")
+
+
+@command("upload", dataset)
+@on_server
+def dataset_upload(
+    client: AIToolkitClient,
+    folder: Annotated[Path, typer.Argument(help="Folder of images, each with a .txt caption.")],
+    name: Annotated[str, typer.Option(help="Name on the server. [default: the folder's]")] = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace files that differ on the server.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send a folder of images and captions.
+
+    Only what the server lacks is sent.
+    """
+    with progress_bar("uploading") as progress:
+        info = client.datasets.upload(
+            folder, name, if_differs="replace" if replace else "refuse", progress=progress
+        )
+    say(f"{info.name}: {len(info.images)} images; {info.sent} files sent, {info.kept} were there")
+    if as_json:
+        show_json(
+            {
+                "name": info.name,
+                "images": list(info.images),
+                "captions": dict(info.captions),
+                "sent": info.sent,
+                "kept": info.kept,
+            }
+        )
+    else:
+        typer.echo(info.name)
+
+
+@command("list", dataset)
+@on_server
+def dataset_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
+    """List the datasets on the server."""
+    names = client.datasets.list()
+    if as_json:
+        show_json(list(names))
+    else:
+        for name in names:
+            typer.echo(name)
+
+
+@command("jobs")
+@on_server
+def jobs(client: AIToolkitClient, as_json: AsJson = False) -> None:
+    """List the training jobs, newest first."""
+    states = [job.state for job in client.jobs.list()]
+    if as_json:
+        show_json([as_dict(state) for state in states])
+        return
+    for state in states:
+        typer.echo(line(state))
+
+
+@command("watch")
+@on_server
+def watch(
+    client: AIToolkitClient,
+    job: JobName,
+    every: Every = 2.0,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a job until it ends.
+
+    Ctrl-C stops watching, and not the job.
+    """
+    handle = client.jobs.get(job)
+    follow(handle, every)
+    if as_json:
+        show_json(handle.summary())
+    else:
+        typer.echo(line(handle.state))
+    fail_unless_completed(handle)
+
+
+@command("stop")
+@on_server
+def stop(
+    client: AIToolkitClient,
+    job: JobName,
+    save: Annotated[bool, typer.Option("--save", help="Write a checkpoint first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a job and wait until it has let go of the GPU."""
+    say(f"stopping {job} …")
+    state = client.jobs.get(job).stop(save=save)
+    if as_json:
+        show_json(as_dict(state))
+    else:
+        typer.echo(line(state))
+
+
+@command("losses")
+@on_server
+def losses(
+    client: AIToolkitClient,
+    job: JobName,
+    csv: Annotated[Path | None, typer.Option(help="Write the values to this file.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Write the plot to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show, plot or export the losses of a job."""
+    history = client.jobs.get(job).losses()
+    if csv is not None:
+        history.to_csv(csv)
+        say(f"values written to {csv}")
+    if png is not None:
+        from aitk_nb.views.loss_plot import plot_loss
+
+        plot_loss(history).save(png)
+        say(f"plot written to {png}")
+    if as_json:
+        columns = {key: history.columns(key) for key in history.keys}
+        show_json(
+            {
+                "name": history.name,
+                "losses": {
+                    key: {"step": steps.tolist(), "value": values.tolist()}
+                    for key, (steps, values) in columns.items()
+                },
+            }
+        )
+    else:
+        typer.echo(repr(history))
+
+
+@command("download")
+@on_server
+def download(
+    client: AIToolkitClient,
+    job: JobName,
+    folder: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(),
+    file: Annotated[str, typer.Option(help="Which file. [default: the LoRA]")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Download a job's LoRA, or another of its files."""
+    with progress_bar("downloading") as progress:
+        report = client.jobs.get(job).download(folder, file, progress=progress)
+    say("downloaded" if report.fetched else "was there already")
+    if as_json:
+        show_json(asdict(report))
+    else:
+        typer.echo(report.path)

@@ -1,0 +1,243 @@
+"""The shipped notebooks: where they are, running them headless, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+from aitk_nb._files import replacing
+from aitk_nb.errors import BadInput
+from aitk_nb.job import MIME
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+    from nbformat import NotebookNode
+
+__all__ = ["NotebookResult", "find", "report", "run", "run_all"]
+
+KERNEL = "python3"
+"""The kernel of the Python that runs this, where Jupyter finds it first."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookResult:
+    """What came of one notebook."""
+
+    name: str
+    """File name without suffix."""
+    seconds: float
+    """Wall time with the start of its kernel."""
+    notebook: Path
+    """The executed notebook."""
+    error: str = ""
+    """The first line of what went wrong; empty when nothing did."""
+    job: Mapping[str, Any] = field(default_factory=dict)
+    """The job that it ended with, for machines; empty when it had none."""
+
+    @property
+    def ok(self) -> bool:
+        """True when every cell ran."""
+        return not self.error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return {
+            "name": self.name,
+            "seconds": round(self.seconds, 2),
+            "ok": self.ok,
+            "error": self.error,
+            "job": dict(self.job),
+            "notebook": str(self.notebook),
+        }
+
+
+def find() -> tuple[Path, ...]:
+    """Return the shipped notebooks in reading order.
+
+    Raises:
+        BadInput: they are neither in the package nor beside it.
+    """
+    package = Path(__file__).parent
+    for folder in (package / "_notebooks", package.parent / "notebooks"):
+        found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+        if found:
+            return tuple(found)
+    raise BadInput("The notebooks are not installed; run this in a checkout of aitk-nb.")
+
+
+def run_all(out: Path, url: str, *, report: Callable[[str], None]) -> tuple[NotebookResult, ...]:
+    """Run every notebook against the server at `url`, into `out`.
+
+    `report` is given a line for each, in two pieces: the first when the notebook starts.
+    """
+    results = []
+    books, folder = find(), str(out.resolve())
+    for number, book in enumerate(books, start=1):
+        report(f"[{number}/{len(books)}] {book.stem} … ")
+        try:
+            result = run(book, out / book.name, _taken(book, {"url": url, "out": folder}))
+        except BaseException:
+            report("\n")
+            raise
+        report(f"{result.error or 'ok'} ({result.seconds:.1f} s)\n")
+        results.append(result)
+    return tuple(results)
+
+
+def _taken(notebook: Path, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return those of the parameters that the notebook has."""
+    known = _papermill().inspect_notebook(str(notebook))
+    return {name: value for name, value in parameters.items() if name in known}
+
+
+def run(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> NotebookResult:
+    """Execute a notebook headless by papermill, and keep what it became as `target`.
+
+    The state of widgets is removed from what is kept: it may hold what somebody typed.
+    """
+    started = time.monotonic()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as draft:
+        # What a kernel that died leaves is at least the notebook itself.
+        shutil.copyfile(notebook, draft)
+        error = _execute(notebook, draft, parameters, target.parent)
+        node = _without_widget_state(draft)
+    return NotebookResult(
+        name=notebook.stem,
+        seconds=time.monotonic() - started,
+        notebook=target,
+        error=error,
+        job=_last_job(node),
+    )
+
+
+def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder: Path) -> str:
+    """Execute a notebook in `folder`, and return the first line of what went wrong."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
+
+    papermill = _papermill()
+    try:
+        with _quiet_kernel(), _ended_kernels() as managers:
+            papermill.execute_notebook(
+                str(notebook),
+                str(draft),
+                parameters=dict(parameters),
+                kernel_name=KERNEL,
+                kernel_manager_class=managers,
+                # It warns on stderr that it is reached by TCP, though only from this machine, and
+                # tells the interrupt with which every kernel is ended as an error.
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+                progress_bar=False,
+                cwd=str(folder),
+            )
+    except papermill.PapermillExecutionError as exc:
+        # Papermill has written the notebook with a red banner; that is what people look at.
+        return f"{exc.ename}: {exc.evalue}".splitlines()[0]
+    except DeadKernelError as exc:
+        return f"DeadKernelError: {exc}"
+    except NoSuchKernel as exc:
+        raise BadInput(
+            f"There is no Jupyter kernel named {KERNEL!r}; make one by: python -m ipykernel install"
+        ) from exc
+    return ""
+
+
+def _papermill() -> Any:
+    import papermill
+
+    return papermill
+
+
+@contextlib.contextmanager
+def _quiet_kernel() -> Iterator[None]:
+    """Keep the debugger of a kernel from writing its warning about frozen modules to stderr."""
+    before = os.environ.get("PYDEVD_DISABLE_FILE_VALIDATION")
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYDEVD_DISABLE_FILE_VALIDATION"]
+        else:
+            os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = before
+
+
+@contextlib.contextmanager
+def _ended_kernels() -> Iterator[type[AsyncKernelManager]]:
+    """Yield a class of kernel managers whose kernels end with the block.
+
+    nbclient does not end a kernel when it is interrupted while that one starts.
+    """
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import run_sync
+
+    made: list[AsyncKernelManager] = []
+
+    class Manager(AsyncKernelManager):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    try:
+        yield Manager
+    finally:
+        for manager in made:
+            if manager.has_kernel:
+                run_sync(manager.shutdown_kernel)(now=True)
+
+
+def _without_widget_state(path: Path) -> NotebookNode:
+    import nbformat
+
+    node = nbformat.read(path, as_version=4)
+    if node.metadata.pop("widgets", None) is not None:
+        nbformat.write(node, path)
+    return node
+
+
+def _last_job(node: NotebookNode) -> Mapping[str, Any]:
+    """Return the last job that a cell showed for machines."""
+    outputs = (output for cell in node.cells for output in cell.get("outputs", ()))
+    jobs = [output["data"][MIME] for output in outputs if MIME in output.get("data", {})]
+    return dict(jobs[-1]) if jobs else {}
+
+
+def report(results: Sequence[NotebookResult], out: Path) -> str:
+    """Return a table of the results, and the paths of what was made."""
+    width = max((len(result.name) for result in results), default=8)
+    lines = [f"{'notebook':{width}}  seconds  result"]
+    lines += [
+        f"{result.name:{width}}  {result.seconds:7.1f}  {_outcome(result, 69 - width)}"
+        for result in results
+    ]
+    made = sorted((what, path) for result in results for what, path in _made(result, out))
+    return "\n".join([*lines, "", *(f"{what:{width}}  {path}" for what, path in made)])
+
+
+def _outcome(result: NotebookResult, room: int) -> str:
+    if result.error:
+        return shorten(result.error, max(room, 30), placeholder=" …")
+    if not result.job:
+        return "ok"
+    job = result.job
+    return f"ok: {job['name']} {job['status']}, {job['step']} steps, loss {job['loss']}"
+
+
+def _made(result: NotebookResult, out: Path) -> Iterator[tuple[str, Path]]:
+    """Yield what a notebook left, with what it is."""
+    job = str(result.job.get("name", ""))
+    for what, path in (
+        ("loss plot", out / f"{job}.png"),
+        ("LoRA", out / f"{job}.safetensors"),
+        ("notebook", result.notebook),
+    ):
+        if path.is_file():
+            yield what, path

@@ -1,0 +1,178 @@
+"""Upload and download through the client, against bare httpx: `make bench`.
+
+Both speak to one embedded server in a process of its own, in turn, and the quickest run of each
+counts. The bare baseline is what somebody would write in ten lines: one `httpx.Client` that keeps
+its connection; for the upload one POST per file, one after the other, with the open file in
+`files=`; for the download one GET without ranges, each chunk written to disk as it comes. It
+checks nothing. Ours is the call that users make, of a folder that was scanned: it looks which files
+the server has, measures each file that arrived, and notes their digests; the download goes to a
+temporary name. Scanning decodes every image to its end, sends nothing, and is timed by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+from PIL import Image
+
+import aitk_nb
+
+FILES = 40
+EDGE = 836
+"""Pixels; noise of this size is a PNG of 2 MB."""
+BYTES = 200_000_000
+RUNS = 12
+JOB = "big"
+
+
+def main() -> int:
+    """Print the figures; return 1 when one of them misses its limit."""
+    with tempfile.TemporaryDirectory(prefix="aitk-nb-bench-") as made:
+        here = Path(made)
+        folder = _photos(here / "photos")
+        photos = _scan(folder)
+        with _server(here / "server") as url, httpx.Client(base_url=url, timeout=60) as http:
+            client = aitk_nb.connect(url)
+            lora = _lora(http, here / "server")
+            sent = sum(path.stat().st_size for path in folder.iterdir())
+            missed = _compare(
+                f"upload of {FILES} files, {sent / 1e6:.0f} MB",
+                sent,
+                0.85,
+                ours=lambda number: _upload(client, photos, f"ours{number}"),
+                bare=lambda number: _bare_upload(http, folder, f"bare{number}"),
+                tidy=lambda: _empty(here / "server" / "datasets"),
+            )
+            missed |= _compare(
+                f"download of {BYTES / 1e6:.0f} MB",
+                BYTES,
+                0.9,
+                ours=lambda number: _download(client, here / f"ours{number}"),
+                bare=lambda number: _bare_download(http, lora, here / f"bare{number}"),
+                tidy=lambda: _drop(here),
+            )
+    return int(missed)
+
+
+def _compare(
+    what: str,
+    size: int,
+    limit: float,
+    *,
+    ours: Callable[[int], object],
+    bare: Callable[[int], object],
+    tidy: Callable[[], object],
+) -> bool:
+    """Time both in turn, print the figures, and return whether the limit was missed."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for number in range(RUNS):
+        for runs, work in zip(seconds, (ours, bare), strict=True):
+            started = time.perf_counter()
+            work(number)
+            runs.append(time.perf_counter() - started)
+            tidy()
+    mine, theirs = (size / min(runs) / 1e6 for runs in seconds)
+    lines = [
+        f"{what}: the quickest of {RUNS} runs each, in turn",
+        f"  {mine:6.0f} MB/s  aitk_nb",
+        f"  {theirs:6.0f} MB/s  bare httpx",
+        f"  {mine / theirs:11.2f}  of its throughput (at least {limit})",
+    ]
+    print("\n".join(lines))  # noqa: T201  (a command)
+    return mine / theirs < limit
+
+
+def _scan(folder: Path) -> aitk_nb.LocalDataset:
+    started = time.perf_counter()
+    photos = aitk_nb.LocalDataset.scan(folder)
+    rate = photos.total_bytes / (time.perf_counter() - started) / 1e6
+    print(f"scan of {FILES} images:\n  {rate:6.0f} MB/s  aitk_nb")  # noqa: T201  (a command)
+    return photos
+
+
+def _upload(client: aitk_nb.AIToolkitClient, photos: aitk_nb.LocalDataset, dataset: str) -> None:
+    assert client.datasets.upload(photos, dataset).sent == FILES
+
+
+def _bare_upload(http: httpx.Client, folder: Path, dataset: str) -> None:
+    http.post("/api/datasets/create", json={"name": dataset}).raise_for_status()
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            http.post(
+                "/api/datasets/upload",
+                data={"datasetName": dataset},
+                files={"files": (path.name, file, "application/octet-stream")},
+            ).raise_for_status()
+
+
+def _download(client: aitk_nb.AIToolkitClient, folder: Path) -> None:
+    assert client.jobs.get(JOB).download(folder).size == BYTES
+
+
+def _bare_download(http: httpx.Client, url: str, folder: Path) -> None:
+    folder.mkdir()
+    with http.stream("GET", url) as response, (folder / "lora").open("wb") as file:
+        for chunk in response.iter_raw():
+            file.write(chunk)
+    assert (folder / "lora").stat().st_size == BYTES
+
+
+def _photos(folder: Path) -> Path:
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    for number in range(FILES):
+        pixels = noise.integers(0, 256, (EDGE, EDGE, 3), dtype=np.uint8)
+        # Noise does not get smaller, so that the quickest compression is as good as any.
+        Image.fromarray(pixels).save(folder / f"{number:02d}.png", compress_level=1)
+    return folder
+
+
+def _lora(http: httpx.Client, data: Path) -> str:
+    """Make a job with a large file, and return the file's address."""
+    row = {"name": JOB, "gpu_ids": "0", "job_config": {}}
+    http.post("/api/jobs", json=row).raise_for_status()
+    file = data / "output" / JOB / f"{JOB}.safetensors"
+    file.parent.mkdir()
+    with file.open("wb") as stream:
+        piece = os.urandom(1_000_000)
+        for _ in range(BYTES // len(piece)):
+            stream.write(piece)
+    return f"/api/files/{quote(str(file.resolve()), safe='')}"
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path)
+
+
+def _drop(folder: Path) -> None:
+    for path in [*folder.glob("ours*"), *folder.glob("bare*")]:
+        shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def _server(data: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "aitk_nb.cli", "serve", "--data", str(data)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Fixtures of the command line's tests: servers in processes of their own, and photographs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import run, served
+
+TOKEN = "a-token-that-must-not-be-seen"
+
+FOLDER = "Été à Besançon 🌻 (2024)"
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one `aitk-nb serve` for all tests of the command line."""
+    with served(tmp_path_factory.mktemp("serve")) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def closed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one that wants `TOKEN`."""
+    data = tmp_path_factory.mktemp("closed")
+    with served(data, "--token-env", "SERVER_TOKEN", env={"SERVER_TOKEN": TOKEN}) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def odd_folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The photographs under names with spaces, accents and an emoji."""
+    folder = tmp_path_factory.mktemp("odd names") / FOLDER
+    folder.mkdir()
+    for path in sorted(photos.iterdir()):
+        shutil.copy(path, folder / path.name.replace("photo_", "Tournesol géant 🌻 n° "))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(url: str, photos: Path) -> str:
+    """The name of a dataset on the server."""
+    return str(run("dataset", "upload", photos, "--name", "plain", "--url", url).out.strip())

@@ -1,0 +1,96 @@
+"""The help texts: complete, and readable in 80 columns."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import typer.main
+
+from aitk_nb.cli import app
+from aitk_nb.training import TrainingParams
+from tests.cli.command import run
+
+EXIT_CODES = {"0": "done", "1": "failed", "2": "bad input", "3": "unreachable", "4": "unauthorized"}
+
+
+def commands(command: Any, words: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """Return every command and group below `command` with the words that call it."""
+    inner = getattr(command, "commands", {})
+    below = [commands(sub, (*words, name)) for name, sub in inner.items()]
+    return [(words, command), *(item for items in below for item in items)]
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+@pytest.fixture(scope="module")
+def train_help() -> str:
+    """What `train --help` says, on one line."""
+    return " ".join(run("train", "--help").out.split())
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself_and_its_options(words: tuple[str, ...]) -> None:
+    """No command, option or argument is without a sentence, and none is wider than 80 columns."""
+    command = COMMANDS[words]
+    shown = run(*words, "--help").out
+
+    assert command.help
+    assert max(map(len, shown.splitlines())) <= 80
+    for parameter in command.params:
+        assert parameter.help, parameter.name
+        for flag in [flag for flag in parameter.opts if flag.startswith("--")]:
+            assert flag in shown
+
+
+def test_the_list_of_commands_is_not_cut_short() -> None:
+    """Each command is described by a whole sentence, and exit codes are told."""
+    shown = run("--help").out
+    listed = re.findall(r"^  ([a-z]+)  +(.+)$", shown, re.MULTILINE)
+
+    assert "demo" == listed[0][0]
+    assert {words[0] for words in COMMANDS if words} == {name for name, _ in listed}
+    assert all(text.endswith(".") and "..." not in text for _, text in listed)
+    for code, word in EXIT_CODES.items():
+        assert re.search(rf"\b{code}\s[a-z ]*{word}", " ".join(shown.split()))
+
+
+@pytest.mark.parametrize("name", TrainingParams.model_fields)
+def test_every_training_parameter_is_an_option(name: str, train_help: str) -> None:
+    """`train` has an option for each field, with its description and its default."""
+    field = TrainingParams.model_fields[name]
+
+    assert f"--{name.replace('_', '-')}" in train_help
+    assert field.description
+    assert field.description in train_help
+    if not field.is_required() and isinstance(field.default, int | float):
+        assert f"{field.description}. [default: {field.default}]" in train_help
+
+
+def test_brackets_are_shown(train_help: str) -> None:
+    """What stands in brackets is text and no markup."""
+    assert "replaces [trigger]." in train_help
+    assert "[default: 512 768 1024]" in train_help
+    assert "--lr <float>" in train_help
+
+
+def test_no_option_takes_a_token() -> None:
+    """The process list and the shell's history would keep it."""
+    flags = {flag for command in COMMANDS.values() for p in command.params for flag in p.opts}
+
+    assert {"--token-env", "--token-file", "--ask-token"} <= flags
+    assert not flags & {"--token", "--password", "--credentials", "--header"}
+
+
+def test_every_command_that_speaks_to_a_server_takes_its_address() -> None:
+    """All but `serve` and `lora` have `--url`, and all that return data have `--json`."""
+    leaves = {
+        words[-1]: [flag for p in c.params for flag in p.opts]
+        for words, c in COMMANDS.items()
+        if words and not hasattr(c, "commands")
+    }
+
+    assert {"serve", "lora"} == {name for name, flags in leaves.items() if "--url" not in flags}
+    assert {"serve"} == {name for name, flags in leaves.items() if "--json" not in flags}
