@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,12 +16,17 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
 from aitk_nb.job import MIME
+from aitk_nb.parameters import signature
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
-    from nbformat import NotebookNode
 
 __all__ = ["NotebookResult", "find", "report", "run", "run_all"]
+
+RESULT = re.compile(r"application/vnd\.aitk\.\w+\+json")
+"""What our objects show for machines."""
+
+ENGINE = "aitk"
 
 KERNEL = "python3"
 """The kernel of the Python that runs this, where Jupyter finds it first."""
@@ -38,8 +44,15 @@ class NotebookResult:
     """The executed notebook."""
     error: str = ""
     """The first line of what went wrong; empty when nothing did."""
-    job: Mapping[str, Any] = field(default_factory=dict)
-    """The job that it ended with, for machines; empty when it had none."""
+    mime: str = ""
+    """What it ended with, such as `application/vnd.aitk.job+json`; empty when with nothing."""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """What it ended with, for machines."""
+
+    @property
+    def job(self) -> Mapping[str, Any]:
+        """The job that it ended with; empty when it ended with something else."""
+        return self.result if self.mime == MIME else {}
 
     @property
     def ok(self) -> bool:
@@ -53,32 +66,42 @@ class NotebookResult:
             "seconds": round(self.seconds, 2),
             "ok": self.ok,
             "error": self.error,
-            "job": dict(self.job),
+            "result": dict(self.result),
             "notebook": str(self.notebook),
         }
 
 
-def find() -> tuple[Path, ...]:
-    """Return the shipped notebooks in reading order.
+def find(names: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Return the shipped notebooks in reading order; only those of `names`, if any are given.
 
     Raises:
-        BadInput: they are neither in the package nor beside it.
+        BadInput: there is none of such a name, or none at all, in the package or beside it.
     """
     package = Path(__file__).parent
     for folder in (package / "_notebooks", package.parent / "notebooks"):
-        found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+        found = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
         if found:
-            return tuple(found)
+            return tuple(found[name] for name in _known(names, found))
     raise BadInput("The notebooks are not installed; run this in a checkout of aitk-nb.")
 
 
-def run_all(out: Path, url: str, *, report: Callable[[str], None]) -> tuple[NotebookResult, ...]:
-    """Run every notebook against the server at `url`, into `out`.
+def _known(names: Sequence[str], found: Mapping[str, Path]) -> Sequence[str]:
+    wanted = [Path(name).name.removesuffix(".ipynb") for name in names]
+    for name in wanted:
+        if name not in found:
+            raise BadInput(f"There is no notebook named {name!r}. There are: {', '.join(found)}.")
+    return wanted or list(found)
+
+
+def run_all(
+    books: Sequence[Path], out: Path, url: str, *, report: Callable[[str], None]
+) -> tuple[NotebookResult, ...]:
+    """Run the notebooks against the server at `url`, into `out`.
 
     `report` is given a line for each, in two pieces: the first when the notebook starts.
     """
     results = []
-    books, folder = find(), str(out.resolve())
+    folder = str(out.resolve())
     for number, book in enumerate(books, start=1):
         report(f"[{number}/{len(books)}] {book.stem} … ")
         try:
@@ -93,7 +116,7 @@ def run_all(out: Path, url: str, *, report: Callable[[str], None]) -> tuple[Note
 
 def _taken(notebook: Path, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return those of the parameters that the notebook has."""
-    known = _papermill().inspect_notebook(str(notebook))
+    known = signature(notebook)
     return {name: value for name, value in parameters.items() if name in known}
 
 
@@ -108,13 +131,14 @@ def run(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> Notebook
         # What a kernel that died leaves is at least the notebook itself.
         shutil.copyfile(notebook, draft)
         error = _execute(notebook, draft, parameters, target.parent)
-        node = _without_widget_state(draft)
+        mime, result = _result(draft)
     return NotebookResult(
         name=notebook.stem,
         seconds=time.monotonic() - started,
         notebook=target,
         error=error,
-        job=_last_job(node),
+        mime=mime,
+        result=result,
     )
 
 
@@ -130,7 +154,9 @@ def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder:
                 str(notebook),
                 str(draft),
                 parameters=dict(parameters),
+                engine_name=ENGINE,
                 kernel_name=KERNEL,
+                language="python",
                 kernel_manager_class=managers,
                 # It warns on stderr that it is reached by TCP, though only from this machine, and
                 # tells the interrupt with which every kernel is ended as an error.
@@ -194,20 +220,19 @@ def _ended_kernels() -> Iterator[type[AsyncKernelManager]]:
                 run_sync(manager.shutdown_kernel)(now=True)
 
 
-def _without_widget_state(path: Path) -> NotebookNode:
+def _result(path: Path) -> tuple[str, Mapping[str, Any]]:
+    """Return the last thing that a cell showed for machines, and what it is."""
     import nbformat
 
     node = nbformat.read(path, as_version=4)
-    if node.metadata.pop("widgets", None) is not None:
-        nbformat.write(node, path)
-    return node
-
-
-def _last_job(node: NotebookNode) -> Mapping[str, Any]:
-    """Return the last job that a cell showed for machines."""
-    outputs = (output for cell in node.cells for output in cell.get("outputs", ()))
-    jobs = [output["data"][MIME] for output in outputs if MIME in output.get("data", {})]
-    return dict(jobs[-1]) if jobs else {}
+    shown = [
+        (mime, value)
+        for cell in node.cells
+        for output in cell.get("outputs", ())
+        for mime, value in output.get("data", {}).items()
+        if RESULT.fullmatch(mime)
+    ]
+    return shown[-1] if shown else ("", {})
 
 
 def report(results: Sequence[NotebookResult], out: Path) -> str:
@@ -228,7 +253,8 @@ def _outcome(result: NotebookResult, room: int) -> str:
     if not result.job:
         return "ok"
     job = result.job
-    return f"ok: {job['name']} {job['status']}, {job['step']} steps, loss {job['loss']}"
+    ended = "" if job["status"] == "completed" else f" {job['status']}"
+    return f"ok: {job['name']}{ended}, {job['step']} steps, loss {job['loss']}"
 
 
 def _made(result: NotebookResult, out: Path) -> Iterator[tuple[str, Path]]:

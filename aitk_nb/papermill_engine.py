@@ -10,16 +10,31 @@ from typing import Any
 
 from papermill.engines import NBClientEngine
 
-__all__ = ["AitkEngine"]
+__all__ = ["AitkEngine", "forget_widgets"]
+
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class AitkEngine(NBClientEngine):  # type: ignore[misc]  # papermill publishes no types
-    """The usual engine, after which the widgets' state is removed."""
+    """The usual engine, after which the widgets are forgotten."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> None:
-        """Execute the notebook; what fails is raised after the state is removed."""
+        """Execute the notebook; what fails is raised after the widgets are forgotten."""
         try:
             super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
         finally:
-            nb_man.nb.metadata.pop("widgets", None)
+            forget_widgets(nb_man.nb)
+
+
+def forget_widgets(node: Any) -> None:
+    """Take the state of widgets out of a notebook, and their views where they left a table.
+
+    JupyterLab would show a view without its state as an error, in the place of the table.
+    """
+    node.metadata.pop("widgets", None)
+    for cell in node.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "text/html" in data or "image/png" in data:
+                data.pop(VIEW, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,18 +51,26 @@ def signature(notebook: Path) -> Mapping[str, Parameter]:
 
 
 def _parameters_cell(notebook: Path) -> str:
-    import nbformat
+    for cell in _cells(notebook):
+        if "parameters" in cell.get("metadata", {}).get("tags", ()):
+            return "".join(cell.get("source", ""))
+    raise BadInput(f"{notebook} takes no parameters: no cell of it is tagged 'parameters'.")
 
+
+def _cells(notebook: Path) -> list[dict[str, Any]]:
+    """Return the cells as the file has them.
+
+    Not by nbformat, whose failures on a broken file are of a dozen kinds.
+    """
     try:
-        node = nbformat.read(notebook, as_version=4)
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     except FileNotFoundError:
         raise BadInput(f"There is no notebook {notebook}.") from None
-    except (OSError, ValueError, nbformat.reader.NotJSONError) as exc:
-        raise BadInput(f"{notebook} cannot be read as a notebook: {exc}.") from exc
-    for cell in node.cells:
-        if "parameters" in cell.metadata.get("tags", ()):
-            return str(cell.source)
-    raise BadInput(f"{notebook} takes no parameters: no cell of it is tagged 'parameters'.")
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise BadInput(f"{notebook} cannot be read as a notebook: {exc}.") from None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise BadInput(f"{notebook} cannot be read as a notebook: its cells are none.")
+    return cells
 
 
 def typed(given: Sequence[str], known: Mapping[str, Parameter]) -> dict[str, Any]:

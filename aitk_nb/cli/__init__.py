@@ -9,6 +9,7 @@ from __future__ import annotations
 from aitk_nb.cli.common import app, as_far_as_it_goes
 from aitk_nb.cli.local import demo, lora, serve
 from aitk_nb.cli.remote import dataset, download, jobs, losses, stop, watch
+from aitk_nb.cli.run import run
 from aitk_nb.cli.train import train
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "lora",
     "losses",
     "main",
+    "run",
     "serve",
     "stop",
     "train",

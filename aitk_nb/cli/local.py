@@ -57,6 +57,9 @@ def _embedded(
 
 @command("demo")
 def demo(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Notebooks to run, as 00_quickstart; else all.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for what it makes.")] = Path("runs"),
     url: Url = "",
     as_json: AsJson = False,
@@ -69,9 +72,10 @@ def demo(
     """
     from aitk_nb import notebooks
 
+    books = notebooks.find(names or ())
     with _server(url) as (address, what):
         say(f"{what} at {address}")
-        results = notebooks.run_all(out, address, report=lambda text: say(text, end=""))
+        results = notebooks.run_all(books, out, address, report=lambda text: say(text, end=""))
     if as_json:
         show_json([result.as_dict() for result in results])
     else:

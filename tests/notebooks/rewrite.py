@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 
 from aitk_nb._files import replacing
 from aitk_nb.notebooks import find
+from aitk_nb.papermill_engine import forget_widgets
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 
@@ -42,15 +43,13 @@ def rewrite(path: Path) -> None:
 
 def repeatable(node: Any) -> Any:
     """Return the notebook without what differs from run to run and from machine to machine."""
-    node.metadata.pop("widgets", None)
+    forget_widgets(node)
     node.metadata.language_info = {"name": "python"}
     for cell in node.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", ()):
             # A handle's id is fresh each time, and a stored notebook has no use for it.
             output.pop("transient", None)
-            # Without the widget's state, its view would be shown as an error instead of our table.
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
             if "text" in output:
                 output.text = sanitized(output.text)
             for mime, value in output.get("data", {}).items():

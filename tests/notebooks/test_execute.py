@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -37,12 +40,12 @@ def server() -> Any:
         yield running
 
 
-def run(name: str, server: Any, tmp_path: Path, **given: Any) -> notebooks.NotebookResult:
+def run(book: str, server: Any, tmp_path: Path, /, **given: Any) -> notebooks.NotebookResult:
     """Run a notebook on the server, everything it makes going to `tmp_path`."""
     known = {"url": server.url, "out": str(tmp_path)} | given
-    takes = signature(BOOKS[name])
+    takes = signature(BOOKS[book])
     parameters = {key: value for key, value in known.items() if key in takes}
-    return notebooks.run(BOOKS[name], tmp_path / f"{name}.ipynb", parameters)
+    return notebooks.run(BOOKS[book], tmp_path / f"{book}.ipynb", parameters)
 
 
 @pytest.mark.parametrize("name", ["00_quickstart", "04_train"])
@@ -61,7 +64,8 @@ def test_training_ends_with_the_job_that_was_asked_for(
     assert 0 < result.result["loss"] < 3
     with safe_open(tmp_path / f"{given['name']}.safetensors", framework="np") as lora:
         assert {given["rank"]} == {
-            min(lora.get_slice(key).get_shape()) for key in lora.keys()  # noqa: SIM118
+            min(lora.get_slice(key).get_shape())
+            for key in lora.keys()  # noqa: SIM118
         }
 
 
@@ -130,3 +134,37 @@ def test_a_failing_notebook_is_kept_with_the_reason(server: Any, tmp_path: Path)
     assert not result.ok
     assert "steps: 0 must be greater than or equal to 1" in result.error
     assert "InvalidParams" in target.read_text(encoding="utf-8")
+
+
+def test_no_token_of_the_environment_reaches_a_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every notebook runs on a server with a token, and none holds a byte of it afterwards."""
+    token = "planted-7f3a-token"
+    monkeypatch.setenv("AITK_TOKEN", token)
+    with demo.start(token=token) as closed:
+        for name, given in QUICK.items():
+            result = run(name, closed, tmp_path, **given)
+
+            assert "" == result.error
+    made = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(made) > len(QUICK)
+    assert not [path for path in made if token.encode() in path.read_bytes()]
+
+
+def test_the_engine_of_papermill_forgets_widgets(server: Any, tmp_path: Path) -> None:
+    """Plain papermill stores the forms' state; with our engine it stores none."""
+    source = str(BOOKS["03_upload_dataset"])
+    kept = {}
+    for engine in ("nbclient", "aitk"):
+        target = tmp_path / f"{engine}.ipynb"
+        command = ["-m", "papermill", "--engine", engine, source, str(target), "-p", "url"]
+        subprocess.run(
+            [sys.executable, *command, server.url], check=True, capture_output=True, cwd=tmp_path
+        )
+        kept[engine] = json.loads(target.read_text(encoding="utf-8"))
+
+    assert "widgets" in kept["nbclient"]["metadata"]
+    assert "widgets" not in kept["aitk"]["metadata"]
+    assert "widget-view" not in json.dumps(kept["aitk"])
+    assert "papermill" in kept["aitk"]["metadata"]

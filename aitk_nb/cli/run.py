@@ -1,0 +1,72 @@
+"""`aitk-nb run`: one notebook, headless, with typed parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aitk_nb import notebooks
+from aitk_nb.cli.common import AsJson, Url, command, say, show_json
+from aitk_nb.errors import AitkError, BadInput
+from aitk_nb.parameters import Parameter, signature, typed
+
+__all__ = ["run"]
+
+
+@command("run")
+def run(
+    notebook: Annotated[Path, typer.Argument(help="The notebook, or the name of a shipped one.")],
+    out: Annotated[
+        Path | None, typer.Argument(help="Where the executed notebook goes.", show_default=False)
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", help="name=value; may be repeated.", show_default=False),
+    ] = None,
+    help_notebook: Annotated[
+        bool, typer.Option("--help-notebook", help="Tell the notebook's parameters, and stop.")
+    ] = False,
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Run one notebook headless, and say what it ended with.
+
+    Values are typed by the notebook's parameters cell, and a name that it does not have is
+    refused. Without --url, and without AITK_URL, the server is an embedded one.
+    """
+    source = _source(notebook)
+    known = signature(source)
+    if help_notebook:
+        for line in map(_line, known.values()):
+            typer.echo(line)
+        return
+    if out is None:
+        raise BadInput("Say where the executed notebook goes: aitk-nb run NOTEBOOK OUT.")
+    given = typed(parameter or [], known)
+    if url and "url" in known:
+        given.setdefault("url", url)
+    result = notebooks.run(source, out, given)
+    say(f"{result.notebook}: {result.error or 'ok'} ({result.seconds:.1f} s)")
+    if as_json:
+        show_json(result.as_dict())
+    elif result.result:
+        for name, value in result.result.items():
+            typer.echo(f"{name}: {value}")
+    if not result.ok:
+        raise AitkError(f"{source.name} failed; {result.notebook} shows where.")
+
+
+def _source(notebook: Path) -> Path:
+    """Return the notebook, or the shipped one of that name."""
+    if notebook.exists() or notebook.parent != Path():
+        return notebook
+    try:
+        return notebooks.find([notebook.name])[0]
+    except BadInput:
+        return notebook
+
+
+def _line(parameter: Parameter) -> str:
+    return f"{parameter.name}: {parameter.type} = {parameter.default!r}  {parameter.help}"
