@@ -22,9 +22,6 @@ __all__ = ["CountingReader", "each", "fetch", "send_all"]
 
 WORKERS = 8
 ATTEMPTS = 5
-PIECE = 64 * 2**20
-"""Bytes per download request: at 5 Mbit/s a proxy's 100 s let 62 MB through, and we resume."""
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -182,15 +179,15 @@ def _retrying() -> Retrying:
     )
 
 
-OpenPiece = Callable[[int, int], AbstractContextManager[Iterator[bytes]]]
+OpenRange = Callable[[int, int], AbstractContextManager[Iterator[bytes]]]
 """Opens the bytes from the first number up to, but not including, the second."""
 
 
-def fetch(open_piece: OpenPiece, size: int, target: Path, progress: Progress) -> int:
+def fetch(open_range: OpenRange, size: int, target: Path, progress: Progress) -> int:
     """Write `size` bytes to `target`, whole or not at all, and return `size`.
 
     Ranges are closed and inside the file, because the server neither clamps a range nor answers
-    one at the very end. A broken line is taken up where it broke.
+    one at the very end. A broken line (a proxy cuts it after 100 s) is taken up where it broke.
 
     Raises:
         AitkError: the file could not be fetched or written (no space left, say); nothing new
@@ -200,30 +197,31 @@ def fetch(open_piece: OpenPiece, size: int, target: Path, progress: Progress) ->
     with replacing(target) as draft, draft.open("wb") as file:
         done = 0
         while done < size:
-            done = _fetch_piece(open_piece, file, done, size, progress)
+            done = _fetch_on(open_range, file, done, size, progress)
     return size
 
 
-def _fetch_piece(
-    open_piece: OpenPiece, file: BinaryIO, start: int, size: int, progress: Progress
+def _fetch_on(
+    open_range: OpenRange, file: BinaryIO, start: int, size: int, progress: Progress
 ) -> int:
-    """Write one piece, resuming within it as often as it moves; return the new position."""
-    end = min(size, start + PIECE)
+    """Write from `start` on as far as the line holds, and return the new position.
+
+    A line that brings nothing at all is tried a few times more.
+    """
     done = start
     for attempt in _retrying():
         with attempt:
-            before = done
             try:
-                with open_piece(done, end) as chunks:
+                with open_range(start, size) as chunks:
                     for chunk in chunks:
                         file.write(chunk)
                         done += len(chunk)
                         progress(min(done, size), size)
             except ConnectionFailed:
-                if done == before:
+                if done == start:
                     raise
                 _log.info("download broke at byte %d of %d, going on from there", done, size)
                 return done
-    if done != end:
-        raise UnexpectedReply("download", f"{done - start} bytes where {end - start} were asked")
+    if done != size:
+        raise UnexpectedReply("download", f"{done - start} bytes where {size - start} were asked")
     return done
