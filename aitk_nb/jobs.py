@@ -122,6 +122,10 @@ class Jobs:
 
     def _attached(self, have: JobState, draft: JobDraft) -> Job:
         _check_same(have, draft)
+        if have.status is JobStatus.QUEUED:
+            # It may wait in a queue that does not run: whoever started it died in between, or
+            # pressed the web UI's play button, which starts jobs and not queues.
+            self._backend.start_job(have)
         return self._job(self._elected(have))
 
     def _elected(self, have: JobState) -> JobState:

@@ -121,7 +121,10 @@ class ScriptedBackend:
         return self._change(state, config=draft.config, gpu_ids=draft.gpu_ids)
 
     def start_job(self, state: JobState) -> None:
-        """Queue the job."""
+        """Queue the job, or let its queue run where it waits already."""
+        if state.status is JobStatus.QUEUED:
+            self._note("let the queue run", state.name)
+            return
         self._note("start", state.name)
         self._change(state, status=JobStatus.QUEUED, never_started=False)
 

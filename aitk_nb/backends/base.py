@@ -98,7 +98,7 @@ class Backend(Protocol):
         ...
 
     def start_job(self, state: JobState) -> None:
-        """Put the job at the end of its queue, and let the queue run."""
+        """Put the job at the end of its queue, unless it waits there already; let the queue run."""
         ...
 
     def stop_job(self, state: JobState) -> None:

@@ -170,7 +170,9 @@ class WebUI:
 
         In that order: a queue that is started empty switches itself off within a second.
         """
-        self._act(state, "start", f"start the job {state.name}")
+        if state.status is not JobStatus.QUEUED:
+            # Again on a queued one, it would lose its place.
+            self._act(state, "start", f"start the job {state.name}")
         queue = quote(state.gpu_ids, safe="")
         try:
             self._http.act(f"/api/queue/{queue}/start", what=f"start the queue {state.gpu_ids}")

@@ -65,6 +65,24 @@ def cell(url: str, photos: Path, name: str) -> aitk_nb.Job:
         return job
 
 
+def test_a_job_that_waits_in_a_stopped_queue_is_let_run(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy, photos: Path
+) -> None:
+    """Whoever queued it died before the queue was started; the same cell again brings it on."""
+    client.datasets.upload(photos, "cats")
+    proxy.answer("GET", r"/api/queue/.*/start", 500, times=1)
+    with pytest.raises(AitkError):
+        client.jobs.start(params("waiting"))
+    time.sleep(1.5)
+    assert JobStatus.QUEUED is client.jobs.get("waiting").state.status
+
+    job = client.jobs.start(params("waiting"))
+    *_, last = job.watch(every=0.05, timeout=30)
+
+    assert JobStatus.COMPLETED is last.status
+    assert 1 == acts(proxy.log).count("start")
+
+
 def test_a_cell_that_runs_twice_does_it_once(proxy: FaultProxy, photos: Path) -> None:
     """One job, one start, and nothing is uploaded a second time."""
     first = cell(proxy.url, photos, "twice 🐈")

@@ -41,7 +41,8 @@ def test_the_same_job_is_taken_as_it_is(status: JobStatus) -> None:
 
     job = jobs(backend).start(PARAMS)
 
-    assert [] == backend.calls
+    # Its queue may stand still, so that is started again, which does no harm.
+    assert (["let the queue run cat"] if status is QUEUED else []) == backend.calls
     assert status is job.state.status
 
 
