@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lab notebooks bench constraints
+.PHONY: help demo test test-browser check lab notebooks bench constraints
 
 PYTHON ?=
 ARGS ?=
@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME JUPYTER_PATH
 offline := AITK_URL=
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: ## run every notebook against an embedded training server; results go to runs/
 	@sh .ci/venv base
@@ -28,6 +28,11 @@ test: ## run all tests, the notebooks compared with their stored outputs include
 	@sh .ci/venv test
 	@$(offline) $(bin)/python -m pytest --nbval --nbval-current-env \
 	    --nbval-sanitize-with tests/notebooks/sanitize.cfg $(or $(ARGS),tests notebooks)
+
+test-browser: ## the notebooks in JupyterLab, Voilà and as plain pages, in a real Chromium
+	@sh .ci/chromium >/dev/null
+	@sh .ci/venv browser
+	@$(offline) $(bin)/python -m pytest $(or $(ARGS),tests/browser)
 
 check: ## formatting, lint, types, and which module may import which
 	@sh .ci/venv dev

@@ -39,8 +39,12 @@ _SIGNS: dict[str, tuple[str, str]] = {
 _LINE = "1px solid var(--jp-border-color2,rgba(127,127,127,.4))"
 # JupyterLab right-aligns cells and colours every second row; the text colour is always the page's.
 _CELL = f"text-align:left;vertical-align:top;padding:.2em .8em;border-bottom:{_LINE}"
-_TABLE = "border-collapse:collapse;margin:.3em 0"
-_QUIET = "color:var(--jp-ui-font-color2,inherit)"
+# Inside a widget lines would be as high as a button.
+_TABLE = "border-collapse:collapse;margin:.3em 0;line-height:1.4"
+_QUIET = "color:var(--jp-ui-font-color2,inherit);line-height:1.4"
+# A narrow table would fold its title to its own width.
+_TITLE = "width:max-content;max-width:36em"
+_WORD = 24
 
 
 class Html(str):
@@ -77,7 +81,7 @@ def message(text: object, kind: Kind = "info") -> Html:
     """Return `text` as a line of its own with a coloured sign before it."""
     sign, colour = _SIGNS[kind]
     mark = f'<span aria-hidden="true" style="color:{colour};font-weight:bold">{sign}</span>'
-    return Html(f'<div style="white-space:pre-wrap">{mark} {escape(text)}</div>')
+    return Html(f'<div style="white-space:pre-wrap;line-height:1.4">{mark} {escape(text)}</div>')
 
 
 def status(lines: Iterable[object]) -> Html:
@@ -110,25 +114,37 @@ def table(
     headers: Sequence[object], rows: Iterable[Sequence[object]], caption: object = ""
 ) -> Html:
     """Return a table with one row of headers; `caption` stands above it."""
-    title = f"<caption {_style(_CELL)}>{strong(caption)}</caption>" if caption else ""
     head = "".join(f'<th scope="col" {_style(_CELL)}>{escape(cell)}</th>' for cell in headers)
     body = "".join(
-        "<tr>" + "".join(f"<td {_style(_CELL)}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        "<tr>" + "".join(f"<td {_style(_cell(cell))}>{escape(cell)}</td>" for cell in row) + "</tr>"
         for row in rows
     )
     head = f"<thead><tr>{head}</tr></thead>"
-    return Html(f"<table {_style(_TABLE)}>{title}{head}<tbody>{body}</tbody></table>")
+    return Html(f"<table {_style(_TABLE)}>{_title(caption)}{head}<tbody>{body}</tbody></table>")
 
 
 def definition(pairs: Iterable[tuple[object, object]], caption: object = "") -> Html:
     """Return a table of names and their values, one pair a row."""
-    title = f"<caption {_style(_CELL)}>{strong(caption)}</caption>" if caption else ""
     rows = "".join(
         f'<tr><th scope="row" {_style(_CELL)}>{escape(name)}</th>'
         f"<td {_style(_CELL)}>{escape(value)}</td></tr>"
         for name, value in pairs
     )
-    return Html(f"<table {_style(_TABLE)}>{title}<tbody>{rows}</tbody></table>")
+    return Html(f"<table {_style(_TABLE)}>{_title(caption)}<tbody>{rows}</tbody></table>")
+
+
+def _title(caption: object) -> str:
+    if not caption:
+        return ""
+    line = f"<div {_style(_TITLE)}>{strong(caption)}</div>"
+    return f"<caption {_style(_CELL)}>{line}</caption>"
+
+
+def _cell(content: object) -> str:
+    """Return the style of a cell, in which a short word such as a date is not broken."""
+    text = str(content)
+    is_word = len(text) <= _WORD and not isinstance(content, Html) and " " not in text
+    return f"{_CELL};white-space:nowrap" if is_word else _CELL
 
 
 def _style(declarations: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 from papermill.engines import NBClientEngine
 
-__all__ = ["AitkEngine", "forget_widgets"]
+from aitk_nb.widget_state import forget_widgets
 
-VIEW = "application/vnd.jupyter.widget-view+json"
+__all__ = ["AitkEngine"]
 
 
 class AitkEngine(NBClientEngine):  # type: ignore[misc]  # papermill publishes no types
@@ -25,16 +25,3 @@ class AitkEngine(NBClientEngine):  # type: ignore[misc]  # papermill publishes n
             super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
         finally:
             forget_widgets(nb_man.nb)
-
-
-def forget_widgets(node: Any) -> None:
-    """Take the state of widgets out of a notebook, and their views where they left a table.
-
-    JupyterLab would show a view without its state as an error, in the place of the table.
-    """
-    node.metadata.pop("widgets", None)
-    for cell in node.cells:
-        for output in cell.get("outputs", ()):
-            data = output.get("data", {})
-            if "text/html" in data or "image/png" in data:
-                data.pop(VIEW, None)

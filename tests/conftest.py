@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,14 @@ from aitk_nb import demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A shell that starts us in the background makes us deaf to Ctrl-C, and all that we start with us.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# They need a Chromium and another extra, and take as long as all the others: `make test-browser`.
+# A folder that is named on the command line is collected all the same.
+collect_ignore = ["browser"]
 
 TOKEN = "token-of-the-tests"
 """The token of `token_server`."""

@@ -80,7 +80,16 @@ def test_the_second_call_does_nothing(checkout: Checkout) -> None:
 
 @pytest.mark.parametrize(
     ("installed", "wanted", "installs"),
-    [("dev", "test", 1), ("test", "base", 1), ("lab", "base", 1), ("test", "dev", 2)],
+    [
+        ("dev", "test", 1),
+        ("test", "base", 1),
+        ("lab", "base", 1),
+        ("browser", "base", 1),
+        ("browser", "test", 1),
+        ("browser", "lab", 1),
+        ("test", "dev", 2),
+        ("lab", "browser", 2),
+    ],
 )
 def test_an_extra_holds_the_smaller_ones(
     checkout: Checkout, installed: str, wanted: str, installs: int

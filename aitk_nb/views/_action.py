@@ -26,11 +26,11 @@ class Action:
         action: Callable[[], object],
         say: Callable[[str, Kind], None],
         done: Callable[[object], str] = str,
+        layout: widgets.Layout | None = None,
     ) -> None:
         """Show `label`, and `busy` while the action runs; tell by `say` how it ended."""
-        self.button = widgets.Button(
-            description=label, layout=widgets.Layout(width="auto", align_self="flex-start")
-        )
+        layout = layout or widgets.Layout(width="auto", align_self="flex-start")
+        self.button = widgets.Button(description=label, layout=layout)
         self.failed = False
         """True when the last run ended by an error."""
         self._label = label

@@ -6,7 +6,7 @@ import abc
 import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import ipywidgets as widgets
 from ipywidgets.widgets.widget_description import DescriptionStyle
@@ -22,6 +22,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 Value = TypeVar("Value")
 _PLACES = Places()
+_LABELS = {"arch": "Architecture", "gpu_ids": "GPU ids"}
 
 
 class ClosedOptions:
@@ -39,6 +40,13 @@ class ClosedOptions:
 
 class Looks:
     """Sizes and styles that the widgets of one form share, so that a form has few models."""
+
+    indented: ClassVar[Mapping[str, str]] = {
+        "width": "auto",
+        "align_self": "flex-start",
+        "margin": "2px 0 2px 9.5em",
+    }
+    """The layout of a button that begins where the fields do."""
 
     def __init__(self) -> None:
         width = {"description_width": "9em"}
@@ -198,7 +206,7 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
 
 def label(name: str) -> str:
     """Return a field's name as people read it."""
-    return name.replace("_", " ").capitalize()
+    return _LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
 def view_of(widget: widgets.Widget) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from traitlets import Unicode
 
 from aitk_nb import _html
+from aitk_nb.authentication import AuthReport
 from aitk_nb.errors import BadInput
 from aitk_nb.settings import TOKEN_VARIABLES, Connection, Credentials, Secret, resolve
 from aitk_nb.views._action import Action
@@ -119,9 +120,7 @@ class ConnectionForm(Form[Connection]):
         )
         self._forget = widgets.Button(
             description="Forget the typed token",
-            layout=widgets.Layout(
-                width="auto", align_self="flex-start", margin="0 0 0 9.5em", display="none"
-            ),
+            layout=widgets.Layout(**looks.indented, display="none"),
         )
         self._forget.on_click(lambda _button: self.forget())
         self._token.observe(self._take_token, names="value")
@@ -131,7 +130,12 @@ class ConnectionForm(Form[Connection]):
         self.check: Action | None = None
         if on_check is not None:
             self.check = Action(
-                "Check", "Checking …", lambda: on_check(self.value), self._say, done=_in_words
+                "Check",
+                "Checking …",
+                lambda: on_check(self.value),
+                self._say,
+                done=_in_words,
+                layout=widgets.Layout(**looks.indented),
             )
             body.append(self.check.button)
         self._build({"url": url, "token": token}, body, looks)
@@ -175,7 +179,9 @@ class ConnectionForm(Form[Connection]):
         super()._refresh()
 
     def _say(self, text: str, kind: _html.Kind) -> None:
-        self._show_status({}, [_html.message(text, kind)])
+        # What shows itself has a sign of its own.
+        is_shown = isinstance(text, _html.Html)
+        self._show_status({}, [text if is_shown else _html.message(text, kind)])
 
     def _rows(self) -> Iterable[tuple[object, object]]:
         connection = None if self._problems() else self._read()
@@ -197,4 +203,7 @@ def _default_address(environ: Mapping[str, str]) -> str:
 
 
 def _in_words(result: object) -> str:
+    if isinstance(result, AuthReport):
+        findings = (_html.message(f"{f.text} {f.remedy}", "warning") for f in result.findings)
+        return _html.join([result._repr_mimebundle_()["text/html"], *findings])
     return "" if result is None else repr(result)

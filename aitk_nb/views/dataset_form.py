@@ -107,10 +107,10 @@ class DatasetForm(Form[DatasetChoice]):
             accept=",".join(SUFFIXES),
             multiple=True,
             description="Pick small files",
-            layout=widgets.Layout(width="auto", align_self="flex-start", margin="0 0 0 9.5em"),
+            layout=widgets.Layout(**looks.indented),
         )
         self._again = widgets.Button(
-            description="Look again", layout=widgets.Layout(width="auto", align_self="flex-start")
+            description="Look again", layout=widgets.Layout(**looks.indented)
         )
         self._found = looks.html(indented=False)
         self._upload_note = looks.html()

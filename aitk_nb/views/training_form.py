@@ -157,7 +157,7 @@ def _field(name: str, text: str, looks: Looks) -> Field:
         control = widgets.Dropdown(
             options=_architectures(text),
             value=text,
-            description="Architecture",
+            description=label(name),
             style=looks.choice,
             layout=looks.control,
         )

@@ -14,6 +14,7 @@ TEXTS = st.one_of(
     st.text(alphabet="<>\"'&=/ abconsript!-\x00\ud800"),
     st.sampled_from(["<script>alert(1)</script>", '" onmouseover="x', "</td><img src=x>", "&lt;"]),
 )
+UNBROKEN = ";white-space:nowrap"
 ALLOWED = {
     *("caption", "div", "span", "strong", "table", "tbody", "td", "th", "thead", "tr"),
 }
@@ -28,7 +29,8 @@ class _Reader(HTMLParser):
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, tuple(attrs)))
+        # The one thing that depends on the text: a short word is kept whole.
+        self.tags.append((tag, tuple((k, (v or "").removesuffix(UNBROKEN)) for k, v in attrs)))
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -75,6 +77,12 @@ def test_a_fragment_is_not_escaped_twice() -> None:
     assert _html.escape(fragment) is fragment
     assert "<strong>a &lt; b</strong>" in _html.table(("x",), [(fragment,)])
     assert _html.escape("" + fragment) == "&lt;strong&gt;a &amp;lt; b&lt;/strong&gt;"
+
+
+def test_a_short_word_is_not_broken() -> None:
+    """A date or a name stays in one line of a table; what is longer or has spaces may wrap."""
+    for text, is_whole in (("2026-02-18", True), ("x" * 25, False), ("a b", False)):
+        assert is_whole == (UNBROKEN in _html.table(("h",), [(text,)])), text
 
 
 def test_colours_follow_the_theme() -> None:

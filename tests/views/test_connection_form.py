@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from aitk_nb.authentication import check_auth
+from aitk_nb.demo import DemoServer
 from aitk_nb.errors import BadInput
 from aitk_nb.settings import Connection, Secret, resolve
 from aitk_nb.views import ConnectionForm
+from tests.conftest import TOKEN
 from tests.views.conftest import click, instances, send, stored
 
 PLANTED = "planted-token-4711"
@@ -35,6 +38,21 @@ def test_edited_by_messages_it_is_the_same_as_constructed() -> None:
 
     assert resolve("https://pod.example", TYPED, environ={}) == form.value
     assert ("url", "token") == form.edited
+    form.close()
+
+
+def test_the_check_shows_what_it_found(token_server: DemoServer) -> None:
+    """The verdict and what is dangerous about the server, as a page and not as an object."""
+    form = ConnectionForm(token_server.url, credentials=TOKEN, environ={}, on_check=check_auth)
+    assert form.check is not None
+    form.check.press()
+    form.check.wait(30)
+    shown = form._status.value
+
+    assert ">✓<" in shown or ">!<" in shown
+    assert "accepted</span>" in shown
+    assert "can be read without the token" in shown
+    assert "AuthReport" not in shown
     form.close()
 
 
