@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb import _html
 from aitk_nb._files import keeping
 from aitk_nb.errors import AitkError, NotFound
+from aitk_nb.loss_reading import read_on
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import DownloadReport, JobStatus, safe_file_name
 
@@ -156,14 +157,21 @@ class Job:
         return self._backend.read_log(self.state, None).text
 
     def losses(self, since: LossHistory | None = None) -> LossHistory:
-        """Return everything that was logged, complete however long; go on from `since` if given."""
-        history = since if since is not None else LossHistory(name=self.name)
-        for key in self._backend.loss_keys(self.state):
-            steps, _ = history.columns(key)
-            last = int(steps[-1]) if len(steps) else None
-            for page in self._backend.read_losses(self.state, key, last):
-                history = history.extended(key, page.points)
-        return history
+        """Return everything that was logged, complete however long; go on from `since` if given.
+
+        What the server has deleted since then, because the job was started again from an earlier
+        step, is not in the result, and the restart is.
+        """
+        history = since if since is not None else LossHistory(name=self.name, sampling=self._pauses)
+        return read_on(self._backend, self.state, history)
+
+    @property
+    def _pauses(self) -> int:
+        """After how many steps it makes samples; 0 when that is not known."""
+        try:
+            return int(self.state.config["config"]["process"][0]["sample"]["sample_every"])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return 0
 
     def samples(self) -> tuple[Sample, ...]:
         """Return the sample pictures, oldest first."""
