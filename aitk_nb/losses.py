@@ -16,7 +16,8 @@ import numpy.typing as npt
 from aitk_nb import _html
 from aitk_nb._files import replacing
 from aitk_nb._loss_math import Steps, Values, breaks, extremes, fitting_weight, smooth
-from aitk_nb.errors import MissingExtra
+from aitk_nb.convergence import Convergence, convergence
+from aitk_nb.errors import BadInput, MissingExtra
 from aitk_nb.models import LossColumns, LossPoint
 
 if TYPE_CHECKING:
@@ -188,6 +189,27 @@ class LossHistory:
     def final(self) -> float:
         """Where the main metric stands: the end of its smoothed curve, NaN without any."""
         return _end(self._columns("").values)
+
+    def convergence(self, key: str = "") -> Convergence:
+        """Return where a metric ended, how sure that is, and whether it still moves."""
+        return convergence(*self.columns(key))
+
+    def rolling_median(self, key: str = "", *, window: int = 0) -> tuple[Values, Values, Values]:
+        """Return the median of the values about each step, and the quartiles as its spread.
+
+        The `window` counts values; left out, it is a 50th of them and at least 21. Values that
+        are no numbers do not count; a window without any number gives NaN.
+        """
+        import pandas as pd
+
+        values = self.columns(key)[1]
+        if window < 0:
+            raise BadInput(f"The window must have at least one value, not {window}.")
+        size = window or max(21, values.size // 50)
+        finite = pd.Series(np.where(np.isfinite(values), values, np.nan))
+        rolling = finite.rolling(size, center=True, min_periods=1)
+        median, low, high = (rolling.quantile(q).to_numpy() for q in (0.5, 0.25, 0.75))
+        return median, low, high
 
     def decimated(self, key: str = "", *, bins: int = 700) -> tuple[Steps, Values]:
         """Return steps and values thinned for drawing.
