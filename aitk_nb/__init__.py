@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aitk_nb.discovery import DiscoveryReport, discover
     from aitk_nb.errors import AitkError
     from aitk_nb.examples import example_job, photos
+    from aitk_nb.health import Health, HealthState
     from aitk_nb.job import Job
     from aitk_nb.local_dataset import LocalDataset
     from aitk_nb.lora import inspect
@@ -37,6 +38,8 @@ _HOMES = {
     "Connection": "settings",
     "DiscoveryReport": "discovery",
     "Flavour": "models",
+    "Health": "health",
+    "HealthState": "health",
     "Job": "job",
     "JobState": "models",
     "JobStatus": "models",
@@ -61,6 +64,8 @@ __all__ = [
     "Connection",
     "DiscoveryReport",
     "Flavour",
+    "Health",
+    "HealthState",
     "Job",
     "JobState",
     "JobStatus",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
 from aitk_nb._files import keeping
-from aitk_nb.errors import AitkError, NotFound
+from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, NotFound
+from aitk_nb.health import Health, Vitals
 from aitk_nb.loss_reading import read_on
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import DownloadReport, JobStatus, safe_file_name
@@ -47,6 +48,7 @@ class Job:
         self._backend = backend
         self._sleep = sleep
         self._clock = clock
+        self._vitals = Vitals(backend, clock)
         self.state = state
         """The job as it stood when last asked."""
 
@@ -143,6 +145,40 @@ class Job:
         """
         self.stop(timeout=timeout)
         self._backend.delete_job(self.state)
+
+    def health(self) -> Health:
+        """Ask the server, and return how the job does, as far as that can be known.
+
+        What stands still is seen by looking again: a single look tells only what the server says.
+
+        Raises:
+            NotFound: the job was deleted or renamed.
+        """
+        try:
+            return self._vitals.look(self.refresh())
+        except ConnectionFailed as exc:
+            return self._vitals.unreachable(exc)
+
+    def repair(self, *, confirmed: bool = False) -> JobState:
+        """Mark a job as stopped that the server calls active and that has no process any more.
+
+        No signal is sent: a process that is still there goes on, and holds the GPU. So this must
+        be `confirmed`, after a look at `health()`.
+
+        Raises:
+            BadInput: it was not confirmed.
+        """
+        state = self.refresh()
+        if not state.status.is_active:
+            return state
+        if not confirmed:
+            raise BadInput(
+                f"{self.name} would be marked as stopped, and a process that it may still have "
+                "would go on. If job.health() says that it is dead or stalled, call "
+                "job.repair(confirmed=True); job.stop() ends a job that lives."
+            )
+        self._backend.mark_stopped(state)
+        return self.refresh()
 
     def save_now(self) -> None:
         """Ask for a checkpoint at the end of the next step."""

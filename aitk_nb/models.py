@@ -122,6 +122,8 @@ class JobState:
     """True once somebody asked it to stop, until it is started again."""
     save_requested: bool = False
     """True while a requested checkpoint has not been written yet."""
+    queue_position: int = 0
+    """Its place among the jobs of its queue: the lowest begins first."""
     never_started: bool = False
     """True for a row that was created and not started since."""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -12,7 +12,7 @@ from aitk_nb.backends.webui_paths import base_name
 from aitk_nb.errors import UnexpectedReply
 from aitk_nb.models import Gpu, JobState, JobStatus, LossColumns, LossPage, RemoteFile, Sample
 
-__all__ = ["gpus", "job_state", "loss_page", "remote_files", "samples"]
+__all__ = ["gpus", "job_state", "loss_page", "queue_runs", "remote_files", "samples"]
 
 _SAMPLE = re.compile(r"^(?P<ms>\d+)__(?P<step>\d+)_(?P<index>\d+)\.\w+$")
 
@@ -47,9 +47,23 @@ def job_state(row: object) -> JobState:
         pid=_int(row.get("pid")) or None,
         stop_requested=stop,
         save_requested=bool(row.get("save_now")),
+        queue_position=_int(row.get("queue_position")),
         never_started=status is JobStatus.STOPPED and not (step or info or stop or row.get("pid")),
         config=config,
     )
+
+
+def queue_runs(body: object, gpu_ids: str) -> bool:
+    """Return whether the queue of these GPUs is running.
+
+    Raises:
+        UnexpectedReply: it is no list of queues.
+    """
+    queues = body.get("queues") if isinstance(body, dict) else None
+    if not isinstance(queues, list):
+        raise UnexpectedReply("list the queues", "no list of queues")
+    rows = [row for row in queues if isinstance(row, dict)]
+    return any(row.get("gpu_ids") == gpu_ids and bool(row.get("is_running")) for row in rows)
 
 
 def _config(text: object) -> Mapping[str, Any]:
