@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aitk_nb.authentication import AuthReport, check_auth
     from aitk_nb.client import AIToolkitClient, connect
+    from aitk_nb.comparison import Comparison, compare
     from aitk_nb.discovery import DiscoveryReport, discover
     from aitk_nb.errors import AitkError
     from aitk_nb.examples import example_job, photos
@@ -35,6 +36,7 @@ _HOMES = {
     "Ability": "models",
     "AitkError": "errors",
     "AuthReport": "authentication",
+    "Comparison": "comparison",
     "Connection": "settings",
     "DiscoveryReport": "discovery",
     "Flavour": "models",
@@ -48,6 +50,7 @@ _HOMES = {
     "Secret": "settings",
     "TrainingParams": "training",
     "check_auth": "authentication",
+    "compare": "comparison",
     "connect": "client",
     "discover": "discovery",
     "example_job": "examples",
@@ -61,6 +64,7 @@ __all__ = [
     "Ability",
     "AitkError",
     "AuthReport",
+    "Comparison",
     "Connection",
     "DiscoveryReport",
     "Flavour",
@@ -74,6 +78,7 @@ __all__ = [
     "Secret",
     "TrainingParams",
     "check_auth",
+    "compare",
     "connect",
     "discover",
     "example_job",

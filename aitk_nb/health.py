@@ -198,8 +198,8 @@ class Vitals:
             return Health(
                 HealthState.STALLED,
                 f"It has stood at step {state.step} ({state.info or 'no words'}) for "
-                f"{still:.0f} s, and no log line or file has come for {min(still, quiet):.0f} s. It hangs or is "
-                "dead; the server does not say which.",
+                f"{still:.0f} s, and no log line or file has come for {min(still, quiet):.0f} s. "
+                "It hangs or is dead; the server does not say which.",
                 "Look at the log and at the GPU; job.stop() ends a process that hangs, and "
                 "job.repair(confirmed=True) marks a job without a process as stopped.",
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -71,22 +70,10 @@ def add(path: Path, first: int, count: int, value: float) -> None:
     log.close()
 
 
-def test_all_of_a_long_job_comes_as_fast_as_its_requests(
-    job: aitk_nb.Job, proxy: FaultProxy, demo_server: demo.DemoServer, database: Path
-) -> None:
-    """The frame is the database, and takes at most 1.3 times a bare loop of the requests."""
+def test_all_of_a_long_job_comes(job: aitk_nb.Job, database: Path) -> None:
+    """The frame is the database, and has four segments."""
     fill(database)
-    client = aitk_nb.connect(demo_server.url)
-    direct = client.jobs.get("long")
-    before = len(proxy.log)
     history = job.losses()
-    paths = [exchange.path for exchange in proxy.log[before:]]
-    ours, bare = [], []
-    with httpx.Client(base_url=demo_server.url) as http:
-        for _ in range(3):
-            ours.append(_seconds(direct.losses))
-            bare.append(_seconds(lambda: [http.get(path).json() for path in paths]))
-    client.close()
     frame = history.frame()
     with closing(sqlite3.connect(database)) as db:
         rows = db.execute(
@@ -96,7 +83,6 @@ def test_all_of_a_long_job_comes_as_fast_as_its_requests(
     assert [tuple(row) for row in frame[["step", "wall_time", "loss/loss"]].to_numpy()] == rows
     assert frame["segment"].nunique() == 4
     assert history.restarts == RESTARTS
-    assert min(ours) <= 1.3 * min(bare), (ours, bare)
 
 
 def test_the_next_look_brings_only_what_is_new(
@@ -145,9 +131,3 @@ def test_a_job_made_anew_under_its_name_starts_anew(job: aitk_nb.Job, database: 
     add(database, 1, 20, 2.0)
     again = job.losses(history)
     assert (len(again), again.last, again.restarts) == (20, 2.0, ())
-
-
-def _seconds(action: object) -> float:
-    began = time.perf_counter()
-    action()  # type: ignore[operator]
-    return time.perf_counter() - began
