@@ -163,6 +163,8 @@ class Vitals:
     # -- states ---------------------------------------------------------------------------------
 
     def _queued(self, state: JobState) -> Health:
+        if Ability.LIST_JOBS not in self._backend.abilities:
+            return Health(HealthState.QUEUED, "It waits.")
         queue = [
             other
             for other in self._backend.list_jobs()
@@ -217,11 +219,14 @@ class Vitals:
         """Return whether log, files or samples have changed since the last look at them."""
         before = self._traces
         offset = before[0] if before is not None else None
-        chunk = self._backend.read_log(state, offset if isinstance(offset, int) else None)
+        able = self._backend.abilities
+        if Ability.LOG in able:
+            known = offset if isinstance(offset, int) else None
+            offset = self._backend.read_log(state, known).offset
         self._traces = (
-            chunk.offset,
-            self._backend.list_files(state),
-            self._backend.list_samples(state),
+            offset,
+            self._backend.list_files(state) if Ability.FILES in able else (),
+            self._backend.list_samples(state) if Ability.SAMPLES in able else (),
         )
         if before is None:
             self._traced = self._clock()
