@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aitk_nb.authentication import AuthReport, check_auth
     from aitk_nb.client import AIToolkitClient, connect
+    from aitk_nb.comparison import Comparison, compare
     from aitk_nb.discovery import DiscoveryReport, discover
     from aitk_nb.errors import AitkError
     from aitk_nb.examples import example_job, photos
+    from aitk_nb.health import Health, HealthState
     from aitk_nb.job import Job
     from aitk_nb.local_dataset import LocalDataset
     from aitk_nb.lora import inspect
@@ -34,9 +36,12 @@ _HOMES = {
     "Ability": "models",
     "AitkError": "errors",
     "AuthReport": "authentication",
+    "Comparison": "comparison",
     "Connection": "settings",
     "DiscoveryReport": "discovery",
     "Flavour": "models",
+    "Health": "health",
+    "HealthState": "health",
     "Job": "job",
     "JobState": "models",
     "JobStatus": "models",
@@ -45,6 +50,7 @@ _HOMES = {
     "Secret": "settings",
     "TrainingParams": "training",
     "check_auth": "authentication",
+    "compare": "comparison",
     "connect": "client",
     "discover": "discovery",
     "example_job": "examples",
@@ -58,9 +64,12 @@ __all__ = [
     "Ability",
     "AitkError",
     "AuthReport",
+    "Comparison",
     "Connection",
     "DiscoveryReport",
     "Flavour",
+    "Health",
+    "HealthState",
     "Job",
     "JobState",
     "JobStatus",
@@ -69,6 +78,7 @@ __all__ = [
     "Secret",
     "TrainingParams",
     "check_auth",
+    "compare",
     "connect",
     "discover",
     "example_job",

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
 from aitk_nb._files import keeping
-from aitk_nb.errors import AitkError, NotFound
+from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, NotFound
+from aitk_nb.health import Health, Vitals
+from aitk_nb.loss_reading import read_on
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import DownloadReport, JobStatus, safe_file_name
 
@@ -46,6 +48,7 @@ class Job:
         self._backend = backend
         self._sleep = sleep
         self._clock = clock
+        self._vitals = Vitals(backend, clock)
         self.state = state
         """The job as it stood when last asked."""
 
@@ -143,6 +146,40 @@ class Job:
         self.stop(timeout=timeout)
         self._backend.delete_job(self.state)
 
+    def health(self) -> Health:
+        """Ask the server, and return how the job does, as far as that can be known.
+
+        What stands still is seen by looking again: a single look tells only what the server says.
+
+        Raises:
+            NotFound: the job was deleted or renamed.
+        """
+        try:
+            return self._vitals.look(self.refresh())
+        except ConnectionFailed as exc:
+            return self._vitals.unreachable(exc)
+
+    def repair(self, *, confirmed: bool = False) -> JobState:
+        """Mark a job as stopped that the server calls active and that has no process any more.
+
+        No signal is sent: a process that is still there goes on, and holds the GPU. So this must
+        be `confirmed`, after a look at `health()`.
+
+        Raises:
+            BadInput: it was not confirmed.
+        """
+        state = self.refresh()
+        if not state.status.is_active:
+            return state
+        if not confirmed:
+            raise BadInput(
+                f"{self.name} would be marked as stopped, and a process that it may still have "
+                "would go on. If job.health() says that it is dead or stalled, call "
+                "job.repair(confirmed=True); job.stop() ends a job that lives."
+            )
+        self._backend.mark_stopped(state)
+        return self.refresh()
+
     def save_now(self) -> None:
         """Ask for a checkpoint at the end of the next step."""
         self._backend.save_now(self.state)
@@ -156,14 +193,21 @@ class Job:
         return self._backend.read_log(self.state, None).text
 
     def losses(self, since: LossHistory | None = None) -> LossHistory:
-        """Return everything that was logged, complete however long; go on from `since` if given."""
-        history = since if since is not None else LossHistory(name=self.name)
-        for key in self._backend.loss_keys(self.state):
-            steps, _ = history.columns(key)
-            last = int(steps[-1]) if len(steps) else None
-            for page in self._backend.read_losses(self.state, key, last):
-                history = history.extended(key, page.points)
-        return history
+        """Return everything that was logged, complete however long; go on from `since` if given.
+
+        What the server has deleted since then, because the job was started again from an earlier
+        step, is not in the result, and the restart is.
+        """
+        history = since if since is not None else LossHistory(name=self.name, sampling=self._pauses)
+        return read_on(self._backend, self.state, history)
+
+    @property
+    def _pauses(self) -> int:
+        """After how many steps it makes samples; 0 when that is not known."""
+        try:
+            return int(self.state.config["config"]["process"][0]["sample"]["sample_every"])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return 0
 
     def samples(self) -> tuple[Sample, ...]:
         """Return the sample pictures, oldest first."""

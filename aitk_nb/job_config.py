@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,7 +17,7 @@ from aitk_nb.models import JobDraft, name_problem
 if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams
 
-__all__ = ["differences", "draft", "fingerprint", "merge", "parse_extra"]
+__all__ = ["differences", "draft", "fingerprint", "merge", "parse_extra", "varying"]
 
 OURS = "aitk_nb"
 """Key below `meta` under which the fingerprint lies."""
@@ -320,6 +320,17 @@ def differences(have: Mapping[str, Any], want: Mapping[str, Any]) -> tuple[str, 
         for path in sorted(old.keys() | new.keys())
         if old.get(path, _ABSENT) != new.get(path, _ABSENT)
     )
+
+
+def varying(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Return the settings that are not the same in all job configs, as text for each of them."""
+    flat = [dict(_flat(_comparable(config))) for config in configs]
+    paths = sorted({path for one in flat for path in one})
+    return {
+        path.removeprefix("config.process.0."): tuple(_shown(one, path) for one in flat)
+        for path in paths
+        if len({_shown(one, path) for one in flat}) > 1 and path != "config.name"
+    }
 
 
 _ABSENT = object()

@@ -5,24 +5,26 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from aitk_nb import _html
 from aitk_nb._files import replacing
-from aitk_nb.errors import BadInput
-from aitk_nb.models import LossPoint
+from aitk_nb._loss_math import Steps, Values, breaks, extremes, fitting_weight, smooth
+from aitk_nb.convergence import Convergence, convergence
+from aitk_nb.errors import BadInput, MissingExtra
+from aitk_nb.models import LossColumns, LossPoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LossHistory", "extremes", "fitting_weight", "smooth"]
+__all__ = ["LossHistory", "Segment", "Steps", "Values", "extremes", "fitting_weight", "smooth"]
 
-Steps: TypeAlias = npt.NDArray[np.int64]
-Values: TypeAlias = npt.NDArray[np.float64]
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 
@@ -34,6 +36,19 @@ class _Series(NamedTuple):
     values: Values
 
 
+class Segment(NamedTuple):
+    """A stretch of training between two starts of the trainer."""
+
+    first: int
+    """Its first logged step."""
+    last: int
+    """Its last logged step that was not trained again later."""
+    began: float
+    """Time of the first one, in seconds since 1970 by the server's clock."""
+    ended: float
+    """Time of the last one."""
+
+
 class LossHistory:
     """Logged values of one job by metric; never changes, `extended` returns a new one.
 
@@ -41,13 +56,22 @@ class LossHistory:
     method takes a key, leaving it out means `main_key`.
     """
 
-    __slots__ = ("_name", "_series")
+    __slots__ = ("_name", "_restarts", "_sampling", "_series")
 
     def __init__(
-        self, points: Mapping[str, Iterable[LossPoint]] | None = None, name: str = ""
+        self,
+        points: Mapping[str, Iterable[LossPoint]] | None = None,
+        name: str = "",
+        *,
+        sampling: int = 0,
     ) -> None:
-        """Keep `points` by metric, in any order; of two of one step the later counts."""
+        """Keep `points` by metric, in any order; of two of one step the later counts.
+
+        Each `sampling` steps the training pauses for pictures, which is then no restart.
+        """
         self._name = name
+        self._sampling = sampling
+        self._restarts: frozenset[int] = frozenset()
         self._series = {key: _series(some) for key, some in (points or {}).items()}
 
     @property
@@ -72,8 +96,49 @@ class LossHistory:
         """Return this history with `points` added; a step that is there already is replaced."""
         new = _series(points)
         old = self._series.get(key)
-        merged = new if old is None else _merged(old, new)
-        return _made({**self._series, key: merged}, self._name)
+        merged = new if old is None else _merged(old, new) if new.steps.size else old
+        return self._made({**self._series, key: merged}, self._restarts)
+
+    def rewound(self, step: int) -> LossHistory:
+        """Return this history without what was logged after `step`, where training began again."""
+        series = {}
+        for key, (steps, walls, values) in self._series.items():
+            end = int(steps.searchsorted(step, side="right"))
+            series[key] = _Series(steps[:end], walls[:end], values[:end])
+        kept = frozenset(one for one in self._restarts if one <= step)
+        some_left = any(one.steps.size for one in series.values())
+        return self._made(series, kept | {step} if some_left else frozenset())
+
+    def marked(self, steps: Iterable[int]) -> LossHistory:
+        """Return this history with restarts after these steps."""
+        return self._made(self._series, self._restarts | frozenset(steps))
+
+    @property
+    def restarts(self) -> tuple[int, ...]:
+        """The steps from which the training was started again.
+
+        A restart that was seen while following the job is certain. One before that is told only
+        by a pause of at least 5 s and of 20 times the usual time between two points.
+        """
+        steps, walls = self._timeline()
+        told = breaks(steps, walls, self._sampling)
+        places = np.searchsorted(steps, sorted(self._restarts), side="right")
+        # Training goes on from the last point that there is, if there are any before and after.
+        seen = steps[places[(places > 0) & (places < steps.size)] - 1]
+        return tuple(np.union1d(told, seen).tolist())
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The stretches between `restarts`; one if there was none, none without points."""
+        steps, walls = self._timeline()
+        if not steps.size:
+            return ()
+        starts = [0, *np.searchsorted(steps, self.restarts, side="right").tolist(), steps.size]
+        return tuple(
+            Segment(int(steps[a]), int(steps[b - 1]), float(walls[a]), float(walls[b - 1]))
+            for a, b in pairwise(starts)
+            if a < b
+        )
 
     def points(self, key: str = "") -> tuple[LossPoint, ...]:
         """Return the points of a metric, oldest first; none for an unknown key."""
@@ -84,6 +149,10 @@ class LossHistory:
         """Return steps and values of a metric as two arrays; empty for an unknown key."""
         steps, _, values = self._columns(key)
         return steps, values
+
+    def walls(self, key: str = "") -> Values:
+        """Return the time of each point of a metric, in seconds since 1970."""
+        return self._columns(key).walls
 
     def smoothed(self, key: str = "", *, weight: float | None = None) -> Values:
         """Return the smoothed values of a metric, one per step.
@@ -121,6 +190,27 @@ class LossHistory:
         """Where the main metric stands: the end of its smoothed curve, NaN without any."""
         return _end(self._columns("").values)
 
+    def convergence(self, key: str = "") -> Convergence:
+        """Return where a metric ended, how sure that is, and whether it still moves."""
+        return convergence(*self.columns(key))
+
+    def rolling_median(self, key: str = "", *, window: int = 0) -> tuple[Values, Values, Values]:
+        """Return the median of the values about each step, and the quartiles as its spread.
+
+        The `window` counts values; left out, it is a 50th of them and at least 21. Values that
+        are no numbers do not count; a window without any number gives NaN.
+        """
+        import pandas as pd
+
+        values = self.columns(key)[1]
+        if window < 0:
+            raise BadInput(f"The window must have at least one value, not {window}.")
+        size = window or max(21, values.size // 50)
+        finite = pd.Series(np.where(np.isfinite(values), values, np.nan))
+        rolling = finite.rolling(size, center=True, min_periods=1)
+        median, low, high = (rolling.quantile(q).to_numpy() for q in (0.5, 0.25, 0.75))
+        return median, low, high
+
     def decimated(self, key: str = "", *, bins: int = 700) -> tuple[Steps, Values]:
         """Return steps and values thinned for drawing.
 
@@ -132,11 +222,13 @@ class LossHistory:
         return steps[kept], values[kept]
 
     def frame(self) -> pd.DataFrame:
-        """Return a DataFrame with `step`, `wall_time` and a column for each metric."""
+        """Return a DataFrame with `step`, `wall_time`, `segment` and a column for each metric."""
         import pandas as pd
 
         steps, walls = self._timeline()
-        columns: dict[str, npt.NDArray[np.int64] | Values] = {"step": steps, "wall_time": walls}
+        segment = np.searchsorted(np.array(self.restarts, dtype=np.int64), steps)
+        columns: dict[str, npt.NDArray[Any]]
+        columns = {"step": steps, "wall_time": walls, "segment": segment}
         for key, series in self._series.items():
             column = np.full(steps.size, np.nan)
             column[np.searchsorted(steps, series.steps)] = series.values
@@ -144,7 +236,7 @@ class LossHistory:
         return pd.DataFrame(columns)
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write a table with `step`, `wall_time` and a column for each metric; return its path.
+        """Write a table with the columns of `frame`, and return its path.
 
         A step at which a metric has no point leaves the field empty; a point without a number
         says `nan`. The file appears under its name only when it is whole.
@@ -157,6 +249,34 @@ class LossHistory:
             csv.writer(file, lineterminator="\n").writerows(self._rows())
         return target
 
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write the table of `frame` as Parquet, and return its path.
+
+        Raises:
+            MissingExtra: pyarrow is not installed.
+            BadInput: the file cannot be written.
+        """
+        if find_spec("pyarrow") is None:
+            raise MissingExtra("pyarrow", "pip install pyarrow")
+        target = Path(path).expanduser()
+        with replacing(target) as draft:
+            self.frame().to_parquet(draft, engine="pyarrow", index=False)
+        return target
+
+    @classmethod
+    def read(cls, path: str | Path, name: str = "") -> LossHistory:
+        """Return the history in a file: `loss_log.db`, a CSV that `to_csv` wrote, or `log.txt`.
+
+        A log tells less than the other two: one value for each drawing of the progress bar, and
+        seconds since the start instead of the time.
+
+        Raises:
+            BadInput: it is none of these, or cannot be read.
+        """
+        from aitk_nb.loss_files import read
+
+        return read(Path(path).expanduser(), name)
+
     def __len__(self) -> int:
         return int(self._columns("").steps.size)
 
@@ -165,6 +285,7 @@ class LossHistory:
             return NotImplemented
         return (
             self._name == other._name
+            and self.restarts == other.restarts
             and self.keys == other.keys
             and all(
                 np.array_equal(mine, theirs, equal_nan=True)
@@ -205,46 +326,26 @@ class LossHistory:
         if not self._series:
             return _EMPTY.steps, _EMPTY.walls
         every = list(self._series.values())
+        if all(np.array_equal(one.steps, every[0].steps) for one in every):
+            return every[0].steps, every[0].walls
         steps, index = np.unique(np.concatenate([s.steps for s in every]), return_index=True)
         return steps, np.concatenate([s.walls for s in every])[index]
 
     def _rows(self) -> Iterable[Sequence[object]]:
-        yield ("step", "wall_time", *self._series)
+        yield ("step", "wall_time", "segment", *self._series)
         by_step = [
             dict(zip(series.steps.tolist(), series.values.tolist(), strict=True))
             for series in self._series.values()
         ]
         steps, walls = self._timeline()
-        for step, wall in zip(steps.tolist(), walls.tolist(), strict=True):
-            yield (step, wall, *(values.get(step, "") for values in by_step))
+        segment = np.searchsorted(np.array(self.restarts, dtype=np.int64), steps)
+        for row in zip(steps.tolist(), walls.tolist(), segment.tolist(), strict=True):
+            yield (*row, *(values.get(row[0], "") for values in by_step))
 
-
-def fitting_weight(count: int) -> float:
-    """Return the weight of the past that smooths `count` values well."""
-    # Averages over about 20 values; over fewer in a short history, over more in a long one.
-    return 1 - 1 / max(min(20.0, count / 5), count / 50, 1.0)
-
-
-def smooth(values: Values, weight: float | None = None) -> Values:
-    """Return `values` smoothed as `LossHistory.smoothed` tells.
-
-    Raises:
-        BadInput: `weight` is not between 0 (no smoothing) and 1 (exclusive).
-    """
-    if weight is None:
-        weight = fitting_weight(values.size)
-    if not 0 <= weight < 1:
-        raise BadInput(f"The smoothing weight must be at least 0 and below 1, not {weight}.")
-    result = []
-    mean, left = 0.0, 1.0
-    for value in values.tolist():
-        if math.isfinite(value):
-            mean = weight * mean + (1 - weight) * value
-            left *= weight
-            result.append(mean / (1 - left))
-        else:
-            result.append(value)
-    return np.array(result, dtype=np.float64)
+    def _made(self, series: dict[str, _Series], restarts: frozenset[int]) -> LossHistory:
+        history = LossHistory(name=self._name, sampling=self._sampling)
+        history._series, history._restarts = series, restarts
+        return history
 
 
 def _end(values: Values) -> float:
@@ -253,23 +354,25 @@ def _end(values: Values) -> float:
     return float(smooth(finite, fitting_weight(values.size))[-1]) if finite.size else math.nan
 
 
-def _made(series: dict[str, _Series], name: str) -> LossHistory:
-    history = LossHistory(name=name)
-    history._series = series  # noqa: SLF001 - a second constructor
-    return history
-
-
 def _series(points: Iterable[LossPoint]) -> _Series:
-    by_step = {point.step: point for point in points}
-    ordered = [by_step[step] for step in sorted(by_step)]
-    return _Series(
-        _fixed(np.array([point.step for point in ordered], dtype=np.int64)),
-        _fixed(np.array([point.wall_time for point in ordered], dtype=np.float64)),
-        _fixed(np.array([point.value for point in ordered], dtype=np.float64)),
-    )
+    columns = LossColumns.of(points)
+    steps = np.array(columns.steps, dtype=np.int64)
+    walls = np.array(columns.walls, dtype=np.float64)
+    values = np.array(columns.values, dtype=np.float64)
+    if not (np.diff(steps) > 0).all():
+        # Of equal steps the first is taken, and the last shall be.
+        steps, index = np.unique(steps[::-1], return_index=True)
+        walls, values = walls[::-1][index], values[::-1][index]
+    return _Series(_fixed(steps), _fixed(walls), _fixed(values))
 
 
 def _merged(old: _Series, new: _Series) -> _Series:
+    if not old.steps.size or new.steps[0] > old.steps[-1]:
+        return _Series(
+            _fixed(np.concatenate([old.steps, new.steps])),
+            _fixed(np.concatenate([old.walls, new.walls])),
+            _fixed(np.concatenate([old.values, new.values])),
+        )
     steps = np.concatenate([new.steps, old.steps])
     # The first of equal steps is taken, so the new ones stand in front.
     _, index = np.unique(steps, return_index=True)
@@ -281,26 +384,6 @@ def _merged(old: _Series, new: _Series) -> _Series:
 def _fixed(array: _Array) -> _Array:
     array.flags.writeable = False
     return array
-
-
-def extremes(values: Values, bins: int) -> npt.NDArray[np.intp]:
-    """Return the positions of the values that `LossHistory.decimated` keeps."""
-    if bins < 1:
-        raise BadInput(f"The number of bins must be at least 1, not {bins}.")
-    if values.size <= 2 * bins:
-        return np.arange(values.size)
-    width = -(-values.size // bins)
-    padded = np.full(-(-values.size // width) * width, np.nan)
-    padded[: values.size] = values
-    rows = padded.reshape(-1, width)
-    finite = np.isfinite(rows)
-    low = np.where(finite, rows, np.inf).argmin(axis=1)
-    high = np.where(finite, rows, -np.inf).argmax(axis=1)
-    odd = finite.argmin(axis=1)
-    starts = np.arange(rows.shape[0]) * width
-    kept = np.concatenate([starts + low, starts + high, starts + odd, [0, values.size - 1]])
-    # A row without odd values gives its first position, which is a harmless extra point.
-    return np.unique(kept[kept < values.size])
 
 
 _EMPTY = _series(())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, overload
 
 from aitk_nb import _html
 from aitk_nb.errors import BadInput
@@ -28,6 +28,7 @@ __all__ = [
     "JobState",
     "JobStatus",
     "LogChunk",
+    "LossColumns",
     "LossPage",
     "LossPoint",
     "RemoteFile",
@@ -121,6 +122,8 @@ class JobState:
     """True once somebody asked it to stop, until it is started again."""
     save_requested: bool = False
     """True while a requested checkpoint has not been written yet."""
+    queue_position: int = 0
+    """Its place among the jobs of its queue: the lowest begins first."""
     never_started: bool = False
     """True for a row that was created and not started since."""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -286,8 +289,7 @@ class LogChunk:
     """True when `text` replaces what was read before."""
 
 
-@dataclass(frozen=True, slots=True)
-class LossPoint:
+class LossPoint(NamedTuple):
     """One logged value."""
 
     step: int
@@ -297,13 +299,54 @@ class LossPoint:
     """NaN where the server has no number."""
 
 
+class LossColumns(Sequence[LossPoint]):
+    """Many points as three columns, which become points only when they are looked at."""
+
+    __slots__ = ("steps", "values", "walls")
+
+    def __init__(
+        self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]
+    ) -> None:
+        """Take columns of one length."""
+        self.steps = steps
+        self.walls = walls
+        self.values = values
+
+    @classmethod
+    def of(cls, points: Iterable[LossPoint]) -> LossColumns:
+        """Return `points` as columns."""
+        if isinstance(points, cls):
+            return points
+        return cls(*(tuple(zip(*points, strict=True)) or ((), (), ())))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @overload
+    def __getitem__(self, index: int) -> LossPoint: ...
+    @overload
+    def __getitem__(self, index: slice) -> LossColumns: ...
+    def __getitem__(self, index: int | slice) -> LossPoint | LossColumns:
+        if isinstance(index, slice):
+            return LossColumns(self.steps[index], self.walls[index], self.values[index])
+        return LossPoint(self.steps[index], self.walls[index], self.values[index])
+
+    def __iter__(self) -> Iterator[LossPoint]:
+        return map(LossPoint, self.steps, self.walls, self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, Sequence) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # equal to lists, which have none
+
+
 @dataclass(frozen=True, slots=True)
 class LossPage:
     """Some points of one metric, oldest first, and the names of all metrics."""
 
     key: str
     keys: tuple[str, ...]
-    points: tuple[LossPoint, ...]
+    points: Sequence[LossPoint]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ class ScriptedBackend:
         self.calls: list[str] = []
         self.losses: dict[str, tuple[LossPoint, ...]] = {}
         self.files: dict[str, bytes] = {}
+        self.queue_is_running = True
+        self.log = ""
         self.before_create: Callable[[], None] = lambda: None
         self.exits: Callable[[JobState], bool] = lambda state: not state.status.is_active
 
@@ -136,6 +138,15 @@ class ScriptedBackend:
         """Return what the test says."""
         return self.exits(state)
 
+    def queue_runs(self, state: JobState) -> bool:
+        """Return what the test says."""
+        return self.queue_is_running
+
+    def mark_stopped(self, state: JobState) -> None:
+        """Call it stopped."""
+        self._note("mark_stopped", state.name)
+        self._change(state, status=JobStatus.STOPPED, pid=None)
+
     def delete_job(self, state: JobState) -> None:
         """Forget the job."""
         self._note("delete", state.name)
@@ -152,8 +163,8 @@ class ScriptedBackend:
     # -- what a job leaves behind --------------------------------------------------------------
 
     def read_log(self, state: JobState, offset: int | None) -> LogChunk:
-        """Return nothing."""
-        return LogChunk("", 0, reset=True)
+        """Return all of it."""
+        return LogChunk(self.log, len(self.log), reset=True)
 
     def loss_keys(self, state: JobState) -> tuple[str, ...]:
         """Return the keys of `losses`."""

@@ -109,6 +109,14 @@ class Backend(Protocol):
         """Return whether a stopped job has let go of the GPU and of its files."""
         ...
 
+    def queue_runs(self, state: JobState) -> bool:
+        """Return whether the job's queue begins what waits in it."""
+        ...
+
+    def mark_stopped(self, state: JobState) -> None:
+        """Call the job stopped, without a signal to a process that it may still have."""
+        ...
+
     def delete_job(self, state: JobState) -> None:
         """Delete the job and its folder; only for a job that has exited."""
         ...

@@ -206,6 +206,20 @@ class WebUI:
             return ""
         return self.read_log(state, max(0, size - TAIL)).text
 
+    def queue_runs(self, state: JobState) -> bool:
+        """Return whether the job's queue begins what waits in it."""
+        try:
+            body = self._http.get_json("/api/queue", what="list the queues")
+        except UnexpectedReply:
+            if self._has("/api/queue"):
+                raise
+            return True  # a server without queues begins everything
+        return webui_wire.queue_runs(body, state.gpu_ids)
+
+    def mark_stopped(self, state: JobState) -> None:
+        """Call the job stopped, without a signal to a process that it may still have."""
+        self._act(state, "mark_stopped", f"mark {state.name} as stopped")
+
     def delete_job(self, state: JobState) -> None:
         """Delete the job and its folder; only for a job that has exited."""
         check_name("job", state.name)

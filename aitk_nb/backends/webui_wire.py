@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aitk_nb.backends.webui_paths import base_name
 from aitk_nb.errors import UnexpectedReply
-from aitk_nb.models import Gpu, JobState, JobStatus, LossPage, LossPoint, RemoteFile, Sample
+from aitk_nb.models import Gpu, JobState, JobStatus, LossColumns, LossPage, RemoteFile, Sample
 
-__all__ = ["gpus", "job_state", "loss_page", "remote_files", "samples"]
+__all__ = ["gpus", "job_state", "loss_page", "queue_runs", "remote_files", "samples"]
 
 _SAMPLE = re.compile(r"^(?P<ms>\d+)__(?P<step>\d+)_(?P<index>\d+)\.\w+$")
 
@@ -47,9 +47,23 @@ def job_state(row: object) -> JobState:
         pid=_int(row.get("pid")) or None,
         stop_requested=stop,
         save_requested=bool(row.get("save_now")),
+        queue_position=_int(row.get("queue_position")),
         never_started=status is JobStatus.STOPPED and not (step or info or stop or row.get("pid")),
         config=config,
     )
+
+
+def queue_runs(body: object, gpu_ids: str) -> bool:
+    """Return whether the queue of these GPUs is running.
+
+    Raises:
+        UnexpectedReply: it is no list of queues.
+    """
+    queues = body.get("queues") if isinstance(body, dict) else None
+    if not isinstance(queues, list):
+        raise UnexpectedReply("list the queues", "no list of queues")
+    rows = [row for row in queues if isinstance(row, dict)]
+    return any(row.get("gpu_ids") == gpu_ids and bool(row.get("is_running")) for row in rows)
 
 
 def _config(text: object) -> Mapping[str, Any]:
@@ -78,7 +92,7 @@ def loss_page(body: object) -> LossPage:
         UnexpectedReply: it is no such page.
     """
     try:
-        points = tuple(_point(point) for point in body["points"])  # type: ignore[index]
+        points = _points(body["points"])  # type: ignore[index]
         return LossPage(
             key=str(body["key"]),  # type: ignore[index]
             keys=tuple(str(key) for key in body["keys"]),  # type: ignore[index]
@@ -88,13 +102,15 @@ def loss_page(body: object) -> LossPage:
         raise UnexpectedReply("tell the losses", "no page of points") from exc
 
 
-def _point(point: Mapping[str, Any]) -> LossPoint:
-    value = point["value"]
-    return LossPoint(
-        step=int(point["step"]),
-        wall_time=float(point["wall_time"] or 0.0),
-        value=math.nan if value is None else float(value),
-    )
+def _points(rows: Sequence[Mapping[str, Any]]) -> LossColumns:
+    # Column by column: a long history has hundreds of thousands of them.
+    steps = [row["step"] for row in rows]
+    walls = [row["wall_time"] or 0.0 for row in rows]
+    values = [math.nan if (value := row["value"]) is None else value for row in rows]
+    if not {*map(type, steps), *map(type, walls), *map(type, values)} <= {int, float}:
+        steps, walls = list(map(int, steps)), list(map(float, walls))
+        values = list(map(float, values))
+    return LossColumns(steps, walls, values)
 
 
 def remote_files(body: object) -> tuple[RemoteFile, ...]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aitk_nb.cli.common import AsJson, Every, app, command, on_server, progress_bar, say, show_json
 from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, line
 from aitk_nb.client import AIToolkitClient
+from aitk_nb.errors import BadInput
+
+if TYPE_CHECKING:
+    from aitk_nb.comparison import Comparison
+    from aitk_nb.job import Job
+    from aitk_nb.losses import LossHistory
 
 __all__ = [
     "dataset",
@@ -129,34 +135,57 @@ def stop(
 @on_server
 def losses(
     client: AIToolkitClient,
-    job: JobName,
+    jobs: Annotated[list[str], typer.Argument(help="Names of jobs, or their ids.")],
     csv: Annotated[Path | None, typer.Option(help="Write the values to this file.")] = None,
     png: Annotated[Path | None, typer.Option(help="Write the plot to this file.")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Show where the jobs differ and which is ahead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show, plot or export the losses of a job."""
-    history = client.jobs.get(job).losses()
+    """Show, plot, export or compare the losses of jobs."""
+    if csv is not None and len(jobs) > 1:
+        raise BadInput("A CSV holds the losses of one job; name one.")
+    handles = [client.jobs.get(job) for job in jobs]
+    comparison = _side_by_side(handles) if compare else None
+    histories = comparison.histories if comparison else tuple(job.losses() for job in handles)
     if csv is not None:
-        history.to_csv(csv)
+        histories[0].to_csv(csv)
         say(f"values written to {csv}")
     if png is not None:
         from aitk_nb.views.loss_plot import plot_loss
 
-        plot_loss(history).save(png)
+        plot_loss(histories).save(png)
         say(f"plot written to {png}")
-    if as_json:
-        columns = {key: history.columns(key) for key in history.keys}
-        show_json(
-            {
-                "name": history.name,
-                "losses": {
-                    key: {"step": steps.tolist(), "value": values.tolist()}
-                    for key, (steps, values) in columns.items()
-                },
-            }
-        )
+    if comparison is not None:
+        if as_json:
+            show_json(comparison.as_dict())
+        else:
+            typer.echo(f"{comparison.table!r}\n{comparison.verdict}")
+    elif as_json:
+        shown = [_as_dict(history) for history in histories]
+        show_json(shown[0] if len(shown) == 1 else shown)
     else:
-        typer.echo(repr(history))
+        for history in histories:
+            typer.echo(repr(history))
+
+
+def _side_by_side(jobs: list[Job]) -> Comparison:
+    # Imported late: the other commands start quicker without it.
+    from aitk_nb.comparison import compare
+
+    return compare(jobs)
+
+
+def _as_dict(history: LossHistory) -> dict[str, object]:
+    columns = {key: history.columns(key) for key in history.keys}
+    return {
+        "name": history.name,
+        "losses": {
+            key: {"step": steps.tolist(), "value": values.tolist()}
+            for key, (steps, values) in columns.items()
+        },
+    }
 
 
 @command("download")

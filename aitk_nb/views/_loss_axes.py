@@ -16,9 +16,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from aitk_nb.losses import LossHistory, Steps, Values, extremes, fitting_weight, smooth
+from aitk_nb.views._loss_extras import Along, Scale, placing, rate, restarts, spots
 from aitk_nb.views._loss_limits import limits, wants_log
 
-__all__ = ["Theme", "draw", "own_style"]
+__all__ = ["More", "Theme", "draw", "own_style"]
 
 Theme: TypeAlias = Literal["light", "dark"]
 
@@ -36,6 +37,7 @@ _ODD = {"light": "#b3261e", "dark": "#ff8a80"}
 _SIZE = (7.0, 3.5)
 _DPI = 150
 _BINS = 700  # about two points for each pixel column
+_WIDE = 115  # letters and samples of lines that fit above the axes
 _MANY = 4  # of more histories only the smoothed curves are drawn
 
 
@@ -45,11 +47,31 @@ class _Curve:
 
     name: str
     steps: Steps
+    places: Values
+    """Where the steps lie on the axis."""
     values: Values
-    inside: tuple[Steps, Values]
+    cuts: Values
+    """Where the training was started again: no line is drawn across."""
+    inside: tuple[Values, Values]
     """The smoothed curve of what lies within the limits."""
     colour: str
     dashes: str
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What else is wanted of a plot."""
+
+    along: Along = "step"
+    per_epoch: float = 1.0
+    """Steps in an epoch."""
+    checkpoints: tuple[int, ...] = ()
+    samples: tuple[int, ...] = ()
+    rate: bool = False
+    """Whether the learning rate is drawn too."""
+
+
+_PLAIN = More()
 
 
 @contextmanager
@@ -74,17 +96,23 @@ def draw(
     log: bool | None,
     title: str,
     theme: Theme,
+    more: More = _PLAIN,
 ) -> tuple[Figure, str]:
     """Return a figure of `histories`, and what it shows in words."""
     full = [one for one in histories if one.columns(key)[0].size]
     metric = key or (full[0].main_key if full else "loss")
     figure, axes = _blank(title, "loss" if metric == "loss/loss" else metric, theme)
+    whole = more.along == "step"
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=whole))
     low, high = limits([one.columns(key)[1] for one in full])
-    curves = [_curve(one, i, key, weight, (low, high), theme) for i, one in enumerate(full)]
+    place, word = placing(full, key, more.along, more.per_epoch)
+    axes.set_xlabel(word)
+    curves = [_curve(one, i, key, weight, (low, high), theme, place) for i, one in enumerate(full)]
     if curves:
         handles = _lines(axes, curves, weight)
         _scale(axes, curves, (low, high), log=log)
         handles += _marks(axes, curves, (low, high), theme)
+        handles += _besides(axes, full, curves, place, more, theme)
         _legend(figure, handles, theme)
     else:
         _nothing(axes, theme)
@@ -104,7 +132,6 @@ def _blank(title: str, metric: str, theme: Theme) -> tuple[Figure, Axes]:
         text.set_parse_math(False)  # a name may hold a "$"
     axes.tick_params(colors=inks["quiet"], labelcolor=inks["ink"], which="both")
     axes.yaxis.get_offset_text().set_color(inks["ink"])
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True))
     axes.ticklabel_format(axis="y", scilimits=(-3, 4))  # learning rates are small
     axes.grid(visible=True, color=inks["grid"], linewidth=0.6)
     axes.set_axisbelow(True)
@@ -126,15 +153,19 @@ def _curve(
     weight: float | None,
     shown: tuple[float, float],
     theme: Theme,
+    place: Scale,
 ) -> _Curve:
     steps, values = history.columns(key)
     wild = np.isfinite(values) & ((values < shown[0]) | (values > shown[1]))
     colours = _COLOURS[theme]
+    places = place(history, steps)
     return _Curve(
         name=history.name or f"history {index + 1}",
         steps=steps,
+        places=places,
         values=values,
-        inside=(steps[~wild], smooth(values[~wild], weight)),
+        cuts=place(history, np.array(history.restarts, np.int64)),
+        inside=(places[~wild], smooth(values[~wild], weight)),
         colour=colours[index % len(colours)],
         dashes=_DASHES[index // len(colours) % len(_DASHES)],
     )
@@ -146,17 +177,17 @@ def _lines(axes: Axes, curves: Sequence[_Curve], weight: float | None) -> list[t
     for curve in curves:
         if weight != 0 and len(curves) <= _MANY:
             kept = extremes(curve.values, _BINS)
-            raw = axes.plot(curve.steps[kept], _finite(curve.values[kept]))[0]
+            raw = axes.plot(*_cut(curve.places[kept], curve.values[kept], curve.cuts))[0]
             raw.set(color=curve.colour, linewidth=0.8, alpha=0.35)
             if len(curves) == 1:
                 handles.append((raw, "each step"))
-        steps, smoothed = curve.inside
+        places, smoothed = curve.inside
         kept = extremes(smoothed, _BINS)
-        line = axes.plot(steps[kept], _finite(smoothed[kept]))[0]
+        line = axes.plot(*_cut(places[kept], smoothed[kept], curve.cuts))[0]
         line.set(color=curve.colour, linestyle=curve.dashes, linewidth=1.9)
         handles.append((line, _meaning(weight, smoothed) if len(curves) == 1 else curve.name))
         alone = _alone(curve.values)
-        axes.plot(curve.steps[alone], curve.values[alone], ".", color=curve.colour, markersize=7)
+        axes.plot(curve.places[alone], curve.values[alone], ".", color=curve.colour, markersize=7)
     return handles
 
 
@@ -167,8 +198,11 @@ def _meaning(weight: float | None, smoothed: Values) -> str:
     return f"smoothed ({exact})" if shown else "each step"
 
 
-def _finite(values: Values) -> Values:
-    return np.where(np.isfinite(values), values, np.nan)
+def _cut(places: Values, values: Values, cuts: Values) -> tuple[Values, Values]:
+    """Return a line with gaps at `cuts` and where there is no number."""
+    at = np.searchsorted(places, cuts, side="right")
+    finite = np.where(np.isfinite(values), values, np.nan)
+    return np.insert(places, at, cuts), np.insert(finite, at, np.nan)
 
 
 def _alone(values: Values) -> npt.NDArray[np.bool_]:
@@ -204,7 +238,7 @@ def _marks(
     axes: Axes, curves: Sequence[_Curve], shown: tuple[float, float], theme: Theme
 ) -> list[tuple[Line2D, str]]:
     """Mark values off the axis and values that are no numbers; return the legend's words."""
-    steps = np.concatenate([curve.steps for curve in curves])
+    places = np.concatenate([curve.places for curve in curves])
     values = np.concatenate([curve.values for curve in curves])
     finite = np.isfinite(values)
     over, under = finite & (values > shown[1]), finite & (values < shown[0])
@@ -218,22 +252,55 @@ def _marks(
     handles = []
     for mask, height, marker, words in kinds:
         if count := int(mask.sum()):
-            spots = np.unique(steps[mask])
-            spots = spots[:: -(-spots.size // _BINS)]
+            at_x = np.unique(places[mask])
+            at_x = at_x[:: -(-at_x.size // _BINS)]
             at: dict[str, Any] = {
                 "transform": axes.get_xaxis_transform(),
                 "clip_on": False,
                 "linestyle": "",
             }
             look: dict[str, Any] = {"color": _ODD[theme], "marker": marker, "markersize": 6}
-            (line,) = axes.plot(spots, np.full(spots.size, height), **at, **look)
+            (line,) = axes.plot(at_x, np.full(at_x.size, height), **at, **look)
             handles.append((line, words.format(count)))
+    return handles
+
+
+def _besides(
+    axes: Axes,
+    histories: Sequence[LossHistory],
+    curves: Sequence[_Curve],
+    place: Scale,
+    more: More,
+    theme: Theme,
+) -> list[tuple[Line2D, str]]:
+    """Draw what belongs to the training and is no loss; return the legend's words."""
+    inks = _INKS[theme]
+    handles = []
+    for curve in curves:
+        if len(curves) <= _MANY:
+            colour = inks["quiet"] if len(curves) == 1 else curve.colour
+            found = restarts(axes, curve.cuts, colour)
+            handles += found if len(curves) == 1 else []
+    if len(curves) > 1:
+        return handles
+    history = histories[0]
+    rows = (
+        (more.checkpoints, "checkpoint", "D", 0.0, {"color": inks["ink"]}),
+        (more.samples, "sampling", "o", 0.05, {"color": inks["quiet"], "markerfacecolor": "none"}),
+    )
+    for at, words, marker, height, look in rows:
+        places = place(history, np.array(sorted(set(at)), np.int64))
+        handles += spots(axes, places, words, marker, height, look)
+    if more.rate:
+        steps, values = history.columns("learning_rate")
+        kept = extremes(values, _BINS)
+        handles += rate(axes, place(history, steps[kept]), values[kept], inks["quiet"])
     return handles
 
 
 def _legend(figure: Figure, handles: Sequence[tuple[Line2D, str]], theme: Theme) -> None:
     some = list(handles[:16])
-    beside = len(some) > 5
+    beside = len(some) > 5 or sum(len(words) + 8 for _, words in some) > _WIDE
     legend = figure.legend(
         [line for line, _ in some],
         [str(number) for number in range(len(some))],

@@ -12,6 +12,7 @@ from aitk_nb.losses import Values
 __all__ = ["limits", "wants_log"]
 
 _WINDOW = 7
+_ENOUGH = 20_000
 _FEW = 20  # so few are all shown
 _WORTH = 1.6  # how much taller the curve must become for a value to be left out
 
@@ -40,7 +41,8 @@ def _range(finite: Values) -> tuple[float, float]:
     edge = math.ceil(0.02 * (ordered.size - 1))
     near_low, near_high = ordered[edge], ordered[-1 - edge]
     fence = near_high - near_low
-    medians = _rolling_median(finite)
+    # Thinned, a long series still has each of its rises and falls; sorting all would take longer.
+    medians = _rolling_median(finite[:: -(-finite.size // _ENOUGH)])
     low = max(ordered[0], min(near_low - fence, medians.min()))
     high = min(ordered[-1], max(near_high + fence, medians.max()))
     if ordered[-1] - ordered[0] <= _WORTH * (high - low):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aitk_nb import _html
 from aitk_nb.errors import ConnectionFailed
+from aitk_nb.health import Health, HealthState
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import Ability, JobStatus
 from aitk_nb.views._form import ClosedOptions
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["JobMonitor", "JobRecord", "WatchingStopped"]
 
-_PATIENCE = 5
-"""Times in a row that the server may not answer."""
+_PATIENCE = 3600.0
+"""Seconds that the server may not answer: a laptop's network is away for longer than a moment."""
+
+_LONGEST = 30.0
+"""Seconds between two questions to a server that does not answer."""
 
 
 class WatchingStopped(asyncio.CancelledError):
@@ -88,16 +92,20 @@ class JobMonitor(ClosedOptions):
         *,
         on_stop: Callable[[], object] | None = None,
         theme: Theme = "light",
+        patience: float = _PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Follow `job`; the button runs `on_stop`, by default `job.stop` where the server can.
 
-        `theme` is the plot's, as `plot_loss` takes it.
+        `theme` is the plot's, as `plot_loss` takes it. A server that does not answer is asked for
+        `patience` seconds before watching ends by an error.
         """
         self._job = job
         self._on_stop = on_stop or (job.stop if job.can(Ability.STOP) else None)
         self._theme: Theme = theme
         self._clock = clock
+        self._patience = patience
+        self._told = ""
         self.history = LossHistory(name=job.name)
         """The losses seen so far."""
         self.panel: Panel | None = None
@@ -144,23 +152,37 @@ class JobMonitor(ClosedOptions):
             await asyncio.sleep(every)
 
     async def _look(self, panel: Panel, every: float) -> tuple[JobState, bool]:
-        """Ask for state and losses; a server that does not answer is asked a few times more."""
-        for attempt in range(1, _PATIENCE + 1):
-            try:
-                # In a thread, so that the kernel goes on handling clicks and interrupts.
-                state = await asyncio.to_thread(self._job.refresh)
-                seen = len(self.history)
-                self.history = await asyncio.to_thread(self._losses)
-            except ConnectionFailed as exc:
-                if attempt == _PATIENCE:
-                    raise
-                panel.say(f"{exc} Asking again ({attempt} of {_PATIENCE - 1}).", "warning")
-                await asyncio.sleep(every)
-            else:
-                if attempt > 1:
-                    panel.say("", "info")
-                return state, len(self.history) != seen
-        raise AssertionError("the last attempt returns or raises")
+        """Ask for health and losses; a server that does not answer is asked again and again."""
+        silent_since: float | None = None
+        pause = every
+        while True:
+            # In a thread, so that the kernel goes on handling clicks and interrupts.
+            health = await asyncio.to_thread(self._job.health)
+            if health.state is not HealthState.UNREACHABLE:
+                try:
+                    seen = self.history
+                    self.history = await asyncio.to_thread(self._losses)
+                except ConnectionFailed as exc:
+                    health = Health(HealthState.UNREACHABLE, str(exc))
+                else:
+                    self._tell(panel, health)
+                    return self._job.state, self.history is not seen and self.history != seen
+            now = self._clock()
+            silent_since = now if silent_since is None else silent_since
+            if now - silent_since >= self._patience:
+                # This raises what a silent server makes it raise, unless it is back just now.
+                await asyncio.to_thread(self._job.refresh)
+            self._tell(panel, health, f" Asking again each {pause:.3g} s.")
+            await asyncio.sleep(pause)
+            pause = min(max(every, _LONGEST), pause * 1.5)
+
+    def _tell(self, panel: Panel, health: Health, more: str = "") -> None:
+        """Show what is wrong, and take it away when it is right again."""
+        wrong = health.is_bad and health.state is not HealthState.FAILED
+        text = f"{health}{more}" if wrong or health.state is HealthState.UNREACHABLE else ""
+        if text != self._told:
+            panel.say(text, "warning")
+            self._told = text
 
     def _losses(self) -> LossHistory:
         if not self._job.can(Ability.LOSSES):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
 from aitk_nb.losses import LossHistory
-from aitk_nb.views._loss_axes import Theme, draw, own_style
+from aitk_nb.models import Sample
+from aitk_nb.views._loss_axes import More, Theme, draw, own_style
+from aitk_nb.views._loss_extras import Along
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,36 +116,64 @@ def plot_loss(
     *,
     key: str = "",
     smooth: float | None = None,
+    x: Along = "step",
+    per_epoch: float = 0.0,
     log: bool | None = None,
+    checkpoints: Iterable[int] = (),
+    samples: Iterable[int | Sample] = (),
+    learning_rate: bool = False,
     title: str | None = None,
     theme: Theme = "light",
 ) -> LossFigure:
     """Return a plot of one history, or of several to compare.
 
     Each value is drawn faintly and the smoothed curve strongly. A few values far away from all
-    others are left out of the curve and of the axis, and marked at its edge.
+    others are left out of the curve and of the axis, and marked at its edge. A dotted line stands
+    where the training was started again.
 
     Args:
         history: What to draw.
         key: The metric; `loss/loss` when left out.
         smooth: Weight of the past, from 0 (no smoothing) to below 1, as `LossHistory.smoothed`
             takes it; when left out, one that fits.
+        x: What the axis below counts: steps, the time since the first one, or epochs.
+        per_epoch: Steps in an epoch, for `x="epoch"`.
+        checkpoints: Steps at which one was saved, for a single history.
+        samples: Steps at which pictures were made, or the samples, for a single history.
+        learning_rate: Whether it is drawn too, for a single history, on an axis at the right.
         log: Whether the losses' axis is logarithmic; when left out, if it helps.
         title: Above the picture; when left out, the job's name.
         theme: Colours for a page that is light or dark; "light" is legible on both.
 
     Raises:
-        BadInput: `smooth` or `theme` cannot be used.
+        BadInput: `smooth`, `x`, `per_epoch` or `theme` cannot be used.
     """
     if theme not in ("light", "dark"):
         raise BadInput(f"The theme is 'light' or 'dark', not {theme!r}.")
+    if x not in ("step", "time", "epoch"):
+        raise BadInput(f"The axis counts 'step', 'time' or 'epoch', not {x!r}.")
+    if x == "epoch" and not per_epoch > 0:
+        raise BadInput("For epochs, per_epoch has to say how many steps one has.")
+    marks = More(
+        along=x,
+        per_epoch=per_epoch,
+        checkpoints=tuple(checkpoints),
+        samples=tuple(_step(one) for one in samples),
+        rate=learning_rate,
+    )
     histories = [history] if isinstance(history, LossHistory) else list(history)
     names = [one.name for one in histories if one.name]
     if title is None:
         title = f"{key or 'Loss'} of {names[0]}" if len(names) == len(histories) == 1 else ""
     with _drawing():
-        figure, alt = draw(histories, key=key, weight=smooth, log=log, title=title, theme=theme)
+        figure, alt = draw(
+            histories, key=key, weight=smooth, log=log, title=title, theme=theme, more=marks
+        )
     return LossFigure(figure, _label(names), alt)
+
+
+def _step(sample: int | Sample) -> int:
+    return sample if isinstance(sample, int) else sample.step
 
 
 def _label(names: Sequence[str]) -> str:

@@ -123,3 +123,14 @@ def test_without_json_people_read_it(path: dict[str, Ran], url: str) -> None:
     assert "rank     4" in shown
     assert "all finite" in shown
     assert max(map(len, shown.splitlines())) <= 80 + len(lora)
+
+
+def test_a_job_is_compared_with_itself(url: str, path: dict[str, Ran]) -> None:
+    """There is nothing to rank; machines get the same, and a CSV holds one job only."""
+    told = run("losses", "path", "path", "--compare", "--url", url).out
+    assert "No run is clearly the lowest: path, path" in told
+    assert "steps/s" in told
+    shown = run("losses", "path", "path", "--compare", "--json", "--url", url).json
+    assert [[1, 2], [1, 2]] == [one["place"] for one in shown["runs"]]
+    refused = run("losses", "path", "path", "--csv", "x.csv", "--url", url, code=2)
+    assert "holds the losses of one job" in refused.err

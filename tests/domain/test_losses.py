@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import math
 import pickle
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.errors import BadInput
+from aitk_nb.errors import BadInput, MissingExtra
 from aitk_nb.losses import LossHistory, fitting_weight
 from aitk_nb.models import LossPoint
 
@@ -132,11 +133,11 @@ def test_frame_has_a_column_for_each_metric() -> None:
     """Steps of all metrics are joined; what a metric lacks is NaN."""
     both = history(1.0, 2.0).extended("val/loss", [LossPoint(2, 7.0, 5.0), LossPoint(4, 8.0, 6.0)])
     frame = both.frame()
-    assert list(frame.columns) == ["step", "wall_time", "loss/loss", "val/loss"]
+    assert list(frame.columns) == ["step", "wall_time", "segment", "loss/loss", "val/loss"]
     assert frame["step"].tolist() == [1, 2, 4]
     assert frame["wall_time"].tolist() == [1e9 + 1, 1e9 + 2, 8.0]
     assert frame["val/loss"].fillna(-1).tolist() == [-1, 5.0, 6.0]
-    assert list(LossHistory().frame().columns) == ["step", "wall_time"]
+    assert list(LossHistory().frame().columns) == ["step", "wall_time", "segment"]
 
 
 @given(POINTS, POINTS)
@@ -148,7 +149,7 @@ def test_csv_and_frame_say_the_same(
     path = whole.to_csv(tmp_path_factory.mktemp("csv") / "losses.csv")
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    read = np.array([[float(cell or "nan") for cell in row] for row in rows]).reshape(-1, 4)
+    read = np.array([[float(cell or "nan") for cell in row] for row in rows]).reshape(-1, 5)
     frame = whole.frame()
     assert header == list(frame.columns)
     assert np.array_equal(read, frame.to_numpy(float), equal_nan=True)
@@ -157,7 +158,9 @@ def test_csv_and_frame_say_the_same(
 def test_csv_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     """Folders are made, nothing else is left beside the file, and a bad place is one sentence."""
     path = history(1.0, math.nan).to_csv(tmp_path / "deep" / "losses.csv")
-    assert path.read_text() == "step,wall_time,loss/loss\n1,1000000001.0,1.0\n2,1000000002.0,nan\n"
+    assert path.read_text() == (
+        "step,wall_time,segment,loss/loss\n1,1000000001.0,0,1.0\n2,1000000002.0,0,nan\n"
+    )
     assert list(path.parent.iterdir()) == [path]
     with pytest.raises(BadInput, match="cannot be written"):
         history(1.0).to_csv(path / "below_a_file.csv")
@@ -173,3 +176,66 @@ def test_it_shows_itself() -> None:
     assert "&lt;b&gt;" in shown
     assert "<i>" not in shown
     assert "no losses yet" in LossHistory({"loss/loss": ()})._repr_html_()
+
+
+@given(st.lists(VALUES, min_size=1, max_size=300), st.integers(1, 40))
+def test_each_bin_keeps_its_extremes(values: list[float], bins: int) -> None:
+    """Not only the extremes of all: of every stretch the smallest and the largest survive."""
+    steps, kept = history(*values).decimated(bins=bins)
+    width = -(-len(values) // bins) if len(values) > 2 * bins else 1
+    there = set(zip(steps.tolist(), kept.tolist(), strict=True))
+    for start in range(0, len(values), width):
+        stretch = values[start : start + width]
+        finite = [value for value in stretch if math.isfinite(value)]
+        for extreme in {min(finite), max(finite)} if finite else ():
+            first = start + stretch.index(extreme) + 1
+            assert (first, extreme) in there
+
+
+@given(st.lists(VALUES, max_size=200), st.floats(0, 0.999))
+def test_smoothing_in_blocks_is_the_plain_loop(values: list[float], weight: float) -> None:
+    """The definition step by step gives the same, whatever the length."""
+    mean, left = 0.0, 1.0
+    expected = []
+    small = [value if abs(value) < 1e100 else math.nan for value in values]
+    for value in small:
+        if math.isfinite(value):
+            mean, left = weight * mean + (1 - weight) * value, left * weight
+        expected.append(mean / (1 - left) if math.isfinite(value) else value)
+    scale = max((abs(value) for value in small if math.isfinite(value)), default=0.0)
+    smoothed = history(*small).smoothed(weight=weight)
+    assert smoothed == pytest.approx(expected, rel=1e-9, abs=1e-9 * scale, nan_ok=True)
+
+
+def test_a_rewound_history_has_segments() -> None:
+    """Training began again at step 3: what came after is gone, and the place is known."""
+    again = history(*range(1, 7)).rewound(3).extended("loss/loss", [LossPoint(4, 1e9 + 4, 9.0)])
+    assert again.restarts == (3,)
+    assert [(one.first, one.last) for one in again.segments] == [(1, 3), (4, 4)]
+    assert again.frame()["segment"].tolist() == [0, 0, 0, 1]
+    assert again != history(1.0, 2.0, 3.0).extended("loss/loss", [LossPoint(4, 1e9 + 4, 9.0)])
+    assert pickle.loads(pickle.dumps(again)) == again
+    assert again.rewound(0).restarts == ()
+    assert LossHistory().segments == ()
+
+
+def test_a_long_pause_is_a_restart_unless_it_is_for_samples() -> None:
+    """Ten minutes between two points tell of one; those every 10 steps do not."""
+    walls = [float(step) + 600 * (step > 10) + 660 * (step > 20) for step in range(1, 31)]
+    points = [LossPoint(step, wall, 1.0) for step, wall in enumerate(walls, 1)]
+    assert LossHistory({"loss/loss": points}).restarts == (10, 20)
+    assert LossHistory({"loss/loss": points}, sampling=10).restarts == ()
+    assert LossHistory({"loss/loss": points}, sampling=20).restarts == (10,)
+
+
+def test_parquet_needs_pyarrow(tmp_path: Path) -> None:
+    """Where it is missing, the message says how to get it; where it is, the table comes back."""
+    path = tmp_path / "losses.parquet"
+    if importlib.util.find_spec("pyarrow") is None:
+        with pytest.raises(MissingExtra, match="pip install pyarrow"):
+            history(1.0).to_parquet(path)
+    else:
+        import pandas as pd
+
+        whole = history(1.0, math.nan, math.inf)
+        assert pd.read_parquet(whole.to_parquet(path)).equals(whole.frame())

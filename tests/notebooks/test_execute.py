@@ -25,6 +25,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "03_upload_dataset": {"name": "Other Photos"},
     "04_train": {"name": "trained", "steps": 50, "rank": 8, "prompts": [], "save_every": 20},
     "05_plot_loss": {"steps": 40},
+    "06_compare_runs": {"steps": 40, "learning_rates": [1e-3, 2e-3]},
 }
 
 
@@ -77,6 +78,17 @@ def test_plotting_leaves_a_picture_and_a_table(server: Any, tmp_path: Path) -> N
     assert 40 == result.result["step"]
     assert (tmp_path / "plot_the_loss.png").stat().st_size > 5_000
     assert "loss/loss" in (tmp_path / "plot_the_loss.csv").read_text(encoding="utf-8")
+
+
+def test_comparing_ends_with_a_verdict(server: Any, tmp_path: Path) -> None:
+    """Two short jobs, the setting that differs, and a picture of both."""
+    result = run("06_compare_runs", server, tmp_path, **QUICK["06_compare_runs"])
+
+    assert "" == result.error
+    assert "application/vnd.aitk.comparison+json" == result.mime
+    assert ["0.001", "0.002"] == [one["settings"]["train.lr"] for one in result.result["runs"]]
+    assert result.result["verdict"]
+    assert (tmp_path / "compare.png").stat().st_size > 5_000
 
 
 def test_uploading_ends_with_the_dataset_under_the_servers_name(

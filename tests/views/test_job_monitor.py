@@ -17,6 +17,7 @@ from jupyter_client.manager import start_new_kernel
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import ConnectionFailed
+from aitk_nb.health import Health, HealthState
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import Ability, JobState, JobStatus, LossPoint
 from aitk_nb.views import JobMonitor, JobRecord, WatchingStopped
@@ -36,6 +37,15 @@ class ScriptedJob:
         self._abilities = abilities
         self.state = RUNNING
         self.stopped = 0
+        self.stalls = False
+
+    def health(self) -> Health:
+        """Refresh, and tell what came of it."""
+        try:
+            self.refresh()
+        except ConnectionFailed as exc:
+            return Health(HealthState.UNREACHABLE, str(exc))
+        return Health(HealthState.STALLED if self.stalls else HealthState.TRAINING, "It stands.")
 
     def can(self, ability: Ability) -> bool:
         """Return whether its server can do it."""
@@ -210,14 +220,35 @@ def test_there_is_no_button_for_what_the_server_cannot_do() -> None:
 
 
 def test_a_server_that_is_silent_for_a_moment_is_asked_again() -> None:
-    """Five times in a row is too much; the job goes on then."""
+    """Until patience ends; the job goes on then."""
     silent = ConnectionFailed("http://x")
     done = at(100, JobStatus.COMPLETED)
-    assert 100 == watch(JobMonitor(scripted(at(1), silent, silent, silent, silent, done))).step
+    assert 100 == watch(JobMonitor(scripted(at(1), *[silent] * 8, done))).step
     before = instances()
     with pytest.raises(ConnectionFailed):
-        watch(JobMonitor(scripted(at(1), *[silent] * 5, done)))
+        watch(JobMonitor(scripted(at(1), *[silent] * 5, done), patience=0.0))
     assert before == instances()
+
+
+def test_what_is_wrong_is_said_while_it_is_wrong() -> None:
+    """A server that is away, a job that stands still; nothing when all is well again."""
+    said: list[str] = []
+    job = scripted(at(1), ConnectionFailed("http://x"), at(2), at(3, JobStatus.COMPLETED))
+    monitor = JobMonitor(job)
+
+    class Ear:
+        def say(self, text: str, kind: str) -> None:
+            said.append(text)
+
+    async def run() -> None:
+        await monitor._look(Ear(), 0.01)  # type: ignore[arg-type]
+        await monitor._look(Ear(), 0.01)  # type: ignore[arg-type]
+        job.stalls = True
+        await monitor._look(Ear(), 0.01)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+    assert ["unreachable", "", "stalled"] == [text.partition(":")[0] for text in said]
+    assert "Asking again each 0.01 s." in said[0]
 
 
 def test_cancelling_stops_watching_and_not_the_job() -> None:

@@ -1,0 +1,220 @@
+"""`compare`: several trainings side by side, ranked only as far as the noise allows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aitk_nb import _html
+from aitk_nb.convergence import Convergence
+from aitk_nb.errors import BadInput
+from aitk_nb.job import Job
+from aitk_nb.job_config import varying
+from aitk_nb.losses import LossHistory
+from aitk_nb.tables import Table
+
+__all__ = ["Comparison", "Run", "compare"]
+
+_SPEED = "steps/s"
+_NUMBER = re.compile(r"_(\d+)\.safetensors$")
+_OTHER_LOSS = ("datasets.", "model.", "train.loss", "train.timestep", "train.noise", "train.weight")
+_SHORT = ("config.", "train.", "network.", "model.")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training in a comparison."""
+
+    name: str
+    settings: tuple[str, ...]
+    """Its values of the settings that differ, as the comparison names them."""
+    result: Convergence
+    speed: float
+    """Steps per second, by the times of its losses; NaN when they do not tell."""
+    checkpoint: int | None
+    """The saved step at which the smoothed loss was lowest; None when none is known."""
+    rank: tuple[int, int] | None
+    """The best and the worst place it may have; None where losses cannot be ranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Trainings side by side; `frame()` computes with them."""
+
+    settings: tuple[str, ...]
+    """The settings that differ."""
+    runs: tuple[Run, ...]
+    """In the order in which they were given."""
+    histories: tuple[LossHistory, ...]
+    """Their losses, for `plot_loss`."""
+    verdict: str
+    """What can be said of them, in one sentence."""
+
+    @property
+    def table(self) -> Table:
+        """The runs as rows, with their speed."""
+        names = tuple(_shortened(name) for name in self.settings)
+        headers = ("run", *names, "end loss", "trend", _SPEED, "best checkpoint", "place")
+        return Table(headers, tuple(_row(run) for run in self.runs))
+
+    @property
+    def _repeatable(self) -> Table:
+        # The speed is another one each time, and what a notebook stores is compared.
+        whole = self.table
+        at = whole.headers.index(_SPEED)
+        rows = tuple((*row[:at], *row[at + 1 :]) for row in whole.rows)
+        return Table((*whole.headers[:at], *whole.headers[at + 1 :]), rows)
+
+    def __repr__(self) -> str:
+        return f"{self._repeatable!r}\n{self.verdict}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what repeats of it, for machines: no speed."""
+        return {
+            "verdict": self.verdict,
+            "runs": [
+                {
+                    "name": run.name,
+                    "settings": dict(zip(self.settings, run.settings, strict=True)),
+                    "loss": _figure(run.result.end),
+                    "spread": _figure(run.result.spread),
+                    "trend": run.result.trend,
+                    "checkpoint": run.checkpoint,
+                    "place": list(run.rank) if run.rank else None,
+                }
+                for run in self.runs
+            ],
+        }
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        table = self._repeatable._repr_mimebundle_()["text/html"]
+        return {
+            "text/plain": repr(self),
+            "text/html": _html.join([table, _html.note(self.verdict)]),
+            "application/vnd.aitk.comparison+json": self.as_dict(),
+        }
+
+
+def compare(runs: Iterable[Job | LossHistory]) -> Comparison:
+    """Return jobs or histories side by side: what differs, where they ended, and who is ahead.
+
+    One run is placed before another only if their smoothed ends differ by more than twice the
+    standard error of the difference. Runs on other data or with another kind of loss are not
+    ranked at all, as their losses do not measure the same.
+
+    Raises:
+        BadInput: there are fewer than two.
+    """
+    given = list(runs)
+    if len(given) < 2:
+        raise BadInput("To compare, at least two runs are needed.")
+    histories = [one.losses() if isinstance(one, Job) else one for one in given]
+    configs = [one.state.config if isinstance(one, Job) else {} for one in given]
+    # A history out of a file has no settings: it differs from the others by not telling them.
+    differing = varying(configs) if all(configs) else {}
+    results = [history.convergence() for history in histories]
+    names = [one.name or f"history {number}" for number, one in enumerate(given, 1)]
+    why_not = [path for path in differing if path.startswith(_OTHER_LOSS)]
+    places = [None] * len(given) if why_not else _places(results)
+    return Comparison(
+        settings=tuple(differing),
+        runs=tuple(
+            Run(
+                names[at],
+                tuple(values[at] for values in differing.values()),
+                results[at],
+                _speed(histories[at]),
+                _checkpoint(one, histories[at]),
+                places[at],
+            )
+            for at, one in enumerate(given)
+        ),
+        histories=tuple(histories),
+        verdict=_verdict(names, places, why_not),
+    )
+
+
+def _places(results: Sequence[Convergence]) -> list[tuple[int, int] | None]:
+    """Return the best and the worst place of each run."""
+    count = len(results)
+    return [
+        (
+            1 + sum(_ahead(other, one) for other in results),
+            count - sum(_ahead(one, other) for other in results),
+        )
+        for one in results
+    ]
+
+
+def _ahead(one: Convergence, other: Convergence) -> bool:
+    """Return whether the end of one is below that of the other by more than noise."""
+    if one is other or one.trend == "diverged":
+        return False
+    if other.trend == "diverged":
+        return True
+    noise = math.hypot(one.spread, other.spread)
+    # Without a spread nothing is known of the noise, and no difference is larger.
+    return other.end - one.end > noise
+
+
+def _verdict(
+    names: Sequence[str], places: Sequence[tuple[int, int] | None], why_not: Sequence[str]
+) -> str:
+    if why_not:
+        return (
+            f"Not ranked: the runs differ in {', '.join(map(_shortened, why_not))}, so that their "
+            "losses do not measure the same."
+        )
+    first = [name for name, place in zip(names, places, strict=True) if place and place[0] == 1]
+    if len(first) == 1:
+        return f"{first[0]} ends lower than all others, by more than the noise."
+    return (
+        f"No run is clearly the lowest: {', '.join(first)} end within the noise of each other. "
+        "Look at their samples, or train longer."
+    )
+
+
+def _speed(history: LossHistory) -> float:
+    gaps = np.diff(history.walls()) / np.maximum(np.diff(history.columns()[0]), 1)
+    usual = float(np.median(gaps)) if gaps.size else 0.0
+    return 1 / usual if usual > 0 else math.nan
+
+
+def _checkpoint(run: Job | LossHistory, history: LossHistory) -> int | None:
+    if not isinstance(run, Job):
+        return None
+    steps, curve = history.columns()[0], history.smoothed()
+    saved = {int(match[1]) for file in run.files() if (match := _NUMBER.search(file.name))}
+    if any(file.name == f"{run.name}.safetensors" for file in run.files()):
+        saved.add(run.state.step)
+    best: tuple[float, int] | None = None
+    for step in sorted(saved):
+        at = int(np.searchsorted(steps, step, side="right")) - 1
+        if at >= 0 and math.isfinite(value := float(curve[at])):
+            best = min(best or (value, step), (value, step))
+    return best[1] if best else None
+
+
+def _row(run: Run) -> tuple[object, ...]:
+    spread = f" ± {run.result.spread:.2g}" if math.isfinite(run.result.spread) else ""
+    first, last = run.rank or (0, 0)
+    place = "not ranked" if not first else str(first) if first == last else f"{first} to {last}"
+    speed = f"{run.speed:.3g}" if math.isfinite(run.speed) else "unknown"
+    saved = "none" if run.checkpoint is None else f"step {run.checkpoint}"
+    end = f"{run.result.end:.4g}{spread}"
+    return (run.name, *run.settings, end, run.result.trend, speed, saved, place)
+
+
+def _shortened(path: str) -> str:
+    for prefix in _SHORT:
+        path = path.removeprefix(prefix)
+    return path
+
+
+def _figure(value: float) -> float | None:
+    return float(f"{value:.4g}") if math.isfinite(value) else None

@@ -1,0 +1,139 @@
+"""What is said of a job's health, by a scripted server and a scripted clock."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from aitk_nb._failures import explain
+from aitk_nb.errors import BadInput
+from aitk_nb.health import HealthState
+from aitk_nb.job import Job
+from aitk_nb.models import JobStatus, LossPoint
+from tests.scripted import Clock, ScriptedBackend, there
+
+RUNNING = JobStatus.RUNNING
+
+
+def sick(**state: Any) -> tuple[ScriptedBackend, Clock, Job]:
+    """Return a job that runs, with its server and its clock."""
+    backend, clock = ScriptedBackend(), Clock()
+    fields = {"status": RUNNING, "info": "Training", "pid": 7, "step": 5} | state
+    job = Job(backend, there(backend, **fields), sleep=clock.sleep, clock=clock)
+    return backend, clock, job
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({}, HealthState.TRAINING),
+        ({"info": "Loading transformer"}, HealthState.LOADING),
+        ({"info": "Generating images - 1/4"}, HealthState.SAMPLING),
+        ({"info": "Saving model"}, HealthState.SAVING),
+        ({"status": JobStatus.COMPLETED}, HealthState.FINISHED),
+        ({"status": JobStatus.STOPPED}, HealthState.STOPPED),
+        ({"status": JobStatus.STOPPING}, HealthState.STOPPING),
+        ({"status": JobStatus.ERROR, "info": "no such file"}, HealthState.FAILED),
+        ({"status": JobStatus.UNKNOWN, "raw_status": "dreaming"}, HealthState.UNKNOWN),
+    ],
+)
+def test_what_the_server_says_is_told(state: dict[str, Any], expected: HealthState) -> None:
+    """Each state has a sentence, in text and in HTML."""
+    health = sick(**state)[2].health()
+    assert health.state is expected
+    assert expected.value in health._repr_html_()
+    assert health.text in str(health)
+
+
+def test_a_job_that_stands_still_is_stalled_after_a_time_learned_from_its_speed() -> None:
+    """Twenty steps of 4 s; until then it trains, and anything that moves starts the time anew."""
+    backend, clock, job = sick(step=0)
+    for step in (1, 2):
+        backend.script.append({"step": step})
+        job.health()
+        clock.sleep(4.0)
+    states = []
+    for _ in range(22):
+        states.append(job.health().state)
+        clock.sleep(4.0)
+    stalled_at = states.index(HealthState.STALLED)
+    assert set(states[:stalled_at]) == {HealthState.TRAINING}
+    assert 4.0 * stalled_at == pytest.approx(80, abs=8)
+    assert "the server does not say" in job.health().text
+    backend.log = "a new line"
+    assert job.health().state is HealthState.TRAINING
+
+
+def test_loading_may_take_long() -> None:
+    """Ten minutes without a word."""
+    _, clock, job = sick(info="Loading model", step=0)
+    job.health()
+    clock.sleep(500.0)
+    assert job.health().state is HealthState.LOADING
+    clock.sleep(200.0)
+    assert job.health().state is HealthState.LOADING  # the log may have moved before we looked
+    clock.sleep(101.0)
+    health = job.health()
+    assert health.state is HealthState.STALLED
+    assert "for 801 s" in health.text
+    assert "for 301 s" in health.text
+
+
+def test_a_running_job_without_a_process_is_dead_after_half_a_minute() -> None:
+    """And can be marked as stopped, once that is confirmed."""
+    backend, clock, job = sick(pid=None, info="Starting job...")
+    assert job.health().state is HealthState.LOADING
+    clock.sleep(31.0)
+    health = job.health()
+    assert health.state is HealthState.DEAD
+    assert "31 s" in health.text
+    with pytest.raises(BadInput, match="confirmed=True"):
+        job.repair()
+    assert backend.calls == []
+    assert job.repair(confirmed=True).status is JobStatus.STOPPED
+    assert job.repair().status is JobStatus.STOPPED
+    assert backend.calls == ["mark_stopped cat"]
+
+
+def test_a_waiting_job_knows_its_place_and_whether_anything_moves() -> None:
+    """A stopped queue is said, with what to do."""
+    backend, _, job = sick(status=JobStatus.QUEUED)
+    assert "It is next" in job.health().text
+    backend.queue_is_running = False
+    assert "that queue is stopped" in job.health().text
+
+
+@pytest.mark.parametrize("tail", [[math.nan] * 3, [90.0] * 3])
+def test_a_loss_that_is_lost_is_told(tail: list[float]) -> None:
+    """No number three times, or ten times what it was; once is not enough."""
+    backend, _, job = sick(step=100)
+    calm = [LossPoint(step, 0.0, 1.0) for step in range(80)]
+    odd = [LossPoint(80 + n, 0.0, value) for n, value in enumerate(tail)]
+    backend.losses["loss/loss"] = (*calm, odd[0])
+    assert job.health().state is HealthState.TRAINING
+    backend.losses["loss/loss"] = (*calm, *odd)
+    health = job.health()
+    assert health.state is HealthState.DIVERGED
+    assert "step 82" in health.text
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "GPU ran out of"),
+        ("OSError: [Errno 28] No space left on device: 'x.safetensors'", "disk is full"),
+        ("PIL.UnidentifiedImageError: cannot identify image file '/d/cats/a b.png'", ": a b.png"),
+        ("Cannot access gated repo for url https://huggingface.co/x", "gated"),
+        ("RuntimeError: CUDA error: device-side assert triggered", "driver failed"),
+        ("Job process terminated with signal SIGKILL.", "killed from outside"),
+    ],
+)
+def test_known_failures_have_plain_words(words: str, reason: str) -> None:
+    """From the server's words or from the end of the log, with a remedy."""
+    for found in (explain(words, ""), explain("boom", f"Traceback\n{words}\n")):
+        assert found is not None
+        assert reason in found.text
+        assert found.remedy
+    assert explain("boom", "all is well") is None
