@@ -46,6 +46,8 @@ def _option(name: str) -> Parameter:
     kind: Any = list[str] if many else field.annotation
     default = "" if field.is_required() else f" [default: {_shown(field.default)}]"
     repeat = "; may be repeated" if many else ""
+    if field.annotation is bool:
+        return _switch(name, f"{field.description}.{default}")
     option = typer.Option(
         *_flags(name),
         help=f"{field.description}{repeat}.{default}",
@@ -56,6 +58,14 @@ def _option(name: str) -> Parameter:
         return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, option])
     return Parameter(
         name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind | None, option], default=None
+    )
+
+
+def _switch(name: str, help_text: str) -> Parameter:
+    flag = name.replace("_", "-")
+    option = typer.Option(f"--{flag}/--no-{flag}", help=help_text, show_default=False)
+    return Parameter(
+        name, Parameter.KEYWORD_ONLY, annotation=Annotated[bool | None, option], default=None
     )
 
 

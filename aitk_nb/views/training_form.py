@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin
 import ipywidgets as widgets
 
 from aitk_nb import presets
+from aitk_nb.choices import CHOICES
 from aitk_nb.errors import InvalidParams
 from aitk_nb.training import TrainingParams
 from aitk_nb.views._form import Field, Form, Looks, label
@@ -15,11 +16,17 @@ from aitk_nb.views._form import Field, Form, Looks, label
 __all__ = ["GROUPS", "TrainingForm", "read_params", "texts_of"]
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Basics": ("name", "dataset", "trigger_word", "steps"),
-    "Model": ("arch", "base_model"),
-    "Network": ("rank", "alpha"),
-    "Training": ("learning_rate", "batch_size", "resolution", "extra_datasets", "seed", "gpu_ids"),
-    "Saving and samples": ("save_every", "sample_every", "prompts"),
+    "Basics": ("name", "dataset", "extra_datasets", "trigger_word", "steps"),
+    "Model": ("arch", "base_model", "quantize", "quantize_te", "low_vram"),
+    "Network": ("network", "rank", "alpha", "lokr_factor"),
+    "Training": (
+        *("learning_rate", "optimizer", "batch_size", "gradient_accumulation", "resolution"),
+        *("num_frames", "caption_dropout", "timestep_type", "dtype", "ema", "seed", "gpu_ids"),
+    ),
+    "Saving and samples": (
+        *("save_every", "max_saves", "sample_every", "prompts", "sample_width", "sample_height"),
+        *("sample_frames", "sample_steps", "guidance", "sample_seed"),
+    ),
     "Advanced": ("extra",),
 }
 """The fields in the order in which they are shown; one that is in none is shown with the last."""
@@ -153,11 +160,11 @@ def _grouped() -> list[tuple[str, tuple[str, ...]]]:
 
 def _field(name: str, text: str, looks: Looks) -> Field:
     about = TrainingParams.model_fields[name].description or ""
-    if name == "arch":
+    if options := _options(name, text):
         control = widgets.Dropdown(
-            options=_architectures(text),
+            options=options,
             value=text,
-            description="Architecture",
+            description="Architecture" if name == "arch" else label(name),
             style=looks.choice,
             layout=looks.control,
         )
@@ -172,6 +179,15 @@ def _field(name: str, text: str, looks: Looks) -> Field:
         layout=looks.tall if tall else looks.control,
     )
     return Field(control, looks, about + (_ONE_PER_LINE if name in _BY_LINES else ""))
+
+
+def _options(name: str, text: str) -> list[tuple[str, str]]:
+    """Return what a field offers as words and values; nothing where it takes any text."""
+    if name == "arch":
+        return _architectures(text)
+    if TrainingParams.model_fields[name].annotation is bool:
+        return [("yes", "True"), ("no", "False")]
+    return [(word or "none", word) for word in CHOICES.get(name, ())]
 
 
 def _architectures(current: str) -> list[tuple[str, str]]:

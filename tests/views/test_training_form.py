@@ -34,6 +34,25 @@ OTHER = TrainingParams(
     save_every=50,
     sample_every=60,
     prompts=("a [trigger], smiling", "<b>bold</b>"),
+    quantize="uint4",
+    quantize_te="",
+    low_vram=True,
+    network="lokr",
+    lokr_factor=8,
+    optimizer="prodigyopt",
+    gradient_accumulation=2,
+    num_frames=9,
+    caption_dropout=0.1,
+    timestep_type="linear",
+    dtype="fp16",
+    ema=0.99,
+    max_saves=9,
+    sample_width=64,
+    sample_height=64,
+    sample_frames=9,
+    sample_steps=9,
+    guidance=1.5,
+    sample_seed=1,
     seed=7,
     gpu_ids="0,1",
     extra="train:\n  steps: 5\n",
@@ -43,7 +62,7 @@ OTHER = TrainingParams(
 def edit(form: TrainingForm, name: str, text: str) -> None:
     """Type `text` into a field as a front-end does, or choose it."""
     control = form._fields[name].control
-    if name == "arch":
+    if hasattr(control, "options"):
         send(control, index=[value for _, value in control.options].index(text))
     else:
         send(control, value=text)
