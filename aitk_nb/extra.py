@@ -9,7 +9,7 @@ from aitk_nb.default_job import default_process
 from aitk_nb.models import name_problem
 from aitk_nb.safe_yaml import parsed
 
-__all__ = ["ASIDE", "RESERVED", "parse_extra", "process_of"]
+__all__ = ["ASIDE", "RESERVED", "aside_of", "parse_extra", "process_of"]
 
 RESERVED = ("training_folder", "sqlite_db_path", "device")
 """Keys of the process that are the server's business."""
@@ -28,17 +28,51 @@ def parse_extra(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is no YAML, no mapping, or touches what belongs to the server.
     """
-    value = parsed(text)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ValueError("it must be a YAML mapping, such as 'train: {optimizer: prodigy}'")
+    value = _mapping(text)
+    _check_aside(value.pop(ASIDE, {}))
     if "config" in value:
         value = _portable(process_of(value))
     if "${" in str(value):
         raise ValueError("'${' would be replaced from the server's environment")
     _check_sections(value)
     return dict(value)
+
+
+def aside_of(text: str) -> dict[str, Any]:
+    """Return what a valid `extra` holds of a job file beside the settings of the process.
+
+    `around` is the file without its first process, `here` what holds on its machine only, and
+    `without` the paths that the file leaves out, with the values that are left out there.
+    """
+    aside: dict[str, Any] = _mapping(text).get(ASIDE, {})
+    return aside
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    value = parsed(text)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("it must be a YAML mapping, such as 'train: {optimizer: prodigy}'")
+    return value
+
+
+def _check_aside(aside: object) -> None:
+    """Refuse what `from_file` does not write."""
+    if not isinstance(aside, dict) or not aside.keys() <= {"around", "here", "without"}:
+        raise ValueError(f"{ASIDE!r} is a key for what a job file brings with it")
+    if "${" in str(aside):
+        raise ValueError("'${' would be replaced from the server's environment")
+    if not all(isinstance(part, dict) for part in aside.values()):
+        raise ValueError(f"all parts of {ASIDE!r} must be mappings")
+    around, folders = aside.get("around", {}), aside.get("here", {}).get("folders", [])
+    inner = around.get("config", {})
+    if not (isinstance(inner, dict) and isinstance(around.get("meta", {}), dict)):
+        raise ValueError(f"'config' and 'meta' in {ASIDE!r} must be mappings")
+    if not (isinstance(inner.get("process", []), list) and isinstance(folders, list)):
+        raise ValueError(f"'process' and 'folders' in {ASIDE!r} must be lists")
+    if not all(isinstance(folder, str) for folder in folders):
+        raise ValueError(f"'folders' in {ASIDE!r} must be texts")
 
 
 def process_of(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from aitk_nb import presets
 from aitk_nb.default_job import default_process
-from aitk_nb.extra import RESERVED, parse_extra
+from aitk_nb.extra import RESERVED, aside_of, parse_extra
 from aitk_nb.models import JobDraft
 
 if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams
 
 __all__ = [
+    "MISSING",
+    "OURS",
     "PATHS",
     "differences",
     "draft",
@@ -25,6 +27,7 @@ __all__ = [
     "fingerprint",
     "merge",
     "parse_extra",
+    "plain_numbers",
     "preset_fields",
     "value_at",
 ]
@@ -69,13 +72,33 @@ def draft(params: TrainingParams) -> JobDraft:
         _put(process, path, value)
     merge(process, _chosen(params))
     merge(process, parse_extra(params.extra))
-    config: dict[str, Any] = {
-        "job": "extension",
-        "config": {"name": params.name, "process": [process]},
-        "meta": {"name": "[name]", "version": "1.0"},
-    }
+    aside = aside_of(params.extra)
+    for path, value in aside.get("without", {}).items():
+        _leave_out(process, path, value)
+    config = _around(aside.get("around"), params.name, process)
     config["meta"][OURS] = {"fingerprint": fingerprint(config)}
     return JobDraft(name=params.name, gpu_ids=params.gpu_ids, config=config)
+
+
+def _around(around: Mapping[str, Any] | None, name: str, process: Any) -> dict[str, Any]:
+    """Return the whole job config; what a file has around its process is kept."""
+    if around is None:
+        around = {"job": "extension", "meta": {"name": "[name]", "version": "1.0"}}
+    inner = around.get("config", {})
+    return {
+        **copy.deepcopy(dict(around)),
+        "config": {**inner, "name": name, "process": [process, *inner.get("process", ())]},
+        "meta": dict(around.get("meta", {})),
+    }
+
+
+def _leave_out(process: dict[str, Any], path: str, value: object) -> None:
+    """Take out what a job file leaves out, unless it was changed since the file was read."""
+    above, _, key = path.rpartition(".")
+    place = value_at(process, above) if above else process
+    have = place.get(key, MISSING) if isinstance(place, dict) else MISSING
+    if have is not MISSING and plain_numbers(have) == plain_numbers(value):
+        del place[key]
 
 
 def _defaults(arch: str) -> Mapping[str, Any]:
@@ -249,14 +272,15 @@ def _comparable(config: Mapping[str, Any]) -> Any:
     except (KeyError, IndexError, TypeError, AttributeError):
         # A job made by somebody else may have any form; it is compared as it is.
         pass
-    return _plain_numbers(plain)
+    return plain_numbers(plain)
 
 
-def _plain_numbers(value: Any) -> Any:
+def plain_numbers(value: Any) -> Any:
+    """Return the value with whole floats as integers, as the server's JavaScript writes them."""
     if isinstance(value, dict):
-        return {str(key): _plain_numbers(item) for key, item in value.items()}
+        return {str(key): plain_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain_numbers(item) for item in value]
+        return [plain_numbers(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

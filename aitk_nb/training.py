@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -28,7 +29,10 @@ from aitk_nb.extra import parse_extra
 from aitk_nb.job_config import preset_fields
 from aitk_nb.models import name_problem
 
-__all__ = ["TrainingParams"]
+__all__ = ["TrainingParams", "diff"]
+
+if TYPE_CHECKING:
+    from aitk_nb.job import Job
 
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""
@@ -44,6 +48,12 @@ def _numbers(value: object) -> object:
     if isinstance(value, str):
         return [part for part in re.split(r"[\s,]+", value) if part]
     return _listed(value)
+
+
+def diff(a: TrainingParams, b: TrainingParams) -> dict[str, tuple[Any, Any]]:
+    """Return the fields in which two parameters differ, with both values."""
+    pairs = {name: (getattr(a, name), getattr(b, name)) for name in TrainingParams.model_fields}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _quantised(value: object) -> object:
@@ -217,6 +227,44 @@ class TrainingParams(BaseModel):
         """
         found = {name: names[name] for name in cls.model_fields if name in names}
         return cls.model_validate(found | fields)
+
+    @classmethod
+    def from_file(cls, path: str | Path, **fields: object) -> TrainingParams:
+        """Return the parameters of a job file of AI Toolkit, YAML or JSON, with `fields` over them.
+
+        What has no field of its own is kept in `extra`, so that `to_file` writes the same again.
+        The last part of a dataset's folder is the dataset's name on the server.
+
+        Raises:
+            BadInput: it cannot be read, or is no training.
+        """
+        from aitk_nb import job_files
+
+        return job_files.from_config(job_files.read(path), **fields)
+
+    @classmethod
+    def from_job(cls, job: Job, **fields: object) -> TrainingParams:
+        """Return the parameters of a job on the server, with `fields` over them.
+
+        Give it another `name` to train a variant of it.
+
+        Raises:
+            InvalidParams: its config is none that the parameters can carry.
+        """
+        from aitk_nb import job_files
+
+        gpu_ids = {"gpu_ids": job.state.gpu_ids} if job.state.gpu_ids else {}
+        return job_files.from_config(job.state.config, **{**gpu_ids, **fields})
+
+    def to_file(self, path: str | Path) -> Path:
+        """Write a job file of AI Toolkit: JSON if it is called `.json`, else YAML.
+
+        Raises:
+            BadInput: it cannot be written.
+        """
+        from aitk_nb import job_files
+
+        return job_files.write(self, path)
 
     def _repr_html_(self) -> str:
         values = [(name, _shown(getattr(self, name))) for name in type(self).model_fields]
