@@ -90,9 +90,10 @@ def _count(value: object, seen: dict[int, int]) -> int:
 def dumped(value: Any) -> str:
     """Return a YAML text that `parsed` reads as `value`."""
     readable = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**16)
-    try:
-        readable.encode()
-    except UnicodeEncodeError:
-        # Half a surrogate pair, which JSON may have; no file can.
+    if _UNWRITABLE.search(readable):
         return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=2**16)
     return readable
+
+
+# Rare line breaks, which YAML folds, and halves of surrogate pairs, which no file can hold.
+_UNWRITABLE = re.compile("[\x85\u2028\u2029\ufeff\ud800-\udfff]")
