@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from aitk_nb.training import TrainingParams
 from tests.cli.command import Ran, run
 
 STEPS = 60
@@ -123,3 +124,22 @@ def test_without_json_people_read_it(path: dict[str, Ran], url: str) -> None:
     assert "rank     4" in shown
     assert "all finite" in shown
     assert max(map(len, shown.splitlines())) <= 80 + len(lora)
+
+
+def test_a_job_file_starts_the_same_job(path: dict[str, Ran], url: str, tmp_path: Path) -> None:
+    """Its options attach to it from a file as well, and an option goes before the file."""
+    trained = TrainingParams(
+        name="path",
+        dataset=path["upload"].json["name"],
+        steps=STEPS,
+        learning_rate=1e-3,
+        rank=4,
+        resolution=64,
+        seed=7,
+    )
+    file = trained.to_file(tmp_path / "job é.yaml")
+    train = ("train", "--params", file, "--url", url, "--json")
+
+    assert path["train"].json == run(*train).json
+    other = run(*train, "--steps", "61", code=1)
+    assert "train.steps is 60, not 61" in other.err
