@@ -11,13 +11,14 @@ from typing import Any
 
 from aitk_nb import presets
 from aitk_nb._files import replacing
+from aitk_nb.default_job import default_process
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.extra import ASIDE, RESERVED, aside_of, process_of
 from aitk_nb.job_config import MISSING, OURS, draft, fields_of, plain_numbers, value_at
 from aitk_nb.safe_yaml import dumped, parsed
 from aitk_nb.training import TrainingParams
 
-__all__ = ["file_config", "from_config", "read", "write"]
+__all__ = ["file_config", "from_config", "portable", "read", "write"]
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -86,6 +87,9 @@ def from_config(config: Mapping[str, Any], **fields: object) -> TrainingParams:
     process = copy.deepcopy(process_of(plain))
     here = _take_folders(process)
     params = _accepted(_fields(plain, process, here))
+    if plain_numbers(file_config(params)) == plain_numbers(plain):
+        # The fields say all of it.
+        return TrainingParams.model_validate({**params.model_dump(), **fields})
     setting, without = _difference(process_of(draft(params).config), process, "")
     # The server sets these; in a file they are as the file had them.
     without = {path: value for path, value in without.items() if path not in RESERVED}
@@ -95,6 +99,20 @@ def from_config(config: Mapping[str, Any], **fields: object) -> TrainingParams:
     if plain_numbers(file_config(made)) != plain_numbers(plain):
         raise InvalidParams({"extra": "the file has keys that cannot be carried in it"})
     return TrainingParams.model_validate({**made.model_dump(), **fields}) if fields else made
+
+
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job's config without what holds on its server only: folders, database, device.
+
+    Raises:
+        InvalidParams: it is no job config.
+    """
+    plain = _plain(config)
+    process = process_of(plain)
+    _take_folders(process)
+    usual = default_process()
+    process.update({key: usual[key] for key in RESERVED if key in usual})
+    return plain
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

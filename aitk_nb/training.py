@@ -254,7 +254,7 @@ class TrainingParams(BaseModel):
         from aitk_nb import job_files
 
         gpu_ids = {"gpu_ids": job.state.gpu_ids} if job.state.gpu_ids else {}
-        return job_files.from_config(job.state.config, **{**gpu_ids, **fields})
+        return job_files.from_config(job_files.portable(job.state.config), **{**gpu_ids, **fields})
 
     def to_file(self, path: str | Path) -> Path:
         """Write a job file of AI Toolkit: JSON if it is called `.json`, else YAML.

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 from aitk_nb import job_files, presets
 from aitk_nb.errors import BadInput, InvalidParams
+from aitk_nb.job import Job
 from aitk_nb.job_config import draft, fingerprint
+from aitk_nb.models import JobState, JobStatus
 from aitk_nb.safe_yaml import dumped, parsed
 from aitk_nb.training import TrainingParams, diff
-from tests.domain.test_job_config import CHANGES
+from tests.domain.test_job_config import CHANGES, on_server
+from tests.scripted import ScriptedBackend
 
 EXAMPLES = sorted(Path(os.environ.get("AITK_EXAMPLES") or os.devnull).glob("*.y*ml"))
 """AI Toolkit's own `config/examples`, where a variable says they are; they are not ours to keep."""
@@ -115,13 +118,26 @@ def test_another_dataset_has_no_folder_of_the_file(file: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("arch", presets.load())
 def test_our_own_configs_come_back_as_they_were(arch: str) -> None:
-    """Every architecture's, with nothing in `extra` but the note of the file."""
+    """Every architecture's, with nothing in `extra`."""
     ours = params(arch=arch, prompts=["one", "two"])
-    back = job_files.from_config(draft(ours).config)
+    assert ours == job_files.from_config(draft(ours).config)
 
-    assert {"extra"} >= diff(ours, back).keys()
-    assert fingerprint(draft(ours).config) == fingerprint(draft(back).config)
-    assert {"aitk_nb"} == parsed(back.extra).keys()
+
+def test_a_job_can_be_cloned() -> None:
+    """Of its server's folders nothing is left, and what was typed into `extra` is kept."""
+    ours = params(steps=9, gpu_ids="1", extra="train: {new: 1}\ndatasets: [{num_repeats: 3}]")
+    posted = on_server(draft(ours).config)
+    state = JobState(name="cat", status=JobStatus.COMPLETED, gpu_ids="1", config=posted)
+    job = Job(ScriptedBackend(), state)
+
+    back = TrainingParams.from_job(job, name="cat_2")
+    assert ("cat_2", 9, "1") == (back.name, back.steps, back.gpu_ids)
+    assert "/srv" not in back.extra
+    same = back.model_copy(update={"name": "cat"})
+    assert fingerprint(draft(ours).config) == fingerprint(draft(same).config)
+    plain = params(steps=9)
+    state = JobState(name="cat", status=JobStatus.COMPLETED, config=on_server(draft(plain).config))
+    assert plain == TrainingParams.from_job(Job(ScriptedBackend(), state))
 
 
 @pytest.mark.parametrize("field", sorted(CHANGES.keys() - {"extra"}))
