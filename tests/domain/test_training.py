@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitk_nb import presets
@@ -411,3 +411,25 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
         problems = ["extra"]
         assert draft(value).config
     assert ["extra"] == problems
+
+
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.binary(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.dictionaries(st.sampled_from([*TrainingParams.model_fields, "stpes"]), _anything, max_size=6)
+)
+def test_any_values_are_parameters_or_an_error(fields: dict[str, Any]) -> None:
+    """Never another exception, and what is accepted has a job config."""
+    try:
+        value = params(**fields)
+    except InvalidParams as error:
+        told = [*error.problems]
+    else:
+        told = [draft(value).name]
+    assert told
