@@ -16,6 +16,7 @@ __all__ = [
     "Html",
     "Kind",
     "badge",
+    "code",
     "definition",
     "escape",
     "join",
@@ -75,6 +76,12 @@ def strong(text: object) -> Html:
 def note(text: object) -> Html:
     """Return `text` as a quiet line of its own."""
     return Html(f'<div style="{_QUIET}">{escape(text)}</div>')
+
+
+def code(text: object) -> Html:
+    """Return `text` as it is, line by line, in a box that scrolls."""
+    style = "overflow:auto;max-height:24em;margin:.3em 0;line-height:1.4"
+    return Html(f'<pre tabindex="0" style="{style}">{escape(text)}</pre>')
 
 
 def message(text: object, kind: Kind = "info") -> Html:

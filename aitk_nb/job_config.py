@@ -9,116 +9,97 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from aitk_nb import presets
-from aitk_nb.models import JobDraft, name_problem
+from aitk_nb.default_job import default_process
+from aitk_nb.extra import RESERVED, aside_of, parse_extra
+from aitk_nb.models import JobDraft
 
 if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams
 
-__all__ = ["differences", "draft", "fingerprint", "merge", "parse_extra", "varying"]
+__all__ = [
+    "MISSING",
+    "OURS",
+    "PATHS",
+    "differences",
+    "draft",
+    "fields_of",
+    "fingerprint",
+    "merge",
+    "parse_extra",
+    "plain_numbers",
+    "preset_fields",
+    "value_at",
+    "varying",
+]
 
 OURS = "aitk_nb"
 """Key below `meta` under which the fingerprint lies."""
 
-RESERVED = ("training_folder", "sqlite_db_path", "device")
-"""Keys of the process that are the server's business."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads `1e-4` as a number, as YAML 1.2 does; YAML 1.1 makes a text of it."""
-
-
-# A date would come out as an object that no JSON can hold.
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+PATHS: Mapping[str, str] = {
+    "steps": "train.steps",
+    "learning_rate": "train.lr",
+    "optimizer": "train.optimizer",
+    "batch_size": "train.batch_size",
+    "gradient_accumulation": "train.gradient_accumulation",
+    "timestep_type": "train.timestep_type",
+    "dtype": "train.dtype",
+    "network": "network.type",
+    "rank": "network.linear",
+    "lokr_factor": "network.lokr_factor",
+    "low_vram": "model.low_vram",
+    "save_every": "save.save_every",
+    "max_saves": "save.max_step_saves_to_keep",
+    "sample_every": "sample.sample_every",
+    "sample_width": "sample.width",
+    "sample_height": "sample.height",
+    "sample_steps": "sample.sample_steps",
+    "sample_frames": "sample.num_frames",
+    "guidance": "sample.guidance_scale",
+    "resolution": "datasets[x].resolution",
+    "caption_dropout": "datasets[x].caption_dropout_rate",
+    "num_frames": "datasets[x].num_frames",
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+"""Where each field stands in the process that stands there as it is."""
 
-
-def parse_extra(text: str) -> dict[str, Any]:
-    """Return the process settings that `extra` means.
-
-    `extra` may be the inside of the process (`train: {optimizer: prodigy}`) or a job config as
-    AI Toolkit's own files have it (`config: {process: [...]}`).
-
-    Raises:
-        ValueError: it is no YAML, no mapping, or touches what belongs to the server.
-    """
-    try:
-        value: Any = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError as exc:
-        raise ValueError(f"it is no YAML: {' '.join(str(exc).split())}") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ValueError("it must be a YAML mapping, such as 'train: {optimizer: prodigy}'")
-    if "config" in value:
-        value = _process_of(value)
-    if "${" in _as_json(value):
-        raise ValueError("'${' would be replaced from the server's environment")
-    _check_sections(value)
-    return dict(value)
-
-
-def _as_json(value: object) -> str:
-    try:
-        return json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        raise ValueError(
-            "it holds something that JSON cannot: NaN, infinity, bytes, a set, or a loop"
-        ) from None
-
-
-def _check_sections(value: Mapping[str, Any]) -> None:
-    """Refuse what cannot be merged, or is not the client's to say."""
-    for key in RESERVED:
-        if key in value:
-            raise ValueError(f"{key!r} is set by the server")
-    for key, default in _default_process().items():
-        if isinstance(default, dict) and not isinstance(value.get(key), dict | None):
-            raise ValueError(f"{key!r} must be a mapping")
-    datasets = value.get("datasets", [{}])
-    if not _mappings(datasets):
-        raise ValueError("'datasets' must be a list of mappings")
-    for dataset in datasets:
-        name = dataset.get("folder_path", "x")
-        if not isinstance(name, str) or name_problem(name):
-            raise ValueError(f"folder_path must be the name of a dataset, which {name!r} is not")
-
-
-def _process_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        process = config["config"]["process"][0]
-    except (KeyError, IndexError, TypeError):
-        process = None
-    if not isinstance(process, dict):
-        raise ValueError("a whole job config needs 'config: {process: [{…}]}'")
-    return process
+MISSING: Any = object()
+"""What `value_at` returns where there is nothing."""
 
 
 def draft(params: TrainingParams) -> JobDraft:
     """Return the job that `params` mean, without the server's paths."""
-    process = _default_process()
+    process = default_process()
     for path, value in _defaults(params.arch).items():
         _put(process, path, value)
     merge(process, _chosen(params))
     merge(process, parse_extra(params.extra))
-    config: dict[str, Any] = {
-        "job": "extension",
-        "config": {"name": params.name, "process": [process]},
-        "meta": {"name": "[name]", "version": "1.0"},
-    }
+    aside = aside_of(params.extra)
+    for path, value in aside.get("without", {}).items():
+        _leave_out(process, path, value)
+    config = _around(aside.get("around"), params.name, process)
     config["meta"][OURS] = {"fingerprint": fingerprint(config)}
     return JobDraft(name=params.name, gpu_ids=params.gpu_ids, config=config)
+
+
+def _around(around: Mapping[str, Any] | None, name: str, process: Any) -> dict[str, Any]:
+    """Return the whole job config; what a file has around its process is kept."""
+    if around is None:
+        around = {"job": "extension", "meta": {"name": "[name]", "version": "1.0"}}
+    inner = around.get("config", {})
+    return {
+        **copy.deepcopy(dict(around)),
+        "config": {**inner, "name": name, "process": [process, *inner.get("process", ())]},
+        "meta": dict(around.get("meta", {})),
+    }
+
+
+def _leave_out(process: dict[str, Any], path: str, value: object) -> None:
+    """Take out what a job file leaves out, unless it was changed since the file was read."""
+    above, _, key = path.rpartition(".")
+    place = value_at(process, above) if above else process
+    have = place.get(key, MISSING) if isinstance(place, dict) else MISSING
+    if have is not MISSING and plain_numbers(have) == plain_numbers(value):
+        del place[key]
 
 
 def _defaults(arch: str) -> Mapping[str, Any]:
@@ -126,142 +107,83 @@ def _defaults(arch: str) -> Mapping[str, Any]:
     return preset.defaults if preset else {}
 
 
-def _default_process() -> dict[str, Any]:
-    """Return what the web UI's form for a new job starts from (0.12.26)."""
-    return {
-        "type": "diffusion_trainer",
-        "sqlite_db_path": "./aitk_db.db",
-        "device": "cuda",
-        "trigger_word": None,
-        "performance_log_every": 10,
-        "network": {
-            "type": "lora",
-            "linear": 32,
-            "linear_alpha": 32,
-            "conv": 16,
-            "conv_alpha": 16,
-            "lokr_full_rank": True,
-            "lokr_factor": -1,
-            "network_kwargs": {"ignore_if_contains": []},
-        },
-        "save": {
-            "dtype": "bf16",
-            "save_every": 250,
-            "max_step_saves_to_keep": 4,
-            "save_format": "diffusers",
-            "push_to_hub": False,
-        },
-        "datasets": [_default_dataset()],
-        "train": _default_train(),
-        # Without the UI logger there is no loss database, and so no loss at all.
-        "logging": {"log_every": 1, "use_ui_logger": True},
-        "model": {
-            "name_or_path": "",
-            "quantize": True,
-            "qtype": "qfloat8",
-            "quantize_te": True,
-            "qtype_te": "qfloat8",
-            "arch": "",
-            "low_vram": False,
-            "model_kwargs": {},
-            "compile": False,
-        },
-        "sample": {
-            "sampler": "flowmatch",
-            "sample_every": 250,
-            "sample_start_step": 0,
-            "width": 1024,
-            "height": 1024,
-            "samples": [],
-            "neg": "",
-            "seed": 42,
-            "walk_seed": True,
-            "guidance_scale": 4,
-            "sample_steps": 30,
-            "num_frames": 1,
-            "fps": 1,
-        },
-    }
+def preset_fields(arch: str) -> dict[str, Any]:
+    """Return what the preset of an architecture sets of the training parameters' fields."""
+    process: dict[str, Any] = {"datasets": [{}]}
+    for path, value in _defaults(arch).items():
+        _put(process, path, value)
+    found = fields_of(process)
+    # An empty base model is the preset's own one, which a newer preset may change.
+    return {name: value for name, value in found.items() if name != "base_model"}
 
 
-def _default_dataset() -> dict[str, Any]:
-    return {
-        "folder_path": "",
-        "mask_path": None,
-        "mask_min_value": 0.1,
-        "default_caption": "",
-        "caption_ext": "txt",
-        "caption_dropout_rate": 0.05,
-        "cache_latents_to_disk": False,
-        "is_reg": False,
-        "network_weight": 1,
-        "resolution": [512, 768, 1024],
-        "controls": [],
-        "shrink_video_to_frames": True,
-        "num_frames": 1,
-        "flip_x": False,
-        "flip_y": False,
-        "num_repeats": 1,
-    }
+def fields_of(process: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a process has for the training parameters' fields, unchecked."""
+    found = {name: value_at(process, path) for name, path in PATHS.items()}
+    for field, key, kind in (
+        ("quantize", "model.quantize", "model.qtype"),
+        ("quantize_te", "model.quantize_te", "model.qtype_te"),
+    ):
+        on, word = value_at(process, key), value_at(process, kind)
+        if on is not MISSING:
+            found[field] = "" if not on else "qfloat8" if word is MISSING else word
+    if (ema := value_at(process, "train.ema_config.use_ema")) is not MISSING:
+        decay = value_at(process, "train.ema_config.ema_decay")
+        found["ema"] = 0.0 if not ema else 0.99 if decay is MISSING else decay
+    alpha, rank = value_at(process, "network.linear_alpha"), found["rank"]
+    found["alpha"] = 0 if alpha == rank else alpha
+    found["base_model"] = value_at(process, "model.name_or_path")
+    return {name: value for name, value in found.items() if value is not MISSING}
 
 
-def _default_train() -> dict[str, Any]:
-    return {
-        "batch_size": 1,
-        "bypass_guidance_embedding": True,
-        "steps": 3000,
-        "gradient_accumulation": 1,
-        "train_unet": True,
-        "train_text_encoder": False,
-        "gradient_checkpointing": True,
-        "noise_scheduler": "flowmatch",
-        "optimizer": "adamw8bit",
-        "timestep_type": "sigmoid",
-        "content_or_style": "balanced",
-        "optimizer_params": {"weight_decay": 0.0001},
-        "unload_text_encoder": False,
-        "cache_text_embeddings": False,
-        "lr": 0.0001,
-        "ema_config": {"use_ema": False, "ema_decay": 0.99},
-        "skip_first_sample": False,
-        "force_first_sample": False,
-        "disable_sampling": False,
-        "dtype": "bf16",
-        "diff_output_preservation": False,
-        "diff_output_preservation_multiplier": 1,
-        "diff_output_preservation_class": "person",
-        "switch_boundary_every": 1,
-        "loss_type": "mse",
-    }
+def value_at(process: Any, path: str) -> Any:
+    """Return what stands at a path, such as `datasets[x].fps`, or `MISSING`."""
+    for part in path.replace("[x]", ".0").split("."):
+        try:
+            process = process[int(part) if part.isdigit() else part]
+        except (KeyError, IndexError, TypeError):
+            return MISSING
+    return process
 
 
 def _chosen(params: TrainingParams) -> dict[str, Any]:
     """Return what the parameters say, at its place in the process."""
-    model: dict[str, Any] = {"arch": params.arch}
-    if params.base_model:
-        model["name_or_path"] = params.base_model
+    chosen: dict[str, Any] = {"datasets": [{}]}
+    for name, path in PATHS.items():
+        value = getattr(params, name)
+        _put(chosen, path, list(value) if isinstance(value, tuple) else value)
+    (dataset,) = chosen["datasets"]
     names = (params.dataset, *params.extra_datasets)
-    return {
+    special: dict[str, Any] = {
         "trigger_word": params.trigger_word or None,
         "training_seed": params.seed,
-        "network": {"linear": params.rank, "linear_alpha": params.scale},
-        "save": {"save_every": params.save_every},
-        "datasets": [
-            {"folder_path": name, "resolution": list(params.resolution)} for name in names
-        ],
+        "network": {"linear_alpha": params.scale},
+        "datasets": [{**copy.deepcopy(dataset), "folder_path": name} for name in names],
         "train": {
-            "batch_size": params.batch_size,
-            "steps": params.steps,
-            "lr": params.learning_rate,
             "disable_sampling": not params.prompts,
+            "ema_config": _ema(params.ema),
         },
-        "model": model,
+        "model": {
+            "arch": params.arch,
+            **({"name_or_path": params.base_model} if params.base_model else {}),
+            **_quantised(params.quantize, "quantize", "qtype"),
+            **_quantised(params.quantize_te, "quantize_te", "qtype_te"),
+        },
         "sample": {
-            "sample_every": params.sample_every,
             "samples": [{"prompt": prompt} for prompt in params.prompts],
-            "seed": params.seed,
+            "seed": params.seed if params.sample_seed < 0 else params.sample_seed,
         },
     }
+    merge(chosen, special)
+    return chosen
+
+
+def _quantised(word: str, key: str, kind: str) -> dict[str, Any]:
+    return {key: True, kind: word} if word else {key: False}
+
+
+def _ema(decay: float) -> dict[str, Any]:
+    return {"use_ema": True, "ema_decay": decay} if decay else {"use_ema": False}
 
 
 def _put(process: dict[str, Any], path: str, value: object) -> None:
@@ -269,7 +191,12 @@ def _put(process: dict[str, Any], path: str, value: object) -> None:
     *parents, leaf = path.replace("[x]", ".0").split(".")
     place: Any = process
     for part in parents:
-        place = place[int(part)] if part.isdigit() else place.setdefault(part, {})
+        if part.isdigit():
+            place = place[int(part)]
+            continue
+        if not isinstance(place.get(part), dict | list):
+            place[part] = {}
+        place = place[part]
     place[leaf] = copy.deepcopy(value)
 
 
@@ -357,14 +284,15 @@ def _comparable(config: Mapping[str, Any]) -> Any:
     except (KeyError, IndexError, TypeError, AttributeError):
         # A job made by somebody else may have any form; it is compared as it is.
         pass
-    return _plain_numbers(plain)
+    return plain_numbers(plain)
 
 
-def _plain_numbers(value: Any) -> Any:
+def plain_numbers(value: Any) -> Any:
+    """Return the value with whole floats as integers, as the server's JavaScript writes them."""
     if isinstance(value, dict):
-        return {str(key): _plain_numbers(item) for key, item in value.items()}
+        return {str(key): plain_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain_numbers(item) for item in value]
+        return [plain_numbers(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

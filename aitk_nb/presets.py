@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from aitk_nb.errors import BadInput
+from aitk_nb.safe_yaml import parsed
 
 __all__ = ["Preset", "load"]
 
@@ -32,13 +37,79 @@ class Preset:
     """True when it trains on moving pictures."""
 
 
+def load(environ: Mapping[str, str] = os.environ) -> Mapping[str, Preset]:
+    """Return the presets by architecture: ours, and those of the file that AITK_PRESETS names.
+
+    That file looks like ours: an entry of a new name is one more architecture, and an entry of a
+    known name changes what it names and keeps the rest.
+
+    Raises:
+        BadInput: the file cannot be read, or is none of presets.
+    """
+    own = environ.get("AITK_PRESETS", "")
+    if not own:
+        return _ours()
+    path = Path(own).expanduser()
+    try:
+        return _with_own(path, path.stat().st_mtime_ns)
+    except OSError as exc:
+        raise BadInput(f"AITK_PRESETS names {own}, which cannot be read: {exc.strerror}.") from exc
+
+
 @cache
-def load() -> Mapping[str, Preset]:
-    """Return the presets by architecture."""
+def _ours() -> Mapping[str, Preset]:
     text = files("aitk_nb").joinpath("presets.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     entries = yaml.load(text, Loader=loader)  # noqa: S506  (a safe loader, the fast one if there)
-    return {
-        arch: Preset(arch=arch, **(entry | {"needs": tuple(entry.get("needs", ()))}))
-        for arch, entry in entries.items()
-    }
+    return {arch: _preset(arch, entry) for arch, entry in entries.items()}
+
+
+@lru_cache(maxsize=4)
+def _with_own(path: Path, _changed: int) -> Mapping[str, Preset]:
+    try:
+        entries = parsed(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise BadInput(f"{path} holds no presets: {exc}.") from None
+    if not isinstance(entries, dict):
+        raise BadInput(f"{path} holds no presets: it must be a mapping by architecture.")
+    found = dict(_ours())
+    for arch, entry in entries.items():
+        found[arch] = _preset(arch, _over(found.get(arch), entry, f"{path}: {arch}"))
+    return found
+
+
+def _preset(arch: str, entry: Mapping[str, Any]) -> Preset:
+    return Preset(arch=arch, **{**entry, "needs": tuple(entry.get("needs", ()))})
+
+
+_KINDS: Mapping[str, type] = {
+    "label": str,
+    "group": str,
+    "defaults": dict,
+    "needs": list,
+    "gate_url": str,
+    "video": bool,
+}
+
+
+def _over(have: Preset | None, entry: object, where: str) -> dict[str, Any]:
+    """Return the entry of a preset over the one that is there, checked."""
+    if not isinstance(entry, dict):
+        raise BadInput(f"{where} must be a mapping with {', '.join(_KINDS)}.")
+    for key, value in entry.items():
+        if key not in _KINDS:
+            raise BadInput(f"{where} has {key!r}; known are {', '.join(_KINDS)}.")
+        if not isinstance(value, _KINDS[key]):
+            raise BadInput(f"{where}: {key} must be a {_KINDS[key].__name__}.")
+    defaults = entry.get("defaults", {})
+    for path in defaults:
+        section, _, leaf = path.partition(".")
+        if section not in _SECTIONS or not all(leaf.split(".")):
+            raise BadInput(f"{where}: {path!r} is no path such as train.lr or datasets[x].fps.")
+    if have is None:
+        return {"label": where.rpartition(": ")[2], "group": "own", **entry, "defaults": defaults}
+    known = {key: getattr(have, key) for key in _KINDS}
+    return {**known, **entry, "defaults": {**have.defaults, **defaults}}
+
+
+_SECTIONS = ("datasets[x]", "logging", "model", "network", "sample", "save", "train")

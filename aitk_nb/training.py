@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -14,17 +15,24 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from aitk_nb import _html, presets
+from aitk_nb.advice import advice
+from aitk_nb.choices import CHOICES, choice_problem
 from aitk_nb.errors import InvalidParams
-from aitk_nb.job_config import parse_extra
+from aitk_nb.extra import parse_extra
+from aitk_nb.job_config import preset_fields
 from aitk_nb.models import name_problem
 
-__all__ = ["TrainingParams"]
+__all__ = ["TrainingParams", "diff"]
+
+if TYPE_CHECKING:
+    from aitk_nb.job import Job
 
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""
@@ -42,8 +50,24 @@ def _numbers(value: object) -> object:
     return _listed(value)
 
 
+def diff(a: TrainingParams, b: TrainingParams) -> dict[str, tuple[Any, Any]]:
+    """Return the fields in which two parameters differ, with both values."""
+    pairs = {name: (getattr(a, name), getattr(b, name)) for name in TrainingParams.model_fields}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _quantised(value: object) -> object:
+    """Take yes and no where a kind of quantisation is meant."""
+    if value is True or value is False:
+        return "qfloat8" if value else ""
+    return value
+
+
 class TrainingParams(BaseModel):
     """The parameters of one training; the same names in notebooks and on the command line.
+
+    A field that is not given has the value that AI Toolkit's web UI sets for the architecture, and
+    where it sets none, that of its form for a new job.
 
     Raises:
         InvalidParams: with one entry for each field that cannot be used.
@@ -59,19 +83,52 @@ class TrainingParams(BaseModel):
     )
     arch: str = Field(DEFAULT_ARCH, description="Architecture, as AI Toolkit calls it")
     base_model: str = Field("", description="Base model; empty means the architecture's own")
-    steps: int = Field(3000, ge=1, le=10_000_000, description="Optimiser steps")
-    learning_rate: float = Field(1e-4, gt=0, lt=10, description="Peak learning rate")
-    batch_size: int = Field(1, ge=1, le=1024, description="Images in one step")
+    quantize: Annotated[str, BeforeValidator(_quantised)] = Field(
+        "qfloat8", description="Quantisation of the base model; empty means none"
+    )
+    quantize_te: Annotated[str, BeforeValidator(_quantised)] = Field(
+        "qfloat8", description="Quantisation of the text encoder; empty means none"
+    )
+    low_vram: bool = Field(False, description="Keep on the GPU only what is in use")
+    network: str = Field("lora", description="Kind of network: lora or lokr")
     rank: int = Field(32, ge=1, le=4096, description="Rank of the LoRA")
     alpha: int = Field(0, ge=0, le=4096, description="Scale of the LoRA; 0 means equal to rank")
+    lokr_factor: int = Field(
+        -1, ge=-1, le=4096, description="Factor of a LoKr; -1 means chosen by the trainer"
+    )
+    steps: int = Field(3000, ge=1, le=10_000_000, description="Optimiser steps")
+    learning_rate: float = Field(1e-4, gt=0, lt=10, description="Peak learning rate")
+    optimizer: str = Field("adamw8bit", description="Optimiser, as AI Toolkit calls it")
+    batch_size: int = Field(1, ge=1, le=1024, description="Images in one step")
+    gradient_accumulation: int = Field(
+        1, ge=1, le=1024, description="Batches that are added up before the weights change"
+    )
     resolution: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field(
         (512, 768, 1024), description="Edge lengths in pixels to train at"
     )
+    num_frames: int = Field(1, ge=1, le=10_000, description="Frames taken of each video")
     trigger_word: str = Field("", description="Word that calls the LoRA; replaces [trigger]")
+    caption_dropout: float = Field(
+        0.05, ge=0, le=1, description="Share of the steps that see no caption"
+    )
+    timestep_type: str = Field("sigmoid", description="How noise levels are drawn")
+    dtype: str = Field("bf16", description="Number format of the training")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the moving average of the weights; 0 means none"
+    )
     save_every: int = Field(250, ge=1, description="Steps between checkpoints")
+    max_saves: int = Field(4, ge=1, le=100_000, description="Checkpoints kept; older are deleted")
     sample_every: int = Field(250, ge=1, description="Steps between samples")
     prompts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         (), description="Prompts for samples; none means no samples"
+    )
+    sample_width: int = Field(1024, ge=16, le=8192, description="Width of samples in pixels")
+    sample_height: int = Field(1024, ge=16, le=8192, description="Height of samples in pixels")
+    sample_frames: int = Field(1, ge=1, le=10_000, description="Frames of samples")
+    sample_steps: int = Field(30, ge=1, le=1000, description="Denoising steps of samples")
+    guidance: float = Field(4.0, ge=0, le=100, description="Guidance scale of samples")
+    sample_seed: int = Field(
+        -1, ge=-1, le=2**32 - 1, description="Seed of samples; -1 means that of the training"
     )
     seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of training and samples")
     gpu_ids: str = Field("0", description="GPUs of the server, such as 0 or 0,1 or mps")
@@ -84,6 +141,8 @@ class TrainingParams(BaseModel):
     ) -> TrainingParams:
         problems: dict[str, str] = {}
         params: TrainingParams | None = None
+        if isinstance(data, Mapping):
+            data = {**_own(data.get("arch", DEFAULT_ARCH)), **data}
         try:
             params = handler(data)
         except ValidationError as exc:
@@ -121,6 +180,20 @@ class TrainingParams(BaseModel):
                 raise ValueError(f"{edge} is not between 16 and 8192")
         return value
 
+    @field_validator(*CHOICES)
+    @classmethod
+    def _offered(cls, value: str, info: ValidationInfo) -> str:
+        if why := choice_problem(str(info.field_name), value):
+            raise ValueError(why)
+        return value
+
+    @field_validator("lokr_factor")
+    @classmethod
+    def _factor(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("0 is neither -1 nor at least 1")
+        return value
+
     @field_validator("gpu_ids")
     @classmethod
     def _gpus(cls, value: str) -> str:
@@ -155,14 +228,62 @@ class TrainingParams(BaseModel):
         found = {name: names[name] for name in cls.model_fields if name in names}
         return cls.model_validate(found | fields)
 
+    @classmethod
+    def from_file(cls, path: str | Path, **fields: object) -> TrainingParams:
+        """Return the parameters of a job file of AI Toolkit, YAML or JSON, with `fields` over them.
+
+        What has no field of its own is kept in `extra`, so that `to_file` writes the same again.
+        The last part of a dataset's folder is the dataset's name on the server.
+
+        Raises:
+            BadInput: it cannot be read, or is no training.
+        """
+        from aitk_nb import job_files
+
+        return job_files.from_config(job_files.read(path), **fields)
+
+    @classmethod
+    def from_job(cls, job: Job, **fields: object) -> TrainingParams:
+        """Return the parameters of a job on the server, with `fields` over them.
+
+        Give it another `name` to train a variant of it.
+
+        Raises:
+            InvalidParams: its config is none that the parameters can carry.
+        """
+        from aitk_nb import job_files
+
+        gpu_ids = {"gpu_ids": job.state.gpu_ids} if job.state.gpu_ids else {}
+        return job_files.from_config(job_files.portable(job.state.config), **{**gpu_ids, **fields})
+
+    def to_file(self, path: str | Path) -> Path:
+        """Write a job file of AI Toolkit: JSON if it is called `.json`, else YAML.
+
+        Raises:
+            BadInput: it cannot be written.
+        """
+        from aitk_nb import job_files
+
+        return job_files.write(self, path)
+
     def _repr_html_(self) -> str:
         values = [(name, _shown(getattr(self, name))) for name in type(self).model_fields]
         return _html.definition(values, caption="Training parameters")
 
     @property
+    def advice(self) -> Mapping[str, str]:
+        """Remarks by field on what is allowed and seldom meant, such as an alpha above the rank."""
+        return advice(self)
+
+    @property
     def scale(self) -> int:
         """The alpha that is meant: `alpha`, or the rank where that is 0."""
         return self.alpha or self.rank
+
+
+def _own(arch: object) -> dict[str, Any]:
+    """Return the fields that an architecture's preset sets."""
+    return preset_fields(arch) if isinstance(arch, str) else {}
 
 
 def _shown(value: object) -> str:

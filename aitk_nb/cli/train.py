@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import Parameter
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -20,6 +21,7 @@ from aitk_nb.cli.common import (
 )
 from aitk_nb.cli.states import fail_unless_completed, follow
 from aitk_nb.client import AIToolkitClient
+from aitk_nb.errors import BadInput
 from aitk_nb.training import TrainingParams
 
 __all__ = ["train"]
@@ -33,10 +35,35 @@ def _with_fields(function: Callable[..., None]) -> Callable[..., None]:
     def run(**kwargs: Any) -> None:
         given = {name: kwargs.pop(name) for name in TrainingParams.model_fields}
         chosen = {name: value for name, value in given.items() if value is not None}
-        function(params=TrainingParams(**chosen), **kwargs)
+        file: Path | None = kwargs.pop(FILE.name)
+        function(params=_params(file, chosen), **kwargs)
 
-    set_signature(run, [*fields, *own], function)
+    set_signature(run, [*fields, FILE, *own], function)
     return run
+
+
+def _params(file: Path | None, chosen: dict[str, Any]) -> TrainingParams:
+    if file is not None:
+        return TrainingParams.from_file(file, **chosen)
+    for name, field in TrainingParams.model_fields.items():
+        if field.is_required() and name not in chosen:
+            raise BadInput(f"--{name} is needed, or --params with a file that says it.")
+    return TrainingParams(**chosen)
+
+
+FILE = Parameter(
+    "params_file",
+    Parameter.KEYWORD_ONLY,
+    annotation=Annotated[
+        Path | None,
+        typer.Option(
+            "--params",
+            help="Job file of AI Toolkit, YAML or JSON, to start from; options go before it.",
+            show_default=False,
+        ),
+    ],
+    default=None,
+)
 
 
 def _option(name: str) -> Parameter:
@@ -44,18 +71,27 @@ def _option(name: str) -> Parameter:
     field = TrainingParams.model_fields[name]
     many = get_origin(field.annotation) is tuple
     kind: Any = list[str] if many else field.annotation
-    default = "" if field.is_required() else f" [default: {_shown(field.default)}]"
+    default = " [needed]" if field.is_required() else f" [default: {_shown(field.default)}]"
     repeat = "; may be repeated" if many else ""
+    if field.annotation is bool:
+        return _switch(name, f"{field.description}.{default}")
     option = typer.Option(
         *_flags(name),
         help=f"{field.description}{repeat}.{default}",
         metavar=f"<{_word(field.annotation)}>",
         show_default=False,
     )
-    if field.is_required():
-        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, option])
+    # A file may say what is needed: the option itself never is.
     return Parameter(
         name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind | None, option], default=None
+    )
+
+
+def _switch(name: str, help_text: str) -> Parameter:
+    flag = name.replace("_", "-")
+    option = typer.Option(f"--{flag}/--no-{flag}", help=help_text, show_default=False)
+    return Parameter(
+        name, Parameter.KEYWORD_ONLY, annotation=Annotated[bool | None, option], default=None
     )
 
 

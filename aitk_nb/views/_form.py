@@ -55,11 +55,12 @@ class Looks:
         self.control = widgets.Layout(width="34em", max_width="100%")
         self.tall = widgets.Layout(width="34em", max_width="100%", height="5.5em")
         self.note = widgets.Layout(margin="0 0 0 9.5em", max_width="44em")
+        self.offer = widgets.Layout(margin="0 0 0 9.5em", width="max-content", display="none")
         self.plain = HTMLStyle()
 
     def close(self) -> None:
         """Free them, whether some widget used them or not."""
-        for part in (self.text, self.choice, self.control, self.tall, self.note, self.plain):
+        for part in vars(self).values():
             part.close()
 
     def html(self, value: str = "", *, indented: bool = True) -> widgets.HTML:

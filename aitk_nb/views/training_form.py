@@ -7,19 +7,29 @@ from typing import Any, get_args, get_origin
 
 import ipywidgets as widgets
 
-from aitk_nb import presets
+from aitk_nb import _html, presets
+from aitk_nb.choices import CHOICES
 from aitk_nb.errors import InvalidParams
+from aitk_nb.faces import plan
+from aitk_nb.job_config import PATHS
 from aitk_nb.training import TrainingParams
 from aitk_nb.views._form import Field, Form, Looks, label
+from aitk_nb.views._request import RequestPanel
 
 __all__ = ["GROUPS", "TrainingForm", "read_params", "texts_of"]
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Basics": ("name", "dataset", "trigger_word", "steps"),
-    "Model": ("arch", "base_model"),
-    "Network": ("rank", "alpha"),
-    "Training": ("learning_rate", "batch_size", "resolution", "extra_datasets", "seed", "gpu_ids"),
-    "Saving and samples": ("save_every", "sample_every", "prompts"),
+    "Basics": ("name", "dataset", "extra_datasets", "trigger_word", "steps"),
+    "Model": ("arch", "base_model", "quantize", "quantize_te", "low_vram"),
+    "Network": ("network", "rank", "alpha", "lokr_factor"),
+    "Training": (
+        *("learning_rate", "optimizer", "batch_size", "gradient_accumulation", "resolution"),
+        *("num_frames", "caption_dropout", "timestep_type", "dtype", "ema", "seed", "gpu_ids"),
+    ),
+    "Saving and samples": (
+        *("save_every", "max_saves", "sample_every", "prompts", "sample_width", "sample_height"),
+        *("sample_frames", "sample_steps", "guidance", "sample_seed"),
+    ),
     "Advanced": ("extra",),
 }
 """The fields in the order in which they are shown; one that is in none is shown with the last."""
@@ -80,26 +90,103 @@ def _is_number(name: str) -> bool:
 
 
 class TrainingForm(Form[TrainingParams]):
-    """Edits a `TrainingParams`; read it back from `.value`, and give that to `jobs.start`."""
+    """Edits a `TrainingParams`; read it back from `.value`, and give that to `jobs.start`.
 
-    def __init__(self, params: TrainingParams) -> None:
-        """Start from `params`, which the form never changes."""
+    Choosing another architecture brings its own values into the fields that nobody has changed,
+    says so, and offers them for the others.
+    """
+
+    def __init__(
+        self,
+        params: TrainingParams,
+        *,
+        images: int | None = None,
+        checkpoint_size: int | None = None,
+    ) -> None:
+        """Start from `params`, which the form never changes.
+
+        `images` in the dataset and the bytes of a checkpoint, if known, go into the summary.
+        """
         self._start = params
+        self._known = (images, checkpoint_size)
         looks = Looks()
         texts = texts_of(params)
         fields = {name: _field(name, texts[name], looks) for name in TrainingParams.model_fields}
         self._groups = [_Group(title, fields, names) for title, names in _grouped()]
+        self._request = RequestPanel(looks)
+        self._preset = fields["arch"].control.value
+        self._brought = ""
+        self._take = widgets.Button(description="Use all its values", layout=looks.offer)
+        self._take.on_click(self._on_take)
+        self._put_offer(fields["arch"])
         body = [part for group in self._groups for part in (group.toggle, group.box)]
+        body += [self._request.toggle, self._request.box]
+        # Before the form's own observer, so that it sees the values that came with the choice.
+        fields["arch"].control.observe(self._on_arch, names="value")
         self._build(fields, body, looks)
         self._refresh()
+
+    def close(self) -> None:
+        """Take the form off the page and free its widgets; `.value` can still be read."""
+        self._request.close()
+        self._take.on_click(self._on_take, remove=True)
+        super().close()
+
+    def _put_offer(self, field: Field) -> None:
+        """Put the button that takes a preset's values below the choice of the architecture."""
+        for group in self._groups:
+            if "arch" in group.names:
+                parts = list(group.box.children)
+                parts.insert(parts.index(field.note) + 1, self._take)
+                group.box.children = parts
+
+    def _on_arch(self, _change: object) -> None:
+        arch = str(self._fields["arch"].control.value)
+        old, new = own_texts(self._preset), own_texts(arch)
+        self._preset = arch
+        brought = {}
+        for name, text in new.items():
+            control = self._fields[name].control
+            if name in old and control.value == old[name] and text != old[name]:
+                brought[name] = text
+                control.value = text
+        self._brought = f"It brought {_listed(brought)}" if brought else ""
+
+    def _on_take(self, _button: object) -> None:
+        for name, text in self._offered().items():
+            self._fields[name].control.value = text
+
+    def _offered(self) -> dict[str, str]:
+        """Return what the preset would set in fields that hold something else."""
+        own = own_texts(self._preset).items()
+        return {name: text for name, text in own if self._fields[name].control.value != text}
 
     def _read(self) -> TrainingParams:
         return read_params(self._start, {n: f.control.value for n, f in self._fields.items()})
 
+    def _hints(self) -> Mapping[str, str]:
+        """Return each field's help, with the remarks on what fits badly together."""
+        try:
+            remarks = self._read().advice
+        except InvalidParams:
+            remarks = {}
+        hints = {name: _about(name) for name in self._fields}
+        for name, remark in remarks.items():
+            hints[name] += f". Note: {remark}"
+        hints["arch"] += f". {self._brought}" if self._brought else ""
+        would = self._offered()
+        self._take.layout.display = "" if would else "none"
+        if would:
+            hints["arch"] += f". Its preset would set {_listed(would)}"
+        return hints
+
     def _show_status(self, problems: Mapping[str, str], also: Iterable[object] = ()) -> None:
         for group in self._groups:
             group.count(sum(name in problems for name in group.names))
-        super()._show_status(problems, also)
+        params = None if problems else self._read()
+        self._request.show(params)
+        summary = [_html.note(str(plan(params, *self._known)))] if params else []
+        super()._show_status(problems, [*summary, *also])
 
     def _rows(self) -> Iterable[tuple[object, object]]:
         for name, field in self._fields.items():
@@ -151,11 +238,35 @@ def _grouped() -> list[tuple[str, tuple[str, ...]]]:
     return [*groups, (last, names + rest)]
 
 
-def _field(name: str, text: str, looks: Looks) -> Field:
+_PRESET = frozenset({*PATHS, "quantize", "quantize_te", "ema"}) - {
+    *("steps", "batch_size", "resolution", "save_every", "sample_every", "max_saves"),
+}
+"""The fields whose values belong to an architecture rather than to a training."""
+
+
+def own_texts(arch: str) -> dict[str, str]:
+    """Return the texts of the fields that nobody chose, for an architecture."""
+    try:
+        own = TrainingParams(name="x", dataset="x", arch=arch, base_model="x")
+    except InvalidParams:
+        return {}
+    return {name: text for name, text in texts_of(own).items() if name in _PRESET}
+
+
+def _listed(texts: Mapping[str, str]) -> str:
+    return ", ".join(f"{label(name).lower()} {text or 'none'}" for name, text in texts.items())
+
+
+def _about(name: str) -> str:
     about = TrainingParams.model_fields[name].description or ""
-    if name == "arch":
+    return about + (_ONE_PER_LINE if name in _BY_LINES else "")
+
+
+def _field(name: str, text: str, looks: Looks) -> Field:
+    about = _about(name)
+    if options := _options(name, text):
         control = widgets.Dropdown(
-            options=_architectures(text),
+            options=options,
             value=text,
             description=label(name),
             style=looks.choice,
@@ -171,7 +282,16 @@ def _field(name: str, text: str, looks: Looks) -> Field:
         style=looks.text,
         layout=looks.tall if tall else looks.control,
     )
-    return Field(control, looks, about + (_ONE_PER_LINE if name in _BY_LINES else ""))
+    return Field(control, looks, about)
+
+
+def _options(name: str, text: str) -> list[tuple[str, str]]:
+    """Return what a field offers as words and values; nothing where it takes any text."""
+    if name == "arch":
+        return _architectures(text)
+    if TrainingParams.model_fields[name].annotation is bool:
+        return [("yes", "True"), ("no", "False")]
+    return [(word or "none", word) for word in CHOICES.get(name, ())]
 
 
 def _architectures(current: str) -> list[tuple[str, str]]:

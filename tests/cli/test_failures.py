@@ -68,6 +68,8 @@ def test_it_is_no_training_server(web_page: str) -> None:
         (["train", *PARAMS, "--arch", "flux1x"], "did you mean"),
         (["train", *PARAMS, "--extra", "a: ["], "extra"),
         (["train", "--dataset", "plain"], "--name"),
+        (["train", "--params", "nowhere.yaml"], "nowhere.yaml cannot be read"),
+        (["train", "--params", __file__], "is no job config"),
         (["train", "--name", "../up", "--dataset", "plain"], "name"),
         (["train", *PARAMS, "--stepps", "3"], "--steps"),
         (["jobs", "--url", "ftp://x"], "http://"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from aitk_nb.training import TrainingParams
 from tests.cli.command import Ran, run
 
 STEPS = 60
@@ -134,3 +135,22 @@ def test_a_job_is_compared_with_itself(url: str, path: dict[str, Ran]) -> None:
     assert [[1, 2], [1, 2]] == [one["place"] for one in shown["runs"]]
     refused = run("losses", "path", "path", "--csv", "x.csv", "--url", url, code=2)
     assert "holds the losses of one job" in refused.err
+
+
+def test_a_job_file_starts_the_same_job(path: dict[str, Ran], url: str, tmp_path: Path) -> None:
+    """Its options attach to it from a file as well, and an option goes before the file."""
+    trained = TrainingParams(
+        name="path",
+        dataset=path["upload"].json["name"],
+        steps=STEPS,
+        learning_rate=1e-3,
+        rank=4,
+        resolution=64,
+        seed=7,
+    )
+    file = trained.to_file(tmp_path / "job é.yaml")
+    train = ("train", "--params", file, "--url", url, "--json")
+
+    assert path["train"].json == run(*train).json
+    other = run(*train, "--steps", "61", code=1)
+    assert "train.steps is 60, not 61" in other.err

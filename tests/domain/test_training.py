@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitk_nb import presets
-from aitk_nb.errors import InvalidParams
+from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.job_config import draft, parse_extra
 from aitk_nb.training import TrainingParams
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+"""Two to the sixtieth values, in two kilobytes."""
+MERGE_BOMB = "a0: &a0 {x: 1, y: 2}\n" + "".join(
+    f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)
+)
 
 
 def params(**fields: Any) -> TrainingParams:
@@ -63,6 +71,25 @@ def refusal(**fields: Any) -> InvalidParams:
         ("resolution", 9000, "9000 is not between"),
         ("resolution", "512, big", "'big' must be a valid integer"),
         ("trigger_word", "${USER}", "'${' would be replaced"),
+        ("quantize", "uint9", "did you mean 'uint7'?"),
+        ("quantize_te", "yes", "'yes' is not one of ''"),
+        ("network", "loha", "'loha' is not one of lora, lokr; did you mean 'lora'?"),
+        ("optimizer", "adamw8bits", "did you mean 'adamw8bit'?"),
+        ("timestep_type", "sigmoidal", "did you mean 'sigmoid'?"),
+        ("dtype", "float", "'float' is not one of bf16, fp16, fp32"),
+        ("low_vram", "perhaps", "'perhaps' must be a valid boolean"),
+        ("lokr_factor", 0, "0 is neither -1 nor at least 1"),
+        ("gradient_accumulation", 0, "greater than or equal to 1"),
+        ("num_frames", 0, "greater than or equal to 1"),
+        ("caption_dropout", 1.1, "less than or equal to 1"),
+        ("ema", 1, "less than 1"),
+        ("max_saves", 0, "greater than or equal to 1"),
+        ("sample_width", 8, "greater than or equal to 16"),
+        ("sample_height", 9000, "less than or equal to 8192"),
+        ("sample_frames", 0, "greater than or equal to 1"),
+        ("sample_steps", 0, "greater than or equal to 1"),
+        ("guidance", -1, "greater than or equal to 0"),
+        ("sample_seed", -2, "greater than or equal to -1"),
         ("save_every", 0, "greater than or equal to 1"),
         ("sample_every", 0, "greater than or equal to 1"),
         ("prompts", ["fine", "a ${PATH}"], "'${' would be replaced"),
@@ -84,6 +111,12 @@ def refusal(**fields: Any) -> InvalidParams:
         ("extra", "a: !!binary aGVsbG8=", "JSON cannot"),
         ("extra", "a: !!set {x}", "JSON cannot"),
         ("extra", "[" * 5000, "nested too deeply"),
+        ("extra", 'a: !!int ""', "does not fit its tag"),
+        ("extra", "a: !!timestamp x", "does not fit its tag"),
+        ("extra", "a: !!bool x", "does not fit its tag"),
+        ("extra", BOMB, "its aliases make it too large"),
+        ("extra", MERGE_BOMB, "its aliases make it too large"),
+        ("extra", "#" * 1_000_001, "it is too large"),
         ("extra", "a: !!python/object/apply:os.system [id]", "it is no YAML"),
         ("extra", "train: 5", "'train' must be a mapping"),
         ("extra", "datasets: cats", "'datasets' must be a list of mappings"),
@@ -191,6 +224,120 @@ def test_every_field_is_described() -> None:
     assert all(field.description for field in TrainingParams.model_fields.values())
 
 
+def test_an_architecture_brings_its_own_values() -> None:
+    """What its preset sets holds unless the field is given, at whatever value."""
+    own = presets.load()["flux_kontext"]
+    assert "weighted" == own.defaults["train.timestep_type"] == params(arch=own.arch).timestep_type
+    assert "sigmoid" == params(arch=own.arch, timestep_type="sigmoid").timestep_type
+    for preset in presets.load().values():
+        rank = preset.defaults.get("network.linear", 32)
+        rate = preset.defaults.get("train.lr", 1e-4)
+        found = params(arch=preset.arch)
+        assert (rank, rank, rate) == (found.rank, found.scale, found.learning_rate)
+        assert (32, 1e-4) == (
+            (given := params(arch=preset.arch, rank=32, learning_rate=1e-4)).rank,
+            given.learning_rate,
+        )
+        assert found == TrainingParams(**found.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [(True, "qfloat8"), (False, ""), ("", ""), ("uint4", "uint4")]
+)
+def test_quantisation_takes_yes_and_no(value: object, meant: str) -> None:
+    """Yes is AI Toolkit's own kind."""
+    process = draft(params(quantize=value)).config["config"]["process"][0]
+    assert meant == params(quantize=value).quantize
+    assert (bool(meant), meant or "qfloat8") == (
+        process["model"]["quantize"],
+        process["model"]["qtype"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "says"),
+    [
+        ({"alpha": 64}, "alpha", "64 is more than the rank 32"),
+        ({"network": "lokr", "alpha": 4}, "alpha", "no notice"),
+        ({"lokr_factor": 4}, "lokr_factor", "only a LoKr"),
+        ({"steps": 100, "prompts": "x"}, "sample_every", "before and after"),
+        ({"steps": 100}, "save_every", "no checkpoint before the end"),
+        ({"steps": 3000}, "max_saves", "only the last 4 of 11 checkpoints"),
+        ({"extra_datasets": "cats"}, "extra_datasets", "twice"),
+        ({"arch": "flux"}, "arch", "huggingface.co"),
+        ({"arch": "flux_kontext"}, "arch", "a control image for each image"),
+        ({"num_frames": 9}, "num_frames", "single images"),
+        ({"arch": "wan21:1b", "num_frames": 1}, "num_frames", ""),
+    ],
+)
+def test_what_fits_badly_is_remarked_on(fields: dict[str, Any], field: str, says: str) -> None:
+    """It is allowed all the same."""
+    if says:
+        assert says in params(**fields).advice[field]
+
+
+def test_what_fits_is_passed_in_silence() -> None:
+    """No remark without a reason."""
+    assert {} == params(steps=1000, prompts="a cat", save_every=250).advice
+
+
+# -- presets of one's own -------------------------------------------------------------------------
+
+
+def own_presets(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let AITK_PRESETS name a file with this text."""
+    path = folder / "presets.yaml"
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("AITK_PRESETS", str(path))
+
+
+def test_presets_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new architecture is known, and a known one is changed only where the file says so."""
+    text = (
+        "flux: {defaults: {train.lr: 5e-5}}\n"
+        "mine: {defaults: {model.name_or_path: me/mine, network.linear: 8}}\n"
+    )
+    text += "odd: {defaults: {model.name_or_path: me/odd, train.lr.x: 1}}\n"
+    own_presets(tmp_path, text, monkeypatch)
+
+    assert ["learning_rate"] == list(refusal(arch="odd").problems)
+    assert draft(params(arch="odd", learning_rate=1e-4)).config
+    assert 5e-5 == params(arch="flux").learning_rate
+    assert "FLUX.1" == presets.load()["flux"].label
+    assert 8 == params(arch="mine").rank
+    model = draft(params(arch="mine")).config["config"]["process"][0]["model"]
+    assert ("mine", "me/mine") == (model["arch"], model["name_or_path"])
+    monkeypatch.delenv("AITK_PRESETS")
+    assert 1e-4 == params(arch="flux").learning_rate
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[a]", "must be a mapping by architecture"),
+        ("a: [", "it is no YAML"),
+        ("flux: 5", "flux must be a mapping"),
+        ("flux: {lr: 1}", "has 'lr'; known are label"),
+        ("flux: {defaults: 5}", "defaults must be a dict"),
+        ("flux: {defaults: {lr: 1}}", "'lr' is no path"),
+        ("flux: {defaults: {train.: 1}}", "'train.' is no path"),
+    ],
+)
+def test_a_bad_preset_file_is_told(
+    text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence with the file's name."""
+    own_presets(tmp_path, text, monkeypatch)
+    with pytest.raises(BadInput, match=re.escape(says)):
+        presets.load()
+
+
+def test_a_missing_preset_file_is_told(tmp_path: Path) -> None:
+    """Rather than passed over."""
+    with pytest.raises(BadInput, match="cannot be read"):
+        presets.load({"AITK_PRESETS": str(tmp_path / "none.yaml")})
+
+
 # -- extra ----------------------------------------------------------------------------------------
 
 
@@ -229,6 +376,24 @@ def test_a_whole_job_config_is_taken_apart() -> None:
     assert {"train": {"optimizer": "prodigy"}} == parse_extra(text)
 
 
+def test_a_pasted_job_config_leaves_its_machine_behind() -> None:
+    """Its folders, its database and its device are those of another machine."""
+    text = (
+        "job: extension\nconfig:\n  name: other\n  process:\n  - type: sd_trainer\n"
+        "    training_folder: /out\n    sqlite_db_path: x.db\n    device: cuda:0\n"
+        "    datasets: [{folder_path: /path/to/images, num_repeats: 3}]\n"
+    )
+    found = draft(params(extra=text)).config["config"]["process"][0]
+
+    assert ("sd_trainer", "cuda") == (found["type"], found["device"])
+    assert ("cats", 3) == (
+        found["datasets"][0]["folder_path"],
+        found["datasets"][0]["num_repeats"],
+    )
+    assert "training_folder" not in found
+    assert draft(params(extra=text)).config["config"]["name"] == "cat"
+
+
 def test_a_network_can_be_left_out() -> None:
     """Whole models are trained so."""
     process = draft(params(extra="network: null")).config["config"]["process"][0]
@@ -246,3 +411,25 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
         problems = ["extra"]
         assert draft(value).config
     assert ["extra"] == problems
+
+
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.binary(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.dictionaries(st.sampled_from([*TrainingParams.model_fields, "stpes"]), _anything, max_size=6)
+)
+def test_any_values_are_parameters_or_an_error(fields: dict[str, Any]) -> None:
+    """Never another exception, and what is accepted has a job config."""
+    try:
+        value = params(**fields)
+    except InvalidParams as error:
+        told = [*error.problems]
+    else:
+        told = [draft(value).name]
+    assert told

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb import _html
+from aitk_nb import _html, presets
 from aitk_nb.errors import InvalidParams
+from aitk_nb.faces import FACES
 from aitk_nb.training import TrainingParams
 from aitk_nb.views import TrainingForm
 from aitk_nb.views.training_form import GROUPS, read_params, texts_of
-from tests.views.conftest import instances, send
+from tests.views.conftest import click, instances, send
 
 START = TrainingParams(name="cat", dataset="cats")
 OTHER = TrainingParams(
@@ -34,6 +35,25 @@ OTHER = TrainingParams(
     save_every=50,
     sample_every=60,
     prompts=("a [trigger], smiling", "<b>bold</b>"),
+    quantize="uint4",
+    quantize_te="",
+    low_vram=True,
+    network="lokr",
+    lokr_factor=8,
+    optimizer="prodigyopt",
+    gradient_accumulation=2,
+    num_frames=9,
+    caption_dropout=0.1,
+    timestep_type="linear",
+    dtype="fp16",
+    ema=0.99,
+    max_saves=9,
+    sample_width=64,
+    sample_height=64,
+    sample_frames=9,
+    sample_steps=9,
+    guidance=1.5,
+    sample_seed=1,
     seed=7,
     gpu_ids="0,1",
     extra="train:\n  steps: 5\n",
@@ -43,7 +63,7 @@ OTHER = TrainingParams(
 def edit(form: TrainingForm, name: str, text: str) -> None:
     """Type `text` into a field as a front-end does, or choose it."""
     control = form._fields[name].control
-    if name == "arch":
+    if hasattr(control, "options"):
         send(control, index=[value for _, value in control.options].index(text))
     else:
         send(control, value=text)
@@ -166,6 +186,67 @@ def test_groups_open_by_a_button() -> None:
     send(form._groups[1].toggle, value=True)
     assert "" == form._groups[1].box.layout.display
     assert form._groups[1].toggle.description.startswith("▾")
+    form.close()
+
+
+@pytest.mark.parametrize("arch", presets.load())
+def test_choosing_an_architecture_brings_its_own_values(arch: str) -> None:
+    """The untouched form with another architecture is the value constructed with it."""
+    form = TrainingForm(START)
+    edit(form, "arch", arch)
+
+    assert TrainingParams(name="cat", dataset="cats", arch=arch) == form.value
+    assert "none" == form._take.layout.display
+    edit(form, "arch", START.arch)
+    assert START == form.value
+    form.close()
+
+
+def test_what_was_chosen_is_kept_and_the_preset_offered() -> None:
+    """A choice is not undone; the note says what the preset would set, and a button sets it."""
+    form = TrainingForm(START)
+    edit(form, "timestep_type", "linear")
+    edit(form, "arch", "flux_kontext")
+
+    assert "linear" == form.value.timestep_type
+    note = form._fields["arch"].note.value
+    assert "would set timestep type weighted" in note
+    assert "" == form._take.layout.display
+    click(form._take)
+    assert TrainingParams(name="cat", dataset="cats", arch="flux_kontext") == form.value
+    assert "none" == form._take.layout.display
+    assert "would set" not in form._fields["arch"].note.value
+    form.close()
+
+
+def test_the_summary_follows_and_remarks_stand_beside_their_fields() -> None:
+    """Epochs where the number of images is known, and what fits badly together."""
+    form = TrainingForm(START, images=20)
+    assert "3,000 images seen · 60 steps per epoch · 50 epochs" in form._status.value
+    edit(form, "steps", "600")
+    assert "600 images seen" in form._status.value
+    edit(form, "alpha", "64")
+    assert "64 is more than the rank 32" in form._fields["alpha"].note.value
+    edit(form, "steps", "x")
+    assert "images seen" not in form._status.value
+    assert "rank 32" not in form._fields["alpha"].note.value
+    form.close()
+
+
+def test_the_request_is_shown_when_it_is_opened_and_follows() -> None:
+    """In each of its faces, escaped, and not while a field cannot be used."""
+    form = TrainingForm(START)
+    panel = form._request
+    assert "" == panel._text.value
+    send(panel.toggle, value=True)
+    for at, (title, face) in enumerate(FACES.items()):
+        send(panel._face, index=at)
+        assert title == panel._face.value
+        assert _html.escape(face(form.value)) in panel._text.value
+    edit(form, "trigger_word", "<b>zwx")
+    assert "&lt;b&gt;zwx" in panel._text.value
+    edit(form, "steps", "")
+    assert "as soon as all fields can be used" in panel._text.value
     form.close()
 
 

@@ -1,0 +1,74 @@
+"""What is allowed and seldom meant: remarks on training parameters that fit badly together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aitk_nb import presets
+from aitk_nb.presets import Preset
+
+if TYPE_CHECKING:
+    from aitk_nb.training import TrainingParams
+
+__all__ = ["advice"]
+
+_NEEDS = {
+    "datasets.control_path": "a control image for each image",
+    "datasets.multi_control_paths": "control images, if it is to edit",
+    "sample.ctrl_img": "a control image for samples",
+    "sample.multi_ctrl_imgs": "control images for samples, if it is to edit",
+}
+
+
+def advice(params: TrainingParams) -> dict[str, str]:
+    """Return a remark by field; nothing in it keeps a training from being started."""
+    found = _schedule(params) | _network(params)
+    if preset := presets.load().get(params.arch):
+        found |= _architecture(params, preset)
+    twice = [name for name in params.extra_datasets if name == params.dataset]
+    if twice:
+        found["extra_datasets"] = f"{params.dataset!r} is trained on twice"
+    return found
+
+
+def _schedule(params: TrainingParams) -> dict[str, str]:
+    found = {}
+    if params.prompts and params.sample_every > params.steps:
+        found["sample_every"] = (
+            f"with {params.steps} steps there are samples before and after the training only"
+        )
+    saves = (params.steps - 1) // params.save_every
+    if params.save_every >= params.steps:
+        found["save_every"] = f"with {params.steps} steps there is no checkpoint before the end"
+    elif saves > params.max_saves:
+        found["max_saves"] = f"only the last {params.max_saves} of {saves} checkpoints are kept"
+    return found
+
+
+def _network(params: TrainingParams) -> dict[str, str]:
+    if params.network == "lokr" and params.alpha:
+        return {"alpha": "a LoKr of full rank takes no notice of it"}
+    if params.alpha > params.rank:
+        return {
+            "alpha": f"{params.alpha} is more than the rank {params.rank}, which multiplies the "
+            f"learning rate by {params.alpha / params.rank:.3g}"
+        }
+    if params.network == "lora" and params.lokr_factor != -1:
+        return {"lokr_factor": "only a LoKr has one"}
+    return {}
+
+
+def _architecture(params: TrainingParams, preset: Preset) -> dict[str, str]:
+    found = {}
+    said = [_NEEDS[need] for need in preset.needs if need in _NEEDS]
+    if said:
+        found["arch"] = f"{preset.label} takes {', and '.join(said)}; say where in extra"
+    if preset.gate_url and not params.base_model:
+        gate = f"its weights are given out at {preset.gate_url}; the server needs a token for them"
+        found["arch"] = f"{found['arch']}; {gate}" if "arch" in found else gate
+    if "datasets.num_frames" in preset.needs:
+        if params.num_frames == 1 and not preset.defaults.get("datasets[x].auto_frame_count"):
+            found["num_frames"] = f"{preset.label} makes videos; with 1 it learns from stills"
+    elif params.num_frames > 1:
+        found["num_frames"] = f"{preset.label} makes single images"
+    return found

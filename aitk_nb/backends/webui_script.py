@@ -1,0 +1,58 @@
+"""The requests that create and start a job, as a script that anybody can run without us."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aitk_nb.models import JobDraft
+
+__all__ = ["curl", "python"]
+
+
+def _body(draft: JobDraft) -> str:
+    body = {"name": draft.name, "gpu_ids": draft.gpu_ids, "job_config": draft.config}
+    return json.dumps(body, indent=2)
+
+
+def curl(draft: JobDraft) -> str:
+    """Return a shell script of the requests; it needs `jq`, AITK_URL and AITK_TOKEN."""
+    # The quoted word keeps the shell's hands off the body, which is ASCII and has no such line.
+    return f"""\
+ask() {{
+  curl -fsS -H "Authorization: Bearer $AITK_TOKEN" -H "Content-Type: application/json" "$@"
+}}
+folders=$(ask "$AITK_URL/api/settings")
+job=$(jq --argjson at "$folders" '
+  .job_config.config.process[0] |= (.training_folder = $at.TRAINING_FOLDER
+    | .datasets[].folder_path |= $at.DATASETS_FOLDER + "/" + .)' <<'BODY' |
+{_body(draft)}
+BODY
+  ask "$AITK_URL/api/jobs" --data-binary @-)
+ask "$AITK_URL/api/jobs/$(jq -r .id <<< "$job")/start"
+ask "$AITK_URL/api/queue/{draft.gpu_ids}/start"
+"""
+
+
+def python(draft: JobDraft) -> str:
+    """Return a Python script of the requests; it needs httpx, AITK_URL and AITK_TOKEN."""
+    return f"""\
+import json
+import os
+
+import httpx
+
+token = os.environ.get("AITK_TOKEN", "")
+headers = {{"Authorization": f"Bearer {{token}}"}} if token else {{}}
+server = httpx.Client(base_url=os.environ["AITK_URL"], headers=headers)
+body = json.loads({_body(draft)!r})
+folders = server.get("/api/settings").raise_for_status().json()
+process = body["job_config"]["config"]["process"][0]
+process["training_folder"] = folders["TRAINING_FOLDER"]
+for entry in process["datasets"]:
+    entry["folder_path"] = folders["DATASETS_FOLDER"] + "/" + entry["folder_path"]
+job = server.post("/api/jobs", json=body).raise_for_status().json()
+server.get(f"/api/jobs/{{job['id']}}/start").raise_for_status()
+server.get("/api/queue/{draft.gpu_ids}/start").raise_for_status()
+"""

@@ -1,0 +1,264 @@
+"""AI Toolkit's own job files, YAML and JSON, as training parameters and back, losing nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aitk_nb import presets
+from aitk_nb._files import replacing
+from aitk_nb.default_job import default_process
+from aitk_nb.errors import BadInput, InvalidParams
+from aitk_nb.extra import ASIDE, RESERVED, aside_of, process_of
+from aitk_nb.job_config import MISSING, OURS, draft, fields_of, plain_numbers, value_at
+from aitk_nb.safe_yaml import dumped, parsed
+from aitk_nb.training import TrainingParams
+
+__all__ = ["file_config", "from_config", "portable", "read", "write"]
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Return the job config of a YAML or JSON file.
+
+    Raises:
+        BadInput: it cannot be read, or is none.
+    """
+    source = Path(path).expanduser()
+    try:
+        config = parsed(source.read_text(encoding="utf-8-sig"))
+    except OSError as exc:
+        raise BadInput(f"{source} cannot be read: {exc.strerror or exc}.") from exc
+    except ValueError as exc:
+        raise BadInput(f"{source} is no job config: {exc}.") from None
+    if not isinstance(config, dict):
+        raise BadInput(f"{source} is no job config: it must be a mapping.")
+    return config
+
+
+def write(params: TrainingParams, path: str | Path) -> Path:
+    """Write a job file, as JSON if it is called `.json` and else as YAML, and return its path.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+    target = Path(path).expanduser()
+    config = file_config(params)
+    is_json = target.suffix.lower() == ".json"
+    text = json.dumps(config, indent=2) + "\n" if is_json else dumped(config)
+    with replacing(target) as file:
+        file.write_text(text, encoding="utf-8")
+    return target
+
+
+def file_config(params: TrainingParams) -> dict[str, Any]:
+    """Return the job config as a file has it: with its own folders, and without our notes."""
+    config = copy.deepcopy(dict(draft(params).config))
+    config["meta"].pop(OURS)
+    aside = aside_of(params.extra)
+    if "around" not in aside:
+        return config
+    if "meta" not in aside["around"]:
+        del config["meta"]
+    process = process_of(config)
+    for key in RESERVED:
+        process.pop(key, None)
+    here = dict(aside.get("here", {}))
+    for entry, folder in zip(process["datasets"], here.pop("folders", ()), strict=False):
+        if _last(folder) == entry["folder_path"]:
+            entry["folder_path"] = folder
+    process.update(here)
+    return config
+
+
+def from_config(config: Mapping[str, Any], **fields: object) -> TrainingParams:
+    """Return the parameters that a job config means; what they have no field for is in `extra`.
+
+    What the config leaves out stays left out until its field is changed. The last part of a
+    dataset's folder is the dataset's name. `fields` go before what the config says.
+
+    Raises:
+        InvalidParams: it is no training, or names something that cannot be used.
+    """
+    plain = _plain(config)
+    process = copy.deepcopy(process_of(plain))
+    here = _take_folders(process)
+    params = _accepted(_fields(plain, process, here))
+    if plain_numbers(file_config(params)) == plain_numbers(plain):
+        # The fields say all of it.
+        return TrainingParams.model_validate({**params.model_dump(), **fields})
+    setting, without = _difference(process_of(draft(params).config), process, "")
+    # The server sets these; in a file they are as the file had them.
+    without = {path: value for path, value in without.items() if path not in RESERVED}
+    aside = {"without": without, "around": _around(plain), "here": here}
+    text = dumped({**setting, ASIDE: aside})
+    made = TrainingParams.model_validate({**params.model_dump(), "extra": text})
+    if plain_numbers(file_config(made)) != plain_numbers(plain):
+        raise InvalidParams({"extra": "the file has keys that cannot be carried in it"})
+    return TrainingParams.model_validate({**made.model_dump(), **fields}) if fields else made
+
+
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job's config without what holds on its server only: folders, database, device.
+
+    Raises:
+        InvalidParams: it is no job config.
+    """
+    plain = _plain(config)
+    process = process_of(plain)
+    _take_folders(process)
+    usual = default_process()
+    process.update({key: usual[key] for key in RESERVED if key in usual})
+    return plain
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config as any file holds it, without our notes; the keys are texts."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(config, allow_nan=False))
+        process_of(plain)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InvalidParams({"file": str(exc)}) from None
+    if isinstance(meta := plain.get("meta"), dict):
+        meta.pop(OURS, None)
+    elif "meta" in plain:
+        raise InvalidParams({"file": "its meta must be a mapping"})
+    return plain
+
+
+def _take_folders(process: dict[str, Any]) -> dict[str, Any]:
+    """Take out of a process what holds on one machine only, and return it."""
+    here = {key: process.pop(key) for key in RESERVED if key in process}
+    datasets = process.get("datasets")
+    if not (isinstance(datasets, list) and datasets and all(isinstance(d, dict) for d in datasets)):
+        kind = process.get("type")
+        raise InvalidParams({"datasets": f"there is no list of them, and so no training ({kind})"})
+    folders = [entry.get("folder_path") for entry in datasets]
+    for entry, folder in zip(datasets, folders, strict=True):
+        if not isinstance(folder, str):
+            raise InvalidParams({"dataset": f"folder_path must be a text, which {folder!r} is not"})
+        entry["folder_path"] = _last(folder)
+    return {**here, "folders": folders}
+
+
+def _last(folder: str) -> str:
+    return re.split(r"[/\\]", folder.rstrip("/\\"))[-1]
+
+
+def _fields(
+    plain: Mapping[str, Any], process: Mapping[str, Any], here: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the config says for each field, unchecked."""
+    names = [_last(folder) for folder in here["folders"]]
+    arch = _arch(process)
+    own = presets.load()[arch].defaults.get("model.name_or_path") if arch in presets.load() else ""
+    found = fields_of(process)
+    seed = value_at(process, "training_seed")
+    sample_seed = value_at(process, "sample.seed")
+    found |= {
+        "name": plain["config"].get("name"),
+        "dataset": names[0],
+        "extra_datasets": tuple(names[1:]),
+        "arch": arch,
+        "base_model": "" if found.get("base_model") == own else found.get("base_model", ""),
+        "trigger_word": process.get("trigger_word") or "",
+        "prompts": _prompts(process.get("sample")),
+        "seed": seed,
+        "sample_seed": MISSING if sample_seed == seed else sample_seed,
+    }
+    return {name: value for name, value in found.items() if value is not MISSING}
+
+
+def _arch(process: Mapping[str, Any]) -> Any:
+    """Return the architecture; older files say `is_flux: true` instead."""
+    model = process.get("model")
+    if not isinstance(model, dict):
+        return MISSING
+    if "arch" in model:
+        return model["arch"] if isinstance(model["arch"], str) else MISSING
+    said = [key.removeprefix("is_") for key, value in model.items() if value is True]
+    known = [name for name in (_OLD.get(word, word) for word in said) if name in presets.load()]
+    return known[0] if known else MISSING
+
+
+_OLD = {"xl": "sdxl", "v1": "sd15"}
+
+
+def _prompts(sample: object) -> tuple[str, ...]:
+    if not isinstance(sample, dict):
+        return ()
+    items = sample.get("samples", sample.get("prompts"))
+    if not isinstance(items, list):
+        return ()
+    texts = [item.get("prompt") if isinstance(item, dict) else item for item in items]
+    # One of another form, such as a file of prompts, is carried as it is with all the others.
+    return tuple(map(str, texts)) if all(isinstance(text, str) for text in texts) else ()
+
+
+def _accepted(fields: Mapping[str, Any]) -> TrainingParams:
+    """Return the parameters; a value that its field does not take is left to `extra`."""
+    try:
+        return TrainingParams.model_validate(fields)
+    except InvalidParams as exc:
+        needed = {"name", "dataset", "extra_datasets"} & exc.problems.keys()
+        if needed or not exc.problems.keys() & fields.keys():
+            raise
+        return _accepted({k: v for k, v in fields.items() if k not in exc.problems})
+
+
+def _around(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands outside the first process."""
+    around = copy.deepcopy(dict(plain))
+    around["config"].pop("name", None)
+    around["config"]["process"] = around["config"]["process"][1:]
+    return around
+
+
+def _difference(have: Any, want: Any, path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what to merge into `have`, and what to take out of it, to make it `want`."""
+    setting: dict[str, Any] = {}
+    without = {f"{path}{key}": value for key, value in have.items() if key not in want}
+    for key, value in want.items():
+        old, below = have.get(key), f"{path}{key}"
+        inner: Any
+        gone: dict[str, Any]
+        if isinstance(old, dict) and isinstance(value, dict):
+            inner, gone = _difference(old, value, f"{below}.")
+        elif _mappings(old) and _mappings(value) and len(value) >= len(old):
+            inner, gone = _differences(old, value, below)
+        elif key in have and _same(old, value):
+            continue
+        else:
+            setting[key] = value
+            continue
+        without |= gone
+        if inner:
+            setting[key] = inner
+    return setting, without
+
+
+def _differences(
+    have: list[Any], want: list[Any], path: str
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the same for a list of mappings, which are merged one by one."""
+    items: list[dict[str, Any]] = []
+    without: dict[str, Any] = {}
+    for at, value in enumerate(want):
+        item, gone = _difference(have[min(at, len(have) - 1)], value, f"{path}.{at}.")
+        items.append(item)
+        without |= gone
+    return (items if any(items) or len(want) > len(have) else []), without
+
+
+def _mappings(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _same(one: object, other: object) -> bool:
+    # In Python 1 is True as well.
+    return json.dumps(plain_numbers(one), sort_keys=True) == json.dumps(
+        plain_numbers(other), sort_keys=True
+    )

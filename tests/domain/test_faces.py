@@ -1,0 +1,143 @@
+"""One value, five faces: every field is in each, and each gives the value back."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shlex
+from typing import Any
+
+import pytest
+import typer.main
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aitk_nb.cli import app
+from aitk_nb.faces import FACES, command_line, parameters_cell, plan
+from aitk_nb.job_config import draft
+from aitk_nb.training import TrainingParams
+from aitk_nb.views.training_form import GROUPS
+from tests.domain.test_job_config import CHANGES
+
+OPTIONS = {
+    flag: option.name
+    for option in typer.main.get_command(app).commands["train"].params  # type: ignore[attr-defined]
+    for flag in option.opts
+}
+
+
+def params(**fields: Any) -> TrainingParams:
+    """Return parameters with these fields."""
+    return TrainingParams(**{"name": "cat", "dataset": "cats", **fields})
+
+
+def from_cell(cell: str) -> TrainingParams:
+    """Return what a notebook makes of a parameters cell."""
+    names: dict[str, object] = {}
+    exec(cell, names)
+    return TrainingParams.from_names(names)
+
+
+def from_command(line: str) -> dict[str, list[str]]:
+    """Return the words of a command line by field."""
+    found: dict[str, list[str]] = {}
+    for word in shlex.split(line.replace("\\\n", " "))[2:]:
+        flag, _, value = word.partition("=")
+        found.setdefault(str(OPTIONS[flag]), []).append(value or "True")
+    return found
+
+
+@pytest.mark.parametrize("field", TrainingParams.model_fields)
+def test_every_field_has_all_its_faces(field: str) -> None:
+    """A control, a line in the parameters cell, an option, and a place in the job config."""
+    changed = params(**{field: {**CHANGES, "name": "dog", "gpu_ids": "1"}[field]})
+
+    assert field in {name for names in GROUPS.values() for name in names}
+    assert f"\n{field}: " in "\n" + parameters_cell(changed)
+    assert changed == from_cell(parameters_cell(changed))
+    assert f"--{field.replace('_', '-')}" in OPTIONS
+    assert field in from_command(command_line(changed))
+    assert draft(changed) != draft(params())
+    assert len({text(changed) for text in FACES.values()}) == len(FACES)
+
+
+_text = st.text(max_size=8).filter(lambda text: "${" not in text)
+
+
+@settings(deadline=None, max_examples=60)
+@given(_text, st.lists(_text, max_size=3), st.floats(1e-9, 9), st.booleans())
+def test_the_cell_gives_the_value_back(
+    word: str, prompts: list[str], rate: float, low_vram: bool
+) -> None:
+    """Whatever the texts hold: quotes, line ends, and what no file can."""
+    value = params(trigger_word=word, prompts=prompts, learning_rate=rate, low_vram=low_vram)
+    cell = parameters_cell(value)
+
+    assert value == from_cell(cell)
+    assert all(isinstance(node, ast.AnnAssign) for node in ast.parse(cell).body)
+    assert len(TrainingParams.model_fields) == len(cell.splitlines())
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8))
+def test_the_command_keeps_texts_whole(text: str) -> None:
+    """The shell takes nothing out of them, and a dash at the beginning is no option."""
+    if "${" in text or not text:
+        return
+    assert {
+        "name": ["cat"],
+        "dataset": ["cats"],
+        "arch": ["flex1"],
+        "prompts": ["-", text],
+    } == from_command(command_line(params(prompts=["-", text])))
+
+
+def test_the_command_says_what_differs_from_the_preset() -> None:
+    """An architecture's own values need no option, and others do."""
+    said = from_command(command_line(params(arch="flux_kontext")))
+    assert {"name", "dataset", "arch"} == said.keys()
+    said = from_command(command_line(params(arch="flux_kontext", timestep_type="sigmoid")))
+    assert ["sigmoid"] == said["timestep_type"]
+
+
+def test_the_config_is_the_one_that_is_posted() -> None:
+    """As JSON."""
+    assert draft(params()).config == json.loads(FACES["Job config"](params()))
+
+
+@pytest.mark.parametrize("title", FACES)
+def test_no_face_has_a_token(title: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts name the variable, whether it is set or not."""
+    monkeypatch.setenv("AITK_TOKEN", "a-secret-token")
+    text = FACES[title](params())
+    assert "a-secret-token" not in text
+    assert ("AITK_TOKEN" in text) == title.startswith("Requests")
+
+
+def test_a_plan_in_figures() -> None:
+    """An epoch shows each image at each resolution; gradients of several batches make a step."""
+    value = params(
+        steps=1000, batch_size=2, gradient_accumulation=2, resolution=[512, 768], save_every=100
+    )
+    found = plan(value, images=20, checkpoint_size=50_000_000)
+
+    assert (4000, 10, 100.0) == (found.images_seen, found.steps_per_epoch, found.epochs)
+    assert (5, 250_000_000) == (found.checkpoints, found.disk)
+    assert (
+        "4,000 images seen · 10 steps per epoch · 100 epochs · 5 checkpoints kept · about 250 MB"
+        == str(found)
+    )
+
+
+def test_what_is_not_known_is_not_invented() -> None:
+    """Neither epochs without the number of images, nor bytes without a checkpoint."""
+    found = plan(params(steps=10))
+    assert (10, None, None, 1, None) == (
+        found.images_seen,
+        found.steps_per_epoch,
+        found.epochs,
+        found.checkpoints,
+        found.disk,
+    )
+    assert str(found).count("unknown") == 2
+    assert plan(params(), images=0).epochs is None
