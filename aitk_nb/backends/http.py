@@ -114,10 +114,15 @@ class Http:
         what: str,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> httpx.Response:
-        """Return the answer to a request without effects; tried again when the line breaks."""
+        """Return the answer to a request without effects; tried again when the line breaks.
+
+        `timeout` is how many seconds of silence are borne, if it is to be less than usual.
+        """
+        brief = {} if timeout is None else {"timeout": timeout}
         return self._send(
-            method, path, what=what, repeat=_line_broke, params=params, headers=headers
+            method, path, what=what, repeat=_line_broke, params=params, headers=headers, **brief
         )
 
     def raw(self, method: str, path: str, body: str = "") -> httpx.Response:
