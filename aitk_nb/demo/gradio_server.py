@@ -31,9 +31,12 @@ _USER, _PASSWORD = "GRADIO_APP_USER", "GRADIO_APP_LOGIN"
 class GradioMissing(RuntimeError):
     """The package that this flavour of the server is made with is not installed."""
 
+    install = "pip install 'aitk-nb[gradio]'"
+    """The command that installs it."""
+
     def __init__(self) -> None:
         """Say what to install."""
-        super().__init__("it needs the package gradio; pip install 'aitk-nb[gradio]'")
+        super().__init__(f"The package gradio is not installed: {self.install}")
 
 
 class GradioServer:
