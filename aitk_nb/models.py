@@ -53,6 +53,7 @@ class Ability(enum.Enum):
 
     LIST_DATASETS = "list datasets"
     UPLOAD = "take a dataset"
+    CAPTION = "write captions"
     TRAIN = "start a training"
     LIST_JOBS = "list jobs"
     STOP = "stop a job"

@@ -7,7 +7,6 @@ from typing import Any
 
 from aitk_nb.backends.http import Http
 from aitk_nb.errors import (
-    NotSupported,
     Rejected,
     ServerNotReady,
     Unauthorized,
@@ -16,7 +15,7 @@ from aitk_nb.errors import (
 from aitk_nb.models import Flavour
 from aitk_nb.settings import Connection
 
-__all__ = ["detect", "refuse_gradio"]
+__all__ = ["detect"]
 
 # Addresses are copied from a browser's address bar; these are pages of the web UI, not base paths.
 PAGES = ("/dashboard", "/jobs", "/datasets", "/settings")
@@ -46,16 +45,6 @@ def detect(connection: Connection) -> tuple[Flavour, Connection]:
         if found and (not rest or rest.startswith("/")):
             return detect(replace(connection, url=base))
     raise ServerNotReady(connection.url, seen)
-
-
-def refuse_gradio(url: str) -> NotSupported:
-    """Return the error that says what holds for Gradio servers today."""
-    return NotSupported(
-        "be driven by this version of aitk-nb",
-        "Gradio",
-        f"{url} is the older Gradio app of AI Toolkit. Start AI Toolkit's own web UI on that "
-        "machine (`npm run build_and_start` in its ui folder, port 8675) and connect to that.",
-    )
 
 
 def _is_webui(http: Http) -> bool:

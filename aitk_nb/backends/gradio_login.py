@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -62,6 +63,11 @@ class GradioHttp(Http):
     def extra_headers(self) -> Mapping[str, str]:
         """The headers for a gateway in front of the app, in clear."""
         return {name: value.reveal() for name, value in self._connection.headers.items()}
+
+    @property
+    def verify(self) -> ssl.SSLContext | bool:
+        """Which certificates are trusted, in the form that httpx takes."""
+        return self._verify()
 
     def log_in(self) -> None:
         """Send the user name and the password, and keep the cookies.
