@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from aitk_nb import _html
+from aitk_nb.errors import AitkError
 from aitk_nb.locate import locate
 from aitk_nb.models import Ability, Flavour
 from aitk_nb.settings import Connection, Credentials, Secret, hidden
@@ -126,8 +127,18 @@ class AIToolkitClient:
         return f"<AIToolkitClient {self.flavour.value} {self.url}>"
 
     def _repr_html_(self) -> str:
-        able = ", ".join(sorted(ability.value for ability in self._backend.abilities))
-        return _html.definition(
-            [("flavour", self.flavour.value), ("address", self.url), ("can", able)],
-            caption="AI Toolkit server",
-        )
+        able = self._backend.abilities
+        rows: list[tuple[object, object]] = [
+            ("flavour", self.flavour.value),
+            ("address", self.url),
+            ("can", ", ".join(sorted(ability.value for ability in able))),
+        ]
+        if lacking := sorted(ability.value for ability in set(Ability) - able):
+            rows.append(("cannot", ", ".join(lacking)))
+        return _html.definition([*rows, *self._facts()], caption="AI Toolkit server")
+
+    def _facts(self) -> list[tuple[str, str]]:
+        try:
+            return list(self._backend.meta().items())
+        except AitkError:
+            return []  # showing an object must not fail because the server is gone

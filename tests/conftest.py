@@ -83,12 +83,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No address, token or proxy of the machine reaches a test."""
+def _clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No address, token or proxy of the machine reaches a test, and no note its user's home."""
     for name in list(os.environ):
         ours = name.startswith("AITK_") or name == "AI_TOOLKIT_AUTH"
         if ours or name.lower() in _PROXIES:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AITK_JOURNAL", str(tmp_path_factory.getbasetemp() / "journal"))
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from aitk_nb.backends.gradio_journal import Journal
 from aitk_nb.backends.gradio_login import GradioHttp
 from aitk_nb.backends.gradio_notes import JobNote
 from aitk_nb.backends.gradio_results import Results
+from aitk_nb.backends.gradio_verdict import Verdict
 from aitk_nb.errors import NotSupported
 from aitk_nb.models import (
     Ability,
@@ -85,6 +86,14 @@ class Gradio:
 
     def __repr__(self) -> str:
         return f"<Gradio {self.url}>"
+
+    def look(self) -> None:
+        """Find out now, and without a login, whether it is too old.
+
+        Raises:
+            NotSupported: it is an app of Gradio 3.
+        """
+        self._app.look()
 
     @property
     def url(self) -> str:
@@ -210,6 +219,10 @@ class Gradio:
     def sample_now(self, state: JobState) -> NoReturn:
         """Raise `NotSupported`."""
         raise _cannot(Ability.SAMPLE_NOW, "Choose sample_every and prompts before the start.")
+
+    def verdict(self, name: str) -> tuple[Verdict, str]:
+        """Return what holds of a job whose line was lost, and what that is known from."""
+        return self._jobs.verdict(name)
 
     # -- what a job leaves behind -------------------------------------------------------------
 

@@ -93,18 +93,19 @@ class GradioApp:
                 self._config = self._asked_config()
             return self._config
 
+    def look(self) -> None:
+        """Ask for `/config` as somebody who has no login; an app that wants one says no more.
+
+        Raises:
+            NotSupported: it is an app of Gradio 3.
+        """
+        body = self.http.peek("/config")
+        if body is not None:
+            with self._lock:
+                self._config = _checked(body)
+
     def _asked_config(self) -> Mapping[str, Any]:
-        body = self.http.get_json("/config", what="describe itself")
-        if not isinstance(body, dict) or "version" not in body:
-            raise UnexpectedReply("describe itself", "no Gradio app")
-        protocol = str(body.get("protocol", "ws"))
-        if not protocol.startswith("sse"):
-            raise NotSupported(
-                "be driven from here",
-                f"Gradio {body['version']}",
-                "AI Toolkit's own app does not run under Gradio 3: update gradio on the server.",
-            )
-        return body
+        return _checked(self.http.get_json("/config", what="describe itself"))
 
     @property
     def version(self) -> str:
@@ -195,6 +196,19 @@ class GradioApp:
             return answer.json()
         except ValueError as exc:
             raise UnexpectedReply(what, "no JSON") from exc
+
+
+def _checked(body: Any) -> Mapping[str, Any]:
+    if not isinstance(body, dict) or "version" not in body:
+        raise UnexpectedReply("describe itself", "no Gradio app")
+    protocol = str(body.get("protocol", "ws"))
+    if not protocol.startswith("sse"):
+        raise NotSupported(
+            "be driven from here",
+            f"Gradio {body['version']}",
+            "AI Toolkit's own app does not run under Gradio 3: update gradio on the server.",
+        )
+    return body
 
 
 def _inputs(config: Mapping[str, Any], name: str, parameters: Sequence[Any]) -> list[Input]:

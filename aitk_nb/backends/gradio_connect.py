@@ -24,16 +24,23 @@ def gradio(
     operations: str | Path | Mapping[str, object] | None = None,
     results: Place = "served",
 ) -> Gradio:
-    """Return the backend; nothing is sent before its first call.
+    """Return the backend, having looked at the app as somebody without a login.
 
     Raises:
         BadInput: `operations` or `results` are not understood.
+        NotSupported: it is an app of Gradio 3.
     """
     if results not in {"served", "server"}:
         raise BadInput(f"results is 'served' or 'server', not {results!r}.")
     # Twice: after an error the app drops the line that it came on.
     http = GradioHttp(connection, attempts=2)
-    return Gradio(http, api_names=api_names(operations), results=results)
+    backend = Gradio(http, api_names=api_names(operations), results=results)
+    try:
+        backend.look()
+    except BaseException:
+        backend.close()
+        raise
+    return backend
 
 
 def api_names(operations: str | Path | Mapping[str, object] | None) -> dict[str, str]:

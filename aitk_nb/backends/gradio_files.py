@@ -66,7 +66,7 @@ class FileRoute:
         `stop` must not lie beyond the size that `stat` gave.
 
         Raises:
-            UnexpectedReply: the answer is shorter: the file has shrunk meanwhile.
+            UnexpectedReply: the answer is shorter, or none: the file has shrunk or gone meanwhile.
         """
         pieces = (
             self._piece(path, begin, min(begin + PIECE, stop))
@@ -76,9 +76,14 @@ class FileRoute:
 
     def _piece(self, path: str, start: int, stop: int) -> bytes:
         wanted = {"Range": f"bytes={start}-{stop - 1}"}
-        answer = self._http.read(
-            "GET", self._url(path), what="read a file", headers=wanted, timeout=TIMEOUT
-        )
+        try:
+            answer = self._http.read(
+                "GET", self._url(path), what="read a file", headers=wanted, timeout=TIMEOUT
+            )
+        except Rejected as exc:
+            if exc.status in {403, 404, 416}:
+                raise UnexpectedReply("read a file", "none, although it was there") from exc
+            raise
         if answer.status_code != 206 or len(answer.content) != stop - start:
             raise UnexpectedReply(
                 "read a file", f"{len(answer.content)} bytes where {stop - start} were asked"

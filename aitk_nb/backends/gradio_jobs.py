@@ -23,7 +23,7 @@ from aitk_nb.backends.gradio_outcome import Outcomes
 from aitk_nb.backends.gradio_queue import CallState, Phase, QueuedCall
 from aitk_nb.backends.gradio_results import Results
 from aitk_nb.backends.gradio_verdict import Verdict
-from aitk_nb.errors import AitkError, JobConflict, NotFound, NotSupported
+from aitk_nb.errors import AitkError, ConnectionFailed, JobConflict, NotFound, NotSupported
 from aitk_nb.models import JobDraft, JobState, JobStatus, check_name
 
 __all__ = ["GradioJobs", "dataset_of"]
@@ -287,8 +287,11 @@ class GradioJobs:
 
     def _judged(self, note: JobNote) -> JobState:
         verdict, why, seen, step = self._outcomes.verdict(note)
+        if not seen.answers:
+            raise ConnectionFailed(self._app.http.url, f"{verdict.value} how {note.name} stands")
         if verdict is Verdict.FINISHED:
-            return self._final(self._record(note, JobStatus.COMPLETED, why))
+            note = self._record(note, JobStatus.COMPLETED, why)
+            return _state(note, JobStatus.COMPLETED, note.steps, why, word=verdict.value)
         if verdict is Verdict.RESTARTED:
             note = self._record(note, JobStatus.STOPPED, why)
             return _state(note, JobStatus.STOPPED, step, why, word=verdict.value)
@@ -300,6 +303,13 @@ class GradioJobs:
             self._keep(replace(note, started=None))
             return _state(note, JobStatus.STOPPED, 0, "Its line was lost before it had begun.")
         return _state(note, JobStatus.UNKNOWN, step, why, word=verdict.value)
+
+    def verdict(self, name: str) -> tuple[Verdict, str]:
+        """Return what holds of a job whose line was lost, and what that is known from.
+
+        It is told within 5 s, and never raises for a server that does not answer.
+        """
+        return self._outcomes.verdict(self.note(name))[:2]
 
     # -- ended --------------------------------------------------------------------------------
 

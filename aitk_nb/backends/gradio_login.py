@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -68,6 +69,11 @@ class GradioHttp(Http):
     def verify(self) -> ssl.SSLContext | bool:
         """Which certificates are trusted, in the form that httpx takes."""
         return self._verify()
+
+    def peek(self, path: str) -> Any:
+        """Return the JSON that answers to somebody who does not log in, or None without any."""
+        answer = super()._exchange(self._request("GET", path))
+        return self._json(answer, f"show {path}") if answer.is_success else None
 
     def log_in(self) -> None:
         """Send the user name and the password, and keep the cookies.

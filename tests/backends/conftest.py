@@ -12,6 +12,9 @@ import pytest
 
 from aitk_nb import demo
 from aitk_nb.backends.base import Backend
+from aitk_nb.backends.gradio import Gradio
+from aitk_nb.backends.gradio_journal import Journal
+from aitk_nb.backends.gradio_login import GradioHttp
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.webui import WebUI
 from aitk_nb.models import Ability
@@ -29,11 +32,17 @@ def stand_in_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.D
         yield server
 
 
-@pytest.fixture(params=["webui"])
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Each backend in turn, with a server behind it; one flavour so far."""
-    server: demo.DemoServer = request.getfixturevalue("stand_in_server")
-    backend = WebUI(Http(Connection(server.url)))
+@pytest.fixture(params=["webui", "gradio"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """Each backend in turn, with a server behind it."""
+    backend: Backend
+    if request.param == "webui":
+        server: demo.DemoServer = request.getfixturevalue("stand_in_server")
+        backend = WebUI(Http(Connection(server.url)))
+    else:
+        app: demo.GradioServer = request.getfixturevalue("gradio_server")
+        http = GradioHttp(Connection(app.url), attempts=2)
+        backend = Gradio(http, journal=Journal(app.url, tmp_path / "journal"))
     yield backend
     if Ability.DELETE in backend.abilities:
         for state in backend.list_jobs():
