@@ -112,16 +112,30 @@ class ServerNotReady(ConnectionFailed):
 
 
 class Unauthorized(AitkError):
-    """The server wants a token, or does not accept the one it got; `sent` tells which."""
+    """The server wants credentials, or does not accept what it got; `sent` tells which."""
 
-    def __init__(self, url: str, *, sent: bool) -> None:
-        what = "does not accept the token" if sent else "wants a token, and none was given"
-        super().__init__(
-            f"The server at {url} {what}. Set AITK_TOKEN to the value that the server has in "
-            "AI_TOOLKIT_AUTH (AI Toolkit's own default in Docker is the word 'password')."
-        )
+    def __init__(self, url: str, *, sent: bool, login: bool = False) -> None:
+        thing, do = (_LOGIN if login else _TOKEN)[sent]
+        what = f"does not accept {thing}" if sent else f"wants {thing}, and none was given"
+        super().__init__(f"The server at {url} {what}. {do}")
         self.url = url
         self.sent = sent
+        self.login = login
+
+
+_GIVE_ONE = (
+    "Set AITK_TOKEN to the value that the server has in "
+    "AI_TOOLKIT_AUTH (AI Toolkit's own default in Docker is the word 'password')."
+)
+_TOKEN = (("a token", _GIVE_ONE), ("the token", _GIVE_ONE))
+_GIVE_BOTH = (
+    "Give both as credentials=('user', 'password'), or set AITK_TOKEN to user:password; "
+    "they are those that the app was launched with."
+)
+_LOGIN = (
+    ("a user name and password", _GIVE_BOTH),
+    ("this user name and password", _GIVE_BOTH),
+)
 
 
 class Rejected(AitkError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from aitk_nb.errors import BadInput
+from aitk_nb.errors import BadInput, MissingExtra
 from aitk_nb.settings import Connection, Credentials, Secret, hidden, resolve
 
 __all__ = ["locate"]
@@ -22,11 +22,13 @@ def locate(
 ) -> Connection:
     """Return the connection that is meant, as `settings.resolve`, with an address of http.
 
-    `any_token` is handed to it. The embedded server of `demo:` (or `demo:PATH`) is started at its
-    first mention in a process and ends with it.
+    The embedded server of `demo:` (or `demo:PATH`) is started at its first mention in a process
+    and ends with it; so is the one of `demo:gradio` (or `demo:gradio:PATH`). `any_token` is
+    handed to `resolve`.
 
     Raises:
         BadInput: the address is none, or the embedded server cannot start.
+        MissingExtra: the Gradio flavour is meant, and Gradio is not installed.
     """
     credentials, headers = hidden(credentials, headers)
     connection = resolve(url, credentials, headers, verify, any_token=any_token)
@@ -36,6 +38,8 @@ def locate(
 
     try:
         server = demo.shared(connection.url)
+    except demo.GradioMissing as exc:
+        raise MissingExtra("gradio", "pip install 'aitk-nb[gradio]'") from exc
     except (demo.FolderInUse, OSError) as exc:
         raise BadInput(f"The embedded server cannot start: {exc}") from exc
     return replace(connection, url=server.url)

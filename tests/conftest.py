@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from aitk_nb import demo
+from tests import gradio_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# They need a Chromium and another extra, and take as long as all the others: `make test-browser`.
+# They need more than the extra `test`, and time: `make test-browser`, `make test-gradio`.
 # A folder that is named on the command line is collected all the same.
-collect_ignore = ["browser"]
+collect_ignore = ["browser", "gradio"]
 
 TOKEN = "token-of-the-tests"
 """The token of `token_server`."""
@@ -43,6 +44,21 @@ def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.DemoS
 def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.DemoServer]:
     """An embedded server that asks for `TOKEN`, one for the whole run."""
     with demo.start(tmp_path_factory.mktemp("closed"), token=TOKEN) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gradio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.GradioServer]:
+    """A Gradio 6 server without a login, one for the whole run; see `tests.gradio_servers`."""
+    with gradio_servers.server(data=tmp_path_factory.mktemp("gradio")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gradio_login_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.GradioServer]:
+    """A Gradio 6 server that asks for `gradio_servers.LOGIN`, one for the whole run."""
+    data = tmp_path_factory.mktemp("gradio-login")
+    with gradio_servers.server(data=data, login=gradio_servers.LOGIN) as server:
         yield server
 
 

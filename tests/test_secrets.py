@@ -121,7 +121,7 @@ def test_only_the_wire_reveals_it() -> None:
         for path in package.rglob("*.py")
         if re.search(r"\breveal\b(?!\(self\))", path.read_text(encoding="utf-8"))
     }
-    assert callers <= {"backends/http.py", "backends/gradio.py"}
+    assert callers <= {"backends/http.py", "backends/gradio_login.py"}
     assert "backends/http.py" in callers
 
 

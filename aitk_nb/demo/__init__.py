@@ -1,9 +1,21 @@
 """A training server on loopback: `start()` one, or share the one of this process.
 
+`start` is AI Toolkit's web UI, `start_gradio` its Gradio app.
+
 Importing this loads nothing but the standard library; the web framework comes with `start`.
 """
 
+from aitk_nb.demo.gradio_server import GradioMissing, GradioServer, start_gradio
 from aitk_nb.demo.lock import FolderInUse
-from aitk_nb.demo.server import DemoServer, shared, start
+from aitk_nb.demo.server import DemoServer, shared, split, start
 
-__all__ = ["DemoServer", "FolderInUse", "shared", "start"]
+__all__ = [
+    "DemoServer",
+    "FolderInUse",
+    "GradioMissing",
+    "GradioServer",
+    "shared",
+    "split",
+    "start",
+    "start_gradio",
+]

@@ -95,11 +95,16 @@ def spawn(store: Store, job: Job, folder: Path, command: Sequence[str]) -> Child
     return Child(job.id, log, process)
 
 
+def inherited(ours: Mapping[str, str]) -> dict[str, str]:
+    """Return what a child may see of our environment: the little it needs, and nothing secret."""
+    return {name: ours[name] for name in (*_KEPT, *_KEPT_WORDS) if name in ours}
+
+
 def environment(job: Job, ours: Mapping[str, str]) -> dict[str, str]:
     """Return what the trainer sees: the little it needs, and nothing secret."""
     package_root = Path(__file__).resolve().parents[2]
     return {
-        **{name: ours[name] for name in (*_KEPT, *_KEPT_WORDS) if name in ours},
+        **inherited(ours),
         **dict.fromkeys(_THREADS, "1"),
         "PYTHONPATH": str(package_root),
         "PYTHONSAFEPATH": "1",

@@ -37,18 +37,18 @@ _KEEP_KEY = (
     " last_seen_step = max(last_seen_step, excluded.last_seen_step)"
 )
 _MANY = 256
-_OFTEN = 0.25
 
 
 class LossLog:
-    """Keeps metrics by step; what is kept reaches the file within a quarter of a second.
+    """Keeps metrics by step; what is kept reaches the file at the first commit after a while.
 
     The first commit of a run removes the rows above its step: they are of a run that went on
     further and was not saved.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Write to `path`, whose folder exists."""
+    def __init__(self, path: Path, flush_seconds: float = 0.25) -> None:
+        """Write to `path`, whose folder exists, every `flush_seconds` at most."""
+        self._often = flush_seconds
         self._path = path
         self._db = _opened(path)
         self._steps: list[tuple[int, float]] = []
@@ -63,7 +63,7 @@ class LossLog:
         self._steps.append((step, time.time()))
         for key, value in metrics.items():
             self._metrics.append((step, key, None if math.isnan(value) else float(value)))
-        if len(self._metrics) >= _MANY or time.monotonic() - self._flushed >= _OFTEN:
+        if len(self._metrics) >= _MANY or time.monotonic() - self._flushed >= self._often:
             self.flush()
 
     def flush(self) -> None:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from aitk_nb.demo import launch, leftovers
+from aitk_nb.demo.gradio_server import GradioServer, start_gradio
 from aitk_nb.demo.store import Store
 from aitk_nb.demo.worker import Worker
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
 PREFIX = "demo:"
+GRADIO = "demo:gradio"
+"""The address of the Gradio flavour; `demo:gradio:PATH` keeps its data in PATH."""
 
-_shared: dict[tuple[int, str], "DemoServer"] = {}
+_shared: dict[tuple[int, bool, str], "DemoServer | GradioServer"] = {}
 _shared_guard = threading.Lock()
 
 
@@ -178,18 +181,29 @@ def start(
     return DemoServer(data, port=port, token=token).start()
 
 
-def shared(address: str = PREFIX) -> DemoServer:
-    """Return this process's server for `demo:` or `demo:PATH`, started at the first call."""
+def shared(address: str = PREFIX) -> DemoServer | GradioServer:
+    """Return this process's server for an embedded address, started at the first call.
+
+    `demo:` and `demo:PATH` are web UIs, `demo:gradio` and `demo:gradio:PATH` Gradio apps.
+    """
     if not address.startswith(PREFIX):
-        raise ValueError(f"{address!r} is not demo: or demo:PATH")
-    path = address.removeprefix(PREFIX)
+        raise ValueError(f"{address!r} is not demo:, demo:PATH, demo:gradio or demo:gradio:PATH")
+    gradio, path = split(address)
     folder = str(Path(path).expanduser().resolve()) if path else ""
     with _shared_guard:
-        key = (os.getpid(), folder)
+        key = (os.getpid(), gradio, folder)
         server = _shared.get(key)
         if server is None or not server.alive:
-            server = _shared[key] = start(folder or None)
+            server = start_gradio(folder or None) if gradio else start(folder or None)
+            _shared[key] = server
         return server
+
+
+def split(address: str) -> tuple[bool, str]:
+    """Return of an embedded address whether it means the Gradio flavour, and its folder or ""."""
+    if address == GRADIO or address.startswith(f"{GRADIO}:"):
+        return True, address.removeprefix(GRADIO).removeprefix(":")
+    return False, address.removeprefix(PREFIX)
 
 
 def _run(server: "Server", listener: socket.socket) -> None:

@@ -27,8 +27,16 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 _LINE = "=" * 40
 
 
-def train(config: Mapping[str, Any], out: TextIO, watcher: Watcher | None = None) -> Path:
+def train(
+    config: Mapping[str, Any],
+    out: TextIO,
+    watcher: Watcher | None = None,
+    *,
+    flush_seconds: float = 0.25,
+) -> Path:
     """Train as a job config says, print the log into `out`, and return the path of the LoRA.
+
+    `flush_seconds` is how long losses may wait before they are written.
 
     Raises:
         ValueError: the config is incomplete, or asks for what this trainer cannot do.
@@ -44,7 +52,7 @@ def train(config: Mapping[str, Any], out: TextIO, watcher: Watcher | None = None
     out.write(f"\n{bar}\n# Running job: {job.name}\n{bar}\n\n")
     out.write("\nRunning  1 process\n")
     out.flush()
-    path = TrainingRun(job, out, watcher).run()
+    path = TrainingRun(job, out, watcher, flush_seconds).run()
     out.write(f"\n{_LINE}\nResult:\n - 1 completed job\n{_LINE}\n")
     out.flush()
     return path
@@ -57,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in _THREADS:
         os.environ[name] = "1"
-    _end_with_stdin()
+    end_with_stdin()
     out = _utf8(sys.stdout)
     row: JobRow | None = None
     try:
@@ -121,7 +129,7 @@ def _utf8(stream: TextIO) -> TextIO:
     return stream
 
 
-def _end_with_stdin() -> None:
+def end_with_stdin() -> None:
     """End the process at once when the pipe on stdin does; a terminal or a file is left alone."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         stdin = sys.stdin.fileno()

@@ -35,11 +35,18 @@ class TrainingRun:
     resumed sees what it would have seen.
     """
 
-    def __init__(self, config: JobConfig, out: TextIO, watcher: Watcher | None = None) -> None:
+    def __init__(
+        self,
+        config: JobConfig,
+        out: TextIO,
+        watcher: Watcher | None = None,
+        flush_seconds: float = 0.25,
+    ) -> None:
         """Prepare nothing yet; `run` does all."""
         self._config = config
         self._out = out
         self._watcher: Watcher = watcher or Nobody()
+        self._flush_seconds = flush_seconds
         self._folder = JobFolder(config)
         train = config.train
         shape = Shape(flow.FEATURES, COEFFICIENTS, train.rank, train.alpha)
@@ -112,7 +119,7 @@ class TrainingRun:
         self._watcher.step(self._step)
         self._watcher.info("Training")
         if config.ui_logger:
-            self._losses = LossLog(config.root / "loss_log.db")
+            self._losses = LossLog(config.root / "loss_log.db", self._flush_seconds)
         start = self._step
         self._bar = Progress(config.name, config.train.steps, start, self._out)
         for step in range(start, config.train.steps):

@@ -1,0 +1,1 @@
+"""Tests against older generations of Gradio, in environments of their own."""
