@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -44,11 +45,13 @@ class Sighting:
     locked: bool = False
     """True when it wants credentials."""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """A Gradio app's own description, where it gives it without a login."""
+    """A Gradio app's own description; behind a login, what its 401 tells."""
     foreign: Foreign | None = None
     """What it is instead of a training server."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers of the answer that told it, by lower-case name."""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When it was seen, by our clock."""
 
 
 def look(connection: Connection, *, attempts: int = 3, timeout: float | None = None) -> Sighting:
@@ -121,7 +124,7 @@ class _Eyes:
             return self._seen(answer, foreign=self._named(answer))
         config = self._ask("/config")
         if (locked := _gradio(config)) is not None:
-            facts = {} if locked else config.json()
+            facts = _refusal(config) if locked else config.json()
             return self._seen(config, flavour=Flavour.GRADIO, locked=locked, config=facts)
         if answer.status_code == 401:
             return self._seen(answer, foreign=self._named(answer))
@@ -189,6 +192,12 @@ def _gradio(answer: httpx.Response) -> bool | None:
         return True if text == "Not authenticated" else None
     found = answer.status_code == 200 and "version" in body and "components" in body
     return False if found else None
+
+
+def _refusal(answer: httpx.Response) -> Mapping[str, Any]:
+    """Return what a Gradio app's 401 tells of it: from version 5 on it is worded otherwise."""
+    newer = isinstance(_json(answer).get("detail"), dict)
+    return {"api_prefix": "/gradio_api"} if newer else {"version": "4 or older"}
 
 
 def _json(answer: httpx.Response) -> Mapping[str, Any]:
