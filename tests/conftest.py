@@ -84,7 +84,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No address, token or proxy of the machine reaches a test."""
+    """No address, token, keyring or proxy of the machine reaches a test."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name in list(os.environ):
         ours = name.startswith("AITK_") or name == "AI_TOOLKIT_AUTH"
         if ours or name.lower() in _PROXIES:
