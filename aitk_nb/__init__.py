@@ -13,10 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aitk_nb.authentication import AuthReport, check_auth
+    from aitk_nb.auth_report import AuthReport
+    from aitk_nb.authentication import check_auth
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.comparison import Comparison, compare
     from aitk_nb.discovery import DiscoveryReport, discover
+    from aitk_nb.doctor import Examination, examine
     from aitk_nb.errors import AitkError
     from aitk_nb.examples import example_job, photos
     from aitk_nb.health import Health, HealthState
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from aitk_nb.lora import inspect
     from aitk_nb.losses import LossHistory
     from aitk_nb.models import Ability, Flavour, JobState, JobStatus
+    from aitk_nb.prompting import ask_login, ask_secret
     from aitk_nb.settings import Connection, Secret
     from aitk_nb.training import TrainingParams
     from aitk_nb.views.loss_plot import plot_loss
@@ -35,10 +38,11 @@ _HOMES = {
     "AIToolkitClient": "client",
     "Ability": "models",
     "AitkError": "errors",
-    "AuthReport": "authentication",
+    "AuthReport": "auth_report",
     "Comparison": "comparison",
     "Connection": "settings",
     "DiscoveryReport": "discovery",
+    "Examination": "doctor",
     "Flavour": "models",
     "Health": "health",
     "HealthState": "health",
@@ -49,10 +53,13 @@ _HOMES = {
     "LossHistory": "losses",
     "Secret": "settings",
     "TrainingParams": "training",
+    "ask_login": "prompting",
+    "ask_secret": "prompting",
     "check_auth": "authentication",
     "compare": "comparison",
     "connect": "client",
     "discover": "discovery",
+    "examine": "doctor",
     "example_job": "examples",
     "inspect": "lora",
     "photos": "examples",
@@ -67,6 +74,7 @@ __all__ = [
     "Comparison",
     "Connection",
     "DiscoveryReport",
+    "Examination",
     "Flavour",
     "Health",
     "HealthState",
@@ -77,10 +85,13 @@ __all__ = [
     "LossHistory",
     "Secret",
     "TrainingParams",
+    "ask_login",
+    "ask_secret",
     "check_auth",
     "compare",
     "connect",
     "discover",
+    "examine",
     "example_job",
     "inspect",
     "photos",

@@ -1,124 +1,30 @@
-"""May I in: whether a server wants a token, accepts this one, and what it shows without one."""
+"""May I in: what answers, whether it wants credentials, whether it accepts these."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from aitk_nb import _html
-from aitk_nb.backends.detect import detect
-from aitk_nb.backends.probes import Answer, Credential, Probe, ask_all
-from aitk_nb.errors import ConnectionFailed, ServerNotReady
+from aitk_nb import verdicts
+from aitk_nb.access import AuthState, Credential, Outcome
+from aitk_nb.auth_report import AuthReport
+from aitk_nb.backends import knocking
+from aitk_nb.backends.foreign import Foreign, Kind
+from aitk_nb.backends.gradio_login import login_of
+from aitk_nb.backends.knocking import Knocks
+from aitk_nb.backends.sighting import Sighting, look
+from aitk_nb.errors import ConnectionFailed
+from aitk_nb.findings import Facts, find
 from aitk_nb.locate import locate
-from aitk_nb.models import AuthState, Finding, Flavour
+from aitk_nb.models import Flavour
 from aitk_nb.settings import Connection, Credentials, Secret, hidden
-from aitk_nb.tables import Table
 
 __all__ = ["AuthReport", "check_auth"]
-
-MIME = "application/vnd.aitk.auth+json"
-
-# Answers of these change nothing, and together they tell everything (contracts, section 6).
-_PATHS = {"API": "/api/auth", "files and images": "/api/img/x"}
-
-_SENTENCES: Mapping[AuthState, tuple[str, str]] = {
-    AuthState.OPEN: (
-        "The server lets everybody in: no token is configured.",
-        "Set AI_TOOLKIT_AUTH on the server and restart it.",
-    ),
-    AuthState.ACCEPTED: ("The server wants a token and accepts this one.", "Go on."),
-    AuthState.REJECTED: (
-        "The server wants a token and does not accept this one.",
-        "Set AITK_TOKEN to what the server has in AI_TOOLKIT_AUTH; look for spaces and quotes.",
-    ),
-    AuthState.MISSING: (
-        "The server wants a token, and none was given.",
-        "Set AITK_TOKEN to what the server has in AI_TOOLKIT_AUTH.",
-    ),
-    AuthState.BOOTING: (
-        "Something answers for the server, which is not up yet.",
-        "Wait a minute and try again; this has nothing to do with the token.",
-    ),
-    AuthState.UNREACHABLE: (
-        "Nobody answers at this address.",
-        "Check the address and the port, and that the pod runs.",
-    ),
-    AuthState.NOT_AITK: (
-        "Something else than AI Toolkit answers at this address.",
-        "Check the port: AI Toolkit's web UI listens on 8675.",
-    ),
-    AuthState.NOT_CHECKED: (
-        "A Gradio app answers; this version does not check its login yet.",
-        "Use AI Toolkit's own web UI on port 8675.",
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class AuthReport:
-    """Whether we may in, why (not), and what to do next."""
-
-    url: str
-    state: AuthState
-    findings: tuple[Finding, ...] = ()
-    """What is dangerous about how the server is set up, worst first."""
-    answers: tuple[Answer, ...] = ()
-    """What the server answered to each credential."""
-    detail: str = ""
-    """The failure in the words of the network, where there was one."""
-
-    @property
-    def diagnosis(self) -> str:
-        """What holds, in one sentence."""
-        return _SENTENCES[self.state][0]
-
-    @property
-    def next_step(self) -> str:
-        """What to do, in one sentence."""
-        return _SENTENCES[self.state][1]
-
-    @property
-    def ok(self) -> bool:
-        """True when calls will go through."""
-        return self.state in {AuthState.OPEN, AuthState.ACCEPTED}
-
-    @property
-    def answers_table(self) -> Table:
-        """What was asked with which token, and the outcome."""
-        names = {path: part for part, path in _PATHS.items()}
-        rows = tuple(
-            (names[a.probe.path], a.probe.credential.value, a.status, _outcome(a))
-            for a in self.answers
-        )
-        return Table(("part", "token", "status", "outcome"), rows)
-
-    @property
-    def findings_table(self) -> Table:
-        """What is dangerous about the server as it is set up, and the remedy."""
-        rows = tuple((f.severity, f.text, f.remedy) for f in self.findings)
-        return Table(("severity", "finding", "remedy"), rows)
-
-    def __repr__(self) -> str:
-        return f"<AuthReport {self.state.value}: {self.diagnosis}>"
-
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        findings = [{"severity": f.severity, "finding": f.text} for f in self.findings]
-        return {
-            "text/plain": repr(self),
-            "text/html": self._html(),
-            MIME: {"state": self.state.value, "ok": self.ok, "findings": findings},
-        }
-
-    def _html(self) -> _html.Html:
-        kind: _html.Kind = "ok" if self.ok else "error"
-        if self.ok and self.findings:
-            kind = "warning"
-        head = _html.badge(self.state.value, kind)
-        advice = _html.note(f"{self.diagnosis} {self.next_step} {self.detail}".strip())
-        return _html.join([head, advice])
 
 
 def check_auth(
@@ -126,77 +32,214 @@ def check_auth(
     credentials: Credentials | None = None,
     headers: Mapping[str, str | Secret] | None = None,
     verify: bool | str | Path | None = None,
+    *,
+    timeout: float = 10.0,
 ) -> AuthReport:
     """Return whether the server at `url` lets us in; changes nothing on it, and does not raise.
 
-    "Accepted" is told from "open" by asking with no token and with a wrong one as well: a server
-    without a token accepts any.
+    "Accepted" is told from "open" by asking without credentials and with wrong ones as well: a
+    server without a token accepts any. Where a web UI refuses what was given, the password that
+    AI Toolkit's Docker files come with is tried, once. No silence is borne for longer than
+    `timeout` seconds.
+
+    Raises:
+        BadInput: the address is none, or an extra header cannot be sent.
     """
     credentials, headers = hidden(credentials, headers)
-    connection = locate(url, credentials, headers, verify)
+    connection = locate(url, credentials, headers, verify, any_token=True)
+    _check_extra_headers(connection)
     try:
-        flavour, connection = detect(connection)
-    except ServerNotReady as exc:
-        return AuthReport(connection.url, _not_ready(connection.url, exc), detail=exc.reason)
+        seen = look(connection, attempts=1, timeout=timeout)
+        skew = _skew(seen)
+        if seen.flavour is Flavour.WEBUI:
+            facts = _webui(seen, timeout)
+        elif seen.flavour is Flavour.GRADIO:
+            facts = _gradio(seen, timeout)
+        else:
+            return _foreign(seen, skew)
     except ConnectionFailed as exc:
-        return AuthReport(connection.url, AuthState.UNREACHABLE, detail=exc.reason)
-    if flavour is Flavour.GRADIO:
-        return AuthReport(connection.url, AuthState.NOT_CHECKED)
-    credentials_to_try = [Credential.NONE, Credential.WRONG]
+        return _unreachable(connection, exc)
+    return _report(replace(facts, skew=skew), seen)
+
+
+def _check_extra_headers(connection: Connection) -> None:
+    """Refuse headers that no request can carry; what is wrong with a token is to be found out."""
+    token = connection.token if connection.token and connection.token.is_token else None
+    replace(connection, token=token).check_headers()
+
+
+def _report(facts: Facts, seen: Sighting) -> AuthReport:
+    connection, flavour = facts.connection, facts.flavour or Flavour.WEBUI
+    if facts.state is AuthState.NOT_AITK:
+        what = f"as a Gradio {facts.version} app without functions for training"
+        return _foreign(replace(seen, foreign=Foreign(Kind.GRADIO, what)), facts.skew)
+    other_kind = bool(connection.login if flavour is Flavour.WEBUI else connection.token)
+    diagnosis, step = verdicts.of_server(flavour, facts.state, other_kind=other_kind)
+    findings = find(facts)
+    if facts.meant:
+        # The remedy is known: what was given is nearly right.
+        step = next(f.remedy for f in findings if f.code in {"token-form", "token-as-login"})
+    return AuthReport(
+        connection.url,
+        facts.state,
+        diagnosis,
+        step,
+        flavour=facts.flavour,
+        findings=findings,
+        checks=facts.knocks.cells,
+        skew=facts.skew,
+        gateway=_gateway(seen.headers),
+    )
+
+
+# -- a web UI -------------------------------------------------------------------------------------
+
+
+def _webui(seen: Sighting, timeout: float) -> Facts:
+    connection = seen.connection
+    knocks = knocking.knock_webui(connection, timeout)
+    state = _webui_state(knocks, connection)
+    facts = Facts(connection, state, Flavour.WEBUI, knocks)
     if connection.token:
-        credentials_to_try.append(Credential.GIVEN)
-    probes = [Probe("GET", path, each) for path in _PATHS.values() for each in credentials_to_try]
-    answers = ask_all(connection, probes)
-    state = _state({a.probe.credential: a.status for a in answers if a.probe.path == "/api/auth"})
-    return AuthReport(connection.url, state, _findings(connection, state, answers), answers)
-
-
-def _not_ready(url: str, exc: ServerNotReady) -> AuthState:
-    host = urlsplit(url).hostname or ""
-    gateway = any(f"status {status}" in exc.reason for status in (502, 503, 504, 524))
-    return AuthState.BOOTING if gateway or host.endswith("proxy.runpod.net") else AuthState.NOT_AITK
-
-
-def _state(statuses: Mapping[Credential, int]) -> AuthState:
-    if statuses[Credential.NONE] == 200:
-        return AuthState.OPEN
-    if Credential.GIVEN not in statuses:
-        return AuthState.MISSING
-    return AuthState.ACCEPTED if statuses[Credential.GIVEN] == 200 else AuthState.REJECTED
-
-
-def _findings(
-    connection: Connection, state: AuthState, answers: Sequence[Answer]
-) -> tuple[Finding, ...]:
-    found = []
-    local = (urlsplit(connection.url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
+        facts = replace(facts, flaws=_flaws(connection.token))
     if state is AuthState.OPEN:
-        found.append(
-            Finding(
-                "warning" if local else "critical",
-                "No token is set: whoever reaches the address can train, delete and read.",
-                "Set AI_TOOLKIT_AUTH on the server.",
-            )
+        plain = replace(connection, token=None, login=None)
+        return replace(facts, hf_token=knocking.shows_hf_token(plain, timeout))
+    if state is AuthState.ACCEPTED:
+        return replace(
+            facts,
+            hf_token=knocking.shows_hf_token(connection, timeout),
+            default_password=connection.token == Secret(knocking.DEFAULT_PASSWORD),
         )
-    public = {a.probe.credential: a for a in answers if a.probe.path == _PATHS["files and images"]}
-    answer = public.get(Credential.NONE)
-    if state is not AuthState.OPEN and answer and answer.status not in {0, 301, 302, 401}:
-        found.append(
-            Finding(
-                "critical",
-                "Images, LoRAs, logs and losses can be read without the token by whoever "
-                "guesses their path; an AI Toolkit server can also be written to there.",
-                "Share the address with nobody, or put an SSH tunnel or a proxy in front.",
-            )
-        )
-    if connection.url.startswith("http://") and not local:
-        found.append(
-            Finding("warning", "Plain http sends the token in clear.", "Use the https address.")
-        )
-    return tuple(found)
+    return replace(
+        facts,
+        meant=_meant(connection, timeout),
+        default_password=knocking.default_password(connection, timeout),
+    )
 
 
-def _outcome(answer: Answer) -> str:
-    if answer.probe.path == _PATHS["files and images"]:
-        return "public" if answer.status in {200, 403, 404} else "protected"
-    return "allowed" if answer.status == 200 else "refused"
+def _flaws(token: Secret) -> tuple[str, ...]:
+    """Return what is wrong with the form of a token, whether or not it is accepted."""
+    if token.flaws or token.is_token:
+        return token.flaws
+    return ("a space in it or a character beyond ASCII, which no request can carry",)
+
+
+def _webui_state(knocks: Knocks, connection: Connection) -> AuthState:
+    outcomes = {c.credential: c.outcome for c in knocks.cells if c.group == "login"}
+    if outcomes.get(Credential.NONE) is Outcome.ALLOWED or knocks.wrong_accepted:
+        return AuthState.OPEN
+    if outcomes.get(Credential.GIVEN) is Outcome.ALLOWED:
+        return AuthState.ACCEPTED
+    return AuthState.REJECTED if connection.token else AuthState.MISSING
+
+
+def _meant(connection: Connection, timeout: float) -> str:
+    """Return which part of what was given the server would have accepted as its token."""
+    tried: dict[str, Secret] = {}
+    if connection.token and connection.token.flaws:
+        tried["mended"] = connection.token.mended
+    if connection.login:
+        tried["user"] = Secret(connection.login[0])
+        tried["password"] = connection.login[1]
+    for name, token in tried.items():
+        if token.is_token and knocking.accepts(
+            replace(connection, token=token, login=None), timeout
+        ):
+            return name
+    return ""
+
+
+# -- a Gradio app ---------------------------------------------------------------------------------
+
+
+def _gradio(seen: Sighting, timeout: float) -> Facts:
+    connection, config = seen.connection, seen.config
+    login = login_of(connection)
+    if seen.locked and login:
+        config = knocking.config_by_login(connection, timeout) or config
+    version = str(config.get("version", ""))
+    if "components" in config and not _trains(config):
+        return Facts(connection, AuthState.NOT_AITK, Flavour.GRADIO, version=version)
+    prefix = str(config.get("api_prefix") or "")
+    knocks = knocking.knock_gradio(connection, prefix, timeout, locked=seen.locked)
+    outcomes = {c.credential: c.outcome for c in knocks.cells if c.group == "login"}
+    accepted = outcomes.get(Credential.COOKIE) is Outcome.ALLOWED
+    if not seen.locked or knocks.wrong_accepted:
+        state = AuthState.OPEN
+    elif accepted:
+        state = AuthState.ACCEPTED
+    else:
+        state = AuthState.REJECTED if login else AuthState.MISSING
+    return Facts(connection, state, Flavour.GRADIO, knocks, version=version)
+
+
+def _trains(config: Mapping[str, Any]) -> bool:
+    """Return whether one of a Gradio app's functions is for training."""
+    names = [str(one.get("api_name", "")) for one in config.get("dependencies") or ()]
+    return any(re.search(r"train(?!slat)", name, re.IGNORECASE) for name in names)
+
+
+# -- nobody, and somebody else --------------------------------------------------------------------
+
+
+def _foreign(seen: Sighting, skew: float | None) -> AuthReport:
+    """Return the report on something that is no training server, or not yet."""
+    foreign = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
+    connection = seen.connection
+    state = AuthState.NOT_AITK
+    diagnosis, step = f"It answers {foreign.seen}: that is no AI Toolkit server.", foreign.advice
+    if foreign.kind is Kind.BOOTING:
+        state = AuthState.BOOTING
+        diagnosis = f"A gateway answers {foreign.seen} for the server, which is not up yet."
+        step = "Wait a minute and try again; this has nothing to do with the token."
+    elif foreign.kind is Kind.GATEWAY:
+        given = connection.login or any(n.lower() == "authorization" for n in connection.headers)
+        state = AuthState.REJECTED if given else AuthState.MISSING
+        diagnosis, step = verdicts.gateway(state)
+    return AuthReport(
+        connection.url,
+        state,
+        diagnosis,
+        step,
+        findings=find(Facts(connection, state, skew=skew)),
+        cause=foreign.kind.value,
+        detail=f"{connection.url} answers {foreign.seen}",
+        skew=skew,
+        gateway=_gateway(seen.headers),
+    )
+
+
+def _unreachable(connection: Connection, exc: ConnectionFailed) -> AuthReport:
+    diagnosis, step = verdicts.unreachable(exc.cause)
+    state = AuthState.UNREACHABLE
+    facts = Facts(connection, state, cause=exc.cause, detail=exc.reason)
+    return AuthReport(
+        connection.url,
+        state,
+        diagnosis,
+        step,
+        findings=find(facts),
+        cause=exc.cause or "broken",
+        detail=exc.reason,
+    )
+
+
+def _gateway(headers: Mapping[str, str]) -> str:
+    """Return what stands between us and the server, as far as an answer tells."""
+    if "cf-ray" in headers:
+        return "cloudflare"
+    passed = headers.get("via") or headers.get("server") or ""
+    known = ("cloudflare", "nginx", "caddy", "traefik", "envoy", "haproxy", "apache")
+    return next((name for name in known if name in passed.lower()), "")
+
+
+def _skew(seen: Sighting) -> float | None:
+    """Return by how many seconds the server's clock is ahead of ours, by the Date it sent."""
+    try:
+        said = parsedate_to_datetime(seen.headers["date"])
+    except (KeyError, ValueError):
+        return None
+    if said.tzinfo is None:
+        said = said.replace(tzinfo=UTC)
+    return (said - seen.at).total_seconds()

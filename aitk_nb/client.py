@@ -108,6 +108,10 @@ class AIToolkitClient:
         """Return the server's GPUs; empty when it has none."""
         return self._backend.gpus()
 
+    def meta(self) -> Mapping[str, str]:
+        """Return harmless facts that the server tells of itself; `disk_free` is one, if it does."""
+        return self._backend.meta()
+
     def close(self) -> None:
         """Close the connections."""
         self._backend.close()

@@ -79,9 +79,12 @@ class MissingExtra(BadInput):
 
 
 class ConnectionFailed(AitkError):
-    """The server could not be reached."""
+    """The server could not be reached; `cause` is a word for why.
 
-    def __init__(self, url: str, reason: str = "") -> None:
+    It is one of `dns`, `refused`, `no route`, `timeout`, `tls`, `proxy` and `broken`, or empty.
+    """
+
+    def __init__(self, url: str, reason: str = "", *, cause: str = "") -> None:
         because = f" ({reason})" if reason else ""
         super().__init__(
             f"No server answers at {url}{because}. "
@@ -89,20 +92,23 @@ class ConnectionFailed(AitkError):
         )
         self.url = url
         self.reason = reason
+        self.cause = cause
 
 
 class ServerNotReady(ConnectionFailed):
     """Something answers at the address, but it is no training server, or not yet one."""
 
-    def __init__(self, url: str, seen: str) -> None:
-        AitkError.__init__(
-            self,
-            f"{url} answers {seen}, which is not a training server. "
+    def __init__(self, url: str, seen: str, advice: str = "") -> None:
+        booting = (
             "A pod that is still booting answers like this: wait a minute and try again, "
-            "then check the port in the address (AI Toolkit's web UI listens on 8675).",
+            "then check the port in the address (AI Toolkit's web UI listens on 8675)."
+        )
+        AitkError.__init__(
+            self, f"{url} answers {seen}, which is not a training server. {advice or booting}"
         )
         self.url = url
         self.reason = seen
+        self.cause = ""
 
 
 class Unauthorized(AitkError):

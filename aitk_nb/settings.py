@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from aitk_nb import keychain
 from aitk_nb.errors import BadInput
+from aitk_nb.secret import Secret
 
-__all__ = ["DEMO", "Connection", "Secret", "resolve"]
+__all__ = [
+    "DEMO",
+    "TOKEN_VARIABLES",
+    "Connection",
+    "Credentials",
+    "Secret",
+    "clean_url",
+    "hidden",
+    "resolve",
+]
 
 DEMO = "demo:"
 """Address of the embedded server; `demo:PATH` keeps its data in PATH."""
@@ -19,55 +30,10 @@ DEMO = "demo:"
 TOKEN_VARIABLES = ("AITK_TOKEN", "AI_TOOLKIT_AUTH")
 """Variables that may hold the token: ours first, then the one the server itself reads."""
 
+LOGIN_VARIABLES = ("AITK_USERNAME", "AITK_PASSWORD")
+"""Variables that may hold the login of a Gradio app, or of a gateway that asks for one."""
 
-class Secret:
-    """A token or password that cannot be shown by accident.
-
-    It is not a str: formatting, concatenation, JSON, pickle and copies all fail or show dots.
-    """
-
-    __slots__ = ("__value",)
-
-    def __init__(self, value: str) -> None:
-        if not isinstance(value, str):
-            raise TypeError("a Secret is made of a str")
-        self.__value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself; for the two modules that send it."""
-        return self.__value
-
-    @property
-    def is_token(self) -> bool:
-        """True when it can be a bearer token: visible ASCII only.
-
-        The server compares the second space-separated word, so one with a space never matches.
-        """
-        return all(32 < ord(char) < 127 for char in self.__value)
-
-    def __bool__(self) -> bool:
-        return bool(self.__value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other.__value == self.__value
-
-    def __hash__(self) -> int:
-        return hash((Secret, self.__value))
-
-    def __repr__(self) -> str:
-        return "Secret('…')"
-
-    def __format__(self, spec: str) -> str:
-        return repr(self)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret cannot be pickled or copied")
-
-    def __copy__(self) -> NoReturn:
-        raise TypeError("a Secret cannot be pickled or copied")
-
-    def __deepcopy__(self, memo: Mapping[int, Any]) -> NoReturn:
-        raise TypeError("a Secret cannot be pickled or copied")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +56,35 @@ class Connection:
         """True for the embedded server."""
         return self.url.startswith(DEMO)
 
+    def clean(self, text: str) -> str:
+        """Return `text` without the secrets of this connection."""
+        password = self.login[1] if self.login else None
+        for secret in (*self.headers.values(), self.token, password):
+            text = secret.hidden_in(text) if secret else text
+        return text
+
+    def check_headers(self) -> None:
+        """Refuse what no request can carry; the library would say so with the secret in its words.
+
+        Raises:
+            BadInput: in words that hold no secret.
+        """
+        if self.token and not self.token.is_token:
+            raise BadInput("The token contains a space, a line break or a character beyond ASCII.")
+        for name, value in self.headers.items():
+            if not HEADER_NAME.fullmatch(name):
+                raise BadInput(f"{name!r} cannot be the name of a header.")
+            if not value.is_header_value:
+                raise BadInput(
+                    f"The value of the header {name} contains a line break or a character beyond "
+                    "ASCII, or begins or ends with a space."
+                )
+            if self.token and name.lower() == "authorization":
+                raise BadInput(
+                    "Both a token and an Authorization header were given, and a request can carry "
+                    "one only. Give the gateway's credentials in another header, or leave one out."
+                )
+
 
 Credentials = Secret | str | tuple[str, Secret | str]
 """A token, or a user name with a password."""
@@ -101,21 +96,30 @@ def resolve(
     headers: Mapping[str, str | Secret] | None = None,
     verify: bool | str | Path | None = None,
     environ: Mapping[str, str] | None = None,
+    *,
+    any_token: bool = False,
 ) -> Connection:
-    """Return the connection that is meant: what was given, else AITK_URL and AITK_TOKEN.
+    """Return the connection that is meant: what was given, else the environment, else the keyring.
+
+    With `any_token` a token is taken that no request can carry, for somebody who finds out why it
+    does not work.
 
     Raises:
-        BadInput: the address is not one.
+        BadInput: the address is not one, or the token cannot be sent.
     """
     if isinstance(url, Connection):
         return url
     credentials, headers = hidden(credentials, headers)
-    default, token = _from_environment(os.environ if environ is None else environ)
+    known = _from_environment(os.environ if environ is None else environ)
     del environ
-    address = clean_url(url or default or DEMO)
+    address = clean_url(url or known.url or DEMO)
+    token, login = _parts(credentials)
     if credentials is None and not address.startswith(DEMO):
-        credentials = token
-    token, login = _credentials(credentials)
+        token, login = known.token, known.login
+        if token is None and login is None:
+            token, login = _from_keychain(address, known.user)
+    if token and not token.is_token and not any_token:
+        raise BadInput("The token contains a space, a line break or a character beyond ASCII.")
     return Connection(address, token, login, headers, _verify(verify))
 
 
@@ -136,10 +140,30 @@ def hidden(
     return None if credentials is None else _secret(credentials), safe
 
 
-def _from_environment(environ: Mapping[str, str]) -> tuple[str, Secret | None]:
-    """Return the address and the token that the environment holds."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the environment tells."""
+
+    url: str
+    token: Secret | None
+    user: str
+    login: tuple[str, Secret] | None
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Known:
     token = next((Secret(environ[name]) for name in TOKEN_VARIABLES if environ.get(name)), None)
-    return environ.get("AITK_URL", ""), token
+    user, password = (environ.get(name, "") for name in LOGIN_VARIABLES)
+    login = (user, Secret(password)) if user and password else None
+    del password
+    return _Known(environ.get("AITK_URL", ""), token, user, login)
+
+
+def _from_keychain(address: str, user: str) -> tuple[Secret | None, tuple[str, Secret] | None]:
+    """Return the token, or with a user name the login, that the system's keyring has."""
+    if user:
+        password = keychain.stored(address, user)
+        return None, (user, password) if password else None
+    return keychain.stored(address), None
 
 
 def clean_url(text: str) -> str:
@@ -195,12 +219,9 @@ def _looks_local(text: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith(("127.", "192.168.", "10."))
 
 
-def _credentials(given: Hidden | None) -> tuple[Secret | None, tuple[str, Secret] | None]:
-    if isinstance(given, tuple):
-        return None, given
-    if given and not given.is_token:
-        raise BadInput("The token contains a space, a line break or a character beyond ASCII.")
-    return given or None, None
+def _parts(given: Hidden | None) -> tuple[Secret | None, tuple[str, Secret] | None]:
+    """Return the token or the login that the credentials are."""
+    return (None, given) if isinstance(given, tuple) else (given or None, None)
 
 
 def _secret(value: str | Secret) -> Secret:

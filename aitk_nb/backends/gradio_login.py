@@ -44,8 +44,10 @@ class GradioHttp(Http):
         attempts: int = 4,
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
-        super().__init__(replace(connection, token=None), attempts=attempts)
         self._login = login_of(connection)
+        # The login is part of the connection, so that its password is kept out of every text.
+        held = replace(connection, token=None, login=self._login)
+        super().__init__(held, attempts=attempts)
         self._timeout = timeout
         self._door = threading.Lock()
         self._entries = 0
@@ -128,10 +130,8 @@ class GradioHttp(Http):
 
         Gradio 5 echoes a request's headers in its answer to a range.
         """
-        secrets = {cookie.value or "" for cookie in self.client.cookies.jar}
-        if self._login is not None:
-            secrets.add(self._login[1].reveal())
-        for secret in filter(None, secrets):
-            for form in {secret, quote(secret, safe=""), quote(secret)}:
-                text = text.replace(form, "…")
+        # A pool that is closed, or not open yet, has no cookies; nothing is opened to find out.
+        jar = self._client.cookies.jar if self._client else ()
+        for value in filter(None, (cookie.value for cookie in jar)):
+            text = Secret(value).hidden_in(text)
         return super().clean(text)

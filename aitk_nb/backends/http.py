@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from aitk_nb.errors import (
-    AitkError,
-    BadInput,
-    ConnectionFailed,
-    Rejected,
-    ServerNotReady,
-    Unauthorized,
-    UnexpectedReply,
-)
+from aitk_nb.backends import replies, wire_logs
+from aitk_nb.backends.causes import failure, frameless
+from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, UnexpectedReply
 from aitk_nb.settings import Connection
 
 __all__ = ["Http"]
 
 # A pod's proxy cuts a request after 100 s, so waiting longer for silence is pointless.
 TIMEOUT = httpx.Timeout(connect=10.0, read=100.0, write=100.0, pool=None)
-NOT_READY = frozenset({502, 503, 504, 520, 521, 522, 523, 524})
-MAX_QUOTED = 300
-MIN_SECRET = 8
-"""Shorter words of a header, such as "Basic", are not secret."""
-
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
+MAX_RAW = 4 * 1024 * 1024
+"""Bytes of an answer that may be anybody's; the largest one known, Gradio's `/config`, has 0.8."""
 
 
 class Http:
     """Requests below one base URL, with every failure translated into an `AitkError`."""
 
-    def __init__(self, connection: Connection, *, attempts: int = 4) -> None:
+    def __init__(
+        self, connection: Connection, *, attempts: int = 4, timeout: float | None = None
+    ) -> None:
+        """Use `connection`; with `timeout` no silence is borne for longer than these seconds."""
         self.url = connection.url
         self._connection = connection
         self._attempts = attempts
+        self._timeout = TIMEOUT if timeout is None else httpx.Timeout(timeout, pool=None)
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
-        _check_headers(connection)
+        connection.check_headers()
 
     def __repr__(self) -> str:
         return f"<Http {self.url}>"
@@ -60,8 +52,9 @@ class Http:
             return self._client
 
     def _new_client(self) -> httpx.Client:
+        wire_logs.keep_clean(self)
         return httpx.Client(
-            timeout=TIMEOUT,
+            timeout=self._timeout,
             verify=self._verify(),
             limits=httpx.Limits(
                 max_connections=32,
@@ -126,15 +119,40 @@ class Http:
         )
 
     def raw(self, method: str, path: str, body: str = "") -> httpx.Response:
-        """Return whatever answers, success or not; asked once.
+        """Return whatever answers, success or not; asked once, and read up to `MAX_RAW` bytes.
 
         Raises:
-            ConnectionFailed: nothing answers.
+            ConnectionFailed: nothing answers, or not within the timeout.
         """
         extra: dict[str, Any] = {}
         if body:
             extra = {"content": body, "headers": {"Content-Type": "application/json"}}
-        return self._exchange(self._request(method, path, **extra))
+        response = self._exchange(self._request(method, path, **extra), stream=True)
+        try:
+            return self._cut(response)
+        except (httpx.TransportError, httpx.DecodingError) as exc:
+            raise failure(self.url, exc, self.clean) from frameless(exc)
+        finally:
+            response.close()
+
+    def _cut(self, response: httpx.Response) -> httpx.Response:
+        """Return the answer with as much of its body as is read: it may be endless."""
+        until = time.monotonic() + (self._timeout.read or 0)
+        body = bytearray()
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) >= MAX_RAW:
+                break
+            if time.monotonic() > until:
+                raise ConnectionFailed(self.url, "it did not answer in time", cause="timeout")
+        names = {"content-encoding", "content-length", "transfer-encoding"}
+        kept = [(name, text) for name, text in response.headers.multi_items() if name not in names]
+        return httpx.Response(
+            response.status_code,
+            headers=kept,
+            content=bytes(body[:MAX_RAW]),
+            request=response.request,
+        )
 
     def post_files(
         self, path: str, data: Mapping[str, str], files: Any, *, what: str, repeat: bool = False
@@ -156,7 +174,7 @@ class Http:
                 self._read_quietly(response)
             yield self._checked(response, what)
         except httpx.TransportError as exc:
-            raise ConnectionFailed(self.url, self._reason(exc)) from _frameless(exc)
+            raise failure(self.url, exc, self.clean) from frameless(exc)
         finally:
             response.close()
 
@@ -205,21 +223,11 @@ class Http:
             return self.client.send(request, stream=stream)
         except (httpx.TransportError, httpx.DecodingError, UnicodeError) as exc:
             # UnicodeError: a host that the name service cannot be asked for.
-            raise ConnectionFailed(self.url, self._reason(exc)) from _frameless(exc)
+            raise failure(self.url, exc, self.clean) from frameless(exc)
         except BaseException as exc:
-            # An interrupt is shown from here on, for the reason that `_frameless` has.
-            _frameless(exc)
+            # An interrupt is shown from here on, for the reason that `frameless` has.
+            frameless(exc)
             raise
-
-    def _reason(self, exc: Exception) -> str:
-        if isinstance(exc, httpx.TimeoutException):
-            return "it did not answer in time"
-        if "CERTIFICATE_VERIFY_FAILED" in str(exc):
-            return (
-                "its certificate is not trusted here; give a private CA by verify='ca.pem', "
-                "or on the command line by --ca"
-            )
-        return self.clean(str(exc)) or type(exc).__name__
 
     def _checked(self, response: httpx.Response, what: str) -> httpx.Response:
         """Return the response if it is a success.
@@ -232,72 +240,23 @@ class Http:
         raise self._translated(response, what)
 
     def _translated(self, response: httpx.Response, what: str) -> AitkError:
-        status = response.status_code
-        if status == 401:
-            return Unauthorized(self.url, sent=bool(self._connection.token))
-        if response.is_redirect:
-            target = httpx.URL(response.headers.get("location", "")).copy_with(query=None)
-            return UnexpectedReply(what, f"a redirect to {self.clean(str(target))}")
-        html = "html" in response.headers.get("content-type", "")
-        if status in NOT_READY:
-            return ServerNotReady(self.url, f"status {status}")
-        if html:
-            return UnexpectedReply(what, f"status {status} with a web page: no such endpoint")
-        return Rejected(what, self._words(response), status)
-
-    def _words(self, response: httpx.Response) -> str:
-        """Return what the server said, short, on one line and without our own secrets."""
-        try:
-            body = response.json()
-            text = str(body.get("error", "")) if isinstance(body, dict) else ""
-        except ValueError:
-            text = response.text
-        return " ".join(self.clean(text).split())[:MAX_QUOTED]
+        sent = bool(self._connection.token)
+        return replies.translated(self.url, response, what, sent=sent, clean=self.clean)
 
     def clean(self, text: str) -> str:
         """Return a server's text without our own secrets, should it echo them."""
-        for secret in (*self._connection.headers.values(), self._connection.token):
-            whole = secret.reveal() if secret else ""
-            # Of "Basic dXNl…" the second word is the secret one, and may be said alone.
-            for part in (whole, *(word for word in whole.split() if len(word) >= MIN_SECRET)):
-                for form in filter(None, (part, quote(part, safe=""))):
-                    text = text.replace(form, "…")
-        return text
+        return self._connection.clean(text)
+
+    def clean_log(self, text: str) -> str:
+        """Return a line of the HTTP library's log without our own secrets."""
+        return self._connection.clean(text)
 
     def _json(self, response: httpx.Response, what: str) -> Any:
         try:
             return response.json()
         except ValueError as exc:
             kind = self.clean(response.headers.get("content-type", "no content type"))
-            raise UnexpectedReply(what, f"{kind} instead of JSON") from _frameless(exc)
-
-
-def _check_headers(connection: Connection) -> None:
-    """Refuse what no request can carry; the library would say so with the secret in its words."""
-    if connection.token and not connection.token.is_token:
-        raise BadInput("The token contains a space, a line break or a character beyond ASCII.")
-    for name, value in connection.headers.items():
-        if not HEADER_NAME.fullmatch(name):
-            raise BadInput(f"{name!r} cannot be the name of a header.")
-        if not HEADER_VALUE.fullmatch(value.reveal()):
-            raise BadInput(
-                f"The value of the header {name} contains a line break or a character beyond "
-                "ASCII, or begins or ends with a space."
-            )
-        if connection.token and name.lower() == "authorization":
-            raise BadInput(
-                "Both a token and an Authorization header were given, and a request can carry "
-                "one only. Give the gateway's credentials in another header, or leave one out."
-            )
-
-
-def _frameless(exc: BaseException) -> BaseException:
-    """Return `exc` without its frames: their locals hold headers, and what a server echoes."""
-    link: BaseException | None = exc
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return exc
+            raise UnexpectedReply(what, f"{kind} instead of JSON") from frameless(exc)
 
 
 def _never_arrived(exc: BaseException) -> bool:

@@ -10,9 +10,9 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from getpass import getpass
+from dataclasses import dataclass
 from inspect import Parameter, Signature
 from pathlib import Path
 from types import FrameType
@@ -23,7 +23,8 @@ from typer.core import TyperGroup
 
 from aitk_nb.client import connect
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
-from aitk_nb.settings import Secret
+from aitk_nb.prompting import ask_secret
+from aitk_nb.settings import Credentials, Secret
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
@@ -32,8 +33,10 @@ __all__ = [
     "AsJson",
     "Every",
     "Url",
+    "Where",
     "app",
     "as_far_as_it_goes",
+    "at_address",
     "command",
     "on_server",
     "progress_bar",
@@ -81,6 +84,9 @@ Url = Annotated[
 TokenEnv = Annotated[str, typer.Option(help="Variable that holds the token. [default: AITK_TOKEN]")]
 TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.")]
 AskToken = Annotated[bool, typer.Option("--ask-token", help="Ask for the token.")]
+User = Annotated[
+    str, typer.Option(help="User name of a Gradio app; its password takes the token's place.")
+]
 Ca = Annotated[Path | None, typer.Option(help="File with the certificates of a private CA.")]
 Every = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at the job.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -169,23 +175,48 @@ SERVER_OPTIONS: dict[str, tuple[Any, Any]] = {
     "token_env": (TokenEnv, ""),
     "token_file": (TokenFile, None),
     "ask_token": (AskToken, False),
+    "user": (User, ""),
     "ca": (Ca, None),
 }
 
 
 def on_server(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command that takes a `client` the options that say which server, and connect."""
-    own = [item for item in signature(function).parameters.values() if item.name != "client"]
+
+    def run(where: Where, **kwargs: Any) -> None:
+        with connect(where.url, where.credentials, verify=where.verify) as client:
+            function(client, **kwargs)
+
+    return _with_server_options(function, "client", run)
+
+
+def at_address(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that takes a `where` the options that say which server; send nothing."""
+    return _with_server_options(function, "where", function)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which server the options mean."""
+
+    url: str
+    credentials: Credentials | None
+    verify: Path | None
+
+
+def _with_server_options(
+    function: Callable[..., None], taken: str, call: Callable[..., None]
+) -> Callable[..., None]:
+    own = [item for item in signature(function).parameters.values() if item.name != taken]
     shared = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in SERVER_OPTIONS.items()
     ]
 
     def run(**kwargs: Any) -> None:
-        where = {name: kwargs.pop(name) for name in SERVER_OPTIONS}
-        token = _token(where["token_env"], where["token_file"], where["ask_token"])
-        with connect(where["url"], token, verify=where["ca"]) as client:
-            function(client, **kwargs)
+        given = {name: kwargs.pop(name) for name in SERVER_OPTIONS}
+        credentials = _credentials(given)
+        call(Where(given["url"], credentials, given["ca"]), **kwargs)
 
     set_signature(run, [*own, *shared], function)
     return run
@@ -206,9 +237,20 @@ def set_signature(
     function.__annotations__ = {item.name: item.annotation for item in parameters}
 
 
-def _token(env: str, file: Path | None, ask: bool) -> Secret | None:
-    if ask:
-        return Secret(_asked())
+def _credentials(given: Mapping[str, Any]) -> Credentials | None:
+    user = given["user"]
+    prompt = f"Password of {user}: " if user else "Token: "
+    if given["ask_token"]:
+        secret: Secret | None = ask_secret(prompt)
+    else:
+        secret = _token(given["token_env"], given["token_file"])
+    if user and not secret:
+        password = os.environ.get("AITK_PASSWORD")
+        secret = Secret(password) if password else ask_secret(prompt)
+    return (user, secret) if user and secret else secret
+
+
+def _token(env: str, file: Path | None) -> Secret | None:
     if file is not None:
         try:
             return Secret(file.read_text(encoding="utf-8").strip())
@@ -232,13 +274,6 @@ def token_of(variable: str) -> str:
         "The variable named by --token-env is not set. "
         "The option takes the name of a variable, not the token."
     )
-
-
-def _asked() -> str:
-    try:
-        return getpass("Token: ").strip()
-    except EOFError as exc:
-        raise BadInput("No token was given.") from exc
 
 
 def as_far_as_it_goes() -> None:

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from traitlets import Unicode
 
 from aitk_nb import _html
-from aitk_nb.authentication import AuthReport
+from aitk_nb.auth_report import AuthReport
 from aitk_nb.errors import BadInput
 from aitk_nb.settings import TOKEN_VARIABLES, Connection, Credentials, Secret, resolve
 from aitk_nb.views._action import Action

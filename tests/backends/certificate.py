@@ -20,10 +20,13 @@ _KEY_ID, _USAGE, _ALT_NAMES, _BASIC, _ISSUER_KEY = (
 _SIGN_AND_SERVE = bytes.fromhex("030202a4")
 
 
-def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return a context for a server, and the file with the CA that its clients have to trust."""
+def server_context(folder: Path, days: tuple[int, int] = (-1, 2)) -> tuple[ssl.SSLContext, Path]:
+    """Return a context for a server, and the file with the CA that its clients have to trust.
+
+    `days` from now it is valid, from and to.
+    """
     modulus, exponent, private, factors = _rsa_key()
-    info = _certificate_info(modulus, exponent)
+    info = _certificate_info(modulus, exponent, days)
     digest = _SHA256_PREFIX + hashlib.sha256(info).digest()
     length = (modulus.bit_length() + 7) // 8
     padded = b"\x00\x01" + b"\xff" * (length - len(digest) - 3) + b"\x00" + digest
@@ -37,10 +40,10 @@ def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
     return context, ca
 
 
-def _certificate_info(modulus: int, exponent: int) -> bytes:
+def _certificate_info(modulus: int, exponent: int, valid: tuple[int, int]) -> bytes:
     name = _seq(_tlv(0x31, _seq(_tlv(0x06, _COMMON_NAME), _tlv(0x0C, b"tests"))))
     now = datetime.now(UTC)
-    stamps = (f"{now + timedelta(days=days):%y%m%d%H%M%SZ}" for days in (-1, 2))
+    stamps = (f"{now + timedelta(days=days):%y%m%d%H%M%SZ}" for days in valid)
     public = _tlv(0x03, b"\x00" + _seq(_int(modulus), _int(exponent)))
     key_id = hashlib.sha256(public).digest()[:20]
     extensions = _seq(

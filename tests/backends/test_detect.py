@@ -107,7 +107,8 @@ def test_a_pod_that_boots_is_not_ready(status: int) -> None:
     ("reply", "seen"),
     [
         (NO_PAGE, "status 404"),
-        (Reply(200, "<html>Jupyter Server</html>", HTML), "text/html"),
+        (Reply(200, "<html>Jupyter Server</html>", HTML), "Jupyter's page"),
+        (Reply(200, "<html>Welcome</html>", HTML), "text/html"),
         (Reply(200, "hello"), "text/plain"),
         (Reply(200, {"version": 3}), "application/json"),
         (Reply(200, ["isAuthenticated"]), "application/json"),

@@ -1,0 +1,153 @@
+"""`AuthReport`: whether we may in, why (not), and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aitk_nb import _html
+from aitk_nb.access import Access, AuthState, Credential, Finding, Outcome
+from aitk_nb.models import Flavour
+from aitk_nb.tables import Table
+
+__all__ = ["AuthReport", "Matrix"]
+
+MIME = "application/vnd.aitk.auth+json"
+
+_BADGES: dict[Outcome, _html.Kind] = {
+    Outcome.ALLOWED: "ok",
+    Outcome.REFUSED: "error",
+    Outcome.PUBLIC: "warning",
+    Outcome.ABSENT: "info",
+    Outcome.UNKNOWN: "info",
+}
+_KINDS: dict[str, _html.Kind] = {"critical": "error", "warning": "warning", "info": "info"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Matrix(Table):
+    """Endpoint groups by credentials; coloured where it is shown as a page."""
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        page = _html.table(self.headers, self.painted(), caption=self.caption)
+        return {"text/plain": repr(self), "text/html": page}
+
+    def painted(self) -> list[tuple[object, ...]]:
+        """Return the rows with a sign and a colour for each outcome."""
+        return [(row[0], *map(_painted, row[1:])) for row in self.rows]
+
+
+def _painted(cell: object) -> object:
+    word = str(cell).partition(" ")[0]
+    known = {outcome.value: kind for outcome, kind in _BADGES.items()}
+    return _html.badge(cell, known[word]) if word in known else cell
+
+
+@dataclass(frozen=True, slots=True)
+class AuthReport:
+    """Whether we may in, why (not), and what to do next."""
+
+    url: str
+    state: AuthState
+    diagnosis: str
+    """What holds, in one sentence."""
+    next_step: str
+    """What to do, in one sentence."""
+    flavour: Flavour | None = None
+    """Which face of AI Toolkit answers; None when none does."""
+    findings: tuple[Finding, ...] = ()
+    """What is dangerous or mistaken, worst first."""
+    checks: tuple[Access, ...] = ()
+    """What the server answered to each question with each credential."""
+    cause: str = ""
+    """Why nobody answers (`dns`, `refused`, `tls`, `timeout` …), or what answers instead."""
+    detail: str = ""
+    """The failure in the words of the network, where there was one."""
+    skew: float | None = None
+    """Seconds by which the server's clock is ahead of this machine's; None when it did not say."""
+    gateway: str = ""
+    """What stands between, as far as the answers tell: `cloudflare`, `nginx` …"""
+
+    @property
+    def ok(self) -> bool:
+        """True when calls will go through."""
+        return self.state.is_in
+
+    @property
+    def matrix(self) -> Matrix:
+        """What each group of endpoints answers to each credential."""
+        shown = [c for c in Credential if any(check.credential is c for check in self.checks)]
+        groups = list(dict.fromkeys(check.group for check in self.checks))
+        cells = {(c.group, c.credential): f"{c.outcome.value} ({c.status})" for c in self.checks}
+        rows = tuple((group, *(cells.get((group, c), "") for c in shown)) for group in groups)
+        return Matrix(("endpoints", *(c.value for c in shown)), rows, "Who is let in")
+
+    @property
+    def answers_table(self) -> Table:
+        """Each question, the credential that went with it, and the answer."""
+        rows = tuple(
+            (c.group, c.request, c.credential.value, c.outcome.value, c.evidence)
+            for c in self.checks
+        )
+        return Table(("endpoints", "request", "credential", "outcome", "answer"), rows)
+
+    @property
+    def findings_table(self) -> Table:
+        """What is dangerous or mistaken, what shows it, and the remedy."""
+        rows = tuple((f.severity, f.text, f.evidence, f.remedy) for f in self.findings)
+        return Table(("severity", "finding", "evidence", "remedy"), rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it for JSON; see `schemas/authentication.json`."""
+        return {
+            "url": self.url,
+            "state": self.state.value,
+            "ok": self.ok,
+            "flavour": self.flavour.value if self.flavour else None,
+            "diagnosis": self.diagnosis,
+            "next_step": self.next_step,
+            "cause": self.cause,
+            "detail": self.detail,
+            "clock_skew_seconds": None if self.skew is None else round(self.skew),
+            "gateway": self.gateway,
+            "checks": [check.as_dict() for check in self.checks],
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+    def to_html(self) -> str:
+        """Return the report as a page of its own, for light and dark screens."""
+        return str(_html.page("Authentication", [self._page(whole=True)]))
+
+    def __repr__(self) -> str:
+        return f"<AuthReport {self.state.value}: {self.diagnosis}>"
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        # Only what repeats: neither the address nor what the clocks say.
+        findings = [{"code": f.code, "severity": f.severity} for f in self.findings]
+        result = {"state": self.state.value, "ok": self.ok, "findings": findings}
+        return {"text/plain": repr(self), "text/html": self._page(), MIME: result}
+
+    def _page(self, *, whole: bool = False) -> _html.Html:
+        kind: _html.Kind = "ok" if self.ok else "error"
+        if self.ok and any(f.severity != "info" for f in self.findings):
+            kind = "warning"
+        lines = [f"{self.diagnosis} {self.next_step}"]
+        head: list[object] = [_html.badge(self.state.value, kind), *map(_html.note, lines)]
+        if whole:
+            head.insert(0, _html.note(self.url))
+            if self.checks:
+                head.append(self.matrix._repr_mimebundle_()["text/html"])
+        return _html.join([*head, self._findings_html()])
+
+    def _findings_html(self) -> _html.Html:
+        if not self.findings:
+            return _html.Html("")
+        rows = [
+            (
+                _html.badge(f.severity, _KINDS[f.severity]),
+                _html.join([f.text, " ", _html.note(f.evidence)]),
+                f.remedy,
+            )
+            for f in self.findings
+        ]
+        return _html.table(("severity", "finding", "remedy"), rows, caption="Findings")

@@ -1,0 +1,1 @@
+"""Tests of authentication: who is let in, told over real sockets."""

@@ -1,0 +1,238 @@
+"""`aitk-nb auth` and `aitk-nb doctor`: words, JSON by its schema, and exit codes."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from aitk_nb import examine
+from aitk_nb.access import AuthState
+from aitk_nb.auth_report import AuthReport
+from aitk_nb.authentication import check_auth
+from aitk_nb.backends.foreign import Kind
+from aitk_nb.doctor import StepState
+from tests.auth import foreign_sites as sites
+from tests.backends.canned import Asked, Reply, canned, nobody
+from tests.cli.command import run
+from tests.conftest import TOKEN
+from tests.gradio_servers import LOGIN
+
+if TYPE_CHECKING:
+    from aitk_nb.demo import DemoServer, GradioServer
+
+
+def valid(document: Any, name: str) -> Any:
+    """Return a JSON document that is as the schema in the package says."""
+    text = resources.files("aitk_nb").joinpath("schemas", f"{name}.json").read_text("utf-8")
+    schema = json.loads(text)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(document, schema, jsonschema.Draft202012Validator)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("token", "state", "code"),
+    [
+        (TOKEN, "accepted", 0),
+        ("wrong", "rejected", 4),
+        (f"{TOKEN} ", "rejected", 4),
+        ("", "credentials-missing", 4),
+    ],
+)
+def test_auth_of_a_closed_server(
+    token_server: DemoServer, token: str, state: str, code: int
+) -> None:
+    """State, sentences, matrix and findings; on stdout as words, or as JSON by its schema."""
+    env = {"AITK_TOKEN": token}
+    words = run("auth", "--url", token_server.url, env=env, code=code).out
+    ran = run("auth", "--url", token_server.url, "--json", env=env, code=code)
+    found = valid(ran.json, "authentication")
+
+    assert state == found["state"]
+    assert f"{state}: {found['diagnosis']}" in words
+    assert found["next_step"] in words
+    assert "public (403)" in words
+    assert "critical: Files and samples can be read" in words
+    assert TOKEN not in words + ran.out + ran.err
+
+
+def test_auth_of_something_else() -> None:
+    """A foreign page is 3, as for every command."""
+    with canned(sites.jupyter_closed) as site:
+        ran = run("auth", "--url", site.url, "--json", code=3)
+
+    assert "not-aitk" == valid(ran.json, "authentication")["state"]
+    assert "unreachable" == run("auth", "--url", nobody(), "--json", code=3).json["state"]
+
+
+def test_auth_of_a_gradio_app(gradio_login_server: GradioServer) -> None:
+    """The login comes from two variables, or the name from an option."""
+    user, password = LOGIN
+    url = gradio_login_server.url
+    both = {"AITK_USERNAME": user, "AITK_PASSWORD": password}
+    found = valid(run("auth", "--url", url, "--json", env=both).json, "authentication")
+    named = ["auth", "--url", url, "--user", user, "--json"]
+
+    assert ("accepted", "gradio") == (found["state"], found["flavour"])
+    assert {"none", "wrong", "cookie", "basic"} == {c["credential"] for c in found["checks"]}
+    assert "accepted" == run(*named, env={"AITK_PASSWORD": password}).json["state"]
+    by_name = run(*named, "--token-env", "MINE", env={"MINE": password})
+    assert "accepted" == by_name.json["state"]
+    assert password not in by_name.out
+
+
+def test_every_cause_stands_in_the_schema() -> None:
+    """A new kind of foreign answer is not forgotten there."""
+    text = resources.files("aitk_nb").joinpath("schemas", "authentication.json").read_text("utf-8")
+    causes = json.loads(text)["properties"]["cause"]["enum"]
+
+    assert {kind.value for kind in Kind} <= set(causes)
+    states = json.loads(text)["properties"]["state"]["enum"]
+    assert [state.value for state in AuthState] == states
+
+
+def test_doctor_of_a_sound_server(demo_server: DemoServer) -> None:
+    """All the way to the GPU; a warning is no problem."""
+    ran = run("doctor", "--url", demo_server.url)
+    lines = ran.out.splitlines()
+    found = valid(run("doctor", "--url", demo_server.url, "--json").json, "doctor")
+
+    assert found["ok"]
+    assert [line.split(":")[0].split(" ", 1)[1] for line in lines] == [
+        "reachability",
+        "flavour",
+        "auth",
+        "safety",
+        "abilities",
+        "disk",
+        "GPU",
+        "clock",
+        "proxy limits",
+    ]
+    assert "✓ GPU: Embedded demo" in ran.out
+    assert "- disk: This server does not tell" in ran.out
+
+
+def test_doctor_of_a_closed_server(token_server: DemoServer) -> None:
+    """Without the token it goes as far as the door."""
+    ran = run("doctor", "--url", token_server.url, "--json", code=4)
+    steps = {step["name"]: step["state"] for step in valid(ran.json, "doctor")["steps"]}
+
+    assert "problem" == steps["auth"]
+    assert "abilities" not in steps
+    assert "✗ auth: The server wants a token, and none was given. Set AITK_TOKEN" in ran.err
+    assert 0 == run("doctor", "--url", token_server.url, env={"AITK_TOKEN": TOKEN}).code
+
+
+def test_doctor_of_nobody_and_of_somebody_else() -> None:
+    """What stands in the way is the last step but the limits of the line."""
+    assert "✗ reachability" in run("doctor", "--url", nobody(), code=3).out
+    with canned(sites.BAD_GATEWAY) as site:
+        ran = run("doctor", "--url", site.url, code=3)
+
+    assert "✗ flavour: A gateway answers with status 502" in ran.out
+    assert "Nginx stands in front" in ran.out
+
+
+def served(asked: Asked, gpu: dict[str, Any], jobs: list[dict[str, Any]]) -> Reply:
+    """Answer as a web UI with these GPUs and jobs."""
+    pages: dict[str, Any] = {
+        "/api/auth": {"isAuthenticated": True},
+        "/api/gpu": gpu,
+        "/api/jobs": {"jobs": jobs},
+    }
+    found = pages.get(asked.path)
+    return Reply(200, found) if found else Reply(404, "<html></html>", sites.HTML)
+
+
+def gpu_of(used: int, temperature: int) -> dict[str, Any]:
+    """Return what a web UI tells of one GPU."""
+    gpu = {
+        "index": 0,
+        "name": "RTX 9000",
+        "temperature": temperature,
+        "utilization": {"gpu": 3, "memory": 1},
+        "memory": {"total": 24000, "free": 24000 - used, "used": used},
+    }
+    return {"hasNvidiaSmi": True, "gpus": [gpu]}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "state", "words"),
+    [
+        (gpu_of(1000, 40), StepState.OK, "RTX 9000"),
+        (gpu_of(23900, 40), StepState.WARNING, "No memory is left"),
+        (gpu_of(1000, 93), StepState.WARNING, "93 °C"),
+        ({"hasNvidiaSmi": False, "gpus": []}, StepState.WARNING, "sees no GPU"),
+        ({}, StepState.PROBLEM, "does not tell"),
+    ],
+)
+def test_the_gpu_is_looked_at(gpu: dict[str, Any], state: StepState, words: str) -> None:
+    """Its memory and its temperature; an answer that nobody knows is a problem."""
+    with canned(lambda asked: served(asked, gpu, [])) as site:
+        steps = {step.name: step for step in examine(site.url).steps}
+
+    assert state is steps["GPU"].state
+    assert words in steps["GPU"].text
+
+
+def test_a_full_disk_is_told_by_the_job_that_met_it() -> None:
+    """The web UI does not say how full the disk is; the last failed job does."""
+    row = {"id": "1", "name": "cat", "status": "error", "job_config": "{}", "gpu_ids": "0"}
+    row["info"] = "[Errno 28] No space left on device: 'output/cat/optimizer.pt'"
+    with canned(lambda asked: served(asked, gpu_of(1, 40), [row])) as site:
+        steps = {step.name: step for step in examine(site.url).steps}
+
+    assert StepState.WARNING is steps["disk"].state
+    assert "cat" in steps["disk"].text
+    assert "Delete old checkpoints" in steps["disk"].remedy
+
+
+def test_a_clock_that_is_wrong_is_found() -> None:
+    """By the Date of an answer; the finding says by how much."""
+
+    def in_the_past(asked: Asked) -> Reply:
+        reply = served(asked, gpu_of(1, 40), [])
+        return Reply(
+            reply.status, reply.body, {**reply.headers, "Date": "Thu, 01 Jan 2015 00:00:00 GMT"}
+        )
+
+    with canned(in_the_past) as site:
+        examination = examine(site.url)
+
+    steps = {step.name: step for step in examination.steps}
+    assert StepState.WARNING is steps["clock"].state
+    assert "days" in steps["clock"].text
+    assert "clock" in {finding.code for finding in examination.auth.findings}
+    assert examination.ok
+
+
+def test_an_examination_shows_itself(demo_server: DemoServer) -> None:
+    """As a table with signs, and for machines without what cannot repeat."""
+    examination = examine(demo_server.url)
+    bundle = examination._repr_mimebundle_()
+
+    assert "<Examination: nothing stands in the way>" == repr(examination)
+    assert "✓" in bundle["text/html"]
+    assert demo_server.url not in str(bundle["application/vnd.aitk.doctor+json"])
+    assert 9 == len(examination.table)
+
+
+def test_the_report_is_a_page_by_itself(token_server: DemoServer, tmp_path: Path) -> None:
+    """With the matrix, the findings and the address, and nothing to be fetched from elsewhere."""
+    report: AuthReport = check_auth(token_server.url, TOKEN)
+    page = report.to_html()
+
+    assert page.startswith("<!doctype html>")
+    assert token_server.url in page
+    assert "public (403)" in page
+    assert "src=" not in page.replace("default-src", "").replace("style-src", "").replace(
+        "img-src", ""
+    )
+    assert 7 == len(report.matrix.frame())
+    assert {"endpoints", "none", "wrong", "given"} == set(report.matrix.frame().columns)
