@@ -234,6 +234,9 @@ class Http:
             target = httpx.URL(response.headers.get("location", "")).copy_with(query=None)
             return UnexpectedReply(what, f"a redirect to {self.clean(str(target))}")
         html = "html" in response.headers.get("content-type", "")
+        if status == 413 and html:
+            # A proxy says so with a page of its own, before the server sees anything.
+            return Rejected(what, "the request is too large", status)
         if status in NOT_READY:
             return ServerNotReady(self.url, f"status {status}")
         if html:
