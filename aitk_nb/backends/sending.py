@@ -317,8 +317,10 @@ class _Sending:
             return
         cut = seconds > 1 and any(word in failure.reason for word in ("524", "504", "in time"))
         self._pace.broke(sent, trip.size, seconds, len(self._trips), cut=cut)
+        # What is cut although it has the line to itself will hardly do better the next time.
+        hopeless = cut and len(trip.items) == len(self._trips) == 1
         for item in trip.items:
-            item.tries += 1
+            item.tries += 2 if hopeless else 1
             if item.tries >= ATTEMPTS:
                 self._fail(item, f"{failure} {self._why_slow(item)}".strip())
             else:

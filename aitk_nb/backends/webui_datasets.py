@@ -26,7 +26,7 @@ only when it has written the file, and for small ones another request each costs
 BATCH = 200
 """Captions asked for in one request."""
 
-SAMPLE = 16
+SAMPLE = 8
 """Files of which the sizes are asked, to see whether what was noted still holds."""
 
 LONGEST_CAPTION = 2**20
@@ -72,6 +72,10 @@ class WebUIDatasets:
 
     def get(self, name: str) -> DatasetInfo:
         """Return a dataset with its captions."""
+        return self.find(name)[1]
+
+    def find(self, name: str) -> tuple[str, DatasetInfo]:
+        """Return a dataset's folder on the server, and the dataset with its captions."""
         check_name("dataset", name)
         try:
             body = self._http.post_json(
@@ -85,7 +89,8 @@ class WebUIDatasets:
                 raise NotFound("dataset", name, self.list()) from exc
             raise
         root, images = _images(body, name)
-        return DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
+        info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
+        return root or webui_paths.join(self.root(), name), info
 
     def _captions(self, root: str, images: Sequence[str]) -> dict[str, str]:
         """Return the captions that are there, by image."""
@@ -113,10 +118,9 @@ class WebUIDatasets:
         """
         check_name("dataset", dataset)
         try:
-            there = self.get(dataset)
+            folder, there = self.find(dataset)
         except NotFound:
             return tuple(files), ()
-        folder = webui_paths.join(self.root(), dataset)
         known = read_notes(self._http, folder)
         verdicts = {file.name: _noted(file, there, known) for file in files}
         believed = [file for file in files if verdicts[file.name] == "noted"]
@@ -168,7 +172,10 @@ class WebUIDatasets:
         """Make the dataset if need be, send the files, and return their SHA-256 by name."""
         check_name("dataset", dataset)
         made = self._http.post_json(
-            "/api/datasets/create", {"name": dataset}, what=f"make the dataset {dataset}"
+            "/api/datasets/create",
+            {"name": dataset},
+            what=f"make the dataset {dataset}",
+            repeat=True,
         )
         if not isinstance(made, dict) or made.get("name") != dataset:
             raise UnexpectedReply(f"make the dataset {dataset}", "another name")
