@@ -140,5 +140,7 @@ def _name(response: httpx.Response, number: int) -> str:
     given = Path(safe_file_name(last or "image"))
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     suffix = given.suffix if given.suffix.lower() in _KNOWN else _SUFFIXES.get(kind, given.suffix)
+    if suffix.lower() not in _KNOWN:
+        raise _GivenUp(f"is no image, but {kind or 'something without a type'}")
     stem = given.stem if given.suffix.lower() in _KNOWN else given.name
     return f"{number:04}_{stem.lstrip('_.')[:100] or 'image'}{suffix}"

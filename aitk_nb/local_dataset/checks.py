@@ -203,10 +203,10 @@ def _collisions(
             yield Problem(Code.COLLISION, stem, text, other=other)
     files: dict[str, str] = {}
     for name in names:
-        other = files.setdefault(stored[name], name)
-        if other != name and Path(other).stem == Path(name).stem:
-            text = f"becomes the same file on the server as {other!r}"
-            yield Problem(Code.COLLISION, name, text, other=other)
+        first = files.setdefault(stored[name], name)
+        if first != name and Path(first).stem == Path(name).stem:
+            text = f"becomes the same file on the server as {first!r}"
+            yield Problem(Code.COLLISION, name, text, other=first)
     for name, count in Counter(names).items():
         if count > 1:
             yield Problem(Code.COLLISION, name, f"is the name of {count} files of the list")

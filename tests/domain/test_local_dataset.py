@@ -300,7 +300,7 @@ def test_sizes_for_the_chosen_resolutions(tmp_path: Path) -> None:
     assert "right.png" not in found
 
 
-# -- captions ---------------------------------------------------------------------------------------
+# -- captions ------------------------------------------------------------
 
 
 def test_the_trigger_word(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_names_that_part_are_told(tmp_path: Path) -> None:
     assert codes(odd)["a.png"] == {Code.PARTED}
 
 
-# -- limits -----------------------------------------------------------------------------------------
+# -- limits ------------------------------------------------------------
 
 
 def test_the_limits_of_a_server(tmp_path: Path) -> None:
@@ -366,11 +366,11 @@ def test_the_limits_of_a_server(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"\0" * 10)
     dataset = LocalDataset.scan(tmp_path)
     assert dataset.check(flavour=Flavour.WEBUI).errors == ()
-    with pytest.raises(InvalidDataset, match="There are 152 images and captions.* takes 150"):
+    with pytest.raises(InvalidDataset, match=r"There are 152 images and captions.* takes 150"):
         dataset.check(flavour=Flavour.GRADIO)
     large = max(dataset.images, key=lambda path: path.stat().st_size)
     limit = large.stat().st_size - 1
-    with pytest.raises(InvalidDataset, match="at most .* MB get through: make it smaller"):
+    with pytest.raises(InvalidDataset, match=r"at most .* MB get through: make it smaller"):
         dataset.check(limit=limit)
     assert dataset.check(limit=limit + 1).errors == ()
     with pytest.raises(BadInput, match="no architecture"):
