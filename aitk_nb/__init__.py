@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aitk_nb.examples import example_job, photos
     from aitk_nb.health import Health, HealthState
     from aitk_nb.job import Job
-    from aitk_nb.local_dataset import LocalDataset
+    from aitk_nb.local_dataset import Demands, LocalDataset
     from aitk_nb.lora import inspect
     from aitk_nb.losses import LossHistory
     from aitk_nb.models import Ability, Flavour, JobState, JobStatus
@@ -38,6 +38,7 @@ _HOMES = {
     "AuthReport": "authentication",
     "Comparison": "comparison",
     "Connection": "settings",
+    "Demands": "local_dataset",
     "DiscoveryReport": "discovery",
     "Flavour": "models",
     "Health": "health",
@@ -66,6 +67,7 @@ __all__ = [
     "AuthReport",
     "Comparison",
     "Connection",
+    "Demands",
     "DiscoveryReport",
     "Flavour",
     "Health",

@@ -6,6 +6,7 @@ answers; 4 the server wants a token, or another one; 130 interrupted, by Ctrl-C 
 
 from __future__ import annotations
 
+from aitk_nb.cli import dataset_local
 from aitk_nb.cli.common import app, as_far_as_it_goes
 from aitk_nb.cli.local import demo, lora, serve
 from aitk_nb.cli.remote import dataset, download, jobs, losses, stop, watch
@@ -27,6 +28,8 @@ __all__ = [
     "train",
     "watch",
 ]
+
+dataset_local.register(dataset)
 
 
 def main(name: str | None = None) -> None:

@@ -89,8 +89,8 @@ def _size_problems(found: Contents, demands: Demands) -> Iterator[Problem]:
             yield Problem(Code.TINY, shown(path), text)
         elif wide * high < smallest * smallest:
             text = (
-                f"has {wide} × {high} pixels, fewer than {smallest} × {smallest}: the trainer "
-                "does not enlarge it, so that it trains at its own size"
+                f"has {wide} × {high} pixels, fewer than {smallest} × {smallest}, and the trainer "
+                "does not enlarge it"
             )
             yield Problem(Code.TOO_SMALL, shown(path), text)
         if max(wide, high) > ASPECT * min(wide, high):
@@ -183,12 +183,10 @@ def _name_problems(paths: Sequence[Path], demands: Demands) -> Iterator[Problem]
     yield from _collisions(proper, stored, demands)
     texts = {Path(name).stem: name for name in proper if name.endswith(".txt")}
     for name in proper:
-        text = texts.get(Path(name).stem)
-        if text is None or text == name:
-            continue
-        if Path(stored[name]).stem != Path(stored[text]).stem:
-            why = f"and its caption become {stored[name]!r} and {stored[text]!r} on the server"
-            yield Problem(Code.PARTED, name, why, "give both a short, plain name", other=text)
+        beside = texts.get(Path(name).stem, name)
+        if Path(stored[name]).stem != Path(stored[beside]).stem:
+            why = f"and its caption become {stored[name]!r} and {stored[beside]!r} on the server"
+            yield Problem(Code.PARTED, name, why, "give both a short, plain name", other=beside)
 
 
 def _collisions(

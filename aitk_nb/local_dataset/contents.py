@@ -38,6 +38,8 @@ class Contents:
     looks: Mapping[Path, Look] = field(default_factory=dict)
     sizes: Mapping[Path, int] = field(default_factory=dict)
     """Bytes of each file that belongs to the dataset, its control images too."""
+    stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+    """Size and time of change of each picture, by which it is known again."""
     problems: tuple[Problem, ...] = ()
 
 
@@ -47,8 +49,11 @@ def read_contents(
     *,
     follow_links: bool = False,
     progress: Progress | None = None,
+    known: Contents | None = None,
 ) -> Contents:
     """Read what a source holds; a broken file is a problem and never an error.
+
+    Pictures that have not changed since `known` was read are not decoded again.
 
     Raises:
         InvalidDataset: a folder of control images cannot be opened.
@@ -62,7 +67,8 @@ def read_contents(
     sizes = {path: path.stat().st_size for path in (*images, *media)}
     sizes |= {path: path.stat().st_size for one in folders for path in one.files}
     pictures = [path for path in sizes if path.suffix.lower() in IMAGES]
-    looks = look_at_all(pictures, [sizes[path] for path in pictures], progress)
+    stamps = {path: (sizes[path], path.stat().st_mtime_ns) for path in pictures}
+    looks = _looks(pictures, stamps, known or Contents(), progress)
     texts = {path.stem: path for path in files if path.suffix == ".txt"}
     stems = {path.stem for path in (*images, *media)}
     caption_files = tuple(path for stem, path in texts.items() if stem in stems)
@@ -78,7 +84,8 @@ def read_contents(
         lonely=tuple(path for path in files if _is_lonely(path, stems)),
         captions=captions,
         table=read_table(table) if table else {},
-        looks=dict(zip(pictures, looks, strict=True)),
+        looks=looks,
+        stamps=stamps,
         sizes=sizes,
     )
     problems = (
@@ -91,6 +98,18 @@ def read_contents(
         *_table_problems(table, found),
     )
     return replace(found, problems=problems)
+
+
+def _looks(
+    pictures: Sequence[Path],
+    stamps: Mapping[Path, tuple[int, int]],
+    known: Contents,
+    progress: Progress | None,
+) -> dict[Path, Look]:
+    new = [path for path in pictures if known.stamps.get(path) != stamps[path]]
+    seen = look_at_all(new, [stamps[path][0] for path in new], progress)
+    fresh = dict(zip(new, seen, strict=True))
+    return {path: fresh.get(path) or known.looks[path] for path in pictures}
 
 
 # -- which files belong --------------------------------------------------------------------------

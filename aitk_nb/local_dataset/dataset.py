@@ -17,13 +17,23 @@ from aitk_nb.local_dataset.formats import SOUNDS, VIDEOS
 from aitk_nb.local_dataset.look import Look
 from aitk_nb.local_dataset.pairs import Controls
 from aitk_nb.local_dataset.problems import Problem, sorted_problems
-from aitk_nb.local_dataset.sources import AnySource, Keeper, open_source
+from aitk_nb.local_dataset.sources import AnySource, Source, open_source
 from aitk_nb.models import Flavour
 
 __all__ = ["LocalDataset"]
 
 Progress = Callable[[int, int], None]
 _RESOLUTION = (512, 768, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a dataset was read, and how."""
+
+    source: Source
+    """Keeps what was unpacked or fetched."""
+    controls: tuple[str | Path, ...]
+    follow_links: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class LocalDataset:
     demands: Demands = field(default=Demands(), repr=False)
     """What the problems were found for."""
     _always: tuple[Problem, ...] = field(default=(), repr=False)
-    _keeper: Keeper | None = field(default=None, repr=False, compare=False)
+    _origin: _Origin | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def scan(
@@ -71,21 +81,45 @@ class LocalDataset:
         Raises:
             InvalidDataset: there is no such folder or zip, or it cannot be opened.
         """
-        opened = open_source(source)
+        asked = demands or Demands()
+        origin = _Origin(open_source(source), tuple(controls), follow_links)
+        return cls._of(origin, replace(asked, rename=rename) if rename else asked, progress)
+
+    @classmethod
+    def _of(
+        cls,
+        origin: _Origin,
+        demands: Demands,
+        progress: Progress | None,
+        known: Contents | None = None,
+    ) -> LocalDataset:
+        source = origin.source
         try:
-            found = read_contents(opened, controls, follow_links=follow_links, progress=progress)
+            found = read_contents(
+                source,
+                origin.controls,
+                follow_links=origin.follow_links,
+                progress=progress,
+                known=known,
+            )
         except OSError as exc:  # a folder that lists its files but lets nobody at them
             why = exc.strerror or str(exc)
-            raise InvalidDataset(str(source), [f"Its files cannot be read: {why}."]) from exc
+            raise InvalidDataset(str(source.folder), [f"Its files cannot be read: {why}."]) from exc
         scanned = cls(
-            opened.folder,
-            found,
-            name=opened.name,
-            _always=inherent(found),
-            _keeper=opened.keeper,
+            source.folder, found, name=source.name, _always=inherent(found), _origin=origin
         )
-        asked = demands or Demands()
-        return scanned.against(replace(asked, rename=rename) if rename else asked)
+        return scanned.against(demands)
+
+    def again(self) -> LocalDataset:
+        """Return the dataset as it is now; pictures that have not changed are not decoded again.
+
+        Raises:
+            InvalidDataset: it cannot be opened any more.
+        """
+        if self._origin is None:
+            return self
+        origin = replace(self._origin, source=self._origin.source.again())
+        return self._of(origin, self.demands, None, self.contents)
 
     @property
     def images(self) -> tuple[Path, ...]:
@@ -182,7 +216,8 @@ class LocalDataset:
         asked = replace(asked, **{key: value for key, value in given.items() if value is not None})
         checked = self if asked == self.demands else self.against(asked)
         if checked.errors:
-            what = str(self.folder) if self._keeper is None else self.name
+            is_kept = self._origin is not None and self._origin.source.keeper is not None
+            what = self.name if is_kept else str(self.folder)
             raise InvalidDataset(what, [f"{problem}." for problem in checked.errors])
         return checked
 

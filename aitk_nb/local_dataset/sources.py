@@ -9,7 +9,7 @@ import tempfile
 import weakref
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -56,6 +56,21 @@ class Source:
     """What was left out on the way."""
     keeper: Keeper | None = field(default=None, compare=False, repr=False)
     """Keeps what was unpacked or fetched."""
+    is_list: bool = False
+    """True when only some files of the folder were named."""
+
+    def again(self) -> Source:
+        """Return the source as it is now.
+
+        Raises:
+            InvalidDataset: the folder cannot be opened any more.
+        """
+        if self.is_list:
+            there = [path for path in self.paths if path.is_symlink() or path.exists()]
+            paths = sorted(_with_captions(there), key=lambda path: natural(path.name))
+        else:
+            paths = _listing(self.folder)
+        return replace(self, paths=tuple(paths))
 
 
 def open_source(source: AnySource, progress: Callable[[int, int], None] | None = None) -> Source:
@@ -135,7 +150,7 @@ def _listed(entries: Sequence[str | Path], progress: Callable[[int, int], None] 
     name = "dataset" if keeper or not folder.name else folder.name
     there = [path for path in paths if path.is_symlink() or path.exists()]
     ordered = sorted(there, key=lambda path: natural(path.name))
-    return Source(folder, name, tuple(ordered), tuple(problems), keeper)
+    return Source(folder, name, tuple(ordered), tuple(problems), keeper, is_list=True)
 
 
 def _with_captions(files: Iterable[Path]) -> dict[Path, None]:

@@ -75,21 +75,21 @@ def test_members_that_lead_out_are_left_out(tmp_path: Path) -> None:
         archive.writestr(link, "/etc/passwd")
         archive.writestr("bomb.png", b"\0" * 20_000_000)
         archive.writestr("GOOD.png", png("other"))
-    before = {entry for entry in tmp_path.iterdir()}
+    before = set(tmp_path.iterdir())
     dataset = LocalDataset.scan(path)
     assert [image.name for image in dataset.images] == ["good.png"]
     left_out = [problem for problem in dataset.problems if problem.code is Code.UNSAFE_MEMBER]
     assert len(left_out) == 8
     assert sum("leads out of the folder" in problem.text for problem in left_out) == 5
     assert all(str(problem).count(":") >= 1 for problem in left_out)
-    assert {entry for entry in tmp_path.iterdir()} == before
+    assert set(tmp_path.iterdir()) == before
     assert not (dataset.folder.parent / "up.png").exists()
 
 
 def test_zips_that_cannot_be_read(tmp_path: Path) -> None:
     """One sentence each; a damaged member is a problem of its name."""
     (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 and nothing")
-    with pytest.raises(InvalidDataset, match="no zip that can be read.*pack it anew"):
+    with pytest.raises(InvalidDataset, match=r"no zip that can be read.*pack it anew"):
         LocalDataset.scan(tmp_path / "no.zip")
     path = packed(tmp_path / "cut.zip", {"a.png": png(), "b.png": png("b")})
     raw = bytearray(path.read_bytes())
@@ -135,6 +135,7 @@ class Pictures(BaseHTTPRequestHandler):
     gate = threading.Event()
 
     def do_GET(self) -> None:
+        """Answer by the path."""
         self.seen.append(self.headers.get("authorization") or self.path)
         kind, body = "image/png", png(self.path)
         if self.path.startswith("/to/"):
