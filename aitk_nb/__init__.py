@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aitk_nb.examples import example_job, photos
     from aitk_nb.health import Health, HealthState
     from aitk_nb.job import Job
-    from aitk_nb.local_dataset import LocalDataset
+    from aitk_nb.local_dataset import Demands, LocalDataset
     from aitk_nb.lora import inspect
     from aitk_nb.losses import LossHistory
     from aitk_nb.models import Ability, Flavour, JobState, JobStatus
@@ -41,6 +41,7 @@ _HOMES = {
     "AuthReport": "auth_report",
     "Comparison": "comparison",
     "Connection": "settings",
+    "Demands": "local_dataset",
     "DiscoveryReport": "discovery",
     "Examination": "doctor",
     "Flavour": "models",
@@ -73,6 +74,7 @@ __all__ = [
     "AuthReport",
     "Comparison",
     "Connection",
+    "Demands",
     "DiscoveryReport",
     "Examination",
     "Flavour",

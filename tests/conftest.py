@@ -86,7 +86,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _clean_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Nothing of the machine reaches a test: address, token, keyring, proxy, and no note its home."""
+    """Nothing of the machine reaches a test: no address, token, keyring or proxy, nor its home."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name in list(os.environ):
         ours = name.startswith("AITK_") or name == "AI_TOOLKIT_AUTH"

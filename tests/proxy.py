@@ -17,12 +17,17 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from tests.proxy_answers import Exchange, Rule, refuse, respond
+from tests.proxy_chance import Chance
 from tests.proxy_wire import Cut, Reader, left, parse_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _RESET = struct.pack("ii", 1, 0)
+
+
+class _Reset(Exception):
+    """The connection to the client is reset."""
 
 
 class _Refused(Exception):
@@ -58,6 +63,9 @@ class FaultProxy:
 
     max_body: int | None = None
     """Answer 413 to a request with a larger body."""
+
+    chance: Chance | None = None
+    """What befalls some requests by chance."""
 
     log: list[Exchange] = field(default_factory=list)
     """Every request so far, in the order of arrival."""
@@ -127,7 +135,7 @@ class FaultProxy:
             self._resets = 0
         self.latency = 0.0
         self.bandwidth = self.cut_after = self.cut_seconds = None
-        self.cut_status = self.max_body = None
+        self.cut_status = self.max_body = self.chance = None
 
     def _run(self, target: object, *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]
@@ -181,6 +189,10 @@ class FaultProxy:
             if self.cut_status is None or exchange.status:
                 raise Cut from None
             return refuse(client, exchange, self.cut_status)
+        except _Reset:
+            exchange.fault = "reset"
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            raise Cut from None
         except _Refused as refused:
             exchange.fault = refused.fault
             return refuse(client, exchange, refused.status)
@@ -193,6 +205,10 @@ class FaultProxy:
         length = int(exchange.headers.get("content-length", 0))
         if self.max_body is not None and length > self.max_body:
             raise _Refused(413, "max_body")
+        exchange.ends_after = self.chance.fate(length) if self.chance else None
+        if exchange.ends_after == -1:
+            exchange.fault = "dropped"
+            raise Cut
         if (canned := self._canned(exchange.method, exchange.path)) is not None:
             for block in client.body(exchange.headers):
                 exchange.bytes_in += len(block)
@@ -250,6 +266,10 @@ class FaultProxy:
                     upstream.sock.sendall(block)
                 except ConnectionError:
                     gone = True  # it may have answered already; read that after the body
+            if exchange.is_over:
+                raise _Reset
+        if exchange.ends_after is not None:
+            raise _Reset
 
     def _send_answer(self, client: Reader, upstream: Reader, exchange: Exchange) -> bool:
         head = upstream.head()

@@ -39,6 +39,14 @@ class Exchange:
     fault: str = ""
     """The fault it met, by name; empty for none."""
 
+    ends_after: int | None = None
+    """After how many bytes of its body the connection is reset; None for never."""
+
+    @property
+    def is_over(self) -> bool:
+        """True when its connection is to be reset now."""
+        return self.ends_after is not None and self.bytes_in > self.ends_after
+
 
 @dataclass
 class Rule:

@@ -35,6 +35,8 @@ class Upload:
     name: str
     size: int
     """Bytes."""
+    sha256: str = ""
+    """Its digest, where that is known already; then the file need not be read to be compared."""
 
 
 class Backend(Protocol):
@@ -77,8 +79,13 @@ class Backend(Protocol):
         """Return those of `files` that the server lacks, and those it has with other content."""
         ...
 
-    def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
-        """Make the dataset if need be, and send `files`; `TransferFailed` for those that fail."""
+    def upload(
+        self, dataset: str, files: Sequence[Upload], progress: Progress
+    ) -> Mapping[str, str] | None:
+        """Make the dataset if need be, and send `files`; `TransferFailed` for those that fail.
+
+        The SHA-256 of what was sent is returned by name, where it is known.
+        """
         ...
 
     def write_captions(

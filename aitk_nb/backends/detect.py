@@ -23,5 +23,3 @@ def detect(connection: Connection) -> tuple[Flavour, Connection]:
         what = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
         raise ServerNotReady(seen.connection.url, what.seen, what.advice)
     return seen.flavour, seen.connection
-
-

@@ -31,9 +31,13 @@ def translated(
     if response.is_redirect:
         target = httpx.URL(response.headers.get("location", "")).copy_with(query=None)
         return UnexpectedReply(what, f"a redirect to {clean(str(target))}")
+    html = "html" in response.headers.get("content-type", "")
+    if status == 413 and html:
+        # A proxy says so with a page of its own, before the server sees anything.
+        return Rejected(what, "the request is too large", status)
     if status in NOT_READY:
         return ServerNotReady(url, f"status {status}")
-    if "html" in response.headers.get("content-type", ""):
+    if html:
         return UnexpectedReply(what, f"status {status} with a web page: no such endpoint")
     return Rejected(what, _words(response, clean), status)
 

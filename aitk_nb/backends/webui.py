@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from aitk_nb.backends import transfer, webui_paths, webui_wire
+from aitk_nb.backends import webui_paths, webui_wire
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.webui_datasets import WebUIDatasets
@@ -91,9 +91,11 @@ class WebUI:
         """Return those of `files` that the server lacks, and those it has with other content."""
         return self._datasets.missing(dataset, files)
 
-    def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
-        """Make the dataset if need be, and send `files`."""
-        self._datasets.upload(dataset, files, progress)
+    def upload(
+        self, dataset: str, files: Sequence[Upload], progress: Progress
+    ) -> Mapping[str, str]:
+        """Make the dataset if need be, send `files`, and return their SHA-256 by name."""
+        return self._datasets.upload(dataset, files, progress)
 
     def write_captions(
         self, images: Sequence[Path], trigger: str, progress: Progress
@@ -211,7 +213,7 @@ class WebUI:
 
     def _log_tail(self, state: JobState) -> str:
         folder = self._datasets.folders()["TRAINING_FOLDER"]
-        size = self._datasets.size(webui_paths.join(folder, state.name, "log.txt"))
+        size = self._datasets.files.size(webui_paths.join(folder, state.name, "log.txt"))
         if not size:
             return ""
         return self.read_log(state, max(0, size - TAIL)).text
@@ -298,49 +300,11 @@ class WebUI:
 
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Fetch a file of the server to `target`, whole or not at all; return its bytes."""
-        size = self._datasets.size(path)
-        if size is None:
-            raise NotFound("file", webui_paths.base_name(path))
-        url = webui_paths.file_url(path)
+        return self._datasets.files.download(path, target, progress)
 
-        @contextmanager
-        def piece(start: int, end: int) -> Iterator[Iterator[bytes]]:
-            with self._range(url, start, end, size) as response:
-                # Without a chunk size: what waits for a chunk to fill is lost when the line breaks.
-                yield response.iter_raw()
-
-        return transfer.fetch(piece, size, target, progress)
-
-    @contextmanager
-    def open_range(self, path: str) -> Iterator[Callable[[int, int], bytes]]:
+    def open_range(self, path: str) -> AbstractContextManager[Callable[[int, int], bytes]]:
         """Return a reader `read(start, length)` of a file of the server."""
-        size = self._datasets.size(path)
-        if size is None:
-            raise NotFound("file", webui_paths.base_name(path))
-        url = webui_paths.file_url(path)
-
-        def read(start: int, length: int) -> bytes:
-            # The server does not clamp a range: it promises bytes that never come.
-            end = min(size, start + length)
-            if start >= end:
-                return b""
-            with self._range(url, start, end, size) as response:
-                return b"".join(response.iter_raw())
-
-        yield read
-
-    @contextmanager
-    def _range(self, url: str, start: int, end: int, size: int) -> Iterator[Any]:
-        """Yield the answer to a request for some bytes of a file that has `size` of them."""
-        headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
-        with self._http.stream(url, what="send a file", headers=headers) as response:
-            if response.status_code == 206:
-                meant = f"bytes {start}-{end - 1}/{size}"
-                if (given := response.headers.get("content-range", meant)) != meant:
-                    raise UnexpectedReply("send a file", f"{given} where {meant} was meant")
-            elif start or int(response.headers.get("content-length", -1)) != end:
-                raise UnexpectedReply("send a part of a file", "the whole file")
-            yield response
+        return self._datasets.files.open_range(path)
 
     def gpus(self) -> tuple[Gpu, ...]:
         """Return the server's GPUs; empty when it has none."""

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
-import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aitk_nb.backends import transfer, webui_paths
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.http import Http
-from aitk_nb.backends.transfer import CountingReader
+from aitk_nb.backends.transfer import Parcel
+from aitk_nb.backends.webui_files import WebUIFiles
+from aitk_nb.backends.webui_notes import Notes, read_notes
 from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models import DatasetInfo, check_name
 
 __all__ = ["WebUIDatasets"]
-
-_log = logging.getLogger(__name__)
-
-MANIFEST = ".aitk_nb.json"
-"""Lies in a dataset that we sent: SHA-256 and size of each file. The server lists no dot-files."""
 
 MEASURED = 8 * 2**20
 """Bytes from which a file that was sent is measured: gateways cut what is large. The server answers
@@ -31,12 +26,27 @@ only when it has written the file, and for small ones another request each costs
 BATCH = 200
 """Captions asked for in one request."""
 
+SAMPLE = 8
+"""Files of which the sizes are asked, to see whether what was noted still holds."""
+
+LONGEST_CAPTION = 2**20
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_FILMS = (".mp4", ".avi", ".mov", ".mkv", ".wmv", ".m4v", ".flv")
+_SOUNDS = (".mp3", ".wav", ".flac", ".ogg")
+LISTED = frozenset({*_PICTURES, *_FILMS, *_SOUNDS})
+"""What the server lists of a dataset: a file of such a name that is not listed is not there."""
+
 
 class WebUIDatasets:
     """The dataset half of the web UI backend."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
+        self.files = WebUIFiles(http)
+        """Its files by path."""
+        self.pace = transfer.Pace()
+        """What the line has been found to take."""
 
     def root(self) -> str:
         """Return the server's folder of datasets."""
@@ -62,6 +72,10 @@ class WebUIDatasets:
 
     def get(self, name: str) -> DatasetInfo:
         """Return a dataset with its captions."""
+        return self.find(name)[1]
+
+    def find(self, name: str) -> tuple[str, DatasetInfo]:
+        """Return a dataset's folder on the server, and the dataset with its captions."""
         check_name("dataset", name)
         try:
             body = self._http.post_json(
@@ -75,7 +89,8 @@ class WebUIDatasets:
                 raise NotFound("dataset", name, self.list()) from exc
             raise
         root, images = _images(body, name)
-        return DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
+        info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
+        return root or webui_paths.join(self.root(), name), info
 
     def _captions(self, root: str, images: Sequence[str]) -> dict[str, str]:
         """Return the captions that are there, by image."""
@@ -95,123 +110,142 @@ class WebUIDatasets:
     def missing(
         self, dataset: str, files: Sequence[Upload]
     ) -> tuple[tuple[Upload, ...], tuple[Upload, ...]]:
-        """Return the files that the server lacks, and those it has with other content."""
+        """Return the files that the server lacks, and those it has with other content.
+
+        The server's list says which images are there and its captions what they say; what we have
+        noted says the rest, and is held against the sizes of a sample. Everything that this
+        leaves open is measured, and read back where its size proves nothing.
+        """
         check_name("dataset", dataset)
-        if dataset not in self.list():
+        try:
+            folder, there = self.find(dataset)
+        except NotFound:
             return tuple(files), ()
-        folder = webui_paths.join(self.root(), dataset)
-        known = self._manifest(folder)
+        known = read_notes(self._http, folder)
+        verdicts = {file.name: _noted(file, there, known) for file in files}
+        believed = [file for file in files if verdicts[file.name] == "noted"]
+        if not self._sample_holds(folder, believed):
+            verdicts |= dict.fromkeys((file.name for file in believed), "")
+        open_ones = [file for file in files if not verdicts[file.name]]
+        for file, verdict in self._looked_at(folder, open_ones, known):
+            verdicts[file.name] = verdict
+        absent = tuple(file for file in files if verdicts[file.name] == "absent")
+        return absent, tuple(file for file in files if verdicts[file.name] == "differs")
+
+    def _sample_holds(self, folder: str, files: Sequence[Upload]) -> bool:
+        """Return whether some of the files have the sizes that they should have."""
+        few = random.sample(files, min(SAMPLE, len(files)))
+        sizes = transfer.each(lambda file: self.files.size(_path(folder, file)), few)
+        for size in sizes:
+            if isinstance(size, AitkError):
+                raise size
+        return [file.size for file in few] == sizes
+
+    def _looked_at(
+        self, folder: str, files: Sequence[Upload], known: Mapping[str, Any]
+    ) -> Iterator[tuple[Upload, str]]:
         verdicts = transfer.each(lambda file: self._verdict(folder, file, known), files)
-        for verdict in verdicts:
+        for file, verdict in zip(files, verdicts, strict=True):
             if isinstance(verdict, AitkError):
                 raise verdict
-        pairs = list(zip(files, verdicts, strict=True))
-        absent = tuple(file for file, verdict in pairs if verdict == "absent")
-        return absent, tuple(file for file, verdict in pairs if verdict == "differs")
+            yield file, verdict
 
     def _verdict(self, folder: str, file: Upload, known: Mapping[str, Any]) -> str:
-        path = webui_paths.join(folder, file.name)
-        size = self.size(path)
+        path = _path(folder, file)
+        size = self.files.size(path)
         if size is None:
             return "absent"
         if size != file.size:
             return "differs"
-        digest = _digest(file.source)
+        digest = file.sha256 or _digest(file.source)
         entry = known.get(file.name)
-        if isinstance(entry, dict) and entry.get("size") == size:
+        is_caption = file.name.lower().endswith(".txt")
+        if not is_caption and isinstance(entry, dict) and entry.get("size") == size:
             return "same" if entry.get("sha256") == digest else "differs"
-        # Somebody else put it there. Size alone proves nothing: two BMPs of one size always agree.
-        return "same" if self._remote_digest(path, size) == digest else "differs"
+        # Somebody else put it there, or may have edited it. Size alone proves nothing: two BMPs of
+        # one size always agree.
+        return "same" if self.files.digest(path, size) == digest else "differs"
 
-    def size(self, path: str) -> int | None:
-        """Return the bytes of a file of the server, or None when it is not there."""
-        try:
-            response = self._http.read("HEAD", webui_paths.file_url(path), what="measure a file")
-        except Rejected as exc:
-            if exc.status == 404:
-                return None
-            raise
-        except UnexpectedReply:
-            # The body of a HEAD is empty, so a 404 cannot say in which form it came.
-            return None
-        return int(response.headers.get("content-length", 0))
-
-    def _remote_digest(self, path: str, size: int) -> str:
-        digest = hashlib.sha256()
-        if size:
-            headers = {"Range": f"bytes=0-{size - 1}", "Accept-Encoding": "identity"}
-            url = webui_paths.file_url(path)
-            with self._http.stream(url, what="show a file", headers=headers) as response:
-                for chunk in response.iter_raw(2**16):
-                    digest.update(chunk)
-        return digest.hexdigest()
-
-    def _manifest(self, folder: str) -> dict[str, Any]:
-        """Return what an earlier upload noted; empty when there is none that can be read."""
-        url = webui_paths.file_url(webui_paths.join(folder, MANIFEST))
-        try:
-            body = self._http.read("GET", url, what="show the manifest").json()
-        except (Rejected, UnexpectedReply, ValueError):
-            return {}
-        files = body.get("files") if isinstance(body, dict) else None
-        return files if isinstance(files, dict) else {}
-
-    def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
-        """Make the dataset if need be, send the files, and check that each is there."""
+    def upload(
+        self, dataset: str, files: Sequence[Upload], progress: Progress
+    ) -> Mapping[str, str]:
+        """Make the dataset if need be, send the files, and return their SHA-256 by name."""
         check_name("dataset", dataset)
         made = self._http.post_json(
-            "/api/datasets/create", {"name": dataset}, what=f"make the dataset {dataset}"
+            "/api/datasets/create",
+            {"name": dataset},
+            what=f"make the dataset {dataset}",
+            repeat=True,
         )
         if not isinstance(made, dict) or made.get("name") != dataset:
             raise UnexpectedReply(f"make the dataset {dataset}", "another name")
         folder = webui_paths.join(self.root(), dataset)
-        notes = self._manifest(folder)
-        lock = threading.Lock()
+        notes = Notes(self._http, dataset, folder)
 
-        def send(file: Upload, reader: CountingReader) -> None:
-            self._send(dataset, folder, file, reader)
-            with lock:
-                notes[file.name] = {"size": file.size, "sha256": reader.sha256}
+        def send(parcels: Sequence[Parcel]) -> None:
+            self._send(dataset, folder, parcels)
+            for file, reader in parcels:
+                notes.add(file.name, file.size, reader.sha256)
 
         try:
-            transfer.send_all(files, send, progress)
+            return transfer.send_bundles(files, send, progress, self.pace)
         finally:
             # Also after a failure: what did arrive need not be sent or read back again.
-            self._note(dataset, notes)
+            notes.write()
 
-    def _send(self, dataset: str, folder: str, file: Upload, reader: CountingReader) -> None:
-        what = f"take {file.name}"
+    def _send(self, dataset: str, folder: str, parcels: Sequence[Parcel]) -> None:
+        names = [file.name for file, _ in parcels]
+        what = f"take {names[0]}" if len(names) == 1 else f"take {len(names)} files"
         answer = self._http.post_files(
             "/api/datasets/upload",
             {"datasetName": dataset},
-            {"files": (file.name, reader, "application/octet-stream")},
+            [
+                ("files", (file.name, reader, "application/octet-stream"))
+                for file, reader in parcels
+            ],
             what=what,
         )
-        if not isinstance(answer, dict) or answer.get("files") != [file.name]:
-            raise UnexpectedReply(what, "another name than was sent")
-        if reader.sent != file.size:
-            raise AitkError(f"it changed while it was sent, and has {reader.sent} bytes now")
-        if file.size < MEASURED:
-            return
-        size = self.size(webui_paths.join(folder, file.name))
-        if size != file.size:
-            raise UnexpectedReply(what, f"it now has {size} bytes of it, not {file.size}")
+        if not isinstance(answer, dict) or answer.get("files") != names:
+            raise UnexpectedReply(what, "other names than were sent")
+        for file, _ in parcels:
+            if file.size < MEASURED:
+                continue
+            size = self.files.size(_path(folder, file))
+            if size != file.size:
+                raise UnexpectedReply(what, f"it now has {size} bytes of it, not {file.size}")
 
-    def _note(self, dataset: str, files: Mapping[str, Any]) -> None:
-        """Write the manifest; without it, what was sent is read back the next time."""
-        if not files:
-            return
-        body = json.dumps({"made_by": "aitk-nb", "files": dict(sorted(files.items()))})
-        try:
-            self._http.post_files(
-                "/api/datasets/upload",
-                {"datasetName": dataset},
-                {"files": (MANIFEST, body.encode(), "application/json")},
-                what="take the manifest",
-                repeat=True,
-            )
-        except AitkError as exc:
-            _log.warning("the manifest of %s was not written: %s", dataset, exc)
+
+def _path(folder: str, file: Upload) -> str:
+    return webui_paths.join(folder, file.name)
+
+
+def _noted(file: Upload, there: DatasetInfo, known: Mapping[str, Any]) -> str:
+    """Return what is known of a file without measuring it; empty when that is not enough.
+
+    "noted" means that it is the same by what was noted when it was sent.
+    """
+    if file.name.lower().endswith(".txt"):
+        stem = PurePosixPath(file.name).stem
+        texts = [text for image, text in there.captions.items() if _stem(image) == stem]
+        return "same" if texts and texts[0] == _text(file) else ""
+    if PurePosixPath(file.name).suffix.lower() in LISTED and file.name not in there.images:
+        return "absent"
+    entry = known.get(file.name)
+    if not isinstance(entry, dict) or entry.get("size") != file.size:
+        return ""
+    return "noted" if entry.get("sha256") == (file.sha256 or _digest(file.source)) else ""
+
+
+def _stem(image: str) -> str:
+    return image.rpartition(".")[0]
+
+
+def _text(file: Upload) -> str | None:
+    """Return a caption as the server tells it, or None where it would tell something else."""
+    try:
+        return file.source.read_bytes().decode() if file.size <= LONGEST_CAPTION else None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _images(body: object, name: str) -> tuple[str, list[str]]:

@@ -6,6 +6,7 @@ answers; 4 the server wants a token, or another one; 130 interrupted, by Ctrl-C 
 
 from __future__ import annotations
 
+from aitk_nb.cli import dataset_local
 from aitk_nb.cli.checks import auth, doctor
 from aitk_nb.cli.common import app, as_far_as_it_goes
 from aitk_nb.cli.local import demo, lora, serve
@@ -30,6 +31,8 @@ __all__ = [
     "train",
     "watch",
 ]
+
+dataset_local.register(dataset)
 
 
 def main(name: str | None = None) -> None:

@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aitk_nb.views.bucket_plot import BucketFigure, plot_buckets
     from aitk_nb.views.connection_form import ConnectionForm
+    from aitk_nb.views.contact_sheet import ContactSheet, contact_sheet
     from aitk_nb.views.dataset_form import DatasetChoice, DatasetForm
     from aitk_nb.views.job_monitor import JobMonitor, JobRecord, WatchingStopped
     from aitk_nb.views.loss_plot import LossFigure, plot_loss
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 # Nothing is imported until it is used, as in `aitk_nb` itself.
 _HOMES = {
+    "BucketFigure": "bucket_plot",
     "ConnectionForm": "connection_form",
+    "ContactSheet": "contact_sheet",
     "DatasetChoice": "dataset_form",
     "DatasetForm": "dataset_form",
     "JobMonitor": "job_monitor",
@@ -22,11 +26,15 @@ _HOMES = {
     "LossFigure": "loss_plot",
     "TrainingForm": "training_form",
     "WatchingStopped": "job_monitor",
+    "contact_sheet": "contact_sheet",
+    "plot_buckets": "bucket_plot",
     "plot_loss": "loss_plot",
 }
 
 __all__ = [
+    "BucketFigure",
     "ConnectionForm",
+    "ContactSheet",
     "DatasetChoice",
     "DatasetForm",
     "JobMonitor",
@@ -34,6 +42,8 @@ __all__ = [
     "LossFigure",
     "TrainingForm",
     "WatchingStopped",
+    "contact_sheet",
+    "plot_buckets",
     "plot_loss",
 ]
 

@@ -6,28 +6,16 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from aitk_nb.errors import InvalidDataset
-from aitk_nb.local_dataset import LocalDataset
-
-
-def picture(path: Path, size: tuple[int, int] = (40, 30)) -> Path:
-    """Write a picture in the format of its suffix."""
-    Image.linear_gradient("L").resize(size).convert("RGB").save(path)
-    return path
-
-
-def add(folder: Path, *names: str, text: str = "a cat") -> None:
-    """Write pictures and captions by their names."""
-    for name in names:
-        if name.lower().endswith(".txt"):
-            (folder / name).write_text(text, encoding="utf-8")
-        else:
-            picture(folder / name)
+from aitk_nb.errors import BadInput, InvalidDataset
+from aitk_nb.local_dataset import Code, Demands, LocalDataset
+from aitk_nb.models import Flavour
+from tests.domain.pictures import add, image, picture
 
 
 def found(folder: Path) -> list[tuple[str, str]]:
@@ -89,9 +77,13 @@ def test_images_that_cannot_be_decoded(tmp_path: Path) -> None:
 def test_a_picture_bomb_is_not_decoded(tmp_path: Path) -> None:
     """A small file of very many pixels is refused before it takes memory."""
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
-    assert [p.text for p in LocalDataset.scan(tmp_path).errors] == [
-        "has too many pixels: make it smaller"
-    ]
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "hundred.png")
+    problems = {p.file: p for p in LocalDataset.scan(tmp_path).errors}
+    assert {p.code for p in problems.values()} == {Code.TOO_MANY_PIXELS}
+    assert str(problems["hundred.png"]) == (
+        "'hundred.png' has 100 megapixels, and at most 64 are read: make it smaller"
+    )
+    assert "bomb.png" in problems
 
 
 def test_captions_and_images_that_miss_each_other(tmp_path: Path) -> None:
@@ -99,12 +91,12 @@ def test_captions_and_images_that_miss_each_other(tmp_path: Path) -> None:
     add(tmp_path, "a.png", "a.txt", "b.png", "c.png", "d.png", "d.TXT", "lonely.txt")
     (tmp_path / "c.txt").write_text(" \n")
     dataset = LocalDataset.scan(tmp_path)
-    assert {(p.severity, p.file, p.text.split(":")[0]) for p in dataset.problems} == {
-        ("warning", "b.png", "has no caption (b.txt)"),
-        ("warning", "c.png", "has an empty caption"),
-        ("warning", "d.png", "has no caption (d.txt)"),
-        ("warning", "d.TXT", "is left out"),
-        ("warning", "lonely.txt", "is left out"),
+    assert {(p.code, p.file, p.severity) for p in dataset.problems} == {
+        (Code.NO_CAPTION, "b.png", "warning"),
+        (Code.EMPTY_CAPTION, "c.png", "warning"),
+        (Code.NO_CAPTION, "d.png", "warning"),
+        (Code.CAPTION_SUFFIX, "d.TXT", "warning"),
+        (Code.LONELY_CAPTION, "lonely.txt", "warning"),
     }
     assert dataset.check() is dataset
     assert tmp_path / "lonely.txt" not in dataset.files
@@ -139,7 +131,9 @@ def test_names_that_become_one_on_the_server(tmp_path: Path) -> None:
     assert [problem.file for problem in dataset.errors] == ["my_cat"]
     assert "'my cat'" in dataset.problems[0].text
     assert ("warning", "dog") in [(p.severity, p.file) for p in dataset.problems]
-    assert LocalDataset.scan(tmp_path).errors == ()
+    # The web UI's renaming is taken where no server was asked.
+    assert [problem.file for problem in LocalDataset.scan(tmp_path).errors] == ["my_cat"]
+    assert LocalDataset.scan(tmp_path, rename=str).errors == ()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are text there")
@@ -171,10 +165,10 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
 
 def test_folders_without_images(tmp_path: Path) -> None:
     """An empty folder, and one with texts only, can be scanned but not used."""
-    with pytest.raises(InvalidDataset, match="The folder is empty"):
+    with pytest.raises(InvalidDataset, match="There is no file in it"):
         LocalDataset.scan(tmp_path).check()
     add(tmp_path, "a.txt")
-    with pytest.raises(InvalidDataset, match="has no images"):
+    with pytest.raises(InvalidDataset, match="no images"):
         LocalDataset.scan(tmp_path).check()
 
 
@@ -220,3 +214,206 @@ def test_damaged_images_never_crash_a_scan(
     dataset = LocalDataset.scan(folder)
     assert len(dataset.images) == 1
     assert {problem.file for problem in dataset.errors} <= {name}
+
+
+# -- what the pictures are -------------------------------------------------------------------------
+
+
+def codes(dataset: LocalDataset) -> dict[str, set[Code]]:
+    """Return the codes of all problems by file."""
+    found: dict[str, set[Code]] = {}
+    for problem in dataset.problems:
+        found.setdefault(problem.file, set()).add(problem.code)
+    return found
+
+
+def test_rotation_alpha_and_mode_are_seen(tmp_path: Path) -> None:
+    """Sizes are those of the upright picture, as the trainer sees it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image("turned", (200, 100)).save(tmp_path / "turned.jpg", exif=exif)
+    image("cmyk").convert("CMYK").save(tmp_path / "cmyk.jpg")
+    opaque = image("opaque").convert("RGBA")
+    opaque.save(tmp_path / "opaque.png")
+    opaque.putalpha(image("mask").convert("L"))
+    opaque.save(tmp_path / "through.webp", lossless=True)
+    image("palette").quantize(16).save(tmp_path / "palette.png", transparency=3)
+    levels = np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    dataset = LocalDataset.scan(tmp_path)
+    looks = {path.name: look for path, look in dataset.looks.items()}
+    assert (looks["turned.jpg"].width, looks["turned.jpg"].height) == (100, 200)
+    assert [name for name, look in looks.items() if look.is_turned] == ["turned.jpg"]
+    assert looks["cmyk.jpg"].mode == "CMYK"
+    found = codes(dataset)
+    assert Code.TRANSPARENT in found["through.webp"] & found["palette.png"]
+    assert Code.DEEP in found["deep.png"]
+    assert "opaque.png" not in found
+
+
+def test_a_format_under_another_name(tmp_path: Path) -> None:
+    """Content counts, and what the trainer does not read is left out."""
+    add(tmp_path, "a.png", "b.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    image("gif").save(tmp_path / "c.gif")
+    (tmp_path / "d.heic").write_bytes(b"....ftypheic")
+    found = codes(LocalDataset.scan(tmp_path))
+    assert found["a.jpg"] == {Code.WRONG_SUFFIX}
+    assert found["c.gif"] == found["d.heic"] == {Code.FOREIGN_FORMAT}
+
+
+def test_duplicates_by_bytes_and_by_sight(tmp_path: Path) -> None:
+    """A copy is told from a picture that was scaled and compressed again; others are neither."""
+    for number in range(30):
+        picture(tmp_path / f"{number}.png", (160, 120))
+    (tmp_path / "copy.png").write_bytes((tmp_path / "7.png").read_bytes())
+    with Image.open(tmp_path / "9.png") as original:
+        original.resize((123, 92)).save(tmp_path / "again.jpg", quality=60)
+    for name in ("plain1", "plain2"):
+        Image.new("RGB", (80, 80), (0, len(name), int(name[-1]))).save(tmp_path / f"{name}.png")
+    problems = LocalDataset.scan(tmp_path).problems
+    twice = {(p.code, frozenset({p.file, p.other})) for p in problems if p.other}
+    assert twice == {
+        (Code.DUPLICATE, frozenset({"copy.png", "7.png"})),
+        (Code.NEAR_DUPLICATE, frozenset({"again.jpg", "9.png"})),
+    }
+
+
+def test_sizes_for_the_chosen_resolutions(tmp_path: Path) -> None:
+    """Fewer pixels than the lowest resolution, and long shapes, are told; tiny ones are errors."""
+    for name, size in {
+        "right": (600, 500),
+        "small": (300, 300),
+        "long": (1200, 250),
+        "tiny": (600, 20),
+    }.items():
+        picture(tmp_path / f"{name}.png", size)
+    dataset = LocalDataset.scan(tmp_path)
+    assert Code.TOO_SMALL not in {problem.code for problem in dataset.problems}
+    assert dataset.errors == ()  # 16 pixels on a side will do for most architectures
+    with pytest.raises(InvalidDataset, match=r"'tiny\.png' has 600 × 20 pixels.*needs 32"):
+        dataset.check(arch="qwen_image", resolution=(512, 1024))
+    found = codes(dataset.against(Demands(resolution=(512,), arch="qwen_image")))
+    assert Code.TOO_SMALL in found["small.png"]
+    assert found["long.png"] == {Code.EXTREME_ASPECT}
+    assert found["tiny.png"] == {Code.TINY, Code.EXTREME_ASPECT}
+    assert "right.png" not in found
+
+
+# -- captions ------------------------------------------------------------
+
+
+def test_the_trigger_word(tmp_path: Path) -> None:
+    """Told where it is missing although set, and where [trigger] is used although none is."""
+    add(tmp_path, "a.png", "b.png", "c.png", "a.txt", text="a [trigger] cat")
+    add(tmp_path, "b.txt", text="a sks cat")
+    add(tmp_path, "c.txt", text="a cat")
+    dataset = LocalDataset.scan(tmp_path)
+    assert dataset.problems == ()
+    assert codes(dataset.check(trigger_word="sks")) == {"c.png": {Code.NO_TRIGGER}}
+    assert codes(dataset.check(trigger_word="")) == {"a.png": {Code.TRIGGER_UNSET}}
+    (one,) = dataset.check(trigger_word="").problems
+    assert str(one) == (
+        "'a.png' has a caption that uses [trigger], and no trigger word is set: "
+        "set a trigger word, or take [trigger] out"
+    )
+    for name in "abc":
+        (tmp_path / f"{name}.txt").write_text("a dog")
+    (one,) = LocalDataset.scan(tmp_path).check(trigger_word="sks").problems
+    assert (one.file, one.text) == ("", "Every caption lacks the trigger word 'sks'")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("metadata.jsonl", '{"file_name": "a.png", "text": "a cat"}\nnonsense\n[1]\n'),
+        ("metadata.csv", "file_name,text\na.png,a cat\n"),
+        ("captions.csv", "Image,Caption\nimages/a.png,a cat\n,lost\n"),
+    ],
+)
+def test_tables_of_captions_are_recognised(tmp_path: Path, name: str, text: str) -> None:
+    """The server does not read them, so they are told; images with a text file keep it."""
+    add(tmp_path, "a.png", "b.png", "b.txt")
+    (tmp_path / name).write_text(text)
+    dataset = LocalDataset.scan(tmp_path)
+    assert dataset.contents.table == {"a.png": "a cat"}
+    assert codes(dataset) == {name: {Code.CAPTION_TABLE}, "a.png": {Code.NO_CAPTION}}
+
+
+def test_names_that_part_are_told(tmp_path: Path) -> None:
+    """People take them for one name; the server does not."""
+    add(tmp_path, "a.png", "a.txt", "Cat.png", "cat.txt")
+    picture(tmp_path / "caf\u00e9.png")
+    add(tmp_path, "cafe\u0301.txt")
+    long = "x" * 197
+    add(tmp_path, f"{long}.jpeg", f"{long}.txt")
+    dataset = LocalDataset.scan(tmp_path)
+    parted = {problem.file for problem in dataset.errors if problem.code is Code.PARTED}
+    assert len(parted) == 2
+    gradio = dataset.against(Demands(flavour=Flavour.GRADIO))
+    assert codes(gradio)[f"{long}.jpeg"] == {Code.BAD_NAME}  # it cuts names at 200 bytes
+    odd = dataset.against(Demands(rename=lambda name: name.replace("a.t", "b.t")))
+    assert codes(odd)["a.png"] == {Code.PARTED}
+
+
+# -- limits ------------------------------------------------------------
+
+
+def test_the_limits_of_a_server(tmp_path: Path) -> None:
+    """The Gradio app takes 150 entries; a proxy takes so many bytes."""
+    for number in range(76):
+        add(tmp_path, f"{number}.png", f"{number}.txt")
+    (tmp_path / "clip.mp4").write_bytes(b"\0" * 10)
+    dataset = LocalDataset.scan(tmp_path)
+    assert dataset.check(flavour=Flavour.WEBUI).errors == ()
+    with pytest.raises(InvalidDataset, match=r"There are 152 images and captions.* takes 150"):
+        dataset.check(flavour=Flavour.GRADIO)
+    large = max(dataset.images, key=lambda path: path.stat().st_size)
+    limit = large.stat().st_size - 1
+    with pytest.raises(InvalidDataset, match=r"at most .* MB get through: make it smaller"):
+        dataset.check(limit=limit)
+    assert dataset.check(limit=limit + 1).errors == ()
+    with pytest.raises(BadInput, match="no architecture"):
+        dataset.check(arch="sd99")
+
+
+def test_special_files_and_links_are_left_out(tmp_path: Path) -> None:
+    """A pipe is not waited for, and a link out of the folder is not followed unasked."""
+    folder = tmp_path / "set"
+    add(folder, "a.png", "a.txt")
+    add(tmp_path, "secret.png")
+    (folder / "out.png").symlink_to(tmp_path / "secret.png")
+    (folder / "in.png").symlink_to(folder / "a.png")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "pipe.png")
+        assert codes(LocalDataset.scan(folder))["pipe.png"] == {Code.NO_FILE}
+    dataset = LocalDataset.scan(folder)
+    assert codes(dataset)["out.png"] == {Code.LINK_OUT}
+    assert {path.name for path in dataset.images} == {"a.png", "in.png"}
+    followed = LocalDataset.scan(folder, follow_links=True)
+    assert "out.png" in {path.name for path in followed.images}
+
+
+def test_every_code_has_a_sentence() -> None:
+    """Codes are unique words for programs, and say what to do."""
+    slugs = [code.slug for code in Code]
+    assert len(set(slugs)) == len(slugs)
+    assert all(re.fullmatch(r"[a-z0-9-]+", slug) for slug in slugs)
+    assert all(code.remedy and not code.remedy.endswith(".") for code in Code)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(max_size=400), st.sampled_from(["txt", "png", "jpg", "webp", "csv", "jsonl"]))
+def test_no_bytes_make_a_scan_raise(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes, suffix: str
+) -> None:
+    """Whatever is in an image, a caption or a table."""
+    folder = tmp_path_factory.mktemp("any")
+    picture(folder / "a.png")
+    name = {"csv": "captions.csv", "jsonl": "metadata.jsonl", "txt": "a.txt"}.get(
+        suffix, f"b.{suffix}"
+    )
+    (folder / name).write_bytes(raw)
+    dataset = LocalDataset.scan(folder)
+    (repr(dataset) + dataset._repr_html_()).encode()
+    assert "a.png" in {path.name for path in dataset.images}

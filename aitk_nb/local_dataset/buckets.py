@@ -1,0 +1,192 @@
+"""`BucketPlan`: which size the trainer gives each image, how much it crops, and steps per epoch.
+
+The trainer shrinks an image to the area of the resolution (it never enlarges one), rounds both
+sides to multiples of the architecture's, scales the image over that size and crops the middle.
+Images of one size are one bucket, and a batch comes from one bucket. Each resolution is a round of
+its own in every epoch (ostris/ai-toolkit, toolkit/buckets.py and BucketsMixin, August 2026).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any, NamedTuple
+
+from aitk_nb.errors import BadInput
+from aitk_nb.tables import Table
+
+__all__ = ["Bucket", "BucketPlan", "Placed", "bucket_size", "place", "plan"]
+
+
+class Placed(NamedTuple):
+    """What becomes of one image at one resolution."""
+
+    width: int
+    """Of its bucket, in pixels."""
+    height: int
+    """Of its bucket, in pixels."""
+    cropped: float
+    """Share of its area that is cut off, 0 to 1."""
+    is_full: bool
+    """False for an image that is smaller than the resolution: it stays small."""
+
+
+def bucket_size(
+    width: int, height: int, resolution: int, divisibility: int = 16
+) -> tuple[int, int]:
+    """Return the width and height, in pixels, to which the trainer brings an image."""
+    area = width * height
+    most = resolution * resolution
+    wanted = min(area, most)
+    # The same steps in floating point as the trainer's, so that the same sizes round alike.
+    scale = (wanted / area) ** 0.5
+    across, down = (width * scale) / divisibility, (height * scale) / divisibility
+    roundings = (math.floor, math.ceil)
+    sizes = [(one(across), other(down)) for one, other in product(roundings, roundings)]
+    sizes = [(columns * divisibility, rows * divisibility) for columns, rows in sizes]
+    fitting = [(w, h) for w, h in sizes if w > 0 and h > 0 and w * h <= most]
+    if not fitting:
+        return max(divisibility, sizes[0][0]), max(divisibility, sizes[0][1])
+    return min(fitting, key=lambda size: abs(size[0] * size[1] - wanted))
+
+
+def place(width: int, height: int, resolution: int, divisibility: int = 16) -> Placed:
+    """Return the bucket of an image of this size, and how much of it is cut off there."""
+    wide, high = bucket_size(width, height, resolution, divisibility)
+    scale = max(wide / width, high / height)
+    scaled = math.ceil(width * scale) * math.ceil(height * scale)
+    is_full = width * height >= resolution * resolution
+    return Placed(wide, high, max(0.0, 1 - wide * high / scaled), is_full)
+
+
+class Bucket(NamedTuple):
+    """The images that get one size at one resolution."""
+
+    resolution: int
+    width: int
+    height: int
+    images: tuple[str, ...]
+    """Their names."""
+    cropped: float
+    """Mean share of their areas that is cut off."""
+    most_cropped: float
+    """The largest such share."""
+    small: int
+    """How many are smaller than the resolution."""
+    steps: int
+    """Steps per epoch."""
+
+
+@dataclass(frozen=True)
+class BucketPlan:
+    """The buckets of a dataset, for some resolutions and a batch size."""
+
+    buckets: tuple[Bucket, ...]
+    """By resolution, the fullest first."""
+    placed: Mapping[tuple[str, int], Placed]
+    """What becomes of each image, by its name and the resolution."""
+    batch_size: int
+    divisibility: int
+    """Pixels of which both sides are multiples."""
+
+    @cached_property
+    def resolutions(self) -> tuple[int, ...]:
+        """The resolutions, in the order in which they were given."""
+        return tuple(dict.fromkeys(bucket.resolution for bucket in self.buckets))
+
+    @property
+    def images(self) -> int:
+        """How many images are placed."""
+        return len({name for name, _ in self.placed})
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in which every image is seen once at every resolution."""
+        return sum(bucket.steps for bucket in self.buckets)
+
+    def epochs(self, steps: int) -> float:
+        """Return how many times every image is seen at every resolution in `steps` steps."""
+        return steps / self.steps_per_epoch if self.steps_per_epoch else 0.0
+
+    def table(self) -> Table:
+        """Return one row for each bucket."""
+        rows = [
+            (
+                bucket.resolution,
+                f"{bucket.width} × {bucket.height}",
+                len(bucket.images),
+                f"{bucket.cropped:.1%}",
+                f"{bucket.most_cropped:.1%}",
+                bucket.small or "",
+                bucket.steps,
+            )
+            for bucket in self.buckets
+        ]
+        headers = ("resolution", "bucket", "images", "cropped", "at most", "small", "steps")
+        return Table(headers, tuple(rows), self._summary())
+
+    def _summary(self) -> str:
+        batch = f", {self.batch_size} at a time" if self.batch_size > 1 else ""
+        return (
+            f"{self.images} images in {len(self.buckets)} buckets{batch}: "
+            f"{self.steps_per_epoch} steps per epoch"
+        )
+
+    def __repr__(self) -> str:
+        return f"<BucketPlan {self._summary()}>"
+
+    def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
+        table = self.table()
+        page = table._repr_mimebundle_(**options)["text/html"]
+        return {"text/plain": f"{self!r}\n{table!r}", "text/html": page}
+
+
+def plan(
+    sizes: Mapping[str, tuple[int, int]],
+    resolution: Sequence[int],
+    *,
+    divisibility: int = 16,
+    batch_size: int = 1,
+    repeats: int = 1,
+) -> BucketPlan:
+    """Return the buckets of images of these sizes (width and height in pixels, upright).
+
+    Raises:
+        BadInput: a number is below 1.
+    """
+    if not resolution or min(*resolution, divisibility, batch_size, repeats) < 1:
+        raise BadInput("Resolutions, batch size and repeats are numbers from 1 on.")
+    placed: dict[tuple[str, int], Placed] = {}
+    buckets: list[Bucket] = []
+    for pixels in dict.fromkeys(resolution):
+        members: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for name, (width, height) in sizes.items():
+            where = place(width, height, pixels, divisibility)
+            placed[name, pixels] = where
+            members[where.width, where.height].append(name)
+        found = [
+            _bucket(pixels, size, names, placed, batch_size, repeats)
+            for size, names in members.items()
+        ]
+        buckets += sorted(found, key=lambda bucket: (-len(bucket.images), bucket[1:3]))
+    return BucketPlan(tuple(buckets), placed, batch_size, divisibility)
+
+
+def _bucket(
+    pixels: int,
+    size: tuple[int, int],
+    names: Sequence[str],
+    placed: Mapping[tuple[str, int], Placed],
+    batch_size: int,
+    repeats: int,
+) -> Bucket:
+    here = [placed[name, pixels] for name in names]
+    cropped = [one.cropped for one in here]
+    small = sum(not one.is_full for one in here)
+    steps = math.ceil(len(names) * repeats / batch_size)
+    mean = sum(cropped) / len(cropped)
+    return Bucket(pixels, *size, tuple(names), mean, max(cropped), small, steps)

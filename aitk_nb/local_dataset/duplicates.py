@@ -1,0 +1,102 @@
+"""Pictures that are there twice: the same bytes, or the same sight.
+
+Sights are compared by dHash, which notes for a tiny grey picture whether each pixel is brighter
+than its neighbour (Neal Krawetz, "Kind of Like That", hackerfactor.com, January 2013); here to the
+right and downwards, 128 bits in all. Scaling, recompression and changed brightness keep most bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["CLOSE", "dhash", "near", "same_bytes"]
+
+CLOSE = 8
+"""Bits of 128 by which two pictures may differ and still look the same."""
+_SIDE = 8
+_CONTRAST = 12
+"""Grey levels, of 256, below which a picture is a plain area."""
+_BLOCK = 256
+
+
+def dhash(grey: Image.Image) -> int | None:
+    """Return 128 bits of a grey picture; None when it is too plain to have features."""
+    from PIL import Image as Pillow
+
+    across = grey.resize((_SIDE + 1, _SIDE), Pillow.Resampling.BOX)
+    low, high = across.getextrema()
+    if float(high) - float(low) < _CONTRAST:  # type: ignore[arg-type]
+        return None
+    down = grey.resize((_SIDE, _SIDE + 1), Pillow.Resampling.BOX)
+    right = np.asarray(across, dtype=np.int16)
+    below = np.asarray(down, dtype=np.int16)
+    bits = np.concatenate(
+        [(right[:, 1:] > right[:, :-1]).ravel(), (below[1:] > below[:-1]).ravel()]
+    )
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def near(hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
+    """Yield for each picture that looks like an earlier one: its index, and the first such one's.
+
+    A picture that was yielded is not compared with later ones.
+    """
+    known = [index for index, value in enumerate(hashes) if value is not None]
+    if len(known) < 2:
+        return
+    raw = b"".join((hashes[index] or 0).to_bytes(16, "big") for index in known)
+    words = np.frombuffer(raw, dtype=">u2").reshape(len(known), 8).astype(np.uint16)
+    ones = np.array([value.bit_count() for value in range(2**16)], dtype=np.uint8)
+    taken = np.zeros(len(known), dtype=bool)
+    for start in range(0, len(known), _BLOCK):
+        block = words[start : start + _BLOCK]
+        apart = np.zeros((len(block), len(known)), dtype=np.uint16)
+        for column in range(8):
+            apart += ones[block[:, None, column] ^ words[None, :, column]]
+        for row, distances in enumerate(apart):
+            here = start + row
+            if taken[here]:
+                continue
+            for later in np.flatnonzero(distances[here + 1 :] <= CLOSE) + here + 1:
+                if not taken[later]:
+                    taken[later] = True
+                    yield known[int(later)], known[here]
+
+
+def same_bytes(files: Iterable[tuple[Path, int]]) -> dict[Path, Path]:
+    """Return for each file with the content of an earlier one: the first of that content.
+
+    Takes files and their sizes in bytes; only files of one size are read.
+    """
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path, size in files:
+        by_size[size].append(path)
+    first: dict[tuple[int, bytes], Path] = {}
+    found: dict[Path, Path] = {}
+    for size, paths in by_size.items():
+        if len(paths) == 1:
+            continue
+        for path in paths:
+            if (digest := _digest(path)) is None:
+                continue
+            original = first.setdefault((size, digest), path)
+            if original != path:
+                found[path] = original
+    return found
+
+
+def _digest(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None

@@ -1,0 +1,181 @@
+"""`contact_sheet`: many pictures small on one sheet, each over its caption."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aitk_nb._files import replacing
+from aitk_nb.errors import BadInput
+from aitk_nb.local_dataset import LocalDataset
+from aitk_nb.views._loss_axes import Theme
+from aitk_nb.views._thumbnails import thumbnail
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
+
+__all__ = ["ContactSheet", "contact_sheet"]
+
+_INKS = {
+    "light": {"paper": "#ffffff", "ink": "#1f2328", "empty": "#d8dee4"},
+    "dark": {"paper": "#1b1f24", "ink": "#e6edf3", "empty": "#3d444d"},
+}
+_EDGE = 160
+"""Pixels of a picture's longer side; on the page it is two thirds of that."""
+_GAP = 16
+_LETTER = 16
+"""Pixels of a letter's height."""
+_LINES = 3
+_QUALITY = 72
+
+
+class ContactSheet:
+    """Pictures on one sheet; the last line of a cell shows it, as one JPEG."""
+
+    def __init__(
+        self, items: Iterable[tuple[bytes, str]], more: int, columns: int, theme: Theme
+    ) -> None:
+        """Show pictures (bytes of small images) with their captions, and how many `more` are."""
+        self.items: Sequence[tuple[bytes, str]] = tuple(items)
+        """The pictures that are shown, each with its caption."""
+        self.more = more
+        """How many pictures there are besides."""
+        self._columns = columns
+        self._theme: Theme = theme
+
+    def __repr__(self) -> str:
+        rest = f" of {len(self.items) + self.more}" if self.more else ""
+        return f"<contact sheet: {len(self.items)}{rest} pictures>"
+
+    def jpeg(self) -> bytes:
+        """Return the sheet; the same pictures give the same bytes."""
+        buffer = io.BytesIO()
+        self._sheet.save(buffer, "JPEG", quality=_QUALITY)
+        return buffer.getvalue()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the sheet as `.jpg`, and return the path.
+
+        Raises:
+            BadInput: the suffix is another one, or the file cannot be written.
+        """
+        target = Path(path).expanduser()
+        if target.suffix.lower() not in {".jpg", ".jpeg"}:
+            raise BadInput(f"A contact sheet is saved as .jpg, not as {target.name!r}.")
+        content = self.jpeg()
+        with replacing(target) as draft:
+            draft.write_bytes(content)
+        return target
+
+    def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        width = round(self._sheet.width / 1.5)
+        alt = "; ".join(caption for _, caption in self.items[:12])
+        about = {"width": width, "alt": f"{len(self.items)} pictures: {alt}"}
+        return {"image/jpeg": self.jpeg(), "text/plain": repr(self)}, {"image/jpeg": about}
+
+    @cached_property
+    def _sheet(self) -> Image.Image:
+        """The sheet as it is drawn."""
+        from PIL import Image, ImageDraw
+
+        inks, columns = _INKS[self._theme], max(1, min(self._columns, len(self.items)))
+        wide, high = _EDGE + _GAP, _EDGE + _GAP + _LINES * (_LETTER + 4)
+        rows = -(-len(self.items) // columns) or 1
+        below = 2 * _LETTER if self.more else 0
+        size = (columns * wide + _GAP, rows * high + _GAP + below)
+        sheet = Image.new("RGB", size, inks["paper"])
+        pen, font = ImageDraw.Draw(sheet), _font()
+        for number, (content, caption) in enumerate(self.items):
+            left = _GAP + number % columns * wide
+            top = _GAP + number // columns * high
+            _paste(sheet, content, left, top, inks["empty"])
+            for line, text in enumerate(_folded(pen, caption, font, _EDGE)):
+                spot = (left, top + _EDGE + 4 + line * (_LETTER + 4))
+                pen.text(spot, text, fill=inks["ink"], font=font)
+        if self.more:
+            text = f"and {self.more} more"
+            pen.text((_GAP, size[1] - 2 * _LETTER), text, fill=inks["ink"], font=font)
+        return sheet
+
+
+def contact_sheet(
+    source: LocalDataset | Iterable[tuple[bytes, str]],
+    *,
+    most: int = 24,
+    columns: int = 6,
+    theme: Theme = "light",
+) -> ContactSheet:
+    """Return the first pictures of a dataset on one sheet, each over its caption or its name.
+
+    Args:
+        source: A dataset of this machine, or pairs of a picture's bytes and its caption.
+        most: Pictures that are shown.
+        columns: Pictures side by side.
+        theme: Colours for a page that is light or dark.
+
+    Raises:
+        BadInput: a number is below 1, or `theme` cannot be used.
+    """
+    if most < 1 or columns < 1:
+        raise BadInput("A sheet has at least one picture in a row.")
+    if theme not in _INKS:
+        raise BadInput(f"The theme is 'light' or 'dark', not {theme!r}.")
+    if isinstance(source, LocalDataset):
+        images = [path for path in source.images if source.looks[path].is_right]
+        shown = images[:most]
+        items = [
+            (thumbnail(path, _EDGE), source.captions.get(path.name) or path.name) for path in shown
+        ]
+        return ContactSheet(items, len(images) - len(shown), columns, theme)
+    pairs = iter(source)
+    items = list(islice(pairs, most))
+    return ContactSheet(items, sum(1 for _ in pairs), columns, theme)
+
+
+def _paste(sheet: Image.Image, content: bytes, left: int, top: int, empty: str) -> None:
+    """Put one picture in the middle of its place; a box where it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
+            image.thumbnail((_EDGE, _EDGE))
+            picture = image.convert("RGB")
+    except Exception:  # noqa: BLE001 - bytes of a server can raise anything in a decoder
+        sheet.paste(empty, (left, top, left + _EDGE, top + _EDGE))
+        return
+    across, down = (_EDGE - picture.width) // 2, _EDGE - picture.height
+    sheet.paste(picture, (left + across, top + down))
+
+
+def _folded(
+    pen: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, width: int
+) -> list[str]:
+    """Return the text in a few lines of at most `width` pixels."""
+    lines: list[str] = []
+    rest = " ".join(text[:300].split())
+    while rest and len(lines) < _LINES:
+        end = len(rest)
+        while end > 1 and pen.textlength(rest[:end], font=font) > width:
+            end -= 1
+        if end < len(rest) and (space := rest.rfind(" ", 0, end + 1)) > 0:
+            end = space
+        if len(lines) == _LINES - 1 and end < len(rest):
+            while end > 1 and pen.textlength(rest[:end].rstrip() + "…", font=font) > width:
+                end -= 1
+            lines.append(rest[:end].rstrip() + "…")
+            break
+        lines.append(rest[:end])
+        rest = rest[end:].lstrip()
+    return lines
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    """Return the font that matplotlib brings: it has the letters of most European languages."""
+    import matplotlib as mpl
+    from PIL import ImageFont
+
+    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), _LETTER)

@@ -1,0 +1,238 @@
+"""`LocalDataset.fix` writes a copy that passes the check, and never touches the originals."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from aitk_nb.errors import BadInput
+from aitk_nb.local_dataset import Code, Demands, LocalDataset
+from aitk_nb.local_dataset.fixing import MARK
+from aitk_nb.models import Flavour
+from tests.domain.pictures import add, image, picture
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the content of every file of a folder."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> Path:
+    """A folder with nearly everything that can be wrong."""
+    folder = tmp_path / "messy"
+    add(folder, "plain.png", "plain.txt", "my cat.png", "my cat.txt", "my_cat.jpg", "my_cat.txt")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "A Camera"
+    image("turned", (200, 100)).save(folder / "turned.jpg", exif=exif)
+    through = image("through").convert("RGBA")
+    through.putalpha(0)
+    through.save(folder / "through.png")
+    levels = np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10
+    Image.fromarray(levels).save(folder / "deep.png")
+    image("cmyk").convert("CMYK").save(folder / "cmyk.jpg")
+    image("old").save(folder / "old.bmp")
+    (folder / "copy.png").write_bytes((folder / "plain.png").read_bytes())
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "turned.txt").write_bytes("ein Kätzchen".encode("latin-1"))
+    picture(folder / "Case.png")
+    (folder / "case.txt").write_text("another case")
+    (folder / "metadata.jsonl").write_text('{"file_name": "deep.png", "text": "from the table"}')
+    return folder
+
+
+def test_the_copy_passes_and_the_originals_stay(messy: Path, tmp_path: Path) -> None:
+    """Everything that can be corrected is, and what was done is told file by file."""
+    before = digests(messy)
+    dataset = LocalDataset.scan(messy, demands=Demands(trigger_word="sks"))
+    assert dataset.errors
+    report = dataset.fix(tmp_path / "fixed", caption="a picture")
+
+    assert digests(messy) == before
+    assert report.dataset.problems == ()
+    assert report.dataset.check() is report.dataset
+    assert sorted(report.left_out) == ["broken.png", "copy.png"]
+    captions = report.dataset.captions
+    assert captions["turned.jpg"] == "sks, ein Kätzchen"
+    assert captions["deep.png"] == "sks, from the table"
+    assert captions["old.png"] == "sks, a picture"
+    assert captions["Case.png"] == "sks, another case"
+    assert {"my_cat.png", "my_cat_2.jpg"} <= set(captions)
+    said = {(change.file, change.text) for change in report.changes}
+    assert ("turned.jpg", "turned upright") in said
+    assert ("through.png", "put on a background") in said
+    assert ("deep.png", "brought to 8 bits") in said
+    assert ("turned.txt", "caption written in UTF-8, given the trigger word") in said
+    assert "2 left out" in repr(report)
+    assert "turned upright" in report._repr_html_()
+
+
+def test_what_pictures_become(messy: Path, tmp_path: Path) -> None:
+    """Upright, opaque, of 8 bits, without notes of camera or place; sound ones byte for byte."""
+    LocalDataset.scan(messy).fix(tmp_path / "fixed", background="#ff0000")
+    fixed = tmp_path / "fixed"
+    with Image.open(fixed / "turned.jpg") as turned:
+        assert turned.size == (100, 200)
+        assert dict(turned.getexif()) == {}
+        expected = image("turned", (200, 100)).transpose(Image.Transpose.ROTATE_270)
+        difference = np.abs(np.asarray(turned, int) - np.asarray(expected, int))
+        assert difference.mean() < 5
+    with Image.open(fixed / "through.png") as through:
+        assert through.mode == "RGB"
+        assert through.getpixel((3, 3)) == (255, 0, 0)
+    with Image.open(fixed / "deep.png") as deep:
+        assert deep.mode == "L"
+        levels = np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10
+        assert np.array_equal(np.asarray(deep), levels // 256)
+    with Image.open(fixed / "cmyk.jpg") as cmyk:
+        assert cmyk.mode == "RGB"
+    assert (fixed / "plain.png").read_bytes() == (messy / "plain.png").read_bytes()
+
+
+def test_a_second_time_nothing_is_done(messy: Path, tmp_path: Path) -> None:
+    """Not a byte is written anew, until an original or an option changes."""
+    into = tmp_path / "fixed"
+    first = LocalDataset.scan(messy).fix(into)
+    stamps = {path: path.stat().st_mtime_ns for path in into.iterdir()}
+    again = LocalDataset.scan(messy).fix(into)
+    assert (first.is_new, again.is_new) == (True, False)
+    assert again.changes == first.changes
+    assert stamps == {path: path.stat().st_mtime_ns for path in into.iterdir()}
+    picture(messy / "new.png")
+    third = LocalDataset.scan(messy).fix(into)
+    assert third.is_new
+    assert "new.png" in {path.name for path in third.dataset.images}
+    # Of a corrected copy the copy is the same.
+    twice = third.dataset.fix(tmp_path / "twice")
+    assert twice.changes == ()
+    kept = {name: digest for name, digest in digests(into).items() if name != MARK}
+    assert kept == {n: d for n, d in digests(tmp_path / "twice").items() if n != MARK}
+
+
+def test_other_peoples_files_are_not_overwritten(messy: Path, tmp_path: Path) -> None:
+    """A folder with files, or a copy that was edited since, is refused; so is the dataset."""
+    dataset = LocalDataset.scan(messy)
+    other = tmp_path / "other"
+    add(other, "mine.png")
+    with pytest.raises(BadInput, match="holds files that fix"):
+        dataset.fix(other)
+    into = tmp_path / "fixed"
+    dataset.fix(into)
+    (into / "plain.txt").write_text("edited by hand")
+    picture(messy / "new.png")
+    with pytest.raises(BadInput, match="changed since"):
+        LocalDataset.scan(messy).fix(into)
+    assert (into / "plain.txt").read_text() == "edited by hand"
+    for inside in (messy, messy / "deeper", tmp_path):
+        with pytest.raises(BadInput, match="lie in each other"):
+            dataset.fix(inside)
+    with pytest.raises(BadInput, match="no colour"):
+        dataset.fix(tmp_path / "x", background="no such colour")
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="is a file"):
+        dataset.fix(tmp_path / "file")
+
+
+def test_an_interrupt_leaves_nothing(messy: Path, tmp_path: Path) -> None:
+    """Neither half a copy nor a temporary folder, and an older copy stays."""
+    into = tmp_path / "out" / "fixed"
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LocalDataset.scan(messy).fix(into, progress=interrupt)
+    assert list((tmp_path / "out").iterdir()) == []
+    LocalDataset.scan(messy).fix(into)
+    before = digests(into)
+    picture(messy / "new.png")
+    with pytest.raises(KeyboardInterrupt):
+        LocalDataset.scan(messy).fix(into, progress=interrupt)
+    assert digests(into) == before
+    assert list((tmp_path / "out").iterdir()) == [into]
+
+
+def test_near_duplicates_on_demand(tmp_path: Path) -> None:
+    """The larger one stays."""
+    folder = tmp_path / "set"
+    add(folder, "b.png")
+    image("b.png", (160, 120)).save(folder / "a.png")
+    image("b.png", (320, 240)).save(folder / "c.jpg", quality=70)
+    dataset = LocalDataset.scan(folder)
+    assert len(dataset.fix(tmp_path / "kept").dataset.images) == 3
+    dropped = dataset.fix(tmp_path / "dropped", near_duplicates="drop").dataset
+    assert [path.name for path in dropped.images] == ["c.jpg"]
+
+
+def test_large_jpegs_are_made_smaller(tmp_path: Path) -> None:
+    """One of 100 megapixels is decoded at a fraction; such a PNG is left out."""
+    folder = tmp_path / "set"
+    add(folder, "a.png")
+    Image.new("L", (10_000, 10_000), 90).save(folder / "large.jpg")
+    Image.new("1", (10_000, 10_000)).save(folder / "large.png")
+    report = LocalDataset.scan(folder).fix(tmp_path / "fixed")
+    looks = {path.name: look for path, look in report.dataset.looks.items()}
+    assert (looks["large.jpg"].width, looks["large.jpg"].height) == (2500, 2500)
+    assert report.left_out == ("large.png",)
+    assert report.dataset.errors == ()
+
+
+def test_controls_and_media_come_along(tmp_path: Path) -> None:
+    """Under the names of their images."""
+    folder = tmp_path / "set"
+    add(folder, "my cat.png", "my cat.txt")
+    add(folder / "control_1", "my cat.jpg", "of nobody.png")
+    add(folder / "control_2", "my cat.png")
+    (folder / "a clip.MP4").write_bytes(b"\0" * 10)
+    (folder / "empty.mp4").touch()
+    report = LocalDataset.scan(folder).fix(tmp_path / "fixed")
+    names = {str(path.relative_to(tmp_path / "fixed")) for path in report.folder.rglob("*.*")}
+    assert names - {MARK} == {
+        "my_cat.png",
+        "my_cat.txt",
+        "a_clip.mp4",
+        str(Path("control_1", "my_cat.jpg")),
+        str(Path("control_2", "my_cat.png")),
+    }
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.text(
+            st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters='/\\\0:*?"<>|'),
+            min_size=1,
+            max_size=40,
+        ).filter(lambda name: name.strip(". ") == name),
+        min_size=1,
+        max_size=6,
+        unique_by=str.casefold,
+    ),
+    st.sampled_from(list(Flavour)),
+)
+def test_any_names_become_names_that_no_server_changes(
+    tmp_path_factory: pytest.TempPathFactory, stems: list[str], flavour: Flavour
+) -> None:
+    """Whatever they are called, the copy has no error, and keeps every picture and caption."""
+    folder = tmp_path_factory.mktemp("names")
+    for stem in stems:
+        picture(folder / f"{stem}.png", (20, 20))
+        (folder / f"{stem}.txt").write_text(f"caption {stem}", encoding="utf-8")
+    demands = Demands(flavour=flavour)
+    report = LocalDataset.scan(folder, demands=demands).fix(folder.parent / f"{folder.name}-x")
+    assert report.dataset.errors == ()
+    duplicates = sum(change.name == "" for change in report.changes)
+    assert len(report.dataset.images) == len(stems) - duplicates
+    assert all(demands.stored(path.name) == path.name for path in report.dataset.files)
+    assert Code.COLLISION not in {problem.code for problem in report.dataset.problems}
