@@ -14,7 +14,8 @@ from aitk_nb._files import replacing
 from aitk_nb.default_job import default_process
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.extra import ASIDE, RESERVED, aside_of, process_of
-from aitk_nb.job_config import MISSING, OURS, draft, fields_of, plain_numbers, value_at
+from aitk_nb.job_config import MISSING, draft, fields_of, value_at
+from aitk_nb.job_differences import OURS, plain_numbers
 from aitk_nb.safe_yaml import dumped, parsed
 from aitk_nb.training import TrainingParams
 
