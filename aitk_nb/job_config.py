@@ -60,7 +60,10 @@ MISSING: Any = object()
 
 
 def draft(params: TrainingParams) -> JobDraft:
-    """Return the job that `params` mean, without the server's paths."""
+    """Return the job that `params` mean, without the server's paths.
+
+    Without `gpu_ids` it is the first GPU; `jobs.start` looks for the freest.
+    """
     process = _usual(params.arch)
     merge(process, _chosen(params))
     merge(process, parse_extra(params.extra))
@@ -69,7 +72,7 @@ def draft(params: TrainingParams) -> JobDraft:
         _leave_out(process, path, value)
     config = _around(aside.get("around"), params.name, process)
     config["meta"][OURS] = {"fingerprint": fingerprint(config)}
-    return JobDraft(name=params.name, gpu_ids=params.gpu_ids, config=config)
+    return JobDraft(name=params.name, gpu_ids=params.gpu_ids or "0", config=config)
 
 
 def _usual(arch: str) -> dict[str, Any]:
