@@ -79,13 +79,17 @@ class Preflight:
         rows = tuple((check.verdict.value, check.about, check.text) for check in self.checks)
         return repr(Table(("", "check", "found"), rows))
 
-    def _repr_html_(self) -> str:
+    def html(self) -> _html.Html:
+        """Return it as a table."""
         rows = [
             (check.about, _html.badge(check.verdict.value, _KINDS[check.verdict]), check.text)
             for check in self.checks
         ]
         caption = f"Before {self.name} starts"
         return _html.table(("check", "", "found"), rows, caption=caption)
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
