@@ -80,8 +80,10 @@ FACES: Mapping[str, Callable[[TrainingParams], str]] = {
     "Job config": _config,
     "Notebook parameters": parameters_cell,
     "Command line": command_line,
-    "Requests by curl": lambda params: webui_script.curl(draft(params)),
-    "Requests in Python": lambda params: webui_script.python(draft(params)),
+    "Requests by curl": lambda params: webui_script.curl(draft(params), freest=not params.gpu_ids),
+    "Requests in Python": lambda params: webui_script.python(
+        draft(params), freest=not params.gpu_ids
+    ),
 }
 """How the parameters can be written down, by title."""
 
