@@ -14,7 +14,7 @@ from aitk_nb import _html
 from aitk_nb.convergence import Convergence
 from aitk_nb.errors import BadInput
 from aitk_nb.job import Job
-from aitk_nb.job_config import varying
+from aitk_nb.job_differences import varying
 from aitk_nb.losses import LossHistory
 from aitk_nb.tables import Table
 

@@ -89,7 +89,8 @@ def _default_dataset() -> dict[str, Any]:
 def _default_train() -> dict[str, Any]:
     return {
         "batch_size": 1,
-        "bypass_guidance_embedding": True,
+        # True for the Flex models alone: choosing another model in the form takes it back.
+        "bypass_guidance_embedding": False,
         "steps": 3000,
         "gradient_accumulation": 1,
         "train_unet": True,

@@ -14,7 +14,7 @@ from aitk_nb.backends import webui_script
 from aitk_nb.job_config import draft
 from aitk_nb.training import TrainingParams
 
-__all__ = ["FACES", "Plan", "command_line", "parameters_cell", "plan"]
+__all__ = ["FACES", "Plan", "command_line", "parameters_cell", "plan", "size"]
 
 
 def parameters_cell(params: TrainingParams) -> str:
@@ -80,8 +80,10 @@ FACES: Mapping[str, Callable[[TrainingParams], str]] = {
     "Job config": _config,
     "Notebook parameters": parameters_cell,
     "Command line": command_line,
-    "Requests by curl": lambda params: webui_script.curl(draft(params)),
-    "Requests in Python": lambda params: webui_script.python(draft(params)),
+    "Requests by curl": lambda params: webui_script.curl(draft(params), freest=not params.gpu_ids),
+    "Requests in Python": lambda params: webui_script.python(
+        draft(params), freest=not params.gpu_ids
+    ),
 }
 """How the parameters can be written down, by title."""
 
@@ -108,8 +110,15 @@ class Plan:
         if self.disk is None:
             words.append("disk unknown before the first checkpoint")
         else:
-            words.append(f"about {self.disk / 1e6:,.0f} MB")
+            words.append(f"about {size(self.disk)}")
         return " · ".join(words)
+
+
+def size(amount: int) -> str:
+    """Return bytes for people."""
+    if amount < 1e6:
+        return f"{amount / 1e3:,.1f} kB"
+    return f"{amount / 1e6:,.0f} MB" if amount < 1e10 else f"{amount / 1e9:,.1f} GB"
 
 
 def plan(

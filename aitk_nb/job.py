@@ -51,6 +51,8 @@ class Job:
         self._vitals = Vitals(backend, clock)
         self.state = state
         """The job as it stood when last asked."""
+        self.begun = ""
+        """What the call that started it did, and where it waited; empty for a job that was got."""
 
     @property
     def name(self) -> str:
@@ -292,6 +294,7 @@ class Job:
             ("status", state.status.value),
             ("step", f"{state.step}{total}"),
             ("server says", state.info),
+            *([("start", self.begun)] if self.begun and state.status.is_active else ()),
         ]
 
     def _repr_html_(self) -> str:

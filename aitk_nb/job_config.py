@@ -1,17 +1,15 @@
-"""AI Toolkit's job config: built from training parameters, compared, fingerprinted."""
+"""AI Toolkit's job config, built from training parameters, and read back into their fields."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb import presets
 from aitk_nb.default_job import default_process
-from aitk_nb.extra import RESERVED, aside_of, parse_extra
+from aitk_nb.extra import aside_of, parse_extra
+from aitk_nb.job_differences import OURS, differences, fingerprint, plain_numbers
 from aitk_nb.models import JobDraft
 
 if TYPE_CHECKING:
@@ -27,14 +25,9 @@ __all__ = [
     "fingerprint",
     "merge",
     "parse_extra",
-    "plain_numbers",
     "preset_fields",
     "value_at",
-    "varying",
 ]
-
-OURS = "aitk_nb"
-"""Key below `meta` under which the fingerprint lies."""
 
 PATHS: Mapping[str, str] = {
     "steps": "train.steps",
@@ -67,10 +60,11 @@ MISSING: Any = object()
 
 
 def draft(params: TrainingParams) -> JobDraft:
-    """Return the job that `params` mean, without the server's paths."""
-    process = default_process()
-    for path, value in _defaults(params.arch).items():
-        _put(process, path, value)
+    """Return the job that `params` mean, without the server's paths.
+
+    Without `gpu_ids` it is the first GPU; `jobs.start` looks for the freest.
+    """
+    process = _usual(params.arch)
     merge(process, _chosen(params))
     merge(process, parse_extra(params.extra))
     aside = aside_of(params.extra)
@@ -78,7 +72,28 @@ def draft(params: TrainingParams) -> JobDraft:
         _leave_out(process, path, value)
     config = _around(aside.get("around"), params.name, process)
     config["meta"][OURS] = {"fingerprint": fingerprint(config)}
-    return JobDraft(name=params.name, gpu_ids=params.gpu_ids, config=config)
+    return JobDraft(name=params.name, gpu_ids=params.gpu_ids or "0", config=config)
+
+
+def _usual(arch: str) -> dict[str, Any]:
+    """Return the process that the web UI's form has when a model is chosen in it."""
+    process = default_process()
+    preset = presets.load().get(arch)
+    if preset is None:
+        return process
+    (dataset,) = process["datasets"]
+    dataset["controls"] = list(preset.controls)
+    if "datasets.multi_control_paths" in preset.needs:
+        dataset |= {f"control_path_{number}": None for number in (1, 2, 3)}
+    elif "datasets.control_path" in preset.needs:
+        dataset["control_path"] = None
+    if preset.offloads:
+        percents = ("text_encoder_percent", "transformer_percent")
+        process["model"]["layer_offloading"] = False
+        process["model"] |= {f"layer_offloading_{percent}": 1 for percent in percents}
+    for path, value in preset.defaults.items():
+        _put(process, path, value)
+    return process
 
 
 def _around(around: Mapping[str, Any] | None, name: str, process: Any) -> dict[str, Any]:
@@ -102,15 +117,15 @@ def _leave_out(process: dict[str, Any], path: str, value: object) -> None:
         del place[key]
 
 
-def _defaults(arch: str) -> Mapping[str, Any]:
-    preset = presets.load().get(arch)
-    return preset.defaults if preset else {}
-
-
 def preset_fields(arch: str) -> dict[str, Any]:
     """Return what the preset of an architecture sets of the training parameters' fields."""
-    process: dict[str, Any] = {"datasets": [{}]}
-    for path, value in _defaults(arch).items():
+    preset = presets.load().get(arch)
+    if preset is None:
+        return {}
+    # Choosing a model in the web UI takes back what the one before it set.
+    unset = {"quantize": False, "quantize_te": False}
+    process: dict[str, Any] = {"datasets": [{}], "model": unset}
+    for path, value in preset.defaults.items():
         _put(process, path, value)
     found = fields_of(process)
     # An empty base model is the preset's own one, which a newer preset may change.
@@ -151,7 +166,7 @@ def _chosen(params: TrainingParams) -> dict[str, Any]:
     chosen: dict[str, Any] = {"datasets": [{}]}
     for name, path in PATHS.items():
         value = getattr(params, name)
-        _put(chosen, path, list(value) if isinstance(value, tuple) else value)
+        _put(chosen, path, plain_numbers(value))
     (dataset,) = chosen["datasets"]
     names = (params.dataset, *params.extra_datasets)
     special: dict[str, Any] = {
@@ -187,7 +202,7 @@ def _ema(decay: float) -> dict[str, Any]:
 
 
 def _put(process: dict[str, Any], path: str, value: object) -> None:
-    """Set a preset's value at its path, such as `datasets[x].fps` or `model.quantize`."""
+    """Set a preset's value at its path, such as `datasets[x].fps`; None leaves the key out."""
     *parents, leaf = path.replace("[x]", ".0").split(".")
     place: Any = process
     for part in parents:
@@ -197,7 +212,10 @@ def _put(process: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(place.get(part), dict | list):
             place[part] = {}
         place = place[part]
-    place[leaf] = copy.deepcopy(value)
+    if value is None:
+        place.pop(leaf, None)
+    else:
+        place[leaf] = copy.deepcopy(value)
 
 
 def merge(into: dict[str, Any], change: Mapping[str, Any]) -> None:
@@ -226,89 +244,3 @@ def _merged(have: Any, value: Any) -> list[dict[str, Any]]:
         merge(item, change)
     rest: list[dict[str, Any]] = have[len(value) :]
     return items + rest
-
-
-def fingerprint(config: Mapping[str, Any]) -> str:
-    """Return a hash of the job config without paths, GPU and our own notes.
-
-    SHA-256 over canonical JSON: sorted keys, no spaces, whole floats as integers (the server's
-    JavaScript writes 1.0 as 1).
-    """
-    text = json.dumps(_comparable(config), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def differences(have: Mapping[str, Any], want: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return where two job configs differ, as `train.steps is 100, not 200` (have, want)."""
-    old = dict(_flat(_comparable(have)))
-    new = dict(_flat(_comparable(want)))
-    return tuple(
-        f"{path.removeprefix('config.process.0.')} is {_shown(old, path)}, not {_shown(new, path)}"
-        for path in sorted(old.keys() | new.keys())
-        if old.get(path, _ABSENT) != new.get(path, _ABSENT)
-    )
-
-
-def varying(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """Return the settings that are not the same in all job configs, as text for each of them."""
-    flat = [dict(_flat(_comparable(config))) for config in configs]
-    paths = sorted({path for one in flat for path in one})
-    return {
-        path.removeprefix("config.process.0."): tuple(_shown(one, path) for one in flat)
-        for path in paths
-        if len({_shown(one, path) for one in flat}) > 1 and path != "config.name"
-    }
-
-
-_ABSENT = object()
-
-
-def _shown(values: Mapping[str, Any], path: str) -> str:
-    if path not in values:
-        return "absent"
-    text = json.dumps(values[path], ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _comparable(config: Mapping[str, Any]) -> Any:
-    plain = copy.deepcopy(dict(config))
-    meta = plain.get("meta")
-    if isinstance(meta, dict):
-        meta.pop(OURS, None)
-    try:
-        process = plain["config"]["process"][0]
-        for key in RESERVED:
-            process.pop(key, None)
-        for dataset in process["datasets"]:
-            dataset["folder_path"] = re.split(r"[/\\]", dataset["folder_path"].rstrip("/\\"))[-1]
-    except (KeyError, IndexError, TypeError, AttributeError):
-        # A job made by somebody else may have any form; it is compared as it is.
-        pass
-    return plain_numbers(plain)
-
-
-def plain_numbers(value: Any) -> Any:
-    """Return the value with whole floats as integers, as the server's JavaScript writes them."""
-    if isinstance(value, dict):
-        return {str(key): plain_numbers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_numbers(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each leaf with its dotted path; empty containers are leaves."""
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    pairs = list(items)
-    if not pairs:
-        yield path, value
-    for key, item in pairs:
-        yield from _flat(item, f"{path}.{key}" if path else str(key))

@@ -14,11 +14,12 @@ from aitk_nb._files import replacing
 from aitk_nb.default_job import default_process
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.extra import ASIDE, RESERVED, aside_of, process_of
-from aitk_nb.job_config import MISSING, OURS, draft, fields_of, plain_numbers, value_at
+from aitk_nb.job_config import MISSING, draft, fields_of, value_at
+from aitk_nb.job_differences import OURS, plain_numbers
 from aitk_nb.safe_yaml import dumped, parsed
 from aitk_nb.training import TrainingParams
 
-__all__ = ["file_config", "from_config", "portable", "read", "write"]
+__all__ = ["as_text", "file_config", "from_config", "portable", "read", "write"]
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -46,12 +47,15 @@ def write(params: TrainingParams, path: str | Path) -> Path:
         BadInput: it cannot be written.
     """
     target = Path(path).expanduser()
-    config = file_config(params)
-    is_json = target.suffix.lower() == ".json"
-    text = json.dumps(config, indent=2) + "\n" if is_json else dumped(config)
     with replacing(target) as file:
-        file.write_text(text, encoding="utf-8")
+        file.write_text(as_text(params, target.suffix), encoding="utf-8")
     return target
+
+
+def as_text(params: TrainingParams, suffix: str) -> str:
+    """Return what stands in a job file whose name ends so: JSON for `.json`, else YAML."""
+    config = file_config(params)
+    return json.dumps(config, indent=2) + "\n" if suffix.lower() == ".json" else dumped(config)
 
 
 def file_config(params: TrainingParams) -> dict[str, Any]:

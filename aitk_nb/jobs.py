@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, overload
 
-from aitk_nb import job_config
-from aitk_nb.errors import JobConflict, NotFound
+from aitk_nb.backends.base import Rehearsable
+from aitk_nb.errors import BadInput, NotFound, NotSupported
 from aitk_nb.job import Job
-from aitk_nb.models import JobDraft, JobState, JobStatus, check_name
+from aitk_nb.models import JobState
+from aitk_nb.queues import standing
+from aitk_nb.rehearsals import DryRun
+from aitk_nb.starter import ELECTION, IfExists, Starter
 from aitk_nb.training import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
+    from aitk_nb.checks import Preflight
+    from aitk_nb.estimates import Estimate
+    from aitk_nb.queues import Standing
 
-__all__ = ["IfExists", "Jobs"]
-
-IfExists = Literal["attach", "resume", "new"]
-"""What to do about a job of the same name."""
-
-ELECTION = 10.0
-"""Seconds that a job may stay created and not started before somebody else starts it."""
+__all__ = ["ELECTION", "IfExists", "Jobs"]
 
 
 class Jobs:
@@ -37,6 +38,7 @@ class Jobs:
         self._backend = backend
         self._sleep = sleep
         self._clock = clock
+        self._starter = Starter(backend, sleep=sleep, clock=clock)
 
     def __repr__(self) -> str:
         return f"<Jobs of {self._backend.url}>"
@@ -59,34 +61,105 @@ class Jobs:
                     return self._job(state)
             raise
 
-    def start(self, params: TrainingParams, *, if_exists: IfExists = "attach") -> Job:
+    @overload
+    def start(
+        self,
+        params: TrainingParams,
+        *,
+        if_exists: IfExists = "attach",
+        dry_run: Literal[False] = False,
+    ) -> Job: ...
+    @overload
+    def start(
+        self, params: TrainingParams, *, if_exists: IfExists = "attach", dry_run: Literal[True]
+    ) -> DryRun: ...
+    def start(
+        self, params: TrainingParams, *, if_exists: IfExists = "attach", dry_run: bool = False
+    ) -> Job | DryRun:
         """Start the training that `params` mean, once, and return its job.
 
         A job of the same name with the same config is taken as this one and not started again,
         however it ended. With `if_exists="resume"` it goes on from its last checkpoint, also with
-        another config; with `"new"` the job gets a fresh name.
+        another config; with `"new"` the job gets a fresh name. Without `gpu_ids` it goes to the
+        GPU with the most free memory. `Job.begun` says what came of it.
+
+        With `dry_run` the server is only read, and the requests that would be sent are returned.
 
         Raises:
             JobConflict: a job of that name has another config; the message says where.
             NotFound: the server has no such dataset.
         """
-        self._check_datasets(params)
-        if if_exists == "new":
-            params = self._renamed(params)
-        draft = job_config.draft(params)
-        have = self._find(draft.name)
-        if have is None:
-            try:
-                return self._created(draft)
-            except JobConflict:
-                # Somebody created it between our look and our request: the server elected them.
-                have = self._find(draft.name)
-                if have is None:
-                    # The name belongs to a captioning job, which is none of ours.
-                    raise
-        if if_exists == "resume":
-            return self._resumed(have, draft)
-        return self._attached(have, draft)
+        if dry_run:
+            return self._rehearsed([params], if_exists)[0]
+        return self._starter.start(params, if_exists)
+
+    @overload
+    def start_all(
+        self,
+        many: Iterable[TrainingParams],
+        *,
+        if_exists: IfExists = "attach",
+        dry_run: Literal[False] = False,
+    ) -> tuple[Job, ...]: ...
+    @overload
+    def start_all(
+        self,
+        many: Iterable[TrainingParams],
+        *,
+        if_exists: IfExists = "attach",
+        dry_run: Literal[True],
+    ) -> tuple[DryRun, ...]: ...
+    def start_all(
+        self,
+        many: Iterable[TrainingParams],
+        *,
+        if_exists: IfExists = "attach",
+        dry_run: bool = False,
+    ) -> tuple[Job, ...] | tuple[DryRun, ...]:
+        """Start several trainings in this order, each once, and return their jobs.
+
+        All are looked at before the first is started, so that a name or a dataset that cannot be
+        used starts nothing. Calling it again attaches to what is there.
+
+        Raises:
+            BadInput: two of them have one name.
+            JobConflict: a job of such a name has another config.
+            NotFound: the server has no such dataset.
+        """
+        wanted = list(many)
+        names = [params.name for params in wanted]
+        if if_exists != "new" and (twice := sorted({n for n in names if names.count(n) > 1})):
+            raise BadInput(f"Two of the trainings are called {twice[0]!r}. Give each its own name.")
+        if dry_run:
+            return self._rehearsed(wanted, if_exists)
+        for params in wanted:
+            self._starter.check(params, if_exists)
+        return tuple(self._starter.start(params, if_exists) for params in wanted)
+
+    def preflight(
+        self, params: TrainingParams, *, price_per_hour: float | None = None
+    ) -> Preflight:
+        """Look at everything that is known to go wrong with a training, and change nothing.
+
+        `price_per_hour` of the server, if given, is turned into what the training costs.
+        """
+        from aitk_nb.preflight import preflight
+
+        return preflight(self._backend, params, price_per_hour)
+
+    def estimate(self, params: TrainingParams, *, price_per_hour: float | None = None) -> Estimate:
+        """Return time, money and size by earlier jobs on this server; nothing is invented."""
+        from aitk_nb.estimates import estimate
+
+        return estimate(self._backend, params, price_per_hour)
+
+    def standing(self, name: str) -> Standing | None:
+        """Return where a job stands in its queue; None when it does not wait.
+
+        Raises:
+            NotFound: the server has no such job.
+        """
+        return standing(self._backend, self.get(name).state)
 
     def delete(self, name: str) -> None:
         """Stop the job if it runs, and delete it with everything it made."""
@@ -95,74 +168,34 @@ class Jobs:
     def _job(self, state: JobState) -> Job:
         return Job(self._backend, state, sleep=self._sleep, clock=self._clock)
 
-    def _find(self, name: str) -> JobState | None:
+    def _rehearsed(
+        self, wanted: Sequence[TrainingParams], if_exists: IfExists
+    ) -> tuple[DryRun, ...]:
+        """Start them on a server that is only read, and return what would have been sent."""
+        if not isinstance(self._backend, Rehearsable):
+            raise NotSupported(
+                "list the requests of a start without sending them",
+                self._backend.flavour.value,
+                "The training form's Request panel shows them for AI Toolkit's web UI.",
+            )
+        backend, sent = self._backend.rehearsal()
+        # Nobody acts while this looks, so that waiting for somebody would be waiting for nothing.
+        ticks = itertools.count()
+        stage = Starter(backend, sleep=lambda _seconds: None, clock=lambda: float(next(ticks)))
+        found = []
         try:
-            return self._backend.get_job(name)
-        except NotFound:
-            return None
-
-    def _check_datasets(self, params: TrainingParams) -> None:
-        """Find a wrong dataset here: the server would find it minutes later, in the trainer."""
-        known = self._backend.list_datasets()
-        for name in (params.dataset, *params.extra_datasets):
-            if name not in known:
-                raise NotFound("dataset", name, known)
-
-    def _renamed(self, params: TrainingParams) -> TrainingParams:
-        taken = {state.name for state in self._backend.list_jobs()}
-        name, number = params.name, 2
-        while name in taken:
-            name, number = f"{params.name}_{number}", number + 1
-        return params.model_copy(update={"name": check_name("job", name)})
-
-    def _created(self, draft: JobDraft) -> Job:
-        state = self._backend.create_job(draft)
-        self._backend.start_job(state)
-        return self._job(self._backend.get_job(draft.name))
-
-    def _attached(self, have: JobState, draft: JobDraft) -> Job:
-        _check_same(have, draft)
-        if have.status is JobStatus.QUEUED:
-            # It may wait in a queue that does not run: whoever started it died in between, or
-            # pressed the web UI's play button, which starts jobs and not queues.
-            self._backend.start_job(have)
-        return self._job(self._elected(have))
-
-    def _elected(self, have: JobState) -> JobState:
-        """Start a job that was created and never started, unless its creator still does."""
-        until = self._clock() + ELECTION
-        while have.never_started and self._clock() < until:
-            self._sleep(0.5)
-            have = self._backend.get_job(have.name)
-        if have.never_started:
-            self._backend.start_job(have)
-            have = self._backend.get_job(have.name)
-        return have
-
-    def _resumed(self, have: JobState, draft: JobDraft) -> Job:
-        """Go on with a job from its last checkpoint, with the config that is meant now."""
-        have = self._elected(have)
-        if have.status.is_active:
-            _check_same(have, draft)
-            return self._job(have)
-        changes = _changes(have, draft)
-        if have.status is JobStatus.COMPLETED and not changes:
-            return self._job(have)
-        # Two processes would train at once if the old one has not ended yet.
-        have = self._job(have).stop()
-        if changes or have.gpu_ids != draft.gpu_ids:
-            have = self._backend.update_job(have, draft)
-        self._backend.start_job(have)
-        return self._job(self._backend.get_job(have.name))
+            for params in wanted:
+                before = len(sent)
+                job = stage.start(params, if_exists)
+                requests = tuple(sent[before:])
+                found.append(DryRun(job.name, self._backend.url, _told(job, requests), requests))
+        finally:
+            backend.close()
+        return tuple(found)
 
 
-def _changes(have: JobState, draft: JobDraft) -> Sequence[str]:
-    changes = job_config.differences(have.config, draft.config)
-    if not have.config:
-        return ("its config cannot be read",)
-    return changes
-
-
-def _check_same(have: JobState, draft: JobDraft) -> None:
-    if changes := _changes(have, draft):
-        raise JobConflict(have.name, changes, active=have.status.is_active)
+def _told(job: Job, requests: Sequence[object]) -> str:
+    if requests:
+        return f"Dry run: {job.name!r} {job.begun}."
+    state = job.state
+    return f"Dry run: {job.name!r} is there already ({state.status.value}, step {state.step})."

@@ -28,9 +28,13 @@ class Preset:
     group: str
     """`image`, `instruction`, `video`, `audio` or `experimental`."""
     defaults: Mapping[str, Any]
-    """Value by path below the job's process, such as `model.name_or_path`."""
+    """Value by path below the job's process, such as `model.name_or_path`; None leaves it out."""
     needs: tuple[str, ...] = ()
-    """Parts of the job config that it cannot do without."""
+    """Parts of the job config that the web UI's form shows for it alone."""
+    controls: tuple[str, ...] = ()
+    """Kinds of control images that the trainer draws itself, such as `depth`."""
+    offloads: bool = False
+    """True when the web UI offers to keep layers off the GPU."""
     gate_url: str = ""
     """Where access to its weights has to be asked for."""
     video: bool = False
@@ -79,7 +83,8 @@ def _with_own(path: Path, _changed: int) -> Mapping[str, Preset]:
 
 
 def _preset(arch: str, entry: Mapping[str, Any]) -> Preset:
-    return Preset(arch=arch, **{**entry, "needs": tuple(entry.get("needs", ()))})
+    lists = {key: tuple(entry.get(key, ())) for key in ("needs", "controls")}
+    return Preset(arch=arch, **{**entry, **lists})
 
 
 _KINDS: Mapping[str, type] = {
@@ -87,6 +92,8 @@ _KINDS: Mapping[str, type] = {
     "group": str,
     "defaults": dict,
     "needs": list,
+    "controls": list,
+    "offloads": bool,
     "gate_url": str,
     "video": bool,
 }

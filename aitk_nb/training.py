@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,15 +18,16 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
-from aitk_nb import _html, presets
+from aitk_nb import _html
 from aitk_nb.advice import advice
+from aitk_nb.bounds import EDGES, add_sources, allowed
 from aitk_nb.choices import CHOICES, choice_problem
 from aitk_nb.errors import InvalidParams
 from aitk_nb.extra import parse_extra
 from aitk_nb.job_config import preset_fields
 from aitk_nb.models import name_problem
+from aitk_nb.refusals import arch_problem, problem
 
 __all__ = ["TrainingParams", "diff"]
 
@@ -73,8 +73,13 @@ class TrainingParams(BaseModel):
         InvalidParams: with one entry for each field that cannot be used.
     """
 
-    # Papermill makes a number of `-p name 2024` and of `-p gpu_ids 0`.
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        # Papermill makes a number of `-p name 2024` and of `-p gpu_ids 0`.
+        coerce_numbers_to_str=True,
+        json_schema_extra=add_sources,
+    )
 
     name: str = Field(description="Name of the job, and of its output folder on the server")
     dataset: str = Field(description="Name of the dataset on the server")
@@ -131,7 +136,9 @@ class TrainingParams(BaseModel):
         -1, ge=-1, le=2**32 - 1, description="Seed of samples; -1 means that of the training"
     )
     seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of training and samples")
-    gpu_ids: str = Field("0", description="GPUs of the server, such as 0 or 0,1 or mps")
+    gpu_ids: str = Field(
+        "", description="GPUs of the server, such as 0 or 0,1; empty means the one most free"
+    )
     extra: str = Field("", description="YAML merged deep into the job config")
 
     @model_validator(mode="wrap")
@@ -146,9 +153,10 @@ class TrainingParams(BaseModel):
         try:
             params = handler(data)
         except ValidationError as exc:
-            problems = dict(map(_problem, exc.errors()))
+            problems = _problems(exc)
         given = data if isinstance(data, Mapping) else dict(params or ())
-        if "arch" not in problems and (why := _arch_problem(given)):
+        arch, base_model = given.get("arch", DEFAULT_ARCH), given.get("base_model")
+        if "arch" not in problems and (why := arch_problem(arch, base_model)):
             problems["arch"] = why
         if params is None or problems:
             # Without the cause: its text repeats the same in words of the library.
@@ -176,8 +184,9 @@ class TrainingParams(BaseModel):
         if not value:
             raise ValueError("at least one is needed, such as 512")
         for edge in value:
-            if not 16 <= edge <= 8192:
-                raise ValueError(f"{edge} is not between 16 and 8192")
+            if not EDGES[0] <= edge <= EDGES[1]:
+                field = cls.model_fields["resolution"]
+                raise ValueError(f"{edge} is not {allowed('resolution', field)}")
         return value
 
     @field_validator(*CHOICES)
@@ -191,14 +200,14 @@ class TrainingParams(BaseModel):
     @classmethod
     def _factor(cls, value: int) -> int:
         if value == 0:
-            raise ValueError("0 is neither -1 nor at least 1")
+            raise ValueError("0 is neither -1 nor a whole number from 1 to 4096")
         return value
 
     @field_validator("gpu_ids")
     @classmethod
     def _gpus(cls, value: str) -> str:
-        if not re.fullmatch(r"mps|\d{1,3}(,\d{1,3})*", value):
-            raise ValueError(f"{value!r} is not one number, several with commas, or 'mps'")
+        if not re.fullmatch(r"(mps|\d{1,3}(,\d{1,3})*)?", value):
+            raise ValueError(f"{value!r} is not one number, several with commas, 'mps', or empty")
         return value
 
     @field_validator("extra")
@@ -290,40 +299,7 @@ def _shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _arch_problem(given: Mapping[str, Any]) -> str | None:
-    """Return what speaks against an architecture; a newer server may know more than we do."""
-    known = presets.load()
-    arch = given.get("arch", DEFAULT_ARCH)
-    if not isinstance(arch, str) or arch in known:
-        return None
-    near = difflib.get_close_matches(arch, known, n=1, cutoff=0.7)
-    if near:
-        return f"{arch!r} is not known; did you mean {near[0]!r}?"
-    if given.get("base_model"):
-        return None
-    return f"{arch!r} is not known, so that its base_model must be given"
-
-
-def _problem(error: ErrorDetails) -> tuple[str, str]:
-    """Return the field and what is wrong with it, in one clause."""
-    field = str(error["loc"][0]) if error["loc"] else ""
-    why = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return field, _unknown(field)
-    if error["type"] == "missing":
-        return field, "it is needed"
-    if error["type"] == "value_error":
-        return field, why
-    given = repr(error["input"])
-    shown = given if len(given) <= 60 else given[:57] + "…"
-    return field, f"{shown} {_clause(why)}"
-
-
-def _clause(message: str) -> str:
-    """Return the library's sentence ("Input should be …") as the end of ours."""
-    return message.removeprefix("Input ").replace("should be", "must be")
-
-
-def _unknown(field: str) -> str:
-    near = difflib.get_close_matches(field, TrainingParams.model_fields, n=1)
-    return f"no such field; did you mean '{near[0]}'?" if near else "no such field"
+def _problems(exc: ValidationError) -> dict[str, str]:
+    """Return the first thing that is wrong with each field."""
+    found = [problem(error, TrainingParams.model_fields) for error in exc.errors()]
+    return dict(reversed(found))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aitk_nb.models import (
     Ability,
@@ -20,8 +20,9 @@ from aitk_nb.models import (
     RemoteFile,
     Sample,
 )
+from aitk_nb.rehearsals import Request
 
-__all__ = ["Backend", "Progress", "Upload"]
+__all__ = ["Backend", "Progress", "Rehearsable", "Upload"]
 
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in all; from any thread."""
@@ -175,9 +176,24 @@ class Backend(Protocol):
         ...
 
     def meta(self) -> Mapping[str, str]:
-        """Return harmless facts worth showing, such as the version."""
+        """Return harmless facts worth showing, such as the version.
+
+        `hugging_face_token` is `set` or `missing`, where the server tells.
+        """
         ...
 
     def close(self) -> None:
         """Close connections; the backend is not used any more."""
+        ...
+
+
+@runtime_checkable
+class Rehearsable(Protocol):
+    """A backend whose changes can be listed without being made."""
+
+    def rehearsal(self) -> tuple[Backend, Sequence[Request]]:
+        """Return a backend that reads the same server and changes nothing, and what it would send.
+
+        The list grows while the backend is used.
+        """
         ...

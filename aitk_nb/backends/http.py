@@ -44,6 +44,11 @@ class Http:
         return f"<Http {self.url}>"
 
     @property
+    def connection(self) -> Connection:
+        """Where the requests go, and what they carry."""
+        return self._connection
+
+    @property
     def client(self) -> httpx.Client:
         """The connection pool, made at the first request, which may come from several threads."""
         with self._lock:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from aitk_nb.backends import webui_paths, webui_wire
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.http import Http
+from aitk_nb.backends.rehearsal import Rehearsal
 from aitk_nb.backends.webui_datasets import WebUIDatasets
 from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models import (
@@ -28,6 +29,7 @@ from aitk_nb.models import (
     Sample,
     check_name,
 )
+from aitk_nb.rehearsals import Request
 
 __all__ = ["WebUI"]
 
@@ -311,8 +313,13 @@ class WebUI:
         return webui_wire.gpus(self._http.get_json("/api/gpu", what="list its GPUs"))
 
     def meta(self) -> Mapping[str, str]:
-        """Return nothing: the web UI has no endpoint that tells its version."""
-        return {}
+        """Return whether it has a Hugging Face token; no endpoint tells its version."""
+        return {"hugging_face_token": "set" if self._datasets.has_model_token() else "missing"}
+
+    def rehearsal(self) -> tuple[WebUI, Sequence[Request]]:
+        """Return a backend that reads this server and changes nothing, and what it would send."""
+        http = Rehearsal(self._http)
+        return WebUI(http), http.requests
 
     # -- shared ------------------------------------------------------------------------------
 

@@ -63,6 +63,11 @@ class WebUIDatasets:
         except (KeyError, TypeError) as exc:
             raise UnexpectedReply("tell its folders", "no folders") from exc
 
+    def has_model_token(self) -> bool:
+        """Return whether the server has a Hugging Face token, which is dropped here."""
+        body = self._http.get_json("/api/settings", what="tell its settings")
+        return isinstance(body, dict) and bool(str(body.get("HF_TOKEN") or "").strip())
+
     def list(self) -> tuple[str, ...]:
         """Return the names of the datasets, sorted."""
         body = self._http.get_json("/api/datasets/list", what="list the datasets")

@@ -16,27 +16,45 @@ def _body(draft: JobDraft) -> str:
     return json.dumps(body, indent=2)
 
 
-def curl(draft: JobDraft) -> str:
-    """Return a shell script of the requests; it needs `jq`, AITK_URL and AITK_TOKEN."""
+def curl(draft: JobDraft, *, freest: bool = False) -> str:
+    """Return a shell script of the requests; it needs `jq`, AITK_URL and AITK_TOKEN.
+
+    With `freest` it asks for the GPU with the most free memory, in place of the draft's.
+    """
+    gpu = f"gpu={draft.gpu_ids}"
+    if freest:
+        ask = "[.gpus[]] | max_by(.memory.free) | .index // 0"
+        gpu = f"gpu=$(ask \"$AITK_URL/api/gpu\" | jq -r '{ask}')"
     # The quoted word keeps the shell's hands off the body, which is ASCII and has no such line.
     return f"""\
 ask() {{
   curl -fsS -H "Authorization: Bearer $AITK_TOKEN" -H "Content-Type: application/json" "$@"
 }}
 folders=$(ask "$AITK_URL/api/settings")
-job=$(jq --argjson at "$folders" '
-  .job_config.config.process[0] |= (.training_folder = $at.TRAINING_FOLDER
+{gpu}
+job=$(jq --argjson at "$folders" --arg gpu "$gpu" '
+  .gpu_ids = $gpu | .job_config.config.process[0] |= (.training_folder = $at.TRAINING_FOLDER
     | .datasets[].folder_path |= $at.DATASETS_FOLDER + "/" + .)' <<'BODY' |
 {_body(draft)}
 BODY
   ask "$AITK_URL/api/jobs" --data-binary @-)
 ask "$AITK_URL/api/jobs/$(jq -r .id <<< "$job")/start"
-ask "$AITK_URL/api/queue/{draft.gpu_ids}/start"
+ask "$AITK_URL/api/queue/$gpu/start"
 """
 
 
-def python(draft: JobDraft) -> str:
-    """Return a Python script of the requests; it needs httpx, AITK_URL and AITK_TOKEN."""
+def python(draft: JobDraft, *, freest: bool = False) -> str:
+    """Return a Python script of the requests; it needs httpx, AITK_URL and AITK_TOKEN.
+
+    With `freest` it asks for the GPU with the most free memory, in place of the draft's.
+    """
+    gpu = ""
+    if freest:
+        gpu = """\
+gpus = server.get("/api/gpu").raise_for_status().json().get("gpus") or [{"index": 0}]
+free = [gpu.get("memory", {}).get("free") or 0 for gpu in gpus]
+body["gpu_ids"] = str(gpus[free.index(max(free))]["index"])
+"""
     return f"""\
 import json
 import os
@@ -47,12 +65,12 @@ token = os.environ.get("AITK_TOKEN", "")
 headers = {{"Authorization": f"Bearer {{token}}"}} if token else {{}}
 server = httpx.Client(base_url=os.environ["AITK_URL"], headers=headers)
 body = json.loads({_body(draft)!r})
-folders = server.get("/api/settings").raise_for_status().json()
+{gpu}folders = server.get("/api/settings").raise_for_status().json()
 process = body["job_config"]["config"]["process"][0]
 process["training_folder"] = folders["TRAINING_FOLDER"]
 for entry in process["datasets"]:
     entry["folder_path"] = folders["DATASETS_FOLDER"] + "/" + entry["folder_path"]
 job = server.post("/api/jobs", json=body).raise_for_status().json()
 server.get(f"/api/jobs/{{job['id']}}/start").raise_for_status()
-server.get("/api/queue/{draft.gpu_ids}/start").raise_for_status()
+server.get(f"/api/queue/{{body['gpu_ids']}}/start").raise_for_status()
 """

@@ -10,6 +10,7 @@ from aitk_nb.cli import dataset_local
 from aitk_nb.cli.checks import auth, doctor
 from aitk_nb.cli.common import app, as_far_as_it_goes
 from aitk_nb.cli.local import demo, lora, serve
+from aitk_nb.cli.params import params
 from aitk_nb.cli.remote import dataset, download, jobs, losses, stop, watch
 from aitk_nb.cli.run import run
 from aitk_nb.cli.train import train
@@ -25,6 +26,7 @@ __all__ = [
     "lora",
     "losses",
     "main",
+    "params",
     "run",
     "serve",
     "stop",

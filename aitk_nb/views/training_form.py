@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, get_args, get_origin
+from collections.abc import Callable, Iterable, Mapping
 
 import ipywidgets as widgets
 
 from aitk_nb import _html, presets
+from aitk_nb.bounds import allowed
+from aitk_nb.checks import Preflight
 from aitk_nb.choices import CHOICES
 from aitk_nb.errors import InvalidParams
 from aitk_nb.faces import plan
-from aitk_nb.job_config import PATHS
 from aitk_nb.training import TrainingParams
+from aitk_nb.views._action import Action
 from aitk_nb.views._form import Field, Form, Looks, label
+from aitk_nb.views._group import Group
 from aitk_nb.views._request import RequestPanel
+from aitk_nb.views._training_texts import BY_LINES, own_texts, read_params, texts_of
 
 __all__ = ["GROUPS", "TrainingForm", "read_params", "texts_of"]
 
@@ -34,59 +37,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """The fields in the order in which they are shown; one that is in none is shown with the last."""
 
-_BY_LINES = frozenset({"prompts", "extra_datasets"})
-_TALL = _BY_LINES | {"extra"}
+_TALL = BY_LINES | {"extra"}
 _ONE_PER_LINE = "; one a line"
-
-
-def texts_of(params: TrainingParams) -> dict[str, str]:
-    """Return what each field of the form holds when it shows `params`."""
-    return {name: _text(name, getattr(params, name)) for name in TrainingParams.model_fields}
-
-
-def read_params(start: TrainingParams, texts: Mapping[str, str]) -> TrainingParams:
-    """Return `start` with what the texts say where they differ from what it shows.
-
-    Raises:
-        InvalidParams: with one entry for each field that cannot be used.
-    """
-    shown = texts_of(start)
-    changed = {name: text for name, text in texts.items() if text != shown[name]}
-    if not changed:
-        return start
-    # A blank number is no number: the model would say so in words about parsing.
-    blank = {name: "a number is needed" for name in changed if not _filled(name, changed[name])}
-    values = {name: _parsed(name, text) for name, text in changed.items() if name not in blank}
-    try:
-        params = TrainingParams(**{**start.model_dump(), **values})
-    except InvalidParams as exc:
-        raise InvalidParams({**blank, **exc.problems}) from None
-    if blank:
-        raise InvalidParams(blank)
-    return params
-
-
-def _text(name: str, value: Any) -> str:
-    if isinstance(value, tuple):
-        return ("\n" if name in _BY_LINES else ", ").join(map(str, value))
-    return str(value)
-
-
-def _parsed(name: str, text: str) -> object:
-    if name in _BY_LINES:
-        return tuple(line.strip() for line in text.split("\n") if line.strip())
-    # What is shown as a line is text to the last space; numbers do not mind.
-    return text
-
-
-def _filled(name: str, text: str) -> bool:
-    return bool(text.strip()) or not _is_number(name)
-
-
-def _is_number(name: str) -> bool:
-    kind = TrainingParams.model_fields[name].annotation
-    kind = get_args(kind)[0] if get_origin(kind) is tuple else kind
-    return kind in (int, float)
 
 
 class TrainingForm(Form[TrainingParams]):
@@ -102,17 +54,23 @@ class TrainingForm(Form[TrainingParams]):
         *,
         images: int | None = None,
         checkpoint_size: int | None = None,
+        on_check: Callable[[TrainingParams], object] | None = None,
     ) -> None:
         """Start from `params`, which the form never changes.
 
-        `images` in the dataset and the bytes of a checkpoint, if known, go into the summary.
+        `images` in the dataset and the bytes of a checkpoint, if known, go into the summary. With
+        `on_check`, such as `client.jobs.preflight`, there is a button that calls it with the
+        form's value and shows what it returns.
         """
         self._start = params
         self._known = (images, checkpoint_size)
         looks = Looks()
         texts = texts_of(params)
         fields = {name: _field(name, texts[name], looks) for name in TrainingParams.model_fields}
-        self._groups = [_Group(title, fields, names) for title, names in _grouped()]
+        self._groups = [
+            Group(title, fields, names, opened=title == next(iter(GROUPS)))
+            for title, names in _grouped()
+        ]
         self._request = RequestPanel(looks)
         self._preset = fields["arch"].control.value
         self._brought = ""
@@ -121,6 +79,12 @@ class TrainingForm(Form[TrainingParams]):
         self._put_offer(fields["arch"])
         body = [part for group in self._groups for part in (group.toggle, group.box)]
         body += [self._request.toggle, self._request.box]
+        self._found = looks.html(indented=False)
+        self.check: Action | None = None
+        if on_check is not None:
+            self.check = _check_button(on_check, lambda: self.value, self._say, self._take_in)
+            body.append(self.check.button)
+        body.append(self._found)
         # Before the form's own observer, so that it sees the values that came with the choice.
         fields["arch"].control.observe(self._on_arch, names="value")
         self._build(fields, body, looks)
@@ -131,6 +95,24 @@ class TrainingForm(Form[TrainingParams]):
         self._request.close()
         self._take.on_click(self._on_take, remove=True)
         super().close()
+
+    def _on_edit(self, change: object) -> None:
+        # What was found holds for what was checked.
+        self._found.value = ""
+        super()._on_edit(change)
+
+    def _say(self, text: str, kind: _html.Kind) -> None:
+        shown = text if isinstance(text, _html.Html) else _html.message(text, kind)
+        self._found.value = str(_html.status([shown]))
+
+    def _take_in(self, result: object) -> str:
+        """Take what a check has found into the summary, and return it as it is to be shown."""
+        if not isinstance(result, Preflight):
+            return "" if result is None else repr(result)
+        images, size = self._known
+        self._known = (result.images or images, result.estimate.checkpoint_size or size)
+        self._refresh()
+        return result.html()
 
     def _put_offer(self, field: Field) -> None:
         """Put the button that takes a preset's values below the choice of the architecture."""
@@ -200,34 +182,14 @@ class TrainingForm(Form[TrainingParams]):
         return f"<TrainingForm {params.name!r}: {params.steps} steps on {params.dataset!r}>"
 
 
-class _Group:
-    """Some fields under a button that shows and hides them."""
-
-    # An Accordion's headers and, in older front-ends, a Tab's cannot be reached by keyboard.
-
-    def __init__(self, title: str, fields: Mapping[str, Field], names: tuple[str, ...]) -> None:
-        self.names = names
-        self._title = title
-        self._problems = 0
-        children = [part for name in names for part in fields[name].widgets]
-        self.box = widgets.VBox(children)
-        self.toggle = widgets.ToggleButton(
-            value=title == next(iter(GROUPS)), layout=widgets.Layout(width="34em", max_width="100%")
-        )
-        self.toggle.observe(self._show, names="value")
-        self._show(None)
-
-    def count(self, problems: int) -> None:
-        """Say on the button how many of the fields cannot be used."""
-        if problems != self._problems:
-            self._problems = problems
-            self._show(None)
-
-    def _show(self, _change: object) -> None:
-        sign = "▾" if self.toggle.value else "▸"
-        bad = f" — {self._problems} to correct" if self._problems else ""
-        self.toggle.description = f"{sign} {self._title}{bad}"
-        self.box.layout.display = "" if self.toggle.value else "none"
+def _check_button(
+    on_check: Callable[[TrainingParams], object],
+    value: Callable[[], TrainingParams],
+    say: Callable[[str, _html.Kind], None],
+    done: Callable[[object], str],
+) -> Action:
+    """Return the button that checks what the form holds."""
+    return Action("Check", "Checking …", lambda: on_check(value()), say, done=done)
 
 
 def _grouped() -> list[tuple[str, tuple[str, ...]]]:
@@ -238,37 +200,24 @@ def _grouped() -> list[tuple[str, tuple[str, ...]]]:
     return [*groups, (last, names + rest)]
 
 
-_PRESET = frozenset({*PATHS, "quantize", "quantize_te", "ema"}) - {
-    *("steps", "batch_size", "resolution", "save_every", "sample_every", "max_saves"),
-}
-"""The fields whose values belong to an architecture rather than to a training."""
-
-
-def own_texts(arch: str) -> dict[str, str]:
-    """Return the texts of the fields that nobody chose, for an architecture."""
-    try:
-        own = TrainingParams(name="x", dataset="x", arch=arch, base_model="x")
-    except InvalidParams:
-        return {}
-    return {name: text for name, text in texts_of(own).items() if name in _PRESET}
-
-
 def _listed(texts: Mapping[str, str]) -> str:
     return ", ".join(f"{label(name).lower()} {text or 'none'}" for name, text in texts.items())
 
 
 def _about(name: str) -> str:
     about = TrainingParams.model_fields[name].description or ""
-    return about + (_ONE_PER_LINE if name in _BY_LINES else "")
+    return about + (_ONE_PER_LINE if name in BY_LINES else "")
 
 
 def _field(name: str, text: str, looks: Looks) -> Field:
     about = _about(name)
+    may_be = allowed(name, TrainingParams.model_fields[name])
     if options := _options(name, text):
         control = widgets.Dropdown(
             options=options,
             value=text,
             description=label(name),
+            tooltip=may_be,
             style=looks.choice,
             layout=looks.control,
         )
@@ -279,6 +228,7 @@ def _field(name: str, text: str, looks: Looks) -> Field:
     control = kind(
         text,
         description=label(name),
+        tooltip=may_be,
         style=looks.text,
         layout=looks.tall if tall else looks.control,
     )

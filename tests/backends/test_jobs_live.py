@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import aitk_nb
-from aitk_nb import demo
+from aitk_nb import demo, notebooks
 from aitk_nb.errors import AitkError, JobConflict, NotFound
 from aitk_nb.models import JobStatus
 from tests.proxy import FaultProxy
@@ -137,39 +138,91 @@ import aitk_nb
 client = aitk_nb.connect(sys.argv[1])
 sys.stdout.write("ready\\n")
 sys.stdout.flush()
-sys.stdin.readline()
-params = aitk_nb.TrainingParams(name="processes", dataset="cats", steps=5)
-job = client.jobs.start(params)
-for state in job.watch(every=0.05, timeout=30):
-    pass
-sys.stdout.write(state.status.value)
+for line in sys.stdin:
+    params = aitk_nb.TrainingParams(name=line.strip(), dataset="cats", steps=5)
+    job = client.jobs.start(params)
+    sys.stdout.write(f"{job.state.id}\\n")
+    sys.stdout.flush()
 """
+"""A kernel that starts the training of each name that it is told."""
 
 
 def test_two_processes_start_one_training(
     proxy: FaultProxy, stand_in_server: demo.DemoServer, photos: Path
 ) -> None:
-    """Two kernels of two people."""
+    """Two kernels of two people, told at the same moment, again and again."""
     with aitk_nb.connect(proxy.url) as client:
         client.datasets.upload(photos, "cats")
     pipe = subprocess.PIPE
     kernels = [
-        subprocess.Popen([sys.executable, "-c", STARTER, proxy.url], stdin=pipe, stdout=pipe)
+        subprocess.Popen(
+            [sys.executable, "-c", STARTER, proxy.url], stdin=pipe, stdout=pipe, text=True
+        )
         for _ in range(2)
     ]
+    names = [f"race {number}" for number in range(4)]
+
+    def tell(line: str) -> list[str]:
+        for kernel in kernels:
+            assert kernel.stdin is not None
+            kernel.stdin.write(line)
+            kernel.stdin.flush()
+        return [kernel.stdout.readline().strip() for kernel in kernels if kernel.stdout]
+
+    assert ["ready", "ready"] == tell("")
+    ids = [tell(f"{name}\n") for name in names]
     for kernel in kernels:
-        assert kernel.stdout is not None
-        assert b"ready\n" == kernel.stdout.readline()
+        kernel.communicate(timeout=30)
 
-    threads = [threading.Thread(target=kernel.communicate, args=(b"go\n",)) for kernel in kernels]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    assert [0, 0] == [kernel.returncode for kernel in kernels]
+    assert all(one and one == other for one, other in ids)
+    assert len(names) == len({one for one, _ in ids})
+    assert len(names) == acts(proxy.log).count("start")
+    with aitk_nb.connect(proxy.url) as client:
+        for name in names:
+            for _ in client.jobs.get(name).watch(every=0.05, timeout=30):
+                pass
+            assert 1 == trainings(stand_in_server, name)
 
-    assert [0, 0] == [kernel.wait() for kernel in kernels]
-    assert 1 == acts(proxy.log).count("start")
-    assert 1 == trainings(stand_in_server, "processes")
+
+CRASHING = """
+import os, signal
+import aitk_nb
+client = aitk_nb.connect(url)
+dies = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+if crash == "created":
+    client.jobs._starter._backend.start_job = dies
+params = aitk_nb.TrainingParams(name=name, dataset="cats", steps=5)
+job = client.jobs.start(params)
+if crash:
+    dies()
+for _ in job.watch(every=0.05, timeout=30):
+    pass
+job
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crash", ["created", "started"])
+def test_a_notebook_that_runs_again_after_its_kernel_died_does_it_once(
+    crash: str, proxy: FaultProxy, stand_in_server: demo.DemoServer, photos: Path, tmp_path: Path
+) -> None:
+    """By papermill; also where nobody was left to start the job that had been created."""
+    with aitk_nb.connect(proxy.url) as client:
+        client.datasets.upload(photos, "cats")
+    given = f'url: str = ""  #\nname: str = "crash {crash}"  #\ncrash: str = ""  #'
+    cells = [nbformat.v4.new_code_cell(text) for text in (given, CRASHING)]
+    cells[0].metadata.tags = ["parameters"]
+    book = tmp_path / "crash.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), book)
+
+    died = notebooks.run(book, tmp_path / "out.ipynb", {"url": proxy.url, "crash": crash})
+    again = notebooks.run(book, tmp_path / "out.ipynb", {"url": proxy.url})
+
+    assert died.error
+    assert ("", "completed") == (again.error, again.result["status"])
+    assert 1 == trainings(stand_in_server, f"crash {crash}")
+    assert ["POST /api/jobs", "start"] == [act for act in acts(proxy.log) if "datasets" not in act]
 
 
 @pytest.mark.slow

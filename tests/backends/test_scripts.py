@@ -17,6 +17,7 @@ from aitk_nb.jobs import Jobs
 from aitk_nb.training import TrainingParams
 
 
+@pytest.mark.parametrize("gpu_ids", ["", "0"])
 @pytest.mark.parametrize(
     ("title", "command", "name"),
     [
@@ -28,6 +29,7 @@ def test_a_script_starts_the_same_job(
     title: str,
     command: list[str],
     name: str,
+    gpu_ids: str,
     tmp_path: Path,
     backend: Backend,
     stand_in_server: DemoServer,
@@ -36,7 +38,9 @@ def test_a_script_starts_the_same_job(
     if command == ["bash"] and not (shutil.which("curl") and shutil.which("jq")):
         pytest.skip("curl or jq is not installed")
     (stand_in_server.data / "datasets" / "scripted").mkdir(parents=True, exist_ok=True)
-    params = TrainingParams(name=name, dataset="scripted", steps=3, prompts=["it's $HOME"])
+    params = TrainingParams(
+        name=name, dataset="scripted", steps=3, prompts="$HOME's", gpu_ids=gpu_ids
+    )
     script = tmp_path / "script"
     script.write_text(FACES[title](params), encoding="utf-8")
 
@@ -48,5 +52,6 @@ def test_a_script_starts_the_same_job(
     assert 0 == done.returncode, done.stderr
     job = Jobs(backend).get(name)
     assert not job.state.never_started
+    assert "0" == job.state.gpu_ids
     assert job.name == Jobs(backend).start(params).name
     assert 1 == sum(one.name == name for one in Jobs(backend).list())

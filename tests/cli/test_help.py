@@ -73,7 +73,7 @@ def test_brackets_are_shown(train_help: str) -> None:
     """What stands in brackets is text and no markup."""
     assert "replaces [trigger]." in train_help
     assert "[default: 512 768 1024]" in train_help
-    assert "--lr <float>" in train_help
+    assert "--lr <float 0..10>" in train_help
 
 
 def test_no_option_takes_a_token() -> None:
@@ -85,12 +85,14 @@ def test_no_option_takes_a_token() -> None:
 
 
 def test_every_command_that_speaks_to_a_server_takes_its_address() -> None:
-    """All but `serve` and `lora` have `--url`, and all that return data have `--json`."""
+    """All but three have `--url`, and all that return data have `--json`; `params` has `--as`."""
     leaves = {
         words[-1]: [flag for p in c.params for flag in p.opts]
         for words, c in COMMANDS.items()
         if words and not hasattr(c, "commands")
     }
 
-    assert {"serve", "lora"} == {name for name, flags in leaves.items() if "--url" not in flags}
-    assert {"serve"} == {name for name, flags in leaves.items() if "--json" not in flags}
+    assert {"serve", "lora", "params"} == {
+        name for name, flags in leaves.items() if "--url" not in flags
+    }
+    assert {"serve", "params"} == {name for name, flags in leaves.items() if "--json" not in flags}

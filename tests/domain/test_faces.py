@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,15 @@ import typer.main
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aitk_nb import presets
 from aitk_nb.cli import app
 from aitk_nb.faces import FACES, command_line, parameters_cell, plan
-from aitk_nb.job_config import draft
+from aitk_nb.job_config import draft, preset_fields
+from aitk_nb.notebooks import find
+from aitk_nb.parameters import signature
 from aitk_nb.training import TrainingParams
 from aitk_nb.views.training_form import GROUPS
+from tests.cli.command import run
 from tests.domain.test_job_config import CHANGES
 
 OPTIONS = {
@@ -59,6 +64,58 @@ def test_every_field_has_all_its_faces(field: str) -> None:
     assert field in from_command(command_line(changed))
     assert draft(changed) != draft(params())
     assert len({text(changed) for text in FACES.values()}) == len(FACES)
+
+
+OWN = {name for arch in presets.load() for name in preset_fields(arch)} - {
+    *("rank", "alpha", "learning_rate"),  # which the example chooses for itself
+}
+"""Fields that belong to the architecture: a line in a notebook would go before the preset."""
+
+
+def test_the_shipped_notebook_has_the_lines_of_the_fields() -> None:
+    """Name, type and help of each, as they are generated; the dataset may be left empty there."""
+    (book,) = (path for path in find() if path.stem == "04_train")
+    shipped = signature(book)
+    generated = {
+        name: (line.partition(" = ")[0].partition(": ")[2], line.partition("  # ")[2])
+        for line in parameters_cell(params()).splitlines()
+        for name in [line.partition(":")[0]]
+    }
+
+    assert generated.keys() - OWN == shipped.keys() - {"url", "out"}
+    for name in generated.keys() - OWN - {"dataset"}:
+        assert generated[name] == (shipped[name].type, shipped[name].help)
+
+
+@pytest.mark.parametrize("face", ["cell", "yaml", "json", "config", "command", "curl", "python"])
+def test_each_face_can_be_printed(face: str, tmp_path: Path) -> None:
+    """By a command that asks no server; remarks go to stderr."""
+    given = ["--name", "cat", "--dataset", "cats", "--rank", "8", "--alpha", "9", "--steps", "600"]
+    ran = run("params", *given, "--as", face, env={"AITK_URL": "http://127.0.0.1:9"})
+    meant = params(rank=8, alpha=9, steps=600)
+
+    assert "note: alpha: 9 is more than the rank 8" in ran.err
+    if face in {"yaml", "json"}:
+        file = tmp_path / f"job.{face}"
+        file.write_text(ran.out, encoding="utf-8")
+        assert meant == TrainingParams.from_file(file)
+    elif face == "cell":
+        assert meant == from_cell(ran.out)
+    else:
+        titles = {"config": "Job config", "command": "Command line"}
+        titles |= {"curl": "Requests by curl", "python": "Requests in Python"}
+        assert FACES[titles[face]](meant) == ran.out
+
+
+def test_all_that_is_wrong_on_a_command_line_is_said_at_once() -> None:
+    """In our own words, with the values and what is allowed."""
+    given = ["--name", "cat", "--dataset", "cats", "--steps", "many", "--rank", "0", "--lr", "x"]
+    ran = run("params", *given, code=2)
+
+    assert "steps: 'many' is not a whole number from 1 to 10000000" in ran.err
+    assert "rank: '0' is not a whole number from 1 to 4096" in ran.err
+    assert "learning_rate: 'x' is not a number above 0 and below 10" in ran.err
+    assert "" == ran.out
 
 
 _text = st.text(max_size=8).filter(lambda text: "${" not in text)

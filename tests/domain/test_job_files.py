@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from aitk_nb import job_files, presets
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.job import Job
-from aitk_nb.job_config import draft, fingerprint
+from aitk_nb.job_config import draft
+from aitk_nb.job_differences import fingerprint
 from aitk_nb.models import JobState, JobStatus
 from aitk_nb.safe_yaml import dumped, parsed
 from aitk_nb.training import TrainingParams, diff
 from tests.domain.test_job_config import CHANGES, on_server
 from tests.scripted import ScriptedBackend
 
-EXAMPLES = sorted(Path(os.environ.get("AITK_EXAMPLES") or os.devnull).glob("*.y*ml"))
+EXAMPLES = sorted(Path(os.environ.get("AITK_EXAMPLES") or os.devnull).rglob("*.y*ml"))
 """AI Toolkit's own `config/examples`, where a variable says they are; they are not ours to keep."""
 
 FILE = """

@@ -11,11 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitk_nb import _html, presets
-from aitk_nb.errors import InvalidParams
+from aitk_nb.bounds import allowed
+from aitk_nb.checks import Check, Preflight, problem
+from aitk_nb.errors import AitkError, InvalidParams
+from aitk_nb.estimates import Estimate
 from aitk_nb.faces import FACES
 from aitk_nb.training import TrainingParams
 from aitk_nb.views import TrainingForm
-from aitk_nb.views.training_form import GROUPS, read_params, texts_of
+from aitk_nb.views._training_texts import read_params, texts_of
+from aitk_nb.views.training_form import GROUPS
 from tests.views.conftest import click, instances, send
 
 START = TrainingParams(name="cat", dataset="cats")
@@ -132,13 +136,13 @@ def test_texts_bring_the_value_back(
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("steps", "0", "greater than or equal to 1"),
-        ("steps", "1e3", "valid integer"),
+        ("steps", "0", "'0' is not a whole number from 1"),
+        ("steps", "1e3", "is not a whole number"),
         ("steps", " ", "a number is needed"),
-        ("rank", "99999", "less than or equal to 4096"),
-        ("learning_rate", "fast", "valid number"),
-        ("learning_rate", "nan", "must be"),
-        ("resolution", "512x512", "valid integer"),
+        ("rank", "99999", "from 1 to 4096"),
+        ("learning_rate", "fast", "is not a number above 0 and below 10"),
+        ("learning_rate", "nan", "'nan' is not a number"),
+        ("resolution", "512x512", "is not a whole number from 16 to 8192"),
         ("resolution", "", "a number is needed"),
         ("name", "../up", "must not"),
         ("gpu_ids", "first", "one number"),
@@ -283,10 +287,10 @@ def test_arguments_are_closed() -> None:
         TrainingForm(param=START)  # type: ignore[call-arg]
 
 
-def test_two_hundred_forms_leak_nothing() -> None:
+def test_many_forms_leak_nothing() -> None:
     """Closed forms leave no widget, layout or style, and are forgotten."""
     before = instances()
-    forms = [TrainingForm(START) for _ in range(200)]
+    forms = [TrainingForm(START) for _ in range(50)]
     kept = [weakref.ref(form) for form in forms]
     for form in forms:
         form.close()
@@ -318,3 +322,70 @@ def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
     assert ("7", first.replace("(0", "(1")) == (steps, reset)
     assert "has reset your edits of: steps" in text
     assert int(other.split()[1][:-1]) > int(first.split()[1][:-1])
+
+
+# -- checking -------------------------------------------------------------------------------------
+
+
+def report(*checks: Check, images: int = 20, size: int | None = None) -> Preflight:
+    """Return what a check has found."""
+    return Preflight("cat", checks, images, Estimate(checkpoint_size=size))
+
+
+def test_the_check_shows_what_it_found_and_fills_the_summary() -> None:
+    """With the form's value; the next edit takes the finding away, which was about another one."""
+    asked: list[TrainingParams] = []
+
+    def look(params: TrainingParams) -> Preflight:
+        asked.append(params)
+        return report(problem("dataset", "'<b>cats' is empty."), size=50_000_000)
+
+    form = TrainingForm(START, on_check=look)
+    assert "epochs unknown" in form._status.value
+    edit(form, "steps", "600")
+    assert form.check is not None
+    click(form.check.button)
+    form.check.wait(10)
+
+    assert [form.value] == asked
+    assert "&#x27;&lt;b&gt;cats&#x27; is empty." in form._found.value
+    assert "10 epochs" in form._status.value
+    assert "150 MB" in form._status.value
+    edit(form, "steps", "300")
+    assert "" == form._found.value
+    assert "5 epochs" in form._status.value
+    form.close()
+
+
+def test_a_check_that_cannot_be_made_says_why() -> None:
+    """Of the server, or of a field; nothing is swallowed."""
+
+    def fail(_params: TrainingParams) -> Preflight:
+        raise AitkError("No server answers.")
+
+    form = TrainingForm(START, on_check=fail)
+    assert form.check is not None
+    click(form.check.button)
+    form.check.wait(10)
+    assert "No server answers." in form._found.value
+    edit(form, "steps", "0")
+    click(form.check.button)
+    form.check.wait(10)
+    assert "is not a whole number" in form._found.value
+    form.close()
+
+
+def test_without_a_check_there_is_no_button() -> None:
+    """A form speaks to no server by itself."""
+    form = TrainingForm(START)
+    assert form.check is None
+    form.close()
+
+
+@pytest.mark.parametrize("name", TrainingParams.model_fields)
+def test_a_field_says_what_it_may_be(name: str) -> None:
+    """Where the pointer rests on it."""
+    form = TrainingForm(START)
+    field = TrainingParams.model_fields[name]
+    assert allowed(name, field) == form._fields[name].control.tooltip
+    form.close()

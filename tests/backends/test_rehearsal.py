@@ -1,0 +1,135 @@
+"""A dry run: what it lists is what a start sends, and it sends none of it itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aitk_nb
+from aitk_nb import demo
+from aitk_nb.errors import JobConflict, NotFound
+from aitk_nb.jobs import IfExists
+from aitk_nb.rehearsals import DryRun
+from tests.backends.test_jobs_live import acts, params
+from tests.conftest import TOKEN
+from tests.proxy import FaultProxy
+
+
+@pytest.fixture
+def proxy(stand_in_server: demo.DemoServer) -> Iterator[FaultProxy]:
+    """A line to the server that keeps a log; jobs are gone afterwards."""
+    with FaultProxy(stand_in_server.url) as proxy:
+        yield proxy
+    with aitk_nb.connect(stand_in_server.url) as client:
+        for job in client.jobs.list():
+            job.delete()
+
+
+@pytest.fixture
+def client(proxy: FaultProxy, photos: Path) -> Iterator[aitk_nb.AIToolkitClient]:
+    """A client behind that line, with a dataset."""
+    with aitk_nb.connect(proxy.url) as client:
+        client.datasets.upload(photos, "cats")
+        proxy.log.clear()
+        yield client
+
+
+def listed(run: DryRun, job_id: str) -> list[str]:
+    """Return the requests with the id that the server gave."""
+    return [f"{one.method} {one.path}".replace("NEW_ID", job_id) for one in run.requests]
+
+
+def sent(proxy: FaultProxy) -> list[str]:
+    """Return the requests that changed something, or might have."""
+    changing = re.compile(r"/api/jobs|/api/(jobs|queue)/.+/(start|stop|delete|mark_stopped)")
+    return [
+        f"{one.method} {one.path}"
+        for one in proxy.log
+        if changing.fullmatch(one.path) and (one.method, one.path) != ("GET", "/api/jobs")
+    ]
+
+
+def test_what_is_listed_is_what_is_sent(client: aitk_nb.AIToolkitClient, proxy: FaultProxy) -> None:
+    """Request by request, and the body key by key."""
+    meant = params("rehearsed", trigger_word="zwx")
+    run = client.jobs.start(meant, dry_run=True)
+    assert [] == sent(proxy)
+    assert "rehearsed" not in [job.name for job in client.jobs.list()]
+
+    job = client.jobs.start(meant)
+
+    assert job.state.id
+    assert listed(run, job.state.id) == sent(proxy)
+    body = run.requests[0].body
+    assert body is not None
+    assert ("rehearsed", "0") == (body["name"], body["gpu_ids"])
+    assert job.state.config == json.loads(json.dumps(body["job_config"]))
+    assert "Dry run: 'rehearsed' created and started; number 1" in str(run)
+    assert "NEW_ID stands for" in str(run)
+
+
+def test_what_is_there_needs_no_request(client: aitk_nb.AIToolkitClient, proxy: FaultProxy) -> None:
+    """Attaching sends nothing; another config is refused as it would be."""
+    for _ in client.jobs.start(params("there")).watch(every=0.05, timeout=30):
+        pass
+    proxy.log.clear()
+    run = client.jobs.start(params("there"), dry_run=True)
+
+    assert () == run.requests
+    assert "there already (completed" in run.outcome
+    with pytest.raises(JobConflict):
+        client.jobs.start(params("there", steps=9), dry_run=True)
+    with pytest.raises(NotFound, match="dogs"):
+        client.jobs.start(params("other", dataset="dogs"), dry_run=True)
+    assert [] == sent(proxy)
+
+
+@pytest.mark.parametrize("if_exists", ["resume", "new"])
+def test_resuming_and_renaming_are_rehearsed_too(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy, if_exists: IfExists
+) -> None:
+    """With the row's own id, and with the name that it would get."""
+    first = client.jobs.start(params("again"))
+    for _ in first.watch(every=0.05, timeout=30):
+        pass
+    more = params("again", steps=8)
+    proxy.log.clear()
+    run = client.jobs.start(more, if_exists=if_exists, dry_run=True)
+    assert [] == sent(proxy)
+
+    job = client.jobs.start(more, if_exists=if_exists)
+
+    assert job.state.id
+    assert listed(run, job.state.id) == sent(proxy)
+    assert run.name == job.name == ("again" if if_exists == "resume" else "again_2")
+    assert ("NEW_ID" in str(run)) == (if_exists == "new")
+    begun = "goes on from step 5" if if_exists == "resume" else "created and started"
+    assert run.outcome.startswith(f"Dry run: {job.name!r} {begun};")
+    assert job.begun.startswith(begun)
+
+
+def test_several_are_rehearsed_as_one(client: aitk_nb.AIToolkitClient, proxy: FaultProxy) -> None:
+    """The second finds the first one's name taken, and its place in the queue."""
+    runs = client.jobs.start_all([params("a"), params("b")], dry_run=True)
+    twice = client.jobs.start_all([params("a"), params("a")], if_exists="new", dry_run=True)
+
+    assert ["a", "b"] == [run.name for run in runs]
+    assert "number 2 in the queue of GPU 0; before it: 'a'" in runs[1].outcome
+    assert ["a", "a_2"] == [run.name for run in twice]
+    assert [] == sent(proxy) == acts(proxy.log)
+    assert [] == [job.name for job in client.jobs.list()]
+
+
+def test_a_dry_run_says_no_token(token_server: demo.DemoServer, photos: Path) -> None:
+    """It is in no request, whatever is shown of it."""
+    with aitk_nb.connect(token_server.url, TOKEN) as client:
+        client.datasets.upload(photos, "cats")
+        run = client.jobs.start(params("secret"), dry_run=True)
+
+    assert 3 == len(run.requests)
+    for text in (str(run), repr(run), str(run.as_dict()), str(run._repr_mimebundle_())):
+        assert TOKEN not in text

@@ -1,0 +1,363 @@
+"""Before a training: checks, estimates, the choice of a GPU, and requests that are only listed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aitk_nb.checks import Preflight, Verdict
+from aitk_nb.errors import AitkError, BadInput, JobConflict, NotFound, NotSupported
+from aitk_nb.estimates import Estimate, seconds_per_step
+from aitk_nb.jobs import Jobs
+from aitk_nb.models import Ability, DatasetInfo, Gpu, JobStatus
+from aitk_nb.queues import freest_gpu, standing
+from aitk_nb.training import TrainingParams
+from tests.scripted import PARAMS, Clock, ScriptedBackend, there
+
+QUEUED, RUNNING, COMPLETED = JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.COMPLETED
+
+
+class Furnished(ScriptedBackend):
+    """A scripted server with pictures, GPUs and settings."""
+
+    def __init__(self, *images: str, token: str = "missing", **options: Any) -> None:
+        super().__init__(**options)
+        self.images = images or ("a.png", "b.png")
+        self.captions: Mapping[str, str] = {"a.png": "a cat"}
+        self.cards: tuple[Gpu, ...] = (Gpu(0, "Small", 8192, 1024), Gpu(1, "Large", 24576, 2048))
+        self.token = token
+
+    def get_dataset(self, name: str) -> DatasetInfo:
+        """Return the pictures."""
+        super().get_dataset(name)
+        return DatasetInfo(name, self.images, self.captions)
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return the GPUs."""
+        return self.cards
+
+    def meta(self) -> Mapping[str, str]:
+        """Return whether there is a token, where the test says so."""
+        return {"hugging_face_token": self.token} if self.token else {}
+
+
+def jobs(backend: ScriptedBackend) -> Jobs:
+    """Return the namespace on a scripted server and a scripted clock."""
+    clock = Clock()
+    return Jobs(backend, sleep=clock.sleep, clock=clock)
+
+
+def params(**fields: Any) -> TrainingParams:
+    """Return what most tests start, with these fields."""
+    return TrainingParams(**{**PARAMS.model_dump(), **fields})
+
+
+def found(report: Preflight, about: str) -> tuple[Verdict, str]:
+    """Return the first check of that name."""
+    return next((c.verdict, c.text) for c in report.checks if c.about == about)
+
+
+# -- checks ---------------------------------------------------------------------------------------
+
+
+def test_all_is_well() -> None:
+    """Nothing is changed, and each check says what it found."""
+    backend = Furnished()
+    report = jobs(backend).preflight(PARAMS)
+
+    assert report.ok
+    assert [] == backend.calls
+    assert ["name", "dataset", "needs", "base model", "GPU", "disk", "time"] == [
+        check.about for check in report.checks
+    ][:7]
+    assert (Verdict.OK, "'cats' has 2 files, 1 with a caption.") == found(report, "dataset")
+    assert 2 == report.images
+
+
+@pytest.mark.parametrize(
+    ("fields", "about", "says"),
+    [
+        ({"dataset": "dogs"}, "dataset", "no dataset named 'dogs'. It has: cats. Upload it first."),
+        ({"extra_datasets": "dogs"}, "dataset", "no dataset named 'dogs'"),
+        ({"arch": "flux_kontext"}, "needs", "learns from pairs: say in extra"),
+        ({"arch": "flux"}, "base model", "no Hugging Face token: ask for access there"),
+        ({"arch": "ace_step_15"}, "needs", "learns from sounds, and the dataset has none"),
+        ({"gpu_ids": "7"}, "GPU", "There is no GPU 7; it has 0, 1."),
+    ],
+)
+def test_what_would_fail_is_a_problem(fields: dict[str, Any], about: str, says: str) -> None:
+    """It says what to do."""
+    report = jobs(Furnished()).preflight(params(**fields))
+
+    assert not report.ok
+    assert about in {check.about for check in report.problems}
+    assert any(says in check.text for check in report.problems)
+    assert says in repr(report)
+
+
+def test_an_empty_dataset_is_a_problem() -> None:
+    """The trainer would find it minutes later."""
+    report = jobs(ScriptedBackend()).preflight(PARAMS)
+    assert (Verdict.PROBLEM, "'cats' is empty. Upload pictures into it.") == found(
+        report, "dataset"
+    )
+    assert 0 == report.images
+
+
+def test_pictures_without_words_are_remarked_on() -> None:
+    """Unless a trigger word calls the LoRA."""
+    backend = Furnished()
+    backend.captions = {}
+    assert Verdict.NOTE is found(jobs(backend).preflight(PARAMS), "dataset")[0]
+    assert Verdict.OK is found(jobs(backend).preflight(params(trigger_word="zwx")), "dataset")[0]
+
+
+def test_control_images_that_are_said_are_taken() -> None:
+    """In the advanced YAML; samples may want one too."""
+    given = params(
+        arch="flux_kontext",
+        extra="datasets: [{control_path: /data/pairs}]\nsample: {samples: [{ctrl_img: /x.png}]}",
+        prompts="a cat",
+    )
+    assert Verdict.OK is found(jobs(Furnished()).preflight(given), "needs")[0]
+
+
+@pytest.mark.parametrize(
+    ("images", "fields", "verdict"),
+    [
+        (("a.mp4",), {"arch": "wan21:1b", "num_frames": 41}, Verdict.OK),
+        (("a.png",), {"arch": "wan21:1b", "num_frames": 41}, Verdict.NOTE),
+        (("a.MP4",), {"arch": "flux"}, Verdict.NOTE),
+        (("a.wav",), {"arch": "flux"}, Verdict.PROBLEM),
+        (("a.wav",), {"arch": "ace_step_15"}, Verdict.OK),
+        (("a.png",), {"arch": "zz_new", "base_model": "x/y"}, Verdict.UNKNOWN),
+    ],
+)
+def test_the_kind_of_files_is_the_one_that_is_learnt_from(
+    images: tuple[str, ...], fields: dict[str, Any], verdict: Verdict
+) -> None:
+    """Videos, sounds and stills."""
+    assert verdict is found(jobs(Furnished(*images)).preflight(params(**fields)), "needs")[0]
+
+
+@pytest.mark.parametrize(
+    ("token", "fields", "verdict"),
+    [
+        ("set", {"arch": "flux"}, Verdict.OK),
+        ("missing", {"arch": "flux"}, Verdict.PROBLEM),
+        ("", {"arch": "flux"}, Verdict.UNKNOWN),
+        ("missing", {"arch": "flux", "base_model": "my/copy"}, Verdict.UNKNOWN),
+        ("missing", {}, Verdict.OK),
+    ],
+)
+def test_a_gated_model_wants_a_token(token: str, fields: dict[str, Any], verdict: Verdict) -> None:
+    """Of the server; whether it may read the model only the start tells."""
+    report = jobs(Furnished(token=token)).preflight(params(**fields))
+    assert verdict is found(report, "base model")[0]
+
+
+def test_a_name_that_is_taken_is_told() -> None:
+    """The same job, another one, and one that nobody can read."""
+    backend = Furnished()
+    there(backend, status=COMPLETED)
+    assert (Verdict.NOTE, True) == (
+        found(jobs(backend).preflight(PARAMS), "name")[0],
+        "attaches" in found(jobs(backend).preflight(PARAMS), "name")[1],
+    )
+    verdict, text = found(jobs(backend).preflight(params(steps=7)), "name")
+    assert (Verdict.PROBLEM, True) == (verdict, "train.steps is 100, not 7" in text)
+    backend.jobs["cat"] = replace(backend.jobs["cat"], config={})
+    assert Verdict.PROBLEM is found(jobs(backend).preflight(PARAMS), "name")[0]
+
+
+def test_a_job_on_the_gpu_is_told() -> None:
+    """It comes first."""
+    backend = Furnished()
+    there(backend, params(name="dog", gpu_ids="1"), status=RUNNING)
+    assert Verdict.OK is found(jobs(backend).preflight(params(gpu_ids="0")), "GPU")[0]
+    verdict, text = found(jobs(backend).preflight(params(gpu_ids="0,1")), "GPU")
+    assert (Verdict.NOTE, True) == (verdict, "'dog'" in text)
+
+
+def test_the_report_is_safe_html_and_json() -> None:
+    """A server's names are text; machines read the same."""
+    backend = Furnished(datasets=("<b>cats",))
+    report = jobs(backend).preflight(params(dataset="<b>cats", name="<i>x"))
+
+    assert "<b>cats" not in report._repr_html_()
+    assert "<i>x" not in report._repr_html_()
+    assert json.loads(json.dumps(report.as_dict()))["ok"] is True
+    assert report._repr_mimebundle_()["text/plain"] == repr(report)
+
+
+# -- estimates ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("speed", "seconds"),
+    [
+        ("2.31 sec/iter", 2.31),
+        ("4 iter/sec", 0.25),
+        ("0.00 iter/sec", None),
+        ("", None),
+        ("fast", None),
+        ("1.2.3 iter/sec", None),
+    ],
+)
+def test_the_servers_words_on_speed(speed: str, seconds: float | None) -> None:
+    """Only what it says in its own form."""
+    assert seconds == seconds_per_step(speed)
+
+
+def test_time_and_money_come_from_jobs_of_the_same_kind() -> None:
+    """The median; another architecture, resolution or batch tells nothing."""
+    backend = Furnished()
+    for number, (speed, fields) in enumerate(
+        [
+            ("2.00 sec/iter", {}),
+            ("4.00 sec/iter", {"learning_rate": 1e-5}),
+            ("9.00 sec/iter", {"rank": 4}),
+            ("99.00 sec/iter", {"arch": "flux"}),
+            ("98.00 sec/iter", {"resolution": 256}),
+            ("97.00 sec/iter", {"batch_size": 4}),
+            ("", {}),
+        ]
+    ):
+        there(backend, params(name=f"job{number}", **fields), status=COMPLETED, speed=speed)
+
+    said = jobs(backend).estimate(params(steps=900), price_per_hour=2)
+    assert (4.0, 3600.0, 2.0) == (said.per_step, said.seconds, said.money)
+    assert {"job0", "job1", "job2"} == set(said.jobs)
+    assert "about 60 min (4 s a step, by 3 earlier jobs), which costs 2.00 at 2.00" in str(said)
+
+
+def test_nothing_is_invented() -> None:
+    """Without an earlier job nothing is known, nor on a server that lists none."""
+    backend = Furnished()
+    said = jobs(backend).estimate(PARAMS, price_per_hour=2)
+    assert (None, None, None) == (said.seconds, said.money, said.checkpoint_size)
+    assert str(said).startswith("unknown")
+    backend.abilities = frozenset(Ability) - {Ability.LIST_JOBS}  # type: ignore[misc]
+    assert Estimate(price_per_hour=2) == jobs(backend).estimate(PARAMS, price_per_hour=2)
+
+
+def test_the_size_comes_from_a_job_with_the_same_network() -> None:
+    """And becomes what the checkpoints take."""
+    backend = Furnished()
+    there(backend, params(name="dog"), status=COMPLETED)
+    backend.files = {"dog.safetensors": b"x" * 5000, "optimizer.pt": b"x" * 90_000}
+
+    assert 5000 == jobs(backend).estimate(PARAMS).checkpoint_size
+    assert jobs(backend).estimate(params(rank=7)).checkpoint_size is None
+    verdict, text = found(jobs(backend).preflight(params(steps=1000)), "disk")
+    assert (Verdict.OK, True) == (verdict, "20.0 kB for 4 checkpoints" in text)
+
+
+# -- the GPU and the queue ------------------------------------------------------------------------
+
+
+def test_the_freest_gpu_is_taken_when_none_is_told() -> None:
+    """By free memory; a job that has not loaded its model yet makes a GPU look free."""
+    backend = Furnished()
+    assert "1" == freest_gpu(backend)
+    there(backend, params(name="dog", gpu_ids="1"), status=QUEUED)
+    assert "0" == freest_gpu(backend)
+    assert "0" == jobs(backend).start(PARAMS).state.gpu_ids
+    assert "1" == jobs(backend).start(params(name="told", gpu_ids="1")).state.gpu_ids
+    backend.cards = ()
+    assert "0" == freest_gpu(backend)
+
+
+def test_a_resumed_job_stays_on_its_gpu() -> None:
+    """Unless another one is told."""
+    backend = Furnished()
+    there(backend, params(gpu_ids="0"), status=JobStatus.STOPPED, step=50)
+    job = jobs(backend).start(PARAMS, if_exists="resume")
+
+    assert ["start cat"] == backend.calls
+    assert "0" == job.state.gpu_ids
+    assert job.begun.startswith("goes on from step 50; number 1 in the queue of GPU 0")
+
+
+def test_the_place_in_the_queue_is_told() -> None:
+    """With what runs, what waits before it, and whether the queue moves at all."""
+    backend = Furnished()
+    there(backend, params(name="run", gpu_ids="0"), status=RUNNING)
+    for place, name in enumerate(["second", "first"]):
+        given = params(name=name, gpu_ids="0")
+        there(backend, given, status=QUEUED, queue_position=-place)
+    there(backend, params(name="elsewhere", gpu_ids="1"), status=QUEUED)
+    job = jobs(backend).start(params(gpu_ids="0"))
+    backend.jobs["cat"] = replace(backend.jobs["cat"], queue_position=5)
+
+    place = jobs(backend).standing("cat")
+    assert place is not None
+    assert (3, ("run",), ("first", "second")) == (place.place, place.running, place.before)
+    assert (
+        "number 3 in the queue of GPU 0, on which 'run' runs; before it: 'first', 'second'"
+        == str(place)
+    )
+    backend.queue_is_running = False
+    assert str(standing(backend, backend.jobs["cat"])).endswith("that queue is stopped")
+    assert jobs(backend).standing("run") is None
+    assert "GPU 0" in job.begun
+    assert "start" in job._repr_html_()
+
+
+def test_a_start_that_cannot_tell_its_place_is_a_start_all_the_same() -> None:
+    """What was done is done; the words are missing."""
+
+    class Silent(Furnished):
+        def queue_runs(self, state: object) -> bool:
+            raise AitkError("no answer")
+
+    job = jobs(Silent()).start(PARAMS)
+    assert "created and started on GPU 1" == job.begun
+
+
+# -- several, and none at all ---------------------------------------------------------------------
+
+
+def test_several_are_started_in_order_and_once() -> None:
+    """Calling it again starts nothing; the GPUs are shared out."""
+    backend = Furnished()
+    many = [params(name=name) for name in ("a", "b", "c")]
+    started = jobs(backend).start_all(many)
+    again = jobs(backend).start_all(many)
+
+    assert ["a", "b", "c"] == [job.name for job in started] == [job.name for job in again]
+    assert 3 == sum(call.startswith("create") for call in backend.calls)
+    assert 3 == sum(call.startswith("start") for call in backend.calls)
+    assert ["1", "0", "1"] == [job.state.gpu_ids for job in started]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"name": "a"}, BadInput),
+        ({"name": "taken", "steps": 7}, JobConflict),
+        ({"name": "b", "dataset": "dogs"}, NotFound),
+    ],
+)
+def test_one_that_cannot_be_started_starts_none(
+    fields: dict[str, Any], error: type[Exception]
+) -> None:
+    """All are looked at first."""
+    backend = Furnished()
+    there(backend, params(name="taken"), status=COMPLETED)
+    with pytest.raises(error):
+        jobs(backend).start_all([params(name="a"), params(**fields)])
+
+    assert [] == backend.calls
+
+
+def test_a_server_without_rehearsals_says_so() -> None:
+    """Nothing is started instead."""
+    backend = Furnished()
+    with pytest.raises(NotSupported, match="without sending"):
+        jobs(backend).start(PARAMS, dry_run=True)
+    assert [] == backend.calls
