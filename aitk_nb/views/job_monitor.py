@@ -15,7 +15,7 @@ from aitk_nb.health import Health, HealthState
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import Ability, JobStatus
 from aitk_nb.views._form import ClosedOptions
-from aitk_nb.views._loss_axes import Theme
+from aitk_nb.views._loss_look import Theme
 from aitk_nb.views._pace import Pace, status_line
 from aitk_nb.views._panel import Panel
 from aitk_nb.views.loss_plot import LossFigure, plot_loss
