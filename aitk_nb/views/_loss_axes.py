@@ -22,6 +22,7 @@ from aitk_nb.views._loss_look import (
     ODD,
     Theme,
     clear,
+    drop_legend,
     frame,
     label,
     place,
@@ -83,6 +84,7 @@ def draw(
         _legend(figure, handles, title, theme)
     else:
         _nothing(axes, theme)
+        drop_legend(figure)
         place(figure, title, rows=bool(title))
     return figure, _words(curves, metric)
 
@@ -220,24 +222,29 @@ def _legend(
     has_rate = len(figure.axes) > 1
     aside = beside * (_SAMPLE + _LETTER * max(map(len, words)))
     place(figure, title, rows=rows, right=aside + has_rate * _RATE)
-    legend = figure.legend(
-        [line for line, _ in some],
-        [str(number) for number in range(len(some))],
-        loc="upper right" if beside else "lower right",
-        bbox_to_anchor=(0.995, 0.97) if beside else row_end(rows),
-        ncols=1 if beside else len(some),
-        frameon=False,
-        fontsize=8.5,
-        borderpad=0.0,
-        borderaxespad=0.0,
-        labelcolor=INKS[theme]["ink"],
-    )
-    # Set afterwards: a label that begins with "_" would be left out, one with "$" be formatted.
     if more := len(handles) - len(some):
         words[-1] += f" (and {more} more)"
-    for text, one in zip(legend.get_texts(), words, strict=True):
-        text.set_parse_math(False)
-        text.set_text(one)
+    # The same words belong to the same lines; most redraws change neither.
+    key = repr((words, rows, beside))
+    if all(legend.get_label() != key for legend in figure.legends):
+        drop_legend(figure)
+        legend = figure.legend(
+            [line for line, _ in some],
+            [str(number) for number in range(len(some))],
+            loc="upper right" if beside else "lower right",
+            bbox_to_anchor=(0.995, 0.97) if beside else row_end(rows),
+            ncols=1 if beside else len(some),
+            frameon=False,
+            fontsize=8.5,
+            borderpad=0.0,
+            borderaxespad=0.0,
+            labelcolor=INKS[theme]["ink"],
+        )
+        legend.set_label(key)
+        # Set afterwards: a label that begins with "_" would be left out, one with "$" be formatted.
+        for text, one in zip(legend.get_texts(), words, strict=True):
+            text.set_parse_math(False)
+            text.set_text(one)
 
 
 def _words(curves: Sequence[Curve], metric: str) -> str:

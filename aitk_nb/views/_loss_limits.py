@@ -37,12 +37,13 @@ def wants_log(lowest: float, low: float, high: float) -> bool:
 def _range(finite: Values) -> tuple[float, float]:
     if finite.size < _FEW:
         return float(finite.min()), float(finite.max())
-    edge = math.ceil(0.02 * (finite.size - 1))
-    near_low, near_high = np.partition(finite, (edge, finite.size - 1 - edge))[[edge, -1 - edge]]
     lowest, highest = float(finite.min()), float(finite.max())
-    fence = near_high - near_low
     # Thinned, a long series still has each of its rises and falls; sorting all would take longer.
-    medians = _rolling_median(finite[:: -(-finite.size // _ENOUGH)])
+    some = finite[:: -(-finite.size // _ENOUGH)]
+    edge = math.ceil(0.02 * (some.size - 1))
+    near_low, near_high = np.partition(some, (edge, some.size - 1 - edge))[[edge, -1 - edge]]
+    fence = near_high - near_low
+    medians = _rolling_median(some)
     low = max(lowest, float(min(near_low - fence, medians.min())))
     high = min(highest, float(max(near_high + fence, medians.max())))
     if highest - lowest <= _WORTH * (high - low):

@@ -20,6 +20,7 @@ __all__ = [
     "ODD",
     "Theme",
     "clear",
+    "drop_legend",
     "frame",
     "label",
     "own_style",
@@ -94,17 +95,23 @@ def frame(theme: Theme) -> Figure:
 
 
 def clear(figure: Figure) -> Axes:
-    """Take out of a figure what was drawn into its frame, and return its axes."""
+    """Take out of a figure what was drawn into its frame, but its legend, and return its axes."""
     axes, *others = figure.axes
     for other in others:
         other.remove()
-    for artist in (*axes.lines, *axes.texts, *figure.legends):
+    for artist in (*axes.lines, *axes.texts):
         artist.remove()
     axes.relim()
     axes.autoscale()
     axes.set_yscale("linear")  # and its locator, where there were no ticks
     axes.ticklabel_format(axis="y", scilimits=(-3, 4))  # learning rates are small
     return axes
+
+
+def drop_legend(figure: Figure) -> None:
+    """Take the legend out of a figure, if it has one."""
+    for legend in list(figure.legends):
+        legend.remove()
 
 
 def label(axes: Axes, along: str, metric: str) -> None:

@@ -33,8 +33,9 @@ class LossFigure:
 
     # No subclass of Figure: IPython registers a formatter for those that would go before ours.
 
-    def __init__(self, figure: Figure, label: str, alt: str) -> None:
+    def __init__(self, figure: Figure, label: str, alt: str, theme: Theme = "light") -> None:
         """Show `figure` as `label` in plain text; `alt` tells what is seen."""
+        self._theme: Theme = theme
         self.figure = figure
         """The matplotlib figure, to add to."""
         self.alt = alt
@@ -67,10 +68,10 @@ class LossFigure:
         small.save(buffer, "PNG", pnginfo=about, dpi=(self.figure.dpi,) * 2)
         return buffer.getvalue()
 
-    def redraw(self, history: LossHistory, *, title: str, theme: Theme = "light") -> None:
+    def redraw(self, history: LossHistory, *, title: str) -> None:
         """Show `history` instead of what was shown, in half the time of a new plot."""
         with _drawing():
-            self.alt = draw([history], title=title, theme=theme, onto=self.figure)[1]
+            self.alt = draw([history], title=title, theme=self._theme, onto=self.figure)[1]
 
     def svg(self) -> bytes:
         """Return the picture as SVG; the same history gives the same bytes."""
@@ -175,7 +176,7 @@ def plot_loss(
         title = f"{key or 'Loss'} of {names[0]}" if len(names) == len(histories) == 1 else ""
     with _drawing():
         figure, alt = draw(histories, key, smooth, log=log, title=title, theme=theme, more=marks)
-    return LossFigure(figure, _label(names), alt)
+    return LossFigure(figure, _label(names), alt, theme)
 
 
 def _step(sample: int | Sample) -> int:

@@ -30,7 +30,7 @@ from aitk_nb.models import LossColumns  # noqa: E402
 from aitk_nb.views.loss_plot import plot_loss  # noqa: E402
 from tests.backends.test_long_losses import fill  # noqa: E402
 
-RUNS = 9
+RUNS = 15
 LIMITS = {"fetch": 1.3, "figure of four": 1 / 3, "live redraw": 0.5}
 
 
