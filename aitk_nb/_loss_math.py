@@ -16,6 +16,7 @@ Steps: TypeAlias = npt.NDArray[np.int64]
 Values: TypeAlias = npt.NDArray[np.float64]
 
 _BLOCK = 64
+_DEEP = 138.0  # the logarithm of 1e60
 _PAUSE = 5.0
 _LONGER = 20.0
 _ALIKE = 3.0
@@ -24,7 +25,9 @@ _ALIKE = 3.0
 def fitting_weight(count: int) -> float:
     """Return the weight of the past that smooths `count` values well."""
     # Averages over about 20 values; over fewer in a short history, over more in a long one.
-    return 1 - 1 / max(min(20.0, count / 5), count / 50, 1.0)
+    window = max(min(20.0, count / 5), count / 50, 1.0)
+    # Of two digits, so that it does not change with each value that comes.
+    return 1 - 1 / float(f"{window:.2g}")
 
 
 def smooth(values: Values, weight: float | None = None) -> Values:
@@ -47,14 +50,14 @@ def _average(values: Values, weight: float) -> Values:
     """Return the debiased moving average of finite values, a block at a time."""
     if weight == 0 or not values.size:
         return values
-    rows = np.zeros(-(-values.size // _BLOCK) * _BLOCK)
+    # Small enough that the powers of the weight stay numbers.
+    block = max(1, min(_BLOCK, int(_DEEP / -math.log(weight))))
+    rows = np.zeros(-(-values.size // block) * block)
     rows[: values.size] = values
-    powers = weight ** np.arange(_BLOCK + 1)
-    place = np.arange(_BLOCK)
-    apart = place - place[:, None]
-    within = np.where(apart >= 0, (1 - weight) * powers[np.maximum(apart, 0)], 0.0)
+    powers = weight ** np.arange(block + 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        means = rows.reshape(-1, _BLOCK) @ within
+        sums = np.cumsum(rows.reshape(-1, block) / powers[:-1], axis=1)
+        means = sums * ((1 - weight) * powers[:-1])
         carried = np.empty(means.shape[0])
         carry = 0.0
         for row, end in enumerate(means[:, -1].tolist()):
@@ -74,16 +77,20 @@ def extremes(values: Values, bins: int) -> npt.NDArray[np.intp]:
     if values.size <= 2 * bins:
         return np.arange(values.size)
     width = -(-values.size // bins)
-    padded = np.full(-(-values.size // width) * width, np.nan)
-    padded[: values.size] = values
+    padded = np.empty(-(-values.size // width) * width)
+    padded[: values.size], padded[values.size :] = values, values[-1]
     rows = padded.reshape(-1, width)
-    finite = np.isfinite(rows)
-    low = np.where(finite, rows, np.inf).argmin(axis=1)
-    high = np.where(finite, rows, -np.inf).argmax(axis=1)
-    odd = finite.argmin(axis=1)
     starts = np.arange(rows.shape[0]) * width
-    kept = np.concatenate([starts + low, starts + high, starts + odd, [0, values.size - 1]])
-    # A row without odd values gives its first position, which is a harmless extra point.
+    ends = np.array([0, values.size - 1])
+    finite = np.isfinite(rows)
+    if finite.all():
+        kept = np.concatenate([starts + rows.argmin(axis=1), starts + rows.argmax(axis=1), ends])
+    else:
+        low = np.where(finite, rows, np.inf).argmin(axis=1)
+        high = np.where(finite, rows, -np.inf).argmax(axis=1)
+        # A row without odd values gives its first position, which is a harmless extra point.
+        odd = finite.argmin(axis=1)
+        kept = np.concatenate([starts + low, starts + high, starts + odd, ends])
     return np.unique(kept[kept < values.size])
 
 

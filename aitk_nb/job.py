@@ -9,24 +9,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
-from aitk_nb._files import keeping
-from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, NotFound
-from aitk_nb.health import Health, Vitals
+from aitk_nb.backends.hurry import hurry
+from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
+from aitk_nb.health import Health
+from aitk_nb.job_download import fetch, the_file
+from aitk_nb.log_tail import LogTail
 from aitk_nb.loss_reading import read_on
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import DownloadReport, JobStatus, safe_file_name
+from aitk_nb.models import DownloadReport, JobStatus
+from aitk_nb.vitals import Vitals
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models import Ability, JobState, RemoteFile, Sample
+    from aitk_nb.models import Ability, Gpu, JobState, RemoteFile, Sample
 
 __all__ = ["Job"]
 
 EVERY = 2.0
 """Seconds between looks; the server's own worker and page look no oftener."""
 
-ENDS = 2**18
-"""Bytes at both ends of a file that are compared before it is fetched again."""
+IMPATIENT = 8.0
+"""Seconds after which a server that is asked for a job's health counts as silent."""
+
+LARGEST = 2**26
+"""Bytes of a picture that are read at most."""
 
 MIME = "application/vnd.aitk.job+json"
 
@@ -49,6 +55,7 @@ class Job:
         self._sleep = sleep
         self._clock = clock
         self._vitals = Vitals(backend, clock)
+        self._log = LogTail()
         self.state = state
         """The job as it stood when last asked."""
         self.begun = ""
@@ -148,17 +155,24 @@ class Job:
         self.stop(timeout=timeout)
         self._backend.delete_job(self.state)
 
-    def health(self) -> Health:
+    def health(self, losses: LossHistory | None = None) -> Health:
         """Ask the server, and return how the job does, as far as that can be known.
 
         What stands still is seen by looking again: a single look tells only what the server says.
+        Whoever has just read the `losses` can give them, so that they are not asked for again.
 
         Raises:
             NotFound: the job was deleted or renamed.
+            Unauthorized: the server does not accept the token any more.
         """
         try:
-            return self._vitals.look(self.refresh())
-        except ConnectionFailed as exc:
+            with hurry(IMPATIENT):
+                return self._vitals.look(self.refresh(), losses)
+        except (ConnectionFailed, UnexpectedReply) as exc:
+            return self._vitals.unreachable(exc)
+        except Rejected as exc:
+            if exc.status < 500:
+                raise
             return self._vitals.unreachable(exc)
 
     def repair(self, *, confirmed: bool = False) -> JobState:
@@ -194,6 +208,16 @@ class Job:
         """Return the end of the log, at most 5 MiB."""
         return self._backend.read_log(self.state, None).text
 
+    def last_lines(self, count: int = 6) -> tuple[str, ...]:
+        """Return the last lines of the log as a terminal shows them; asks only for what is new."""
+        self._log.read(self._backend, self.state)
+        return self._log.lines(count)
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return the GPUs that it runs on, as far as the server tells."""
+        wanted = set(self.state.gpu_ids.split(","))
+        return tuple(gpu for gpu in self._backend.gpus() if str(gpu.index) in wanted)
+
     def losses(self, since: LossHistory | None = None) -> LossHistory:
         """Return everything that was logged, complete however long; go on from `since` if given.
 
@@ -215,6 +239,11 @@ class Job:
         """Return the sample pictures, oldest first."""
         return self._backend.list_samples(self.state)
 
+    def picture(self, sample: Sample) -> bytes:
+        """Return the file of a sample."""
+        with self._backend.open_range(sample.path) as read:
+            return read(0, LARGEST)
+
     def files(self) -> tuple[RemoteFile, ...]:
         """Return its checkpoints and its optimizer state, as the server lists them."""
         return self._backend.list_files(self.state)
@@ -235,52 +264,8 @@ class Job:
             NotFound: the job has no such file, or no LoRA yet.
             AitkError: it did not arrive whole; nothing lies under the final name.
         """
-        remote = self._find(file) if isinstance(file, str) else file
-        target = Path(folder).expanduser() / safe_file_name(remote.name)
-        started = self._clock()
-        if target.exists() and self._same(remote, target):
-            return DownloadReport(str(target), target.stat().st_size, 0.0, fetched=False)
-        with keeping(target):
-            size = self._backend.download(remote.path, target, progress or _ignore)
-        return DownloadReport(str(target), size, self._clock() - started)
-
-    def _find(self, name: str) -> RemoteFile:
-        files = self.files()
-        if not name:
-            return self._lora(files)
-        for file in files:
-            if file.name == name:
-                return file
-        raise NotFound("file", name, [file.name for file in files])
-
-    def _lora(self, files: tuple[RemoteFile, ...]) -> RemoteFile:
-        """Return the final LoRA, or the newest checkpoint while there is none."""
-        loras = sorted(
-            (file for file in files if file.name.endswith(".safetensors")),
-            # The final one has no number, so that it sorts before the numbered ones.
-            key=lambda file: (file.name == f"{self.name}.safetensors", file.name),
-        )
-        if not loras:
-            status = self.state.status.value
-            raise NotFound("LoRA", f"{self.name}.safetensors (the job is {status})")
-        return loras[-1]
-
-    def _same(self, remote: RemoteFile | Sample, target: Path) -> bool:
-        """Return whether the local file is the server's one, by its size, beginning and end.
-
-        Another training changes every weight, so that both ends of a LoRA differ.
-        """
-        size = target.stat().st_size
-        if size != getattr(remote, "size", size):
-            return False
-        piece = min(ENDS, size)
-        with self._backend.open_range(remote.path) as read, target.open("rb") as file:
-            for start in {0, size - piece}:
-                file.seek(start)
-                # One byte more than there should be: of a sample the server tells no size.
-                if read(start, piece + (start + piece == size)) != file.read(piece):
-                    return False
-        return True
+        remote = the_file(self.state, self.files(), file) if isinstance(file, str) else file
+        return fetch(self._backend, remote, folder, progress, self._clock)
 
     # -- how it shows itself -------------------------------------------------------------------
 
@@ -333,7 +318,3 @@ class Job:
             "text/html": self._repr_html_(),
             MIME: self.summary(),
         }
-
-
-def _ignore(_done: int, _total: int) -> None:
-    """Take progress and show nothing."""

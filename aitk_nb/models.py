@@ -119,6 +119,8 @@ class JobState:
     """The server's opaque id, where it has one."""
     pid: int | None = None
     """Process id on the server; not cleared when the job ends."""
+    tells_pid: bool = False
+    """True when the server tells process ids, so that having none means something."""
     stop_requested: bool = False
     """True once somebody asked it to stop, until it is started again."""
     save_requested: bool = False

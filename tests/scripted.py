@@ -49,6 +49,9 @@ class ScriptedBackend:
         self.calls: list[str] = []
         self.losses: dict[str, tuple[LossPoint, ...]] = {}
         self.files: dict[str, bytes] = {}
+        self.failures: list[Exception] = []
+        self.samples: list[Sample] = []
+        self.gpu_list: tuple[Gpu, ...] = ()
         self.queue_is_running = True
         self.log = ""
         self.before_create: Callable[[], None] = lambda: None
@@ -93,6 +96,8 @@ class ScriptedBackend:
 
     def get_job(self, name: str) -> JobState:
         """Let the next thing happen, and return the job."""
+        if self.failures:
+            raise self.failures.pop(0)
         if name not in self.jobs:
             raise NotFound("job", name, list(self.jobs))
         if self.script and not self.jobs[name].never_started:
@@ -182,8 +187,8 @@ class ScriptedBackend:
         return tuple(RemoteFile(name, len(data), name) for name, data in self.files.items())
 
     def list_samples(self, state: JobState) -> tuple[Sample, ...]:
-        """Return none."""
-        return ()
+        """Return `samples`."""
+        return tuple(self.samples)
 
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Write one of `files`."""
@@ -196,8 +201,8 @@ class ScriptedBackend:
         yield lambda start, length: self.files[path][start : start + length]
 
     def gpus(self) -> tuple[Gpu, ...]:
-        """Return none."""
-        return ()
+        """Return `gpu_list`."""
+        return self.gpu_list
 
     def meta(self) -> Mapping[str, str]:
         """Return nothing."""

@@ -14,6 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from aitk_nb.backends import replies, wire_logs
 from aitk_nb.backends.causes import failure, frameless
+from aitk_nb.backends.hurry import hurry_within
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, UnexpectedReply
 from aitk_nb.settings import Connection
 
@@ -200,8 +201,12 @@ class Http:
         repeat: Callable[[BaseException], bool],
         **kwargs: Any,
     ) -> httpx.Response:
+        attempts = self._attempts
+        if (limit := hurry_within()) is not None:
+            # Once more, as a connection that was kept may just have been closed.
+            attempts, kwargs["timeout"] = 2, limit / 2
         retrying = Retrying(
-            stop=stop_after_attempt(self._attempts),
+            stop=stop_after_attempt(attempts),
             wait=wait_random_exponential(multiplier=0.25, max=5),
             retry=retry_if_exception(repeat),
             reraise=True,

@@ -45,6 +45,7 @@ def job_state(row: object) -> JobState:
         raw_status=raw,
         id=str(row["id"]) if row.get("id") else None,
         pid=_int(row.get("pid")) or None,
+        tells_pid="pid" in row,
         stop_requested=stop,
         save_requested=bool(row.get("save_now")),
         queue_position=_int(row.get("queue_position")),

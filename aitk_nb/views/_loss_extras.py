@@ -80,8 +80,7 @@ def rate(axes: Axes, places: Values, values: Values, ink: str) -> list[tuple[Lin
     (line,) = right.plot(places, values, color=ink, linewidth=1.1, linestyle=(0, (5, 2)))
     right.set_ylabel("learning rate", color=ink)
     right.tick_params(colors=ink, labelcolor=ink)
-    right.ticklabel_format(axis="y", scilimits=(-3, 4))
-    right.yaxis.get_offset_text().set_color(ink)
+    right.yaxis.set_major_formatter("{x:.2g}")
     finite = values[np.isfinite(values)]
     right.set_ylim(0, (float(finite.max()) if finite.size else 0.0) * 1.15 or 1.0)
     right.spines[["top", "left", "bottom"]].set_visible(False)

@@ -12,7 +12,7 @@ from aitk_nb.losses import Values
 __all__ = ["limits", "wants_log"]
 
 _WINDOW = 7
-_ENOUGH = 20_000
+_ENOUGH = 8_000
 _FEW = 20  # so few are all shown
 _WORTH = 1.6  # how much taller the curve must become for a value to be left out
 
@@ -37,17 +37,18 @@ def wants_log(lowest: float, low: float, high: float) -> bool:
 def _range(finite: Values) -> tuple[float, float]:
     if finite.size < _FEW:
         return float(finite.min()), float(finite.max())
-    ordered = np.sort(finite)
-    edge = math.ceil(0.02 * (ordered.size - 1))
-    near_low, near_high = ordered[edge], ordered[-1 - edge]
-    fence = near_high - near_low
+    lowest, highest = float(finite.min()), float(finite.max())
     # Thinned, a long series still has each of its rises and falls; sorting all would take longer.
-    medians = _rolling_median(finite[:: -(-finite.size // _ENOUGH)])
-    low = max(ordered[0], min(near_low - fence, medians.min()))
-    high = min(ordered[-1], max(near_high + fence, medians.max()))
-    if ordered[-1] - ordered[0] <= _WORTH * (high - low):
-        return float(ordered[0]), float(ordered[-1])
-    return float(low), float(high)
+    some = finite[:: -(-finite.size // _ENOUGH)]
+    edge = math.ceil(0.02 * (some.size - 1))
+    near_low, near_high = np.partition(some, (edge, some.size - 1 - edge))[[edge, -1 - edge]]
+    fence = near_high - near_low
+    medians = _rolling_median(some)
+    low = max(lowest, float(min(near_low - fence, medians.min())))
+    high = min(highest, float(max(near_high + fence, medians.max())))
+    if highest - lowest <= _WORTH * (high - low):
+        return lowest, highest
+    return low, high
 
 
 def _rolling_median(values: Values) -> Values:

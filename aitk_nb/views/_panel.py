@@ -2,54 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
 from aitk_nb import _html
-from aitk_nb.models import JobState
+from aitk_nb.health import Health, HealthState
+from aitk_nb.models import JobState, JobStatus
 from aitk_nb.views._action import Action
 from aitk_nb.views._form import close_all, view_of
+from aitk_nb.views._news import Thumbnail
+from aitk_nb.views._repair import Repair
 from aitk_nb.views.loss_plot import LossFigure
 
-__all__ = ["Panel"]
+__all__ = ["Acts", "Panel"]
+
+Act = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What the buttons do; None where there is to be no button."""
+
+    stop: Act | None = None
+    save: Act | None = None
+    sample: Act | None = None
+    repair: Act | None = None
 
 
 class Panel:
-    """Status line, progress, plot, a button to stop, and an area for errors.
+    """Status line, progress, plot, buttons, messages, and what stands beside a job.
 
     It is one output: widgets while the job is watched, and the last picture when that ends, so
     that a saved notebook shows the picture without any widget.
     """
 
-    def __init__(self, stop: Callable[[], object] | None) -> None:
-        """Make the widgets; `stop` is what the button does, and without it there is none."""
-        self._line = widgets.HTML()
-        self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="60%"))
+    def __init__(self, acts: Acts) -> None:
+        """Make the widgets, with a button for each act that there is."""
+        self._line, self._health, self._area = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self._beside, self._log, self._samples = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="40%"))
         self._picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
-        self._area = widgets.HTML()
         self._figure: LossFigure | None = None
         self._handle: DisplayHandle | None = None
         self._is_shown = False
+        self._told = ""
         self.error = ""
         """The last failure, until something succeeds."""
-        self.stop: Action | None = None
-        row: list[widgets.Widget] = [self._bar]
-        if stop is not None:
-            self.stop = Action("Stop the job", "Stopping …", stop, self.say, done=_nothing)
-            row.append(self.stop.button)
-        self.widget = widgets.VBox(
-            [self._line, widgets.HBox(row), self._area, self._picture],
+        self.stop = self._button("Stop the job", "Stopping …", acts.stop, "")
+        self.save = self._button(
+            "Save now",
+            "Asking …",
+            acts.save,
+            "A checkpoint is written at the end of the next step.",
         )
+        self.sample = self._button(
+            "Sample now", "Asking …", acts.sample, "Samples are made at the end of the next step."
+        )
+        self.repair = None if acts.repair is None else Repair(acts.repair, self.say)
+        row = [one.button for one in (self.stop, self.save, self.sample) if one is not None]
+        below = [] if self.repair is None else [self.repair.widget]
+        self.widget = widgets.VBox(
+            [
+                *(self._line, widgets.HBox([self._bar, *row]), self._health, *below, self._area),
+                *(self._picture, self._beside, self._log, self._samples),
+            ]
+        )
+
+    def _button(self, label: str, busy: str, act: Act | None, done: str) -> Action | None:
+        return None if act is None else Action(label, busy, act, self.say, lambda _result: done)
 
     def show(self, line: str, state: JobState, figure: LossFigure | None) -> None:
         """Show the job as it stands; without `figure` the picture stays."""
         self._line.value = str(_html.status([_html.join([_html.strong(state.name), " ", line])]))
         self._bar.value = state.progress or 0.0
-        if self.stop is not None:
-            self.stop.button.layout.display = "" if state.status.is_active else "none"
+        runs = state.status is JobStatus.RUNNING
+        for action, usable in (
+            (self.stop, state.status.is_active),
+            (self.save, runs),
+            (self.sample, runs),
+        ):
+            if action is not None:
+                action.button.layout.display = "" if usable else "none"
         if figure is not None:
             png, (width, _) = figure.png(), figure.figure.get_size_inches()
             # Drawn at double density: at its natural width it is sharp on any screen.
@@ -60,15 +97,54 @@ class Panel:
             self._is_shown = True
             self._handle = display(_Bundle(self._figure, self.widget), display_id=True)
 
+    def tell(self, health: Health) -> None:
+        """Show what is wrong or waited for, and take it away when it is right again."""
+        waits = health.state in {HealthState.UNREACHABLE, HealthState.QUEUED}
+        text = str(health) if health.is_bad or waits else ""
+        if self.repair is not None:
+            self.repair.offer(health.can_be_repaired)
+        if text != self._told:
+            kind: _html.Kind = "info" if health.state is HealthState.QUEUED else "warning"
+            lines = [_html.message(text, kind)] if text else []
+            self._health.value = str(_html.status(lines))
+            self._told = text
+
+    def show_beside(self, words: str, lines: Iterable[str], samples: Iterable[Thumbnail]) -> None:
+        """Show a line on GPU and cost, the end of the log, and the newest samples."""
+        log = "\n".join(lines)
+        self._beside.value = str(_html.note(words)) if words else ""
+        self._log.value = str(_html.code(log)) if log else ""
+        self._samples.value = str(_html.pictures(samples))
+
     def say(self, text: str, kind: _html.Kind) -> None:
         """Show a message below the progress; an empty one takes the last away."""
         self.error = text if kind == "error" else ""
         self._area.value = str(_html.status([_html.message(text, kind)])) if text else ""
 
+    @property
+    def _actions(self) -> list[Action]:
+        repair = None if self.repair is None else self.repair.yes
+        some = (self.stop, self.save, self.sample, repair)
+        return [action for action in some if action is not None]
+
+    @property
+    def is_busy(self) -> bool:
+        """True while some button's act is under way."""
+        return any(action.is_running for action in self._actions)
+
+    def wait(self) -> None:
+        """Return when no button's act is under way any more."""
+        for action in self._actions:
+            action.wait()
+
     def end(self) -> None:
         """Leave the picture alone, with the last failure if there is one, and free the widgets."""
         if self._handle is not None:
             self._handle.update(_Bundle(self._figure, None))
+        # A run by papermill stores the state of closed widgets too.
+        for part in (self._line, self._health, self._area, self._beside, self._log, self._samples):
+            part.value = ""
+        self._picture.value = b""
         close_all(self.widget)
         if self.error:
             display(_Remark(self.error))
@@ -103,7 +179,3 @@ class _Remark:
 
     def _repr_html_(self) -> str:
         return _html.message(self._text, "error")
-
-
-def _nothing(_result: object) -> str:
-    return ""

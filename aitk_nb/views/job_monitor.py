@@ -1,4 +1,4 @@
-"""`JobMonitor`: follows a job in a notebook: its status, its loss, and a button to stop it."""
+"""`JobMonitor`: follows a job in a notebook: its status, its loss, and buttons to act on it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitk_nb import _html
-from aitk_nb.errors import ConnectionFailed
-from aitk_nb.health import Health, HealthState
+from aitk_nb.health import HealthState
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import Ability, JobStatus
+from aitk_nb.pace import Pace, cost_line, duration, status_line
 from aitk_nb.views._form import ClosedOptions
-from aitk_nb.views._loss_axes import Theme
-from aitk_nb.views._pace import Pace, status_line
-from aitk_nb.views._panel import Panel
+from aitk_nb.views._loss_look import Theme
+from aitk_nb.views._news import News, gpu_line
+from aitk_nb.views._panel import Acts, Panel
 from aitk_nb.views.loss_plot import LossFigure, plot_loss
+from aitk_nb.watching import PATIENCE, Glance, Watcher
 
 if TYPE_CHECKING:
     from aitk_nb.job import Job
     from aitk_nb.models import JobState
 
 __all__ = ["JobMonitor", "JobRecord", "WatchingStopped"]
-
-_PATIENCE = 3600.0
-"""Seconds that the server may not answer: a laptop's network is away for longer than a moment."""
-
-_LONGEST = 30.0
-"""Seconds between two questions to a server that does not answer."""
 
 
 class WatchingStopped(asyncio.CancelledError):
@@ -57,7 +52,9 @@ class JobRecord:
     loss: float
     """Where the smoothed loss stands; NaN without any."""
     error: str = ""
-    """The server's words, for a job that ended by an error."""
+    """Why it is of no use, in plain words; empty for a job that has done its work."""
+    remedy: str = ""
+    """What to do about that."""
 
     def __repr__(self) -> str:
         return f"<{self.name!r} {self.status.value} at step {self.step}, loss {self._loss}>"
@@ -75,7 +72,9 @@ class JobRecord:
             ("smoothed loss", self._loss),
         ]
         if self.error:
-            rows.append(("server says", self.error))
+            rows.append(("why", self.error))
+        if self.remedy:
+            rows.append(("to do", self.remedy))
         return _html.definition(rows, caption=self.name)
 
 
@@ -83,7 +82,8 @@ class JobMonitor(ClosedOptions):
     """Follows a job: `await JobMonitor(job).watch()` as the last line of a cell.
 
     All that it shows is one output, however often it draws, and the last picture stays in it.
-    Interrupting the cell stops watching and not the job.
+    Interrupting the cell stops watching and not the job. It goes on through a restart of the
+    server and a lost network, and says so meanwhile.
     """
 
     def __init__(
@@ -92,20 +92,23 @@ class JobMonitor(ClosedOptions):
         *,
         on_stop: Callable[[], object] | None = None,
         theme: Theme = "light",
-        patience: float = _PATIENCE,
+        price: float = 0.0,
+        patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Follow `job`; the button runs `on_stop`, by default `job.stop` where the server can.
+        """Follow `job`, with a button for each thing that its server can be asked for.
 
-        `theme` is the plot's, as `plot_loss` takes it. A server that does not answer is asked for
-        `patience` seconds before watching ends by an error.
+        The stop button runs `on_stop`, by default `job.stop`. `theme` is the plot's, as `plot_loss`
+        takes it; `price` is that of an hour of the machine, from which the cost is told. A server
+        that does not answer is asked for `patience` seconds before watching ends by an error.
         """
         self._job = job
-        self._on_stop = on_stop or (job.stop if job.can(Ability.STOP) else None)
+        self._acts = _acts(job, on_stop)
         self._theme: Theme = theme
+        self._price = price
         self._clock = clock
         self._patience = patience
-        self._told = ""
+        self._figure: LossFigure | None = None
         self.history = LossHistory(name=job.name)
         """The losses seen so far."""
         self.panel: Panel | None = None
@@ -115,7 +118,7 @@ class JobMonitor(ClosedOptions):
         return f"<JobMonitor of {self._job.name!r}>"
 
     async def watch(self, every: float = 2.0) -> JobRecord:
-        """Look each `every` seconds until the job does not change by itself any more.
+        """Look each `every` seconds, or less often where nothing moves, until the job has ended.
 
         Return how it ended. Clicks are handled meanwhile.
 
@@ -123,88 +126,93 @@ class JobMonitor(ClosedOptions):
             AitkError: the server cannot be asked any more; the job goes on.
             WatchingStopped: the cell was interrupted; the job goes on.
         """
-        self.panel = panel = Panel(self._on_stop)
+        self.panel = panel = Panel(self._acts)
+        watcher = Watcher(self._job, every, patience=self._patience, clock=self._clock)
+        watcher.history = self.history
         try:
-            state = await self._follow(panel, every)
+            glance = await self._follow(panel, watcher)
         except asyncio.CancelledError:
             raise WatchingStopped(self._job.name) from None
         finally:
             self.panel = None
             panel.end()
-        return self._record(state)
+        return self._record(glance)
 
-    async def _follow(self, panel: Panel, every: float) -> JobState:
+    async def _follow(self, panel: Panel, watcher: Watcher) -> Glance:
         """Show each look at the job until it is final, and return the last one."""
-        pace = Pace()
+        news = News(self._job, self._clock)
         drawn = False
         while True:
-            state, has_more = await self._look(panel, every)
-            pace.see(self._clock(), state)
-            figure = None
-            if has_more or not drawn or state.status.is_final:
-                figure, drawn = self._picture(state), True
-            panel.show(status_line(state, pace), state, figure)
-            if state.status.is_final:
-                if panel.stop is not None:
-                    # It waits until the job has let go of the GPU, and may fail at that.
-                    await asyncio.to_thread(panel.stop.wait)
-                return state
-            await asyncio.sleep(every)
-
-    async def _look(self, panel: Panel, every: float) -> tuple[JobState, bool]:
-        """Ask for health and losses; a server that does not answer is asked again and again."""
-        silent_since: float | None = None
-        pause = every
-        while True:
             # In a thread, so that the kernel goes on handling clicks and interrupts.
-            health = await asyncio.to_thread(self._job.health)
-            if health.state is not HealthState.UNREACHABLE:
-                try:
-                    seen = self.history
-                    self.history = await asyncio.to_thread(self._losses)
-                except ConnectionFailed as exc:
-                    health = Health(HealthState.UNREACHABLE, str(exc))
-                else:
-                    self._tell(panel, health)
-                    return self._job.state, self.history is not seen and self.history != seen
-            now = self._clock()
-            silent_since = now if silent_since is None else silent_since
-            if now - silent_since >= self._patience:
-                # This raises what a silent server makes it raise, unless it is back just now.
-                await asyncio.to_thread(self._job.refresh)
-            self._tell(panel, health, f" Asking again each {pause:.3g} s.")
-            await asyncio.sleep(pause)
-            pause = min(max(every, _LONGEST), pause * 1.5)
+            glance = await asyncio.to_thread(watcher.look)
+            self.history = watcher.history
+            silent = glance.health.state is HealthState.UNREACHABLE
+            figure = None
+            if glance.has_more or not drawn or not glance.wait:
+                figure, drawn = self._picture(glance.state, watcher.pace), True
+            panel.show(status_line(glance.state, watcher.pace), glance.state, figure)
+            panel.tell(glance.health)
+            if not glance.wait:
+                # Stopping waits until the job has let go of the GPU, and may fail at that.
+                await asyncio.to_thread(panel.wait)
+                return glance
+            if not silent:
+                await asyncio.to_thread(news.look)
+                left = watcher.pace.left(glance.state)
+                words = (gpu_line(news.gpus), cost_line(self._price, self.history, left))
+                panel.show_beside(" · ".join(filter(None, words)), news.lines, news.samples)
+            await self._nap(panel, glance.wait)
 
-    def _tell(self, panel: Panel, health: Health, more: str = "") -> None:
-        """Show what is wrong, and take it away when it is right again."""
-        wrong = health.is_bad and health.state is not HealthState.FAILED
-        text = f"{health}{more}" if wrong or health.state is HealthState.UNREACHABLE else ""
-        if text != self._told:
-            panel.say(text, "warning")
-            self._told = text
+    async def _nap(self, panel: Panel, seconds: float) -> None:
+        """Wait, but not longer than until a button's act is done."""
+        until = self._clock() + seconds
+        busy = panel.is_busy
+        while (left := until - self._clock()) > 0:
+            await asyncio.sleep(min(left, 0.2))
+            if busy and not panel.is_busy:
+                return
+            busy = panel.is_busy
 
-    def _losses(self) -> LossHistory:
-        if not self._job.can(Ability.LOSSES):
-            return self.history
-        return self._job.losses(self.history)
+    def _picture(self, state: JobState, pace: Pace) -> LossFigure:
+        title = _title(state, self.history, pace)
+        if self._figure is None:
+            self._figure = plot_loss(self.history, title=title, theme=self._theme)
+        else:
+            self._figure.redraw(self.history, title=title)
+        return self._figure
 
-    def _picture(self, state: JobState) -> LossFigure:
-        return plot_loss(self.history, title=_title(state), theme=self._theme)
-
-    def _record(self, state: JobState) -> JobRecord:
+    def _record(self, glance: Glance) -> JobRecord:
+        state, health = glance.state, glance.health
         return JobRecord(
             name=state.name,
             status=state.status,
             step=state.step,
             total_steps=state.total_steps,
             loss=self.history.final,
-            error=state.info if state.status is JobStatus.ERROR else "",
+            error=health.text if health.is_bad else "",
+            remedy=health.remedy if health.is_bad else "",
         )
 
 
-def _title(state: JobState) -> str:
+def _acts(job: Job, on_stop: Callable[[], object] | None) -> Acts:
+    def repair() -> object:
+        return job.repair(confirmed=True)
+
+    can_stop = job.can(Ability.STOP)
+    return Acts(
+        stop=on_stop or (job.stop if can_stop else None),
+        save=job.save_now if job.can(Ability.SAVE_NOW) else None,
+        sample=job.sample_now if job.can(Ability.SAMPLE_NOW) else None,
+        repair=repair if can_stop else None,
+    )
+
+
+def _title(state: JobState, history: LossHistory, pace: Pace) -> str:
+    final = history.final
+    value = f" · {final:.4g}" if math.isfinite(final) else ""
     if state.status is JobStatus.COMPLETED:
-        return f"Loss of {state.name}: {state.step} steps"
+        return f"Loss of {state.name}: {state.step} steps{value}"
     total = f" of {state.total_steps}" if state.total_steps else ""
-    return f"Loss of {state.name}: {state.status.value}, step {state.step}{total}"
+    left = pace.left(state)
+    end = "" if left is None else f" · about {duration(left)} left"
+    return f"Loss of {state.name}: {state.status.value}, step {state.step}{total}{value}{end}"

@@ -16,8 +16,9 @@ from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import Sample
-from aitk_nb.views._loss_axes import More, Theme, draw, own_style
+from aitk_nb.views._loss_axes import More, draw
 from aitk_nb.views._loss_extras import Along
+from aitk_nb.views._loss_look import Theme, own_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,25 +33,27 @@ class LossFigure:
 
     # No subclass of Figure: IPython registers a formatter for those that would go before ours.
 
-    def __init__(self, figure: Figure, label: str, alt: str) -> None:
+    def __init__(self, figure: Figure, label: str, alt: str, theme: Theme = "light") -> None:
         """Show `figure` as `label` in plain text; `alt` tells what is seen."""
+        self._theme: Theme = theme
         self.figure = figure
         """The matplotlib figure, to add to."""
         self.alt = alt
         """What the picture shows, in words."""
         self._label = label
+        # Kept, as it remembers how large each text is.
+        self._canvas = FigureCanvasAgg(figure)
 
     def png(self) -> bytes:
         """Return the picture as PNG; the same history gives the same bytes."""
         from PIL import Image, PngImagePlugin
 
-        canvas = FigureCanvasAgg(self.figure)
         with _drawing():
-            canvas.draw()  # type: ignore[no-untyped-call]
+            self._canvas.draw()  # type: ignore[no-untyped-call]
         about = PngImagePlugin.PngInfo()
         for name, text in self._about.items():
             about.add_text(name, text)
-        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+        pixels = np.asarray(self._canvas.buffer_rgba())  # type: ignore[no-untyped-call]
         picture = Image.fromarray(pixels).convert("RGB")
         # A third of the bytes for the same sight: a notebook keeps every plot that it shows.
         small = picture.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
@@ -61,8 +64,14 @@ class LossFigure:
             palette[spot : spot + 3] = picture.crop(corner).tobytes()
             small.putpalette(palette)
         buffer = io.BytesIO()
-        small.save(buffer, "PNG", optimize=True, pnginfo=about, dpi=(self.figure.dpi,) * 2)
+        # The highest compression takes seven times as long, for a tenth less.
+        small.save(buffer, "PNG", pnginfo=about, dpi=(self.figure.dpi,) * 2)
         return buffer.getvalue()
+
+    def redraw(self, history: LossHistory, *, title: str) -> None:
+        """Show `history` instead of what was shown, in half the time of a new plot."""
+        with _drawing():
+            self.alt = draw([history], title=title, theme=self._theme, onto=self.figure)[1]
 
     def svg(self) -> bytes:
         """Return the picture as SVG; the same history gives the same bytes."""
@@ -166,10 +175,8 @@ def plot_loss(
     if title is None:
         title = f"{key or 'Loss'} of {names[0]}" if len(names) == len(histories) == 1 else ""
     with _drawing():
-        figure, alt = draw(
-            histories, key=key, weight=smooth, log=log, title=title, theme=theme, more=marks
-        )
-    return LossFigure(figure, _label(names), alt)
+        figure, alt = draw(histories, key, smooth, log=log, title=title, theme=theme, more=marks)
+    return LossFigure(figure, _label(names), alt, theme)
 
 
 def _step(sample: int | Sample) -> int:

@@ -1,15 +1,19 @@
-"""Health of jobs whose processes and servers really are killed, stopped, starved and spoilt."""
+"""Health of jobs whose processes and servers really are killed, stopped, starved and spoilt.
+
+A monitor watches each of them beside, and has to say the same.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +21,8 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.health import Health, HealthState
 from aitk_nb.models import JobStatus
+from aitk_nb.views import JobMonitor
+from tests.cli.command import served
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 
@@ -24,16 +30,33 @@ FRAIL = Path(__file__).with_name("frail.py")
 SOON = 10.0
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.DemoServer]:
-    """An embedded server whose trainer is the frail one."""
-    data = tmp_path_factory.mktemp("frail")
-    with demo.DemoServer(data, command=(sys.executable, str(FRAIL))).start() as server:
+class Frail(demo.DemoServer):
+    """An embedded server with the frail trainer, whose worker can die alone."""
+
+    worker: Any = None
+
+    def __init__(self, data: Path, port: int = 0) -> None:
+        super().__init__(data, port=port, command=(sys.executable, str(FRAIL)))
+
+    def _serve(self, store: Any, worker: Any, listener: Any, undo: Any) -> None:
+        self.worker = worker
+        super()._serve(store, worker, listener, undo)
+
+    def lose_worker(self) -> None:
+        """End the thread that looks after queues and trainers, and nothing else."""
+        self.worker._stopping.set()
+        self.worker._thread.join()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Frail]:
+    """A running one."""
+    with Frail(tmp_path).start() as server:
         yield server
 
 
 @pytest.fixture
-def client(server: demo.DemoServer) -> Iterator[aitk_nb.AIToolkitClient]:
+def client(server: Frail) -> Iterator[aitk_nb.AIToolkitClient]:
     """A client; its jobs are gone afterwards."""
     with aitk_nb.connect(server.url) as client:
         yield client
@@ -41,12 +64,47 @@ def client(server: demo.DemoServer) -> Iterator[aitk_nb.AIToolkitClient]:
             job.delete()
 
 
+class Listener:
+    """A monitor that watches a job in a thread, and all that it says is wrong."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.said = ""
+        self._where = (url, name)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()))
+
+    async def _watch(self) -> None:
+        url, name = self._where
+        with aitk_nb.connect(url) as client:
+            monitor = JobMonitor(client.jobs.get(name))
+            watching = asyncio.ensure_future(monitor.watch(every=0.5))
+            while not watching.done():
+                if (panel := monitor.panel) is not None:
+                    text = panel._health.value
+                    self.said += text if text not in self.said else ""
+                await asyncio.sleep(0.05)
+            self.said += (await watching)._repr_html_()
+
+    def __enter__(self) -> Listener:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._thread.join(30)
+
+    def until_says(self, words: str, seconds: float = SOON) -> None:
+        """Wait until it has said `words`."""
+        end = time.monotonic() + seconds
+        while words not in self.said:
+            assert time.monotonic() < end, self.said
+            time.sleep(0.05)
+
+
 def started(client: aitk_nb.AIToolkitClient, photos: Path, act: str) -> aitk_nb.Job:
     """Return a job that trains."""
     dataset = client.datasets.upload(photos, "cats").name
     params = {"name": f"frail_{act}", "dataset": dataset, "steps": 10**6, "extra": f"act: {act}"}
     job = client.jobs.start(aitk_nb.TrainingParams.model_validate(params))
-    until(job, HealthState.TRAINING, 20.0)
+    until(job, HealthState.TRAINING, 30.0)
     while job.refresh().step < 5:
         time.sleep(0.05)
     return job
@@ -65,8 +123,10 @@ def test_a_trainer_that_is_killed_has_failed(client: aitk_nb.AIToolkitClient, ph
     """The worker sees it end; the likely reason is given, and what the server says."""
     job = started(client, photos, "steady")
     assert job.state.pid is not None
-    os.kill(job.state.pid, signal.SIGKILL)
-    health = until(job, HealthState.FAILED)
+    with Listener(client.url, job.name) as monitor:
+        os.kill(job.state.pid, signal.SIGKILL)
+        health = until(job, HealthState.FAILED)
+        monitor.until_says("killed from outside")
     assert "killed from outside" in health.text
     assert "SIGKILL" in health.text
 
@@ -77,31 +137,34 @@ def test_a_trainer_that_stands_still_is_stalled_and_no_more_is_claimed(
     """Within the time learned from its 50 steps a second; it trains again when it goes on."""
     job = started(client, photos, "steady")
     assert job.state.pid is not None
-    os.kill(job.state.pid, signal.SIGSTOP)
-    try:
-        began = time.monotonic()
-        health = until(job, HealthState.STALLED, 25.0)
-        assert 9.0 <= time.monotonic() - began <= 20.0
-        assert "hangs or is dead; the server does not say" in health.text
-    finally:
-        os.kill(job.state.pid, signal.SIGCONT)
-    until(job, HealthState.TRAINING)
+    with Listener(client.url, job.name) as monitor:
+        os.kill(job.state.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            health = until(job, HealthState.STALLED, 30.0)
+            assert time.monotonic() - began >= 9.0
+            assert "hangs or is dead; the server does not say" in health.text
+            monitor.until_says("hangs or is dead; the server does not say")
+        finally:
+            os.kill(job.state.pid, signal.SIGCONT)
+        until(job, HealthState.TRAINING)
+        job.stop()
 
 
-def test_a_job_whose_trainer_and_worker_both_died_is_stalled_and_can_be_repaired(
-    client: aitk_nb.AIToolkitClient, server: demo.DemoServer, photos: Path
+def test_a_trainer_that_is_killed_while_the_worker_is_dead_is_stalled_and_can_be_repaired(
+    client: aitk_nb.AIToolkitClient, server: Frail, photos: Path
 ) -> None:
     """Its row says running for ever; nothing tells that from a process that hangs."""
     job = started(client, photos, "steady")
-    job.stop()
-    path = next(server.data.glob("*.db"))
-    with closing(sqlite3.connect(path, timeout=30)) as db, db:
-        row = "status = 'running', info = 'Training', stop = 0"
-        db.execute(f"UPDATE Job SET {row} WHERE name = ?", [job.name])
-    began = time.monotonic()
-    until(job, HealthState.STALLED, 25.0)
-    assert time.monotonic() - began >= 9.0
-    assert job.repair(confirmed=True).status is JobStatus.STOPPED
+    assert job.state.pid is not None
+    server.lose_worker()
+    with Listener(client.url, job.name) as monitor:
+        os.kill(job.state.pid, signal.SIGKILL)
+        health = until(job, HealthState.STALLED, 30.0)
+        assert JobStatus.RUNNING is job.state.status
+        assert health.can_be_repaired
+        monitor.until_says("hangs or is dead; the server does not say")
+        assert job.repair(confirmed=True).status is JobStatus.STOPPED
     assert job.health().state is HealthState.STOPPED
 
 
@@ -110,8 +173,11 @@ def test_a_loss_that_is_no_number_has_diverged(
 ) -> None:
     """As soon as three in a row are none."""
     job = started(client, photos, "nan")
-    health = until(job, HealthState.DIVERGED)
-    assert "no number any more" in health.text
+    with Listener(client.url, job.name) as monitor:
+        health = until(job, HealthState.DIVERGED)
+        assert "no number any more" in health.text
+        monitor.until_says("no number any more")
+        job.stop()
 
 
 def test_a_full_disk_is_named(client: aitk_nb.AIToolkitClient, photos: Path) -> None:
@@ -120,7 +186,11 @@ def test_a_full_disk_is_named(client: aitk_nb.AIToolkitClient, photos: Path) -> 
     params = aitk_nb.TrainingParams.model_validate(
         {"name": "frail_full", "dataset": dataset, "steps": 10**6, "extra": "act: full"}
     )
-    health = until(client.jobs.start(params), HealthState.FAILED, 20.0)
+    job = client.jobs.start(params)
+    with Listener(client.url, job.name) as monitor:
+        health = until(job, HealthState.FAILED, 30.0)
+    assert "disk is full" in monitor.said
+    assert "Delete old checkpoints" in monitor.said
     assert "disk is full" in health.text
     assert "Delete old checkpoints" in health.remedy
 
@@ -129,14 +199,36 @@ def test_a_server_that_is_away_is_unreachable_and_nothing_is_said_of_the_job(
     tmp_path: Path, photos: Path
 ) -> None:
     """And when it is back, the time of its absence counts for nothing."""
-    command = (sys.executable, str(FRAIL))
-    server = demo.DemoServer(tmp_path, command=command).start()
+    server = Frail(tmp_path).start()
     port = int(server.url.rpartition(":")[2])
     with aitk_nb.connect(server.url) as client:
         job = started(client, photos, "steady")
-        server.stop()
-        health = until(job, HealthState.UNREACHABLE)
-        assert "may go on all the same" in health.text
-        time.sleep(1.0)
-        with demo.DemoServer(tmp_path, port=port, command=command).start():
-            assert until(job, HealthState.STOPPED).remedy
+        with Listener(server.url, job.name) as monitor:
+            server.stop()
+            health = until(job, HealthState.UNREACHABLE)
+            assert "may go on all the same" in health.text
+            monitor.until_says("may go on all the same")
+            with Frail(tmp_path, port).start():
+                assert until(job, HealthState.STOPPED).remedy
+                monitor._thread.join(20)
+                assert "stopped" in monitor.said
+
+
+def test_a_server_that_takes_requests_and_never_answers_is_unreachable_in_time(
+    tmp_path: Path, photos: Path
+) -> None:
+    """The process is stopped and its port is open, as with a network that swallows packets."""
+    with served(tmp_path) as (url, process), aitk_nb.connect(url) as client:
+        dataset = client.datasets.upload(photos, "cats").name
+        given = {"name": "long", "dataset": dataset, "steps": 10**6, "resolution": 64}
+        job = client.jobs.start(aitk_nb.TrainingParams.model_validate(given))
+        until(job, HealthState.TRAINING, 60.0)
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            health = until(job, HealthState.UNREACHABLE, 15.0)
+            assert "did not answer in time" in health.text
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        # Its trainer went on all the time.
+        until(job, HealthState.TRAINING)
+        job.delete()

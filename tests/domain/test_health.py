@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from aitk_nb._failures import explain
-from aitk_nb.errors import BadInput
+from aitk_nb.errors import AitkError, BadInput, Rejected, ServerNotReady, UnexpectedReply
 from aitk_nb.health import HealthState
 from aitk_nb.job import Job
+from aitk_nb.losses import LossHistory
 from aitk_nb.models import JobStatus, LossPoint
+from aitk_nb.training import TrainingParams
 from tests.scripted import Clock, ScriptedBackend, there
 
 RUNNING = JobStatus.RUNNING
@@ -20,7 +22,8 @@ RUNNING = JobStatus.RUNNING
 def sick(**state: Any) -> tuple[ScriptedBackend, Clock, Job]:
     """Return a job that runs, with its server and its clock."""
     backend, clock = ScriptedBackend(), Clock()
-    fields = {"status": RUNNING, "info": "Training", "pid": 7, "step": 5} | state
+    fields = {"status": RUNNING, "info": "Training", "pid": 7, "step": 5, "tells_pid": True}
+    fields |= state
     job = Job(backend, there(backend, **fields), sleep=clock.sleep, clock=clock)
     return backend, clock, job
 
@@ -97,12 +100,72 @@ def test_a_running_job_without_a_process_is_dead_after_half_a_minute() -> None:
     assert backend.calls == ["mark_stopped cat"]
 
 
+def test_a_server_that_tells_no_process_ids_proves_nothing_by_telling_none() -> None:
+    """An older web UI, or a Gradio app: the job is only called dead where that is known."""
+    _, clock, job = sick(pid=None, tells_pid=False, info="Loading model")
+    job.health()
+    clock.sleep(300.0)
+    assert job.health().state is HealthState.LOADING
+
+
+def test_a_job_that_never_stops_is_stalled_and_can_be_repaired() -> None:
+    """The zombie of older servers: asked to stop, called running, and nothing moves."""
+    _, clock, job = sick(status=JobStatus.STOPPING, info="Stopping job...")
+    assert job.health().state is HealthState.STOPPING
+    clock.sleep(40.0)
+    assert job.health().state is HealthState.STOPPING
+    clock.sleep(40.0)
+    health = job.health()
+    assert health.state is HealthState.STALLED
+    assert health.can_be_repaired
+    assert "does not say which" in health.text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerNotReady("http://x", "status 502"),
+        UnexpectedReply("show the job", "status 404 with a web page: no such endpoint"),
+        Rejected("show the job", "", 500),
+    ],
+)
+def test_a_server_that_is_starting_again_is_not_reached(error: AitkError) -> None:
+    """Whatever its proxy or itself answers meanwhile; what is said of the job is nothing."""
+    backend, _, job = sick()
+    backend.failures.append(error)
+    health = job.health()
+    assert health.state is HealthState.UNREACHABLE
+    assert "may go on all the same" in health.text
+    assert job.health().state is HealthState.TRAINING
+
+
+def test_a_job_that_finished_without_a_number_is_no_success() -> None:
+    """The server calls it completed; its LoRA is of no use."""
+    backend, _, job = sick(status=JobStatus.COMPLETED, step=100)
+    backend.losses["loss/loss"] = tuple(LossPoint(step, 0.0, math.nan) for step in range(90, 100))
+    health = job.health()
+    assert health.state is HealthState.DIVERGED
+    assert "has finished" in health.text
+
+
+def test_losses_that_are_given_are_not_asked_for() -> None:
+    """A watcher has just read them."""
+    backend, _, job = sick(step=100)
+    backend.losses["loss/loss"] = (LossPoint(99, 0.0, 1.0),)
+    exploded = [LossPoint(step, 0.0, 1.0 if step < 90 else 99.0) for step in range(100)]
+    assert job.health(LossHistory({"loss/loss": exploded})).state is HealthState.DIVERGED
+    assert job.health().state is HealthState.TRAINING
+
+
 def test_a_waiting_job_knows_its_place_and_whether_anything_moves() -> None:
     """A stopped queue is said, with what to do."""
     backend, _, job = sick(status=JobStatus.QUEUED)
     assert "It is next" in job.health().text
     backend.queue_is_running = False
     assert "that queue is stopped" in job.health().text
+    other = TrainingParams(name="dog", dataset="cats", steps=9)
+    there(backend, other, status=RUNNING)
+    assert "which dog holds" in job.health().text
 
 
 @pytest.mark.parametrize("tail", [[math.nan] * 3, [90.0] * 3])

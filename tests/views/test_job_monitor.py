@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import math
 import time
@@ -13,15 +14,15 @@ from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
+from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.health import Health, HealthState
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import Ability, JobState, JobStatus, LossPoint
+from aitk_nb.models import Ability, Gpu, JobState, JobStatus, LossPoint, Sample
 from aitk_nb.views import JobMonitor, JobRecord, WatchingStopped
-from aitk_nb.views._pace import Pace, duration, status_line
 from tests.views.conftest import click, instances, stored
 
 RUNNING = JobState("cat", JobStatus.RUNNING, step=0, total_steps=100, info="Training")
@@ -38,14 +39,16 @@ class ScriptedJob:
         self.state = RUNNING
         self.stopped = 0
         self.stalls = False
+        self.asked: list[str] = []
 
-    def health(self) -> Health:
+    def health(self, losses: LossHistory | None = None) -> Health:
         """Refresh, and tell what came of it."""
         try:
             self.refresh()
         except ConnectionFailed as exc:
             return Health(HealthState.UNREACHABLE, str(exc))
-        return Health(HealthState.STALLED if self.stalls else HealthState.TRAINING, "It stands.")
+        state = HealthState.STALLED if self.stalls else HealthState.TRAINING
+        return Health(state, "It stands.", can_be_repaired=self.stalls)
 
     def can(self, ability: Ability) -> bool:
         """Return whether its server can do it."""
@@ -59,10 +62,43 @@ class ScriptedJob:
         self.state = step
         return step
 
-    def losses(self, since: LossHistory) -> LossHistory:
+    def losses(self, since: LossHistory | None = None) -> LossHistory:
         """Return a loss for each step so far."""
-        points = [LossPoint(n, 0.0, 1 / n) for n in range(1, self.state.step + 1)]
-        return since.extended("loss/loss", points)
+        points = [LossPoint(n, 36.0 * n, 1 / n) for n in range(1, self.state.step + 1)]
+        return (since or LossHistory(name=self.name)).extended("loss/loss", points)
+
+    def last_lines(self, count: int) -> tuple[str, ...]:
+        """Return a log with a tag in it."""
+        return ("<i>log</i>",)[:count]
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return one."""
+        return (Gpu(0, "RTX <4090>", 24_576, 20_480, 97, 71),)
+
+    def samples(self) -> tuple[Sample, ...]:
+        """Return those of two steps, and a film."""
+        names = ((10, 0), (20, 0), (20, 1))
+        made = tuple(Sample(f"1__{step}_{n}.png", step, n) for step, n in names)
+        return (*made, Sample("1__20_2.mp4", 20, 2))
+
+    def picture(self, sample: Sample) -> bytes:
+        """Return a picture; of the second prompt half a one."""
+        buffer = io.BytesIO()
+        Image.new("RGB", (900, 300), "red").save(buffer, "PNG")
+        return buffer.getvalue()[: 60 if sample.index else None]
+
+    def save_now(self) -> None:
+        """Note it."""
+        self.asked.append("save")
+
+    def sample_now(self) -> None:
+        """Note it."""
+        self.asked.append("sample")
+
+    def repair(self, *, confirmed: bool = False) -> JobState:
+        """Be marked as stopped."""
+        self.asked.append(f"repair {confirmed}")
+        return self.stop()
 
     def stop(self) -> JobState:
         """Be stopped from the next look on."""
@@ -81,54 +117,17 @@ def at(step: int, status: JobStatus = JobStatus.RUNNING) -> JobState:
     return replace(RUNNING, step=step, status=status)
 
 
-def watch(monitor: JobMonitor, during: Callable[[], object] | None = None) -> JobRecord:
+def watch(
+    monitor: JobMonitor, during: Callable[[], object] | None = None, after: float = 0.3
+) -> JobRecord:
     """Watch to the end, and do something a little after it began."""
 
     async def run() -> JobRecord:
         if during is not None:
-            asyncio.get_running_loop().call_later(0.3, during)
+            asyncio.get_running_loop().call_later(after, during)
         return await monitor.watch(every=0.02)
 
     return asyncio.run(run())
-
-
-# -- words -------------------------------------------------------------------------------------
-
-
-def test_the_status_line_tells_what_is_known() -> None:
-    """Speed and time that is left appear once two looks saw the job move, and go at its end."""
-    pace = Pace()
-    pace.see(10.0, at(0))
-    assert "running · step 0 of 100 · Training" == status_line(at(0), pace)
-    pace.see(12.0, at(20))
-    assert "running · step 20 of 100 · 10 steps/s · about 8 s left · Training" == status_line(
-        at(20), pace
-    )
-    unknown = replace(at(20), total_steps=None, info="")
-    assert "running · step 20 · 10 steps/s" == status_line(unknown, pace)
-    assert "completed · step 100 of 100" == status_line(at(100, JobStatus.COMPLETED), pace)
-
-
-def test_a_job_that_stands_still_or_starts_again_has_no_pace() -> None:
-    """Waiting in the queue does not count, nor do steps that were lost."""
-    pace = Pace()
-    for now, state in ((0.0, at(5, JobStatus.QUEUED)), (60.0, at(5)), (61.0, at(5))):
-        pace.see(now, state)
-    assert pace.speed is None
-    pace.see(62.0, at(7))
-    assert pace.speed == pytest.approx(1.0, abs=0.99)
-    pace.see(63.0, at(1))
-    assert pace.speed is None
-    slow = Pace()
-    slow.see(0.0, at(1))
-    slow.see(8.0, at(3))
-    assert "4 s/step" in status_line(at(3), slow)
-
-
-def test_durations_are_said_in_two_units() -> None:
-    """Seconds, minutes or hours."""
-    said = [duration(seconds) for seconds in (0.2, 59.4, 61, 3599, 3600, 90_000)]
-    assert ["0 s", "59 s", "1 min 01 s", "59 min 59 s", "1 h 00 min", "25 h 00 min"] == said
 
 
 # -- watching ----------------------------------------------------------------------------------
@@ -213,8 +212,15 @@ def test_there_is_no_button_for_what_the_server_cannot_do() -> None:
     """Nor are losses asked for where there are none."""
     done = at(3, JobStatus.COMPLETED)
     monitor = JobMonitor(scripted(at(2), at(2), done, abilities={Ability.TRAIN}))
-    assert monitor._on_stop is None
-    record = watch(monitor)
+    seen: list[object] = []
+
+    def look() -> None:
+        here = panel(monitor)
+        seen.extend([here.stop, here.save, here.sample, here.repair])
+
+    monitor._job._script = [*[at(2)] * 40, done]  # type: ignore[attr-defined]
+    record = watch(monitor, look)
+    assert [None] * 4 == seen
     assert 0 == len(monitor.history)
     assert math.isnan(record.loss)
 
@@ -232,23 +238,97 @@ def test_a_server_that_is_silent_for_a_moment_is_asked_again() -> None:
 
 def test_what_is_wrong_is_said_while_it_is_wrong() -> None:
     """A server that is away, a job that stands still; nothing when all is well again."""
-    said: list[str] = []
-    job = scripted(at(1), ConnectionFailed("http://x"), at(2), at(3, JobStatus.COMPLETED))
+    job = scripted(at(1), *[ConnectionFailed("http://x")] * 3, *[at(2)] * 20, at(3))
     monitor = JobMonitor(job)
+    said: list[str] = []
 
-    class Ear:
-        def say(self, text: str, kind: str) -> None:
-            said.append(text)
+    def listen() -> None:
+        here = monitor.panel
+        if here is None:
+            return
+        if not said or said[-1] != here._health.value:
+            said.append(here._health.value)
+        if here._health.value and "unreachable" not in here._health.value:
+            job.stop()
+        job.stalls = bool(job.state.step == 2)
+        asyncio.get_running_loop().call_later(0.001, listen)
 
-    async def run() -> None:
-        await monitor._look(Ear(), 0.01)  # type: ignore[arg-type]
-        await monitor._look(Ear(), 0.01)  # type: ignore[arg-type]
+    watch(monitor, listen, after=0.0)
+    text = " ".join(said)
+    assert "unreachable: " in text
+    assert "Asking again in" in text
+    assert text.index("unreachable: ") < text.index("stalled: ")
+
+
+def test_what_stands_beside_a_job_is_shown_and_escaped() -> None:
+    """GPU, cost, log and the newest samples; a picture that is not whole is left out."""
+    job = scripted(at(5))
+    monitor = JobMonitor(job, price=10.0)
+    seen: dict[str, str] = {}
+
+    def look() -> None:
+        here = panel(monitor)
+        if not here._log.value:
+            asyncio.get_running_loop().call_later(0.01, look)
+            return
+        parts = {"beside": here._beside, "log": here._log, "samples": here._samples}
+        seen.update({name: part.value for name, part in parts.items()})
+        job.stop()
+
+    watch(monitor, look)
+    assert "GPU 0 RTX &lt;4090&gt; · 20.0 of 24 GiB · 97 % busy · 71 °C" in seen["beside"]
+    assert "cost 0.40 since the first step" in seen["beside"]
+    assert "&lt;i&gt;log&lt;/i&gt;" in seen["log"]
+    assert 1 == seen["samples"].count("<img")
+    assert "step 20, prompt 1" in seen["samples"]
+
+
+def test_saving_and_sampling_on_demand() -> None:
+    """Each button says when it will happen, as the server does it at the end of a step."""
+    job = scripted(at(5))
+    monitor = JobMonitor(job)
+    said: list[str] = []
+
+    def press() -> None:
+        here = panel(monitor)
+        for action in (here.save, here.sample):
+            click(action.button)
+            action.wait(5)
+            said.append(here._area.value)
+        job.stop()
+
+    watch(monitor, press)
+    assert ["save", "sample"] == job.asked
+    assert "checkpoint is written at the end of the next step" in said[0]
+    assert "Samples are made" in said[1]
+
+
+def test_a_zombie_is_marked_as_stopped_after_asking() -> None:
+    """The button is there only when it may help, and the first press only asks."""
+    job = scripted(at(5))
+    monitor = JobMonitor(job)
+    shown: list[str] = []
+
+    def press() -> None:
+        repair = panel(monitor).repair
+        shown.append(repair.widget.layout.display)
         job.stalls = True
-        await monitor._look(Ear(), 0.01)  # type: ignore[arg-type]
+        asyncio.get_running_loop().call_later(0.5, confirm)
 
-    asyncio.run(run())
-    assert ["unreachable", "", "stalled"] == [text.partition(":")[0] for text in said]
-    assert "Asking again each 0.01 s." in said[0]
+    def confirm() -> None:
+        repair = panel(monitor).repair
+        shown.append(repair.widget.layout.display)
+        click(repair.ask)
+        assert [] == job.asked
+        click(repair.no)
+        click(repair.ask)
+        shown.append(repair._question.layout.display)
+        click(repair.yes.button)
+
+    record = watch(monitor, press)
+    assert ["none", "", ""] == shown
+    assert ["repair True"] == job.asked
+    assert JobStatus.STOPPED is record.status
 
 
 def test_cancelling_stops_watching_and_not_the_job() -> None:

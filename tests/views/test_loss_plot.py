@@ -161,6 +161,27 @@ def test_the_same_history_gives_the_same_bytes(tmp_path: Path) -> None:
     assert 10_000 < len(first.png()) < 60_000
 
 
+def test_a_plot_that_is_drawn_again_is_the_plot_of_what_is_there_now() -> None:
+    """Byte for byte, whatever it showed before: nothing, a log axis, restarts or wild values."""
+    wild = falling(300)
+    wild[20:24], wild[100] = math.nan, 1e6
+    paused = [LossPoint(s, s + 900.0 * (s > 40), 1 / s) for s in range(1, 99)]
+    steps = (
+        LossHistory(name="cat"),
+        history(wild),
+        LossHistory({"loss/loss": paused}, "cat"),
+        history([10.0 ** (2 - n / 50) for n in range(300)]),
+        history([math.nan] * 5),
+        history(falling()),
+    )
+    plot = plot_loss(steps[0], title="0")
+    for number, step in enumerate(steps):
+        plot.redraw(step, title=str(number))
+        fresh = plot_loss(step, title=str(number))
+        assert plot.png() == fresh.png()
+        assert plot.alt == fresh.alt
+
+
 @pytest.mark.parametrize(("theme", "paper"), [("light", (255, 255, 255)), ("dark", (27, 31, 36))])
 def test_the_paper_is_opaque(theme: str, paper: tuple[int, int, int]) -> None:
     """It does not depend on the page whether the picture is legible."""

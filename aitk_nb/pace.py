@@ -1,14 +1,20 @@
-"""`Pace`: how fast a job goes and when it may end, from what was seen of it."""
+"""`Pace`: how fast a job goes, when it may end and what it costs, from what was seen of it."""
 
 from __future__ import annotations
 
 from collections import deque
 
+import numpy as np
+
+from aitk_nb.losses import LossHistory
 from aitk_nb.models import JobState, JobStatus
 
-__all__ = ["Pace", "duration", "status_line"]
+__all__ = ["Pace", "Rhythm", "cost_line", "duration", "status_line"]
 
 _REMEMBERED = 30
+_SLOWER = 1.5
+_SLOWEST = {JobStatus.QUEUED: (5.0, 10.0)}
+_STANDING = (2.5, 5.0)  # what goes wrong in a job that runs is to be noticed within 10 s
 
 
 class Pace:
@@ -38,6 +44,27 @@ class Pace:
         return max(0, state.total_steps - state.step) / self.speed
 
 
+class Rhythm:
+    """Seconds between looks: few while something moves, more and more while nothing does."""
+
+    def __init__(self, every: float) -> None:
+        """Look each `every` seconds at the oftenest."""
+        self._every = every
+        self._pause = every
+        self._seen: JobState | None = None
+
+    def after(self, state: JobState) -> float:
+        """Return how long to wait after a look that saw `state`."""
+        if state != self._seen:
+            self._pause = self._every
+        else:
+            times, seconds = _SLOWEST.get(state.status, _STANDING)
+            slowest = min(times * self._every, max(self._every, seconds))
+            self._pause = min(slowest, self._pause * _SLOWER)
+        self._seen = state
+        return self._pause
+
+
 def status_line(state: JobState, pace: Pace) -> str:
     """Return status, step, speed and the time that is left, as far as they are known."""
     total = f" of {state.total_steps}" if state.total_steps else ""
@@ -49,6 +76,21 @@ def status_line(state: JobState, pace: Pace) -> str:
     if state.info and not state.status.is_final:
         parts.append(state.info)
     return " · ".join(parts)
+
+
+def cost_line(price: float, history: LossHistory, left: float | None) -> str:
+    """Return what the training has cost since its first logged step, and may cost in all.
+
+    `price` is that of an hour, in whatever currency; an empty text when it is 0. A machine is paid
+    for from its start on, and while it idles: this is the training's share.
+    """
+    walls = history.walls()
+    walls = walls[np.isfinite(walls)]
+    if price <= 0:
+        return ""
+    spent = float(np.ptp(walls)) if walls.size else 0.0
+    words = f"cost {price * spent / 3600:.2f} since the first step"
+    return words if left is None else f"{words}, about {price * (spent + left) / 3600:.2f} in all"
 
 
 def duration(seconds: float) -> str:
