@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from aitk_nb.errors import BadInput
 from aitk_nb.local_dataset.buckets import Bucket, BucketPlan
-from aitk_nb.views._loss_axes import Theme, own_style
+from aitk_nb.views._loss_look import Theme, own_style
 from aitk_nb.views.loss_plot import LossFigure
 
 __all__ = ["BucketFigure", "plot_buckets"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
 from aitk_nb.local_dataset import LocalDataset
-from aitk_nb.views._loss_axes import Theme
+from aitk_nb.views._loss_look import Theme
 from aitk_nb.views._thumbnails import thumbnail
 
 if TYPE_CHECKING:
