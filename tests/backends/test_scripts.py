@@ -14,7 +14,9 @@ from aitk_nb.backends.base import Backend
 from aitk_nb.demo import DemoServer
 from aitk_nb.faces import FACES
 from aitk_nb.jobs import Jobs
+from aitk_nb.models import Flavour
 from aitk_nb.training import TrainingParams
+from tests.backends.abilities import only
 
 
 @pytest.mark.parametrize("gpu_ids", ["", "0"])
@@ -35,6 +37,7 @@ def test_a_script_starts_the_same_job(
     stand_in_server: DemoServer,
 ) -> None:
     """Our own start attaches to it: same name, same config, and it is on its way."""
+    only(backend, Flavour.WEBUI, "the scripts speak its REST API")
     if command == ["bash"] and not (shutil.which("curl") and shutil.which("jq")):
         pytest.skip("curl or jq is not installed")
     (stand_in_server.data / "datasets" / "scripted").mkdir(parents=True, exist_ok=True)
