@@ -90,7 +90,7 @@ class GradioDatasets:
             have = {file.name: file for file in self.note(dataset).files}
         except NotFound:
             have = {}
-        self._check(dataset, {*have, *(file.name for file in files)})
+        self._check(dataset, set(have), files)
         here = self._still_there([have[file.name] for file in files if file.name in have])
         absent = tuple(file for file in files if file.name not in here)
         kept = [file for file in files if file.name in here]
@@ -108,7 +108,22 @@ class GradioDatasets:
                 raise look
         return {file.name for file, look in zip(sent, looks, strict=True) if look is not None}
 
-    def _check(self, dataset: str, names: set[str]) -> None:
+    def _check(self, dataset: str, have: set[str], files: Sequence[Upload]) -> None:
+        """Refuse what the app would take and make something else of."""
+        once: dict[str, str] = {}
+        for file in files:
+            path = Path(file.name)
+            key = path.stem + path.suffix.lower()
+            if key in once:
+                raise InvalidDataset(
+                    dataset,
+                    [
+                        f"The files {once[key]!r} and {file.name!r} are one on the server, where "
+                        "the later would overwrite the earlier: rename one of them."
+                    ],
+                )
+            once[key] = file.name
+        names = have | {file.name for file in files}
         most = len(self._app.function(CREATE).inputs) - 1
         if len(names) > most:
             captions = sum(map(_is_caption, names))
@@ -136,7 +151,7 @@ class GradioDatasets:
         if old is None or old.app_id != app_id:
             old = DatasetNote(dataset, app_id)
         have = {file.name: file for file in old.files}
-        self._check(dataset, {*have, *(file.name for file in files)})
+        self._check(dataset, set(have), files)
         sent = self._send(files, _stored_names(have, files), progress)
         captions = {**old.captions, **_captions(files)}
         note = replace(
