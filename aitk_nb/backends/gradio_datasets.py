@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ __all__ = ["GradioDatasets", "upload_root"]
 
 _IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _CAPTION: Final = ".txt"
+_MOMENT: Final = 1.0
+"""Seconds for which the server is taken for the same process."""
 
 
 def upload_root(path: str) -> str:
@@ -49,13 +52,21 @@ class GradioDatasets:
         self._app = app
         self._route = route
         self._journal = journal
+        self._asked = -_MOMENT, ""
 
     def list(self) -> tuple[str, ...]:
         """Return the names of the datasets that this server process was given, sorted."""
         return tuple(sorted(self._living()))
 
+    def _server(self) -> str:
+        """Return which server process answers, asked once for the steps of one upload."""
+        now = time.monotonic()
+        if now - self._asked[0] > _MOMENT:
+            self._asked = now, self._app.app_id()
+        return self._asked[1]
+
     def _living(self) -> dict[str, DatasetNote]:
-        app_id = self._app.app_id()
+        app_id = self._server()
         notes = self._journal.read().datasets.values()
         return {note.name: note for note in notes if note.app_id == app_id}
 
@@ -146,7 +157,7 @@ class GradioDatasets:
     def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
         """Send the files, and make the dataset of these and of those sent before."""
         check_name("dataset", dataset)
-        app_id = self._app.app_id()
+        app_id = self._server()
         old = self._journal.read().datasets.get(dataset)
         if old is None or old.app_id != app_id:
             old = DatasetNote(dataset, app_id)
