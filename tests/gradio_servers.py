@@ -21,7 +21,8 @@ import pytest
 from aitk_nb.demo import GradioServer
 
 ROOT = Path(__file__).parents[1]
-MAJORS = ("6", "5", "4")
+OLD = ("5", "4")
+"""The generations of Gradio that have side environments, by their first figure."""
 
 LOGIN = ("somebody", "a password of the tests")
 """User name and password of the servers that demand them."""

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent / "gradio"
 MAJORS = ("4", "5", "6")
 """The generations of Gradio that the contract speaks of."""
 
-_CASE = {"name", "server", "only", "needs", "request", "expect", "steps", "embedded", "why"}
+_CASE = {"name", "server", "only", "needs", "request", "expect", "steps", "embedded", "why", "real"}
 _STEP = {"request", "expect", "capture", "poll", "expect_embedded"}
 _REQUEST = {
     "method", "path", "headers", "json", "multipart", "raw", "read_until", "timeout", "anonymous",
@@ -91,6 +91,8 @@ class GradioCase:
     needs: dict[str, Any] = field(default_factory=dict)
     why: str = ""
     """Why the embedded app answers differently; empty when it does not."""
+    real: str = ""
+    """Why this case cannot be run on a real server; empty when it can."""
 
 
 def load(folder: Path = FOLDER) -> list[GradioCase]:
@@ -129,6 +131,7 @@ def parse(raw: dict[str, Any], family: str) -> GradioCase:
         only=only,
         needs=raw.get("needs", {}),
         why=raw.get("why", ""),
+        real=raw.get("real", ""),
     )
 
 

@@ -124,8 +124,8 @@ def run(case: GradioCase, target: GradioTarget) -> str:
 
     Returns why the case does not hold for this server; empty when it was run.
     """
-    if case.server == "disposable" and not target.embedded:
-        return "would harm a real server"
+    if case.real and not target.embedded:
+        return f"not on a real server: {case.real}"
     if case.server in {"open", "login"} and (case.server == "login") != bool(target.login):
         return f"needs a server that is {case.server}"
     world = GradioWorld(target)

@@ -1,4 +1,4 @@
-"""The contract of the Gradio app under each generation of Gradio."""
+"""The contract of the Gradio app under each older generation of Gradio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests of trainings and of a killed server, under each generation of Gradio."""
+"""The tests of trainings and of a killed server, under each older generation of Gradio."""
 
 from tests.demo.test_gradio_server import test_a_killed_server_comes_back_with_its_files
 from tests.demo.test_gradio_trainings import (
