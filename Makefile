@@ -32,7 +32,7 @@ test: ## run all tests, the notebooks compared with their stored outputs include
 	@$(offline) $(bin)/python -m pytest --nbval --nbval-current-env \
 	    --nbval-sanitize-with tests/notebooks/sanitize.cfg $(or $(ARGS),tests notebooks)
 
-test-gradio: ## what needs Gradio 4 and 5 beside 6, in environments of their own
+test-gradio: ## the tests about Gradio once more, with Gradio 5 and 4 in environments of their own
 	@sh .ci/venv test
 	@sh .ci/gradio-env 5
 	@sh .ci/gradio-env 4

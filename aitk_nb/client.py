@@ -137,8 +137,6 @@ class AIToolkitClient:
             ("address", self.url),
             ("can", ", ".join(sorted(ability.value for ability in able))),
         ]
-        if lacking := sorted(ability.value for ability in set(Ability) - able):
-            rows.append(("cannot", ", ".join(lacking)))
         return _html.definition([*rows, *self._facts()], caption="AI Toolkit server")
 
     def _facts(self) -> list[tuple[str, str]]:

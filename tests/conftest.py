@@ -48,6 +48,12 @@ def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Demo
 
 
 @pytest.fixture(scope="session")
+def major() -> str:
+    """The first figure of the Gradio that is tested; tests/gradio has them all in turn."""
+    return "6"
+
+
+@pytest.fixture(scope="session")
 def gradio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.GradioServer]:
     """A Gradio 6 server without a login, one for the whole run; see `tests.gradio_servers`."""
     with gradio_servers.server(data=tmp_path_factory.mktemp("gradio")) as server:

@@ -283,7 +283,9 @@ class Gradio:
 
     def meta(self) -> Mapping[str, str]:
         """Return the version of Gradio, and what is particular about this flavour."""
+        lacking = sorted(ability.value for ability in set(Ability) - self.abilities)
         return {
+            "cannot": ", ".join(lacking),
             "Gradio": self._app.version,
             "jobs and datasets": "those that were begun from this computer",
             "results": _SAID[self._place],

@@ -24,6 +24,7 @@ from aitk_nb.errors import (
 __all__ = ["write_captions"]
 
 _ANALYTICS: Final = "GRADIO_ANALYTICS_ENABLED"
+_HUB: Final = "HF_HUB_DISABLE_TELEMETRY"
 _ENVIRONMENT = threading.Lock()
 _NO_MODEL: Final = ("huggingface.co", "florence", "No module named")
 
@@ -96,16 +97,21 @@ def _client(http: GradioHttp) -> Iterator[tuple[Any, Any]]:
 
 @contextmanager
 def _no_telemetry() -> Iterator[None]:
-    """Switch telemetry off by the environment as well.
+    """Switch off, while a client is made, all that would tell others of it.
 
-    In gradio_client 2.7 the argument alone has no effect: it is or-ed with this variable.
+    In gradio_client 2.7 the argument for that alone has no effect: it is or-ed with this variable.
+    And huggingface_hub 2.4 asks huggingface.co which programs it might be run by, to name them in
+    the client's headers; it reads its own variable when it is imported, and that may be long ago.
     """
+    hub = importlib.import_module("huggingface_hub.constants")
     with _ENVIRONMENT:
-        before = os.environ.get(_ANALYTICS)
+        before, told = os.environ.get(_ANALYTICS), getattr(hub, _HUB, False)
         os.environ[_ANALYTICS] = "False"
+        setattr(hub, _HUB, True)
         try:
             yield
         finally:
+            setattr(hub, _HUB, told)
             if before is None:
                 del os.environ[_ANALYTICS]
             else:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ __all__ = ["GradioDatasets", "upload_root"]
 
 _IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _CAPTION: Final = ".txt"
+_MOMENT: Final = 1.0
+"""Seconds for which the server is taken for the same process."""
 
 
 def upload_root(path: str) -> str:
@@ -49,13 +52,21 @@ class GradioDatasets:
         self._app = app
         self._route = route
         self._journal = journal
+        self._asked = -_MOMENT, ""
 
     def list(self) -> tuple[str, ...]:
         """Return the names of the datasets that this server process was given, sorted."""
         return tuple(sorted(self._living()))
 
+    def _server(self) -> str:
+        """Return which server process answers, asked once for the steps of one upload."""
+        now = time.monotonic()
+        if now - self._asked[0] > _MOMENT:
+            self._asked = now, self._app.app_id()
+        return self._asked[1]
+
     def _living(self) -> dict[str, DatasetNote]:
-        app_id = self._app.app_id()
+        app_id = self._server()
         notes = self._journal.read().datasets.values()
         return {note.name: note for note in notes if note.app_id == app_id}
 
@@ -90,7 +101,7 @@ class GradioDatasets:
             have = {file.name: file for file in self.note(dataset).files}
         except NotFound:
             have = {}
-        self._check(dataset, {*have, *(file.name for file in files)})
+        self._check(dataset, set(have), files)
         here = self._still_there([have[file.name] for file in files if file.name in have])
         absent = tuple(file for file in files if file.name not in here)
         kept = [file for file in files if file.name in here]
@@ -108,7 +119,22 @@ class GradioDatasets:
                 raise look
         return {file.name for file, look in zip(sent, looks, strict=True) if look is not None}
 
-    def _check(self, dataset: str, names: set[str]) -> None:
+    def _check(self, dataset: str, have: set[str], files: Sequence[Upload]) -> None:
+        """Refuse what the app would take and make something else of."""
+        once: dict[str, str] = {}
+        for file in files:
+            path = Path(file.name)
+            key = path.stem + path.suffix.lower()
+            if key in once:
+                raise InvalidDataset(
+                    dataset,
+                    [
+                        f"The files {once[key]!r} and {file.name!r} are one on the server, where "
+                        "the later would overwrite the earlier: rename one of them."
+                    ],
+                )
+            once[key] = file.name
+        names = have | {file.name for file in files}
         most = len(self._app.function(CREATE).inputs) - 1
         if len(names) > most:
             captions = sum(map(_is_caption, names))
@@ -131,12 +157,12 @@ class GradioDatasets:
     def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
         """Send the files, and make the dataset of these and of those sent before."""
         check_name("dataset", dataset)
-        app_id = self._app.app_id()
+        app_id = self._server()
         old = self._journal.read().datasets.get(dataset)
         if old is None or old.app_id != app_id:
             old = DatasetNote(dataset, app_id)
         have = {file.name: file for file in old.files}
-        self._check(dataset, {*have, *(file.name for file in files)})
+        self._check(dataset, set(have), files)
         sent = self._send(files, _stored_names(have, files), progress)
         captions = {**old.captions, **_captions(files)}
         note = replace(

@@ -81,7 +81,8 @@ class FileRoute:
                 "GET", self._url(path), what="read a file", headers=wanted, timeout=TIMEOUT
             )
         except Rejected as exc:
-            if exc.status in {403, 404, 416}:
+            # 500: it went while the server looked at it.
+            if exc.status in {403, 404, 416, 500}:
                 raise UnexpectedReply("read a file", "none, although it was there") from exc
             raise
         if answer.status_code != 206 or len(answer.content) != stop - start:

@@ -20,7 +20,7 @@ from aitk_nb.backends.gradio_journal import Journal
 from aitk_nb.backends.gradio_notes import JobNote, Notes
 from aitk_nb.backends.gradio_order import Order, order
 from aitk_nb.backends.gradio_outcome import Outcomes
-from aitk_nb.backends.gradio_queue import CallState, Phase, QueuedCall
+from aitk_nb.backends.gradio_queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.backends.gradio_results import Results
 from aitk_nb.backends.gradio_verdict import Verdict
 from aitk_nb.errors import AitkError, ConnectionFailed, JobConflict, NotFound, NotSupported
@@ -164,6 +164,8 @@ class GradioJobs:
             started=time.time(),
             app_id=self._app.app_id(),
             ended=self._app.ended(),
+            session=session,
+            event="",
             outcome="",
             info="",
         )
@@ -176,6 +178,9 @@ class GradioJobs:
             self._keep(now)
             raise
         self._calls[note.name] = call
+        with self._journal.change() as notes:
+            # It may have ended meanwhile.
+            notes.jobs[note.name] = replace(notes.jobs[note.name], event=call.event)
         return True
 
     def _call(self, note: JobNote, wanted: Order, session: str, folder: str) -> QueuedCall:
@@ -299,10 +304,21 @@ class GradioJobs:
             return _state(note, JobStatus.RUNNING, step, f"Training. {why}", word=verdict.value)
         visible = self._served and seen.answers and seen.same_server
         if visible and not seen.accepted and time.time() - (note.started or 0) > _STARTING:
-            # What waits in the queue is dropped when its line breaks, and never begins.
-            self._keep(replace(note, started=None))
-            return _state(note, JobStatus.STOPPED, 0, "Its line was lost before it had begun.")
+            return self._withdrawn(note)
         return _state(note, JobStatus.UNKNOWN, step, why, word=verdict.value)
+
+    def _withdrawn(self, note: JobNote) -> JobState:
+        """Take a job out of the queue whose line was lost while it waited.
+
+        The server drops it by itself, seconds later; by then it might have begun.
+        """
+        if note.event:
+            withdraw(self._app, self._app.function(TRAIN).api_name, note.session, note.event)
+        if self._results.is_accepted(note):
+            return _state(note, JobStatus.RUNNING, 0, "Loading the model")
+        note = replace(note, started=None, event="")
+        self._keep(note)
+        return _state(note, JobStatus.STOPPED, 0, "Its line was lost before it had begun.")
 
     def verdict(self, name: str) -> tuple[Verdict, str]:
         """Return what holds of a job whose line was lost, and what that is known from.

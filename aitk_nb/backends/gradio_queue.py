@@ -13,7 +13,7 @@ from typing import Any, Final
 from aitk_nb.backends.gradio_app import GradioApp
 from aitk_nb.errors import AitkError, ConnectionFailed, Rejected, UnexpectedReply
 
-__all__ = ["CallState", "Phase", "QueuedCall"]
+__all__ = ["CallState", "Phase", "QueuedCall", "withdraw"]
 
 _log = logging.getLogger(__name__)
 
@@ -107,23 +107,17 @@ class QueuedCall:
         self._event = str(answer.get("event_id", "")) if isinstance(answer, dict) else ""
         threading.Thread(target=self._follow, name="aitk-nb queue", daemon=True).start()
 
+    @property
+    def event(self) -> str:
+        """The server's word for this call, by which it can be withdrawn; empty before `start`."""
+        return self._event
+
     def cancel(self) -> bool:
         """Take a call that waits out of the queue, and return whether it was waiting."""
         if self._state.phase is not Phase.WAITING or not self._event:
             return False
-        body = {
-            "session_hash": self._session,
-            "fn_index": self._index(),
-            "event_id": self._event,
-        }
-        self._app.http.post_json(f"{self._app.prefix}/cancel", body, what="cancel a call")
+        withdraw(self._app, self._api_name, self._session, self._event)
         return True
-
-    def _index(self) -> int:
-        for at, entry in enumerate(self._app.config.get("dependencies", ())):
-            if f"/{entry.get('api_name')}" == self._api_name:
-                return int(entry.get("id", at))
-        raise UnexpectedReply("cancel a call", f"no function {self._api_name}")
 
     # -- the thread ---------------------------------------------------------------------------
 
@@ -188,6 +182,22 @@ class QueuedCall:
 
     def _said(self, text: object) -> str:
         return self._app.http.clean(str(text or ""))[:2000]
+
+
+def withdraw(app: GradioApp, api_name: str, session: str, event: str) -> None:
+    """Take a call out of the queue, whoever put it there; one that has begun goes on."""
+    index = next(
+        (
+            int(entry.get("id", at))
+            for at, entry in enumerate(app.config.get("dependencies", ()))
+            if f"/{entry.get('api_name')}" == api_name
+        ),
+        None,
+    )
+    if index is None:
+        raise UnexpectedReply("cancel a call", f"no function {api_name}")
+    body = {"session_hash": session, "fn_index": index, "event_id": event}
+    app.http.post_json(f"{app.prefix}/cancel", body, what="cancel a call", repeat=True)
 
 
 def _number(value: object) -> int:

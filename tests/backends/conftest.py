@@ -53,6 +53,30 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
     backend.close()
 
 
+@pytest.fixture(scope="session")
+def major() -> str:
+    """Which generation of Gradio; the folder `tests/gradio` has others."""
+    return "6"
+
+
+@pytest.fixture(scope="session")
+def many_steps() -> int:
+    """Enough for the trainer's log to be begun anew twice; `tests/gradio` takes more."""
+    return 500
+
+
+@pytest.fixture(scope="session")
+def any_server(gradio_server: demo.GradioServer) -> demo.GradioServer:
+    """An open server of that generation."""
+    return gradio_server
+
+
+@pytest.fixture(scope="session")
+def any_login_server(gradio_login_server: demo.GradioServer) -> demo.GradioServer:
+    """A server of that generation that asks for `gradio_servers.LOGIN`."""
+    return gradio_login_server
+
+
 @pytest.fixture
 def proxy(demo_server: demo.DemoServer) -> Iterator[FaultProxy]:
     """A line to the embedded server that can go bad."""
