@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from aitk_nb.cli.checks import auth, doctor
 from aitk_nb.cli.common import app, as_far_as_it_goes
+from aitk_nb.cli.discover import discover
 from aitk_nb.cli.local import demo, lora, serve
 from aitk_nb.cli.remote import dataset, download, jobs, losses, stop, watch
 from aitk_nb.cli.run import run
@@ -18,6 +19,7 @@ __all__ = [
     "auth",
     "dataset",
     "demo",
+    "discover",
     "doctor",
     "download",
     "jobs",

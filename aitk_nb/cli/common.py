@@ -38,6 +38,7 @@ __all__ = [
     "as_far_as_it_goes",
     "at_address",
     "command",
+    "counter",
     "on_server",
     "progress_bar",
     "say",
@@ -297,6 +298,21 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def counter(label: str) -> Iterator[Progress]:
+    """Yield a `Progress` that counts things on stderr, where that is a terminal."""
+    from tqdm import tqdm
+
+    bar = tqdm(total=0, desc=label, disable=None, leave=False)
+
+    def progress(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    with bar:
+        yield progress
 
 
 @contextmanager
