@@ -10,7 +10,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import Parameter, Signature
@@ -84,6 +84,10 @@ TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.
 AskToken = Annotated[bool, typer.Option("--ask-token", help="Ask for the token.")]
 User = Annotated[
     str, typer.Option(help="User name of a Gradio app; its password takes the token's place.")
+]
+HeaderEnv = Annotated[
+    list[str] | None,
+    typer.Option(help="Header for a gateway, as NAME=VARIABLE that holds its value."),
 ]
 Ca = Annotated[Path | None, typer.Option(help="File with the certificates of a private CA.")]
 Every = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at the job.")]
@@ -174,6 +178,7 @@ SERVER_OPTIONS: dict[str, tuple[Any, Any]] = {
     "token_file": (TokenFile, None),
     "ask_token": (AskToken, False),
     "user": (User, ""),
+    "header_env": (HeaderEnv, None),
     "ca": (Ca, None),
 }
 
@@ -182,7 +187,7 @@ def on_server(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command that takes a `client` the options that say which server, and connect."""
 
     def run(where: Where, **kwargs: Any) -> None:
-        with connect(where.url, where.credentials, verify=where.verify) as client:
+        with connect(where.url, where.credentials, where.headers, where.verify) as client:
             function(client, **kwargs)
 
     return _with_server_options(function, "client", run)
@@ -199,6 +204,7 @@ class Where:
 
     url: str
     credentials: Credentials | None
+    headers: Mapping[str, Secret]
     verify: Path | None
 
 
@@ -213,8 +219,8 @@ def _with_server_options(
 
     def run(**kwargs: Any) -> None:
         given = {name: kwargs.pop(name) for name in SERVER_OPTIONS}
-        credentials = _credentials(given)
-        call(Where(given["url"], credentials, given["ca"]), **kwargs)
+        headers = _headers(given["header_env"] or ())
+        call(Where(given["url"], _credentials(given), headers, given["ca"]), **kwargs)
 
     set_signature(run, [*own, *shared], function)
     return run
@@ -233,6 +239,17 @@ def set_signature(
     function.__doc__ = like.__doc__
     function.__signature__ = Signature(as_options)  # type: ignore[attr-defined]
     function.__annotations__ = {item.name: item.annotation for item in parameters}
+
+
+def _headers(given: Iterable[str]) -> dict[str, Secret]:
+    """Return the headers whose values the named variables hold."""
+    pairs = [item.partition("=") for item in given]
+    if any(not os.environ.get(variable) for _, _, variable in pairs):
+        # Without what was given: somebody may have written the value itself.
+        raise BadInput(
+            "--header-env takes NAME=VARIABLE, and the variable must hold the value of the header."
+        )
+    return {name: Secret(os.environ[variable]) for name, _, variable in pairs}
 
 
 def _credentials(given: Mapping[str, Any]) -> Credentials | None:

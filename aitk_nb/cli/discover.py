@@ -52,7 +52,9 @@ def discover(
     if sum((as_json, markdown, bool(snippet))) > 1:
         raise BadInput("--json, --markdown and --snippet all write to stdout; choose one.")
     with counter("asking") as progress:
-        report = find_out(where.url, where.credentials, verify=where.verify, progress=progress)
+        report = find_out(
+            where.url, where.credentials, where.headers, where.verify, progress=progress
+        )
     if not report.failure:
         _write(report, html, openapi, save, typescript)
     if as_json:

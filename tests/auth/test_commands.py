@@ -86,6 +86,25 @@ def test_auth_of_a_gradio_app(gradio_login_server: GradioServer) -> None:
     assert password not in by_name.out
 
 
+def test_a_header_for_a_gateway_comes_from_a_variable() -> None:
+    """Its value is never an argument."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.headers.get("x-gateway") != "value-of-the-header":
+            return sites.BASIC
+        return Reply(200, {"isAuthenticated": True})
+
+    with canned(answer) as site:
+        found = run(
+            *("auth", "--url", site.url, "--json", "--header-env", "X-Gateway=GATE"),
+            env={"GATE": "value-of-the-header"},
+        ).json
+        wrong = run("auth", "--url", site.url, "--header-env", "X=value-of-the-header", code=2)
+
+    assert "open" == found["state"]
+    assert "value-of-the-header" not in wrong.err
+
+
 def test_every_cause_stands_in_the_schema() -> None:
     """A new kind of foreign answer is not forgotten there."""
     text = resources.files("aitk_nb").joinpath("schemas", "authentication.json").read_text("utf-8")
