@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-browser check lab notebooks bench constraints
+.PHONY: help demo test test-gradio test-browser check lab notebooks bench constraints
 
 PYTHON ?=
 ARGS ?=
@@ -16,19 +16,28 @@ unexport PYTHONPATH PYTHONHOME JUPYTER_PATH
 
 # An address that was set for real work must not receive the demo's or the tests' jobs.
 offline := AITK_URL=
+# One of an embedded server may: `AITK_URL=demo:gradio make demo`.
+embedded := $(if $(filter demo:%,$(firstword $(AITK_URL))),,$(offline))
+gradio := $(filter demo:gradio demo:gradio:%,$(firstword $(AITK_URL)))
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: ## run every notebook against an embedded training server; results go to runs/
-	@sh .ci/venv base
-	@$(offline) $(bin)/aitk-nb demo $(ARGS)
+	@sh .ci/venv $(if $(gradio),gradio,base)
+	@$(embedded) $(bin)/aitk-nb demo $(ARGS)
 
 test: ## run all tests, the notebooks compared with their stored outputs included
 	@sh .ci/venv test
 	@sh .ci/typescript >/dev/null || [ $$? -eq 3 ]
 	@$(offline) $(bin)/python -m pytest --nbval --nbval-current-env \
 	    --nbval-sanitize-with tests/notebooks/sanitize.cfg $(or $(ARGS),tests notebooks)
+
+test-gradio: ## what needs Gradio 4 and 5 beside 6, in environments of their own
+	@sh .ci/venv test
+	@sh .ci/gradio-env 5
+	@sh .ci/gradio-env 4
+	@$(offline) $(bin)/python -m pytest $(or $(ARGS),tests/gradio)
 
 test-browser: ## the notebooks in JupyterLab, Voilà and as plain pages, in a real Chromium
 	@sh .ci/chromium >/dev/null

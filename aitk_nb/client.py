@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aitk_nb import _html
+from aitk_nb.errors import AitkError
 from aitk_nb.locate import locate
 from aitk_nb.models import Ability, Flavour
 from aitk_nb.settings import Connection, Credentials, Secret, hidden
@@ -27,30 +28,41 @@ def connect(
     credentials: Credentials | None = None,
     headers: Mapping[str, str | Secret] | None = None,
     verify: bool | str | Path | None = None,
+    operations: str | Path | Mapping[str, object] | None = None,
+    *,
+    results: Literal["served", "server"] = "served",
 ) -> AIToolkitClient:
     """Return a client of the server at `url`, having found out which flavour it is.
 
     Without `url` the variable AITK_URL says where, and without that an embedded server is started
     (`demo:`; with `demo:PATH` it keeps its data in PATH). `credentials` is the server's token, by
     default AITK_TOKEN or AI_TOOLKIT_AUTH; it is not checked here: the first call that needs it
-    does. `headers` go to a gateway in front of the server, `verify` names a file with a private
-    CA (False accepts any certificate).
+    does. A Gradio app wants a user name and a password: a pair, or a token `user:password`.
+    `headers` go to a gateway in front of the server, `verify` names a file with a private CA
+    (False accepts any certificate).
+
+    The rest is for Gradio apps. `operations` maps what is wanted to the name that a fork of AI
+    Toolkit's app has for it (`{"start training": "/train"}`), or is a YAML file with that below
+    `operations`. `results` says where jobs are written: below the folder that the app "served",
+    so that losses and LoRA can be read, or where the "server" itself would.
 
     Raises:
         BadInput: the address is none, or the credentials cannot be sent.
         ConnectionFailed: nobody answers there.
         ServerNotReady: something else answers there; a booting pod does.
-        NotSupported: a Gradio server answers there.
+        NotSupported: an app of Gradio 3 answers there.
     """
     credentials, headers = hidden(credentials, headers)
     # The network side takes longer to import than all the rest; nobody waits for it unasked.
-    from aitk_nb.backends.detect import detect, refuse_gradio
+    from aitk_nb.backends.detect import detect
     from aitk_nb.backends.http import Http
     from aitk_nb.backends.webui import WebUI
 
     flavour, connection = detect(locate(url, credentials, headers, verify))
     if flavour is Flavour.GRADIO:
-        raise refuse_gradio(connection.url)
+        from aitk_nb.backends.gradio_connect import gradio
+
+        return AIToolkitClient(gradio(connection, operations, results))
     return AIToolkitClient(WebUI(Http(connection)))
 
 
@@ -119,8 +131,18 @@ class AIToolkitClient:
         return f"<AIToolkitClient {self.flavour.value} {self.url}>"
 
     def _repr_html_(self) -> str:
-        able = ", ".join(sorted(ability.value for ability in self._backend.abilities))
-        return _html.definition(
-            [("flavour", self.flavour.value), ("address", self.url), ("can", able)],
-            caption="AI Toolkit server",
-        )
+        able = self._backend.abilities
+        rows: list[tuple[object, object]] = [
+            ("flavour", self.flavour.value),
+            ("address", self.url),
+            ("can", ", ".join(sorted(ability.value for ability in able))),
+        ]
+        if lacking := sorted(ability.value for ability in set(Ability) - able):
+            rows.append(("cannot", ", ".join(lacking)))
+        return _html.definition([*rows, *self._facts()], caption="AI Toolkit server")
+
+    def _facts(self) -> list[tuple[str, str]]:
+        try:
+            return list(self._backend.meta().items())
+        except AitkError:
+            return []  # showing an object must not fail because the server is gone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -72,6 +73,25 @@ class Datasets:
         _log.info("%d files sent to %s, %d were there", len(to_send), dataset, len(files))
         info = self._backend.get_dataset(dataset)
         return replace(info, sent=len(to_send), kept=len(files) - len(to_send))
+
+    def write_captions(
+        self,
+        images: Sequence[str | Path],
+        *,
+        trigger_word: str = "",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, str]:
+        """Return captions of local images by their names, written by the server's own model.
+
+        With a `trigger_word` each ends with `[trigger]`. `progress` counts images. Nothing is
+        written here: put them into `.txt` files, or change them before.
+
+        Raises:
+            NotSupported: the server has no model for that.
+        """
+        paths = [Path(image).expanduser() for image in images]
+        texts = self._backend.write_captions(paths, trigger_word, progress or _ignore)
+        return {path.name: text for path, text in zip(paths, texts, strict=True)}
 
     def _scanned(self, folder: str | Path | LocalDataset) -> LocalDataset:
         if isinstance(folder, LocalDataset):

@@ -122,7 +122,8 @@ class Vitals:
             return Health(HealthState.STOPPED, f"It {words}.", "Start it with if_exists='resume'.")
         if state.status is JobStatus.STOPPING:
             return Health(HealthState.STOPPING, f"It was asked to stop {at}.")
-        return Health(HealthState.UNKNOWN, f"The server calls it {state.raw_status!r}.")
+        words = f": {state.info.rstrip('.')}" if state.info else ""
+        return Health(HealthState.UNKNOWN, f"The server calls it {state.raw_status!r}{words}.")
 
     def unreachable(self, why: ConnectionFailed) -> Health:
         """Return what is known of a job whose server does not answer."""

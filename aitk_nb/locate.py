@@ -39,7 +39,7 @@ def locate(
     try:
         server = demo.shared(connection.url)
     except demo.GradioMissing as exc:
-        raise MissingExtra("gradio", "pip install 'aitk-nb[gradio]'") from exc
+        raise MissingExtra("gradio", exc.install) from exc
     except (demo.FolderInUse, OSError) as exc:
         raise BadInput(f"The embedded server cannot start: {exc}") from exc
     return replace(connection, url=server.url)

@@ -49,6 +49,7 @@ class Ability(enum.Enum):
 
     LIST_DATASETS = "list datasets"
     UPLOAD = "take a dataset"
+    CAPTION = "write captions"
     TRAIN = "start a training"
     LIST_JOBS = "list jobs"
     STOP = "stop a job"

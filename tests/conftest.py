@@ -48,6 +48,12 @@ def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Demo
 
 
 @pytest.fixture(scope="session")
+def major() -> str:
+    """The first figure of the Gradio that is tested; tests/gradio has them all in turn."""
+    return "6"
+
+
+@pytest.fixture(scope="session")
 def gradio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.GradioServer]:
     """A Gradio 6 server without a login, one for the whole run; see `tests.gradio_servers`."""
     with gradio_servers.server(data=tmp_path_factory.mktemp("gradio")) as server:
@@ -83,13 +89,16 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No address, token, keyring or proxy of the machine reaches a test."""
+def _clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No address, token, keyring or proxy reaches a test, and no note its user's home."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name in list(os.environ):
         ours = name.startswith("AITK_") or name == "AI_TOOLKIT_AUTH"
         if ours or name.lower() in _PROXIES:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AITK_JOURNAL", str(tmp_path_factory.getbasetemp() / "journal"))
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,9 @@ MAJORS = ("6", "5", "4")
 LOGIN = ("somebody", "a password of the tests")
 """User name and password of the servers that demand them."""
 
+HOLD = "hold"
+"""The file in a server's folder that holds up its trainings."""
+
 CAPTIONS = 150
 PROMPTS = ("", "", "")
 TIMEOUT = 20.0
@@ -56,15 +59,29 @@ def server(
     """Return a server that answers; use it in a `with`, or call `stop`.
 
     `step_seconds` makes trainings slow enough to be looked at, and `flush_seconds` 0 writes the
-    losses of each step at once. `server.process.kill()` is a crash; a new server on the same
+    losses of each step at once; `hold` and `release` stop them and let them go on at a step.
+    `server.process.kill()` is a crash; a new server on the same
     `data` and `port` is its restart.
     """
     options = ["--step-seconds", str(step_seconds), "--flush-seconds", str(flush_seconds)]
+    options += ["--hold", HOLD]
     options += [] if captioner else ["--no-captioner"]
     for path in allow:
         options += ["--allow", path]
     python = interpreter(major)
     return GradioServer(data, port=port, login=login, options=options, python=python).start()
+
+
+def hold(server: GradioServer, step: int = 1) -> None:
+    """Let no training of a server go beyond a step; config and loss log are there before step 1."""
+    part = server.data / f"{HOLD}.part"
+    part.write_text(str(step), "ascii")
+    part.replace(server.data / HOLD)
+
+
+def release(server: GradioServer) -> None:
+    """Let the trainings of a server go on."""
+    (server.data / HOLD).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -146,7 +163,8 @@ class Caller:
                 if line.startswith("data:"):
                     message = json.loads(line.removeprefix("data:"))
                     yield message
-                    if message["msg"] == "close_stream":
+                    # After an error the server breaks off in the middle of its answer.
+                    if message["msg"] in {"close_stream", "unexpected_error"}:
                         return
 
     def finish(self, name: str, data: Sequence[Any]) -> dict[str, Any]:

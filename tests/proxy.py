@@ -97,6 +97,13 @@ class FaultProxy:
         with self._lock:
             self._resets += count
 
+    def cut(self) -> None:
+        """Cut every connection that is open now; new ones are taken."""
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
     def answer(
         self,
         method: str,

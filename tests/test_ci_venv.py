@@ -85,8 +85,15 @@ def test_the_second_call_does_nothing(checkout: Checkout) -> None:
         ("test", "base", 1),
         ("lab", "base", 1),
         ("browser", "base", 1),
+        ("gradio", "base", 1),
+        ("test", "gradio", 1),
+        ("dev", "gradio", 1),
+        ("browser", "gradio", 1),
         ("browser", "test", 1),
         ("browser", "lab", 1),
+        ("base", "gradio", 2),
+        ("gradio", "test", 2),
+        ("lab", "gradio", 2),
         ("test", "dev", 2),
         ("lab", "browser", 2),
     ],
@@ -195,3 +202,62 @@ def test_a_named_python_is_the_only_one_tried(checkout: Checkout) -> None:
 
     assert refused.returncode == 1
     assert refused.stderr.startswith("python3.99 was not found, or does not run")
+
+
+@pytest.mark.parametrize(
+    ("address", "extra", "handed_on"),
+    [
+        ("", "base", False),
+        ("https://a-pod.example", "base", False),
+        ("demo:", "base", True),
+        ("demo:/a folder", "base", True),
+        ("demo:gradio", "gradio", True),
+        ("demo:gradio:/a folder", "gradio", True),
+        ("demo:gradio-data", "base", True),
+    ],
+)
+def test_only_an_embedded_address_reaches_the_demo(
+    address: str, extra: str, handed_on: bool
+) -> None:
+    """A real server must not get the demo's jobs; the Gradio flavour brings its extra."""
+    told = subprocess.run(
+        ["make", "-n", "demo"],
+        cwd=ROOT,
+        env={**os.environ, "AITK_URL": address},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+
+    assert f"sh .ci/venv {extra}" == told[0]
+    assert ("AITK_URL= " not in told[1]) == handed_on
+
+
+def test_a_side_environment_is_made_once(checkout: Checkout) -> None:
+    """From the committed versions; an install that failed is started over, another is silent."""
+    for name in ("gradio-env", "gradio-5.txt"):
+        shutil.copy(ROOT / ".ci" / name, checkout.root / ".ci" / name)
+    python = checkout.path / "python3"
+    checkout.python()
+    text = python.read_text().replace(
+        "rm -rf .venv && mkdir -p .venv/bin && cp",
+        "mkdir -p .venv-gradio/5/bin && rm -f .venv-gradio/5/.installed && cp",
+    )
+    python.write_text(text.replace(".venv/bin/python ;;", ".venv-gradio/5/bin/python ;;"))
+
+    failed, first, second = (
+        subprocess.run(
+            ["/bin/sh", str(checkout.root / ".ci" / "gradio-env"), "5"],
+            env={"PATH": str(checkout.path), **env},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        for env in ({"PIP_EXIT": "1"}, {}, {})
+    )
+
+    assert (1, 0, 0) == (failed.returncode, first.returncode, second.returncode)
+    assert "pip says this\nInstalling failed" in failed.stderr
+    assert ("Installing Gradio 5 into", "") == (first.stdout[:24], second.stdout)
+    assert 2 == checkout.count("-m pip install --no-deps -r .ci/gradio-5.txt")

@@ -81,6 +81,12 @@ class Backend(Protocol):
         """Make the dataset if need be, and send `files`; `TransferFailed` for those that fail."""
         ...
 
+    def write_captions(
+        self, images: Sequence[Path], trigger: str, progress: Progress
+    ) -> tuple[str, ...]:
+        """Return a caption for each local image, by the server's model; progress is in images."""
+        ...
+
     def list_jobs(self) -> tuple[JobState, ...]:
         """Return the training jobs, newest first."""
         ...

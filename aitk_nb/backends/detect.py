@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aitk_nb.backends.foreign import Foreign, Kind
 from aitk_nb.backends.sighting import look
-from aitk_nb.errors import NotSupported, ServerNotReady
+from aitk_nb.errors import ServerNotReady
 from aitk_nb.models import Flavour
 from aitk_nb.settings import Connection
 
-__all__ = ["detect", "refuse_gradio"]
+__all__ = ["detect"]
 
 
 def detect(connection: Connection) -> tuple[Flavour, Connection]:
@@ -23,13 +23,3 @@ def detect(connection: Connection) -> tuple[Flavour, Connection]:
         what = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
         raise ServerNotReady(seen.connection.url, what.seen, what.advice)
     return seen.flavour, seen.connection
-
-
-def refuse_gradio(url: str) -> NotSupported:
-    """Return the error that says what holds for Gradio servers today."""
-    return NotSupported(
-        "be driven by this version of aitk-nb",
-        "Gradio",
-        f"{url} is the older Gradio app of AI Toolkit. Start AI Toolkit's own web UI on that "
-        "machine (`npm run build_and_start` in its ui folder, port 8675) and connect to that.",
-    )

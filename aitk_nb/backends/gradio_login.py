@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import httpx
 
@@ -63,6 +65,16 @@ class GradioHttp(Http):
     def extra_headers(self) -> Mapping[str, str]:
         """The headers for a gateway in front of the app, in clear."""
         return {name: value.reveal() for name, value in self._connection.headers.items()}
+
+    @property
+    def verify(self) -> ssl.SSLContext | bool:
+        """Which certificates are trusted, in the form that httpx takes."""
+        return self._verify()
+
+    def peek(self, path: str) -> Any:
+        """Return the JSON that answers to somebody who does not log in, or None without any."""
+        answer = super()._exchange(self._request("GET", path))
+        return self._json(answer, f"show {path}") if answer.is_success else None
 
     def log_in(self) -> None:
         """Send the user name and the password, and keep the cookies.

@@ -63,8 +63,8 @@ class WebUI:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """Everything that there is."""
-        return frozenset(Ability)
+        """Everything that there is but captions."""
+        return frozenset(Ability) - {Ability.CAPTION}
 
     def close(self) -> None:
         """Close connections."""
@@ -94,6 +94,16 @@ class WebUI:
     def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
         """Make the dataset if need be, and send `files`."""
         self._datasets.upload(dataset, files, progress)
+
+    def write_captions(
+        self, images: Sequence[Path], trigger: str, progress: Progress
+    ) -> tuple[str, ...]:
+        """Raise `NotSupported`."""
+        raise NotSupported(
+            Ability.CAPTION.value,
+            "web UI",
+            "Write them on its own page, or into .txt files beside the images.",
+        )
 
     # -- jobs --------------------------------------------------------------------------------
 

@@ -77,7 +77,10 @@ app = typer.Typer(
 )
 
 Url = Annotated[
-    str, typer.Option(envvar="AITK_URL", help="Address of the server, or demo: or demo:PATH.")
+    str,
+    typer.Option(
+        envvar="AITK_URL", help="Address of the server, or demo:, demo:PATH, demo:gradio."
+    ),
 ]
 TokenEnv = Annotated[str, typer.Option(help="Variable that holds the token. [default: AITK_TOKEN]")]
 TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.")]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +15,11 @@ import typer
 
 from aitk_nb.cli.common import AsJson, Url, command, say, show_json, token_of
 from aitk_nb.client import connect
-from aitk_nb.errors import AitkError, BadInput
+from aitk_nb.errors import AitkError, BadInput, MissingExtra
+from aitk_nb.models import Flavour
 
 if TYPE_CHECKING:
-    from aitk_nb.demo import DemoServer
+    from aitk_nb.demo import DemoServer, GradioServer
     from aitk_nb.lora import LoraReport
 
 __all__ = ["demo", "lora", "serve"]
@@ -29,19 +31,59 @@ def serve(
     data: Annotated[
         Path | None, typer.Option(help="Folder that keeps its data. [default: a temporary one]")
     ] = None,
+    flavour: Annotated[
+        Flavour, typer.Option(help="AI Toolkit's web UI, or its Gradio app.")
+    ] = Flavour.WEBUI,
     token_env: Annotated[
-        str, typer.Option(help="Variable that holds the token that clients must send.")
+        str, typer.Option(help="Web UI: variable that holds the token that clients must send.")
+    ] = "",
+    user_env: Annotated[
+        str, typer.Option(help="Gradio: variable that holds the user name of the login.")
+    ] = "",
+    password_env: Annotated[
+        str, typer.Option(help="Gradio: variable that holds its password.")
     ] = "",
 ) -> None:
-    """Run the embedded server until Ctrl-C.
+    """Run an embedded server until Ctrl-C.
 
     The first line on stdout is its address.
     """
+    if flavour is Flavour.GRADIO:
+        _only("--token-env", token_env, "web UI")
+        login = _login_of(user_env, password_env)
+        with _embedded_gradio(data, port, login) as server:
+            _serve(server.url, "Gradio app", server.data, lambda: server.alive)
+        raise AitkError("The Gradio app has ended by itself; terminal.log in its data says why.")
+    _only("--user-env", user_env, "Gradio app")
+    _only("--password-env", password_env, "Gradio app")
     with _embedded(data, port, token_of(token_env) if token_env else None) as server:
-        typer.echo(server.url)
-        say(f"AI Toolkit's web UI, embedded; data in {server.data}. Ctrl-C ends it.")
-        while True:
-            time.sleep(3600)
+        _serve(server.url, "web UI", server.data, lambda: server.alive)
+
+
+def _serve(url: str, what: str, data: Path, alive: Callable[[], bool]) -> None:
+    typer.echo(url)
+    say(f"AI Toolkit's {what}, embedded; data in {data}. Ctrl-C ends it.")
+    while alive():
+        time.sleep(1)
+
+
+def _only(option: str, given: str, what: str) -> None:
+    if given:
+        raise BadInput(f"{option} is for the {what} only.")
+
+
+def _login_of(user_env: str, password_env: str) -> tuple[str, str] | None:
+    """Return user name and password that the named variables hold; None if none are named."""
+    if not user_env and not password_env:
+        return None
+    user, password = os.environ.get(user_env), os.environ.get(password_env)
+    if user and password:
+        return user, password
+    # Without the names: somebody may have given the password itself.
+    raise BadInput(
+        "--user-env and --password-env go together, and both variables must be set. "
+        "The options take the names of variables, not what they hold."
+    )
 
 
 def _embedded(
@@ -52,6 +94,19 @@ def _embedded(
     try:
         return start(data, port=port, token=token)
     except (FolderInUse, OSError, sqlite3.Error) as exc:
+        raise BadInput(f"The embedded server cannot start: {exc}") from exc
+
+
+def _embedded_gradio(
+    data: str | Path | None = None, port: int = 0, login: tuple[str, str] | None = None
+) -> GradioServer:
+    from aitk_nb.demo import FolderInUse, GradioMissing, start_gradio
+
+    try:
+        return start_gradio(data, port=port, login=login)
+    except GradioMissing as exc:
+        raise MissingExtra("gradio", exc.install) from exc
+    except (FolderInUse, OSError) as exc:
         raise BadInput(f"The embedded server cannot start: {exc}") from exc
 
 
@@ -89,7 +144,14 @@ def demo(
 def _server(url: str) -> Iterator[tuple[str, str]]:
     """Yield the address of the server to use, and what it is."""
     if not url or url.startswith("demo:"):
-        with _embedded(url.removeprefix("demo:") or None) as server:
+        from aitk_nb.demo import split
+
+        gradio, folder = split(url)
+        if gradio:
+            with _embedded_gradio(folder or None) as app:
+                yield app.url, "Embedded Gradio server"
+            return
+        with _embedded(folder or None) as server:
             yield server.url, "Embedded server"
         return
     # What is wrong with it is told here, once, and not by every notebook.

@@ -73,6 +73,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--step-seconds", type=float, default=0.0, help="extra time for each step")
     parser.add_argument(
+        "--hold", type=Path, help="file with the step that no training passes while it is there"
+    )
+    parser.add_argument(
         "--no-captioner", action="store_true", help="as if the captioning model cannot be had"
     )
     parser.add_argument(
@@ -115,12 +118,10 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> str:
     """Begin to answer, and return the address without a slash at the end."""
     from aitk_nb.demo import gradio_page
     from aitk_nb.demo.gradio_handlers import Handlers
+    from aitk_nb.demo.gradio_training import Pace
 
-    handlers = Handlers(
-        step_seconds=options.step_seconds,
-        flush_seconds=options.flush_seconds,
-        captioner=not options.no_captioner,
-    )
+    pace = Pace(options.step_seconds, options.flush_seconds, options.hold)
+    handlers = Handlers(pace, captioner=not options.no_captioner)
     blocks, looks = gradio_page.build(handlers)
     for attempt in range(_ATTEMPTS):
         port = options.port or _free_port()

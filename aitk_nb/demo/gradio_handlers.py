@@ -34,14 +34,9 @@ _TOO_MANY = f"For now, only {MAX_IMAGES} or less images are allowed for training
 class Handlers:
     """The functions behind the page; they work below the current folder."""
 
-    def __init__(
-        self, *, step_seconds: float = 0.0, flush_seconds: float = 0.25, captioner: bool = True
-    ) -> None:
-        """Train with `step_seconds` added to each step, and losses written each `flush_seconds`.
-
-        Without a `captioner`, captioning fails as where its model cannot be had.
-        """
-        self._pace = gradio_training.Pace(step_seconds, flush_seconds)
+    def __init__(self, pace: gradio_training.Pace, *, captioner: bool = True) -> None:
+        """Train at a `pace`; without a `captioner`, captioning fails as where its model is not."""
+        self._pace = pace
         self._captioner = captioner
 
     def load_captioning(self, uploaded_files: list[str], concept_sentence: str) -> list[Any]:

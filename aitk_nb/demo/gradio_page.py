@@ -105,6 +105,9 @@ class Page:
 
     def bind(self, handlers: Handlers) -> None:
         """Bind the events; `Handlers` names the endpoints by its methods."""
+        for handler in filter(inspect.isfunction, vars(Handlers).values()):
+            # Gradio publishes docstrings as descriptions, and the real app's functions have none.
+            handler.__doc__ = None
         shown = [*self.shown, self.sample, *self.prompts, self.start]
         pictures = [self.images, self.trigger]
         self.images.upload(handlers.load_captioning, inputs=pictures, outputs=shown)

@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,9 +32,12 @@ _USER, _PASSWORD = "GRADIO_APP_USER", "GRADIO_APP_LOGIN"
 class GradioMissing(RuntimeError):
     """The package that this flavour of the server is made with is not installed."""
 
+    install = "pip install 'aitk-nb[gradio]'"
+    """The command that installs it."""
+
     def __init__(self) -> None:
         """Say what to install."""
-        super().__init__("it needs the package gradio; pip install 'aitk-nb[gradio]'")
+        super().__init__(f"The package gradio is not installed: {self.install}")
 
 
 class GradioServer:
@@ -110,6 +114,7 @@ class GradioServer:
             lock = FolderLock(self._data)
             lock.acquire()
             lock.release()
+            self._ask_for_port()
             self._process = self._spawn(self._data)
             undo.callback(_end, self._process)
             self._url = self._address(self._process)
@@ -147,6 +152,17 @@ class GradioServer:
         made = Path(tempfile.mkdtemp(prefix=leftovers.PREFIX)).resolve()
         undo.callback(shutil.rmtree, made, ignore_errors=True)
         return made
+
+    def _ask_for_port(self) -> None:
+        """Raise an OSError for a port that is taken, instead of finding it after a long start."""
+        with socket.socket() as asked:
+            if os.name == "posix":
+                asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                asked.bind(("127.0.0.1", self._port))
+            except OSError as exc:
+                text = f"Cannot listen on 127.0.0.1:{self._port}: {exc}"
+                raise OSError(exc.errno, text) from exc
 
     def _spawn(self, data: Path) -> subprocess.Popen[str]:
         with (data / LOG).open("a", encoding="utf-8") as log:

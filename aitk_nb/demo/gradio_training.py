@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import uuid
@@ -16,6 +17,7 @@ from aitk_nb.demo.gradio_slug import slugify
 from aitk_nb.demo.job_row import Nobody
 from aitk_nb.demo.store import resolve_inside
 
+_LOOK = 0.02
 _DEFAULTS = Path(__file__).with_name("gradio_job.yaml")
 _SCHNELL = {
     "name_or_path": "black-forest-labs/FLUX.1-schnell",
@@ -46,17 +48,32 @@ class Form:
 
 
 class Pace(Nobody):
-    """Holds a training up: a fixed time for each step, so that tests can look at one that runs."""
+    """Holds a training up, so that tests can look at one that runs."""
 
-    def __init__(self, step_seconds: float, flush_seconds: float) -> None:
-        """Add `step_seconds` to each step; losses are written every `flush_seconds`."""
+    def __init__(
+        self, step_seconds: float = 0.0, flush_seconds: float = 0.25, hold: Path | None = None
+    ) -> None:
+        """Add `step_seconds` to each step; losses are written every `flush_seconds`.
+
+        While the file `hold` is there, no training goes beyond the step that it holds.
+        """
         self._step_seconds = step_seconds
+        self._hold = hold
         self.flush_seconds = flush_seconds
 
-    def step(self, completed: int) -> None:  # noqa: ARG002
+    def step(self, completed: int) -> None:
         """Wait."""
         if self._step_seconds:
             time.sleep(self._step_seconds)
+        while self._hold is not None and completed >= _number(self._hold):
+            time.sleep(_LOOK)
+
+
+def _number(file: Path) -> float:
+    try:
+        return float(file.read_text("ascii") or math.inf)
+    except OSError:
+        return math.inf
 
 
 def train(form: Form, pace: Pace) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from aitk_nb import job_config
-from aitk_nb.backends.base import Backend
-from aitk_nb.models import Ability, JobDraft, JobState, JobStatus
+from aitk_nb.backends.base import Backend, Upload
+from aitk_nb.models import Ability, Flavour, JobDraft, JobState, JobStatus
 from aitk_nb.training import TrainingParams
 
 ODD_NAMES = (
@@ -30,13 +32,29 @@ def needs(backend: Backend, *abilities: Ability) -> None:
         pytest.skip(f"a {backend.flavour.value} server cannot {names}")
 
 
+def only(backend: Backend, flavour: Flavour, why: str) -> None:
+    """Skip the test on another flavour, and say why it cannot mean anything there."""
+    if backend.flavour is not flavour:
+        pytest.skip(f"{flavour.value} only: {why}")
+
+
 def quiet(_done: int, _total: int) -> None:
     """Take progress and show nothing."""
 
 
+def picture() -> Upload:
+    """Return a photograph to send."""
+    spec = importlib.util.find_spec("matplotlib")
+    assert spec is not None
+    assert spec.origin is not None
+    path = Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+    return Upload(path, path.name, path.stat().st_size)
+
+
 def draft(backend: Backend, name: str, *, act: str = "", steps: int = 3) -> JobDraft:
     """Return a job on the dataset `cats`, which is there; `act` is for the stand-in trainer."""
-    backend.upload("cats", (), quiet)
+    absent, _ = backend.missing("cats", [picture()])
+    backend.upload("cats", absent, quiet)
     params = TrainingParams(
         name=name, dataset="cats", steps=steps, extra=f"act: {act}" if act else ""
     )

@@ -12,6 +12,9 @@ import pytest
 
 from aitk_nb import demo
 from aitk_nb.backends.base import Backend
+from aitk_nb.backends.gradio import Gradio
+from aitk_nb.backends.gradio_journal import Journal
+from aitk_nb.backends.gradio_login import GradioHttp
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.webui import WebUI
 from aitk_nb.models import Ability
@@ -29,11 +32,17 @@ def stand_in_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.D
         yield server
 
 
-@pytest.fixture(params=["webui"])
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Each backend in turn, with a server behind it; one flavour so far."""
-    server: demo.DemoServer = request.getfixturevalue("stand_in_server")
-    backend = WebUI(Http(Connection(server.url)))
+@pytest.fixture(params=["webui", "gradio"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """Each backend in turn, with a server behind it."""
+    backend: Backend
+    if request.param == "webui":
+        server: demo.DemoServer = request.getfixturevalue("stand_in_server")
+        backend = WebUI(Http(Connection(server.url)))
+    else:
+        app: demo.GradioServer = request.getfixturevalue("gradio_server")
+        http = GradioHttp(Connection(app.url), attempts=2)
+        backend = Gradio(http, journal=Journal(app.url, tmp_path / "journal"))
     yield backend
     if Ability.DELETE in backend.abilities:
         for state in backend.list_jobs():
@@ -42,6 +51,30 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
                 time.sleep(0.05)
             backend.delete_job(state)
     backend.close()
+
+
+@pytest.fixture(scope="session")
+def major() -> str:
+    """Which generation of Gradio; the folder `tests/gradio` has others."""
+    return "6"
+
+
+@pytest.fixture(scope="session")
+def many_steps() -> int:
+    """Enough for the trainer's log to be begun anew twice; `tests/gradio` takes more."""
+    return 500
+
+
+@pytest.fixture(scope="session")
+def any_server(gradio_server: demo.GradioServer) -> demo.GradioServer:
+    """An open server of that generation."""
+    return gradio_server
+
+
+@pytest.fixture(scope="session")
+def any_login_server(gradio_login_server: demo.GradioServer) -> demo.GradioServer:
+    """A server of that generation that asks for `gradio_servers.LOGIN`."""
+    return gradio_login_server
 
 
 @pytest.fixture

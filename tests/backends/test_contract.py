@@ -39,6 +39,7 @@ def test_what_a_server_cannot_do_is_said(backend: Backend, tmp_path: Path) -> No
     calls: dict[Ability, Callable[[], object]] = {
         Ability.LIST_DATASETS: backend.list_datasets,
         Ability.UPLOAD: lambda: backend.upload("x", (), quiet),
+        Ability.CAPTION: lambda: backend.write_captions((), "", quiet),
         Ability.TRAIN: lambda: backend.start_job(state),
         Ability.LIST_JOBS: backend.list_jobs,
         Ability.STOP: lambda: backend.stop_job(state),

@@ -12,8 +12,8 @@ import pytest
 from aitk_nb import demo
 from aitk_nb.backends.base import Backend, Upload
 from aitk_nb.errors import BadInput, NotFound
-from aitk_nb.models import Ability, JobDraft
-from tests.backends.abilities import ODD_NAMES, needs, quiet
+from aitk_nb.models import Ability, Flavour, JobDraft
+from tests.backends.abilities import ODD_NAMES, needs, only, quiet
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -63,6 +63,7 @@ def test_a_file_from_elsewhere_is_compared_by_content(
 ) -> None:
     """What somebody else uploaded is not sent again, and not taken for ours by its size."""
     needs(backend, Ability.UPLOAD)
+    only(backend, Flavour.WEBUI, "a Gradio app shows nobody another's datasets")
     folder = stand_in_server.data / "datasets" / "from_elsewhere"
     folder.mkdir()
     (folder / "a.png").write_bytes(b"1234")

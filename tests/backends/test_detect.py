@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -10,7 +11,7 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.detect import detect
 from aitk_nb.errors import ConnectionFailed, NotSupported, ServerNotReady
-from aitk_nb.models import Flavour
+from aitk_nb.models import Ability, Flavour
 from aitk_nb.settings import Connection, Secret
 from tests.backends.canned import Asked, Reply, canned, nobody
 
@@ -59,24 +60,38 @@ def test_no_token_and_nothing_that_acts_is_sent() -> None:
     "config",
     [
         Reply(body=GRADIO_CONFIG),
-        Reply(body={key: GRADIO_CONFIG[key] for key in ("version", "components")}),
+        Reply(body={**GRADIO_CONFIG, "version": "4.44.1", "api_prefix": None}),
         Reply(401, {"detail": {"error": "Not authenticated", "auth_message": None}}),
         Reply(401, {"detail": "Not authenticated"}),
     ],
 )
-def test_gradio_is_recognised_and_declined(config: Reply) -> None:
-    """Every generation of it, with and without a login; the error says what to do instead."""
-
-    def answer(asked: Asked) -> Reply:
-        return config if asked.path == "/config" else Reply(404, {"detail": "Not Found"})
-
-    with canned(answer) as site:
+def test_gradio_is_recognised(config: Reply) -> None:
+    """Every generation of it, with and without a login, which is not sent yet."""
+    login = ("somebody", "planted-7f3a")
+    with canned(_app(config)) as site:
         assert Flavour.GRADIO is detect(Connection(site.url))[0]
-        with pytest.raises(NotSupported, match="8675") as caught:
-            aitk_nb.connect(site.url)
-
-        assert "Gradio" == caught.value.flavour
+        with aitk_nb.connect(site.url, credentials=login) as client:
+            assert Flavour.GRADIO is client.flavour
+            assert not client.can(Ability.LOG)
         assert {"GET"} == {asked.method for asked in site.asked}
+        assert "planted-7f3a" not in repr(site.asked)
+
+
+@pytest.mark.parametrize("protocol", ["ws", None])
+def test_gradio_3_is_declined(protocol: str | None) -> None:
+    """The error says what to do instead."""
+    config = {**GRADIO_CONFIG, "version": "3.50.2", "protocol": protocol}
+    if protocol is None:
+        del config["protocol"]
+    with (
+        canned(_app(Reply(body=config))) as site,
+        pytest.raises(NotSupported, match=r"Gradio 3\.50\.2 .*update gradio"),
+    ):
+        aitk_nb.connect(site.url)
+
+
+def _app(config: Reply) -> Callable[[Asked], Reply]:
+    return lambda asked: config if asked.path == "/config" else Reply(404, {"detail": "Not Found"})
 
 
 @pytest.mark.parametrize("status", [502, 503, 524])

@@ -33,3 +33,9 @@ def any_login_server(
     data = tmp_path_factory.mktemp(f"gradio-{major}-login")
     with gradio_servers.server(major, data, login=gradio_servers.LOGIN) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def many_steps() -> int:
+    """Enough for the trainer's log to be begun anew seven times."""
+    return 1_500

@@ -40,8 +40,8 @@ const found = {};
 for (const path of process.argv.slice(2)) {
   const lines = [];
   const log = console.log;
-  console.log = (...words) =>
-    lines.push(words.map((word) => (typeof word === "string" ? word : JSON.stringify(word))).join(" "));
+  const text = (word) => (typeof word === "string" ? word : JSON.stringify(word));
+  console.log = (...words) => lines.push(words.map(text).join(" "));
   try {
     await import(pathToFileURL(path));
     found[path] = [0, lines.join("\\n"), ""];

@@ -1,0 +1,255 @@
+"""A Gradio server that dies, a line that breaks, a second kernel: what is told, and what is done.
+
+`tests/gradio` runs the same on other generations of Gradio.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aitk_nb
+from aitk_nb import demo
+from aitk_nb.backends.gradio import Gradio
+from aitk_nb.backends.gradio_journal import Journal
+from aitk_nb.backends.gradio_login import GradioHttp
+from aitk_nb.backends.gradio_verdict import Evidence, Verdict, judge
+from aitk_nb.client import AIToolkitClient
+from aitk_nb.errors import ConnectionFailed, NotSupported
+from aitk_nb.models import JobStatus
+from aitk_nb.settings import Connection
+from tests import gradio_servers
+from tests.backends.test_gradio_path import params, until_running
+from tests.proxy import FaultProxy
+
+STEPS = 240
+
+
+@pytest.fixture(scope="module")
+def slow(major: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.GradioServer]:
+    """A server whose trainings take seconds, for all of this module."""
+    data = tmp_path_factory.mktemp("slow")
+    with gradio_servers.server(major, data, step_seconds=0.02) as server:
+        yield server
+
+
+def kernel(url: str, notes: Path, served_for: str = "") -> AIToolkitClient:
+    """Return a client as another kernel of this computer has it: it shares only the notes."""
+    journal = Journal(served_for or url, notes)
+    return AIToolkitClient(Gradio(GradioHttp(Connection(url), attempts=2), journal=journal))
+
+
+def begun(client: AIToolkitClient, name: str, steps: int = STEPS) -> aitk_nb.Job:
+    """Return a job that has made a step."""
+    client.datasets.upload(aitk_nb.photos(), "photos")
+    job = client.jobs.start(params(name, "photos", steps))
+    until_running(job)
+    return job
+
+
+def verdict(client: AIToolkitClient, name: str) -> Verdict:
+    """Return what is told of a job, in time."""
+    backend = client._backend
+    assert isinstance(backend, Gradio)
+    started = time.monotonic()
+    found, why = backend.verdict(name)
+    assert time.monotonic() - started < 5
+    assert why
+    return found
+
+
+def trainings(server: demo.GradioServer, name: str) -> int:
+    """Return how often the server has begun a job: each time leaves a config there."""
+    return len(list((server.data / "tmp").glob(f"*-{name}.yaml")))
+
+
+def test_the_line_is_cut_and_the_server_trains_on(slow: demo.GradioServer, tmp_path: Path) -> None:
+    """It is told, the loss goes on, nothing trains beside it, and in the end it is finished."""
+    with FaultProxy(slow.url) as proxy, kernel(proxy.url, tmp_path) as client:
+        job = begun(client, "cut")
+        proxy.cut()
+
+        assert Verdict.TRAINING is verdict(client, "cut")
+        state = job.refresh()
+        assert (JobStatus.RUNNING, "still training") == (state.status, state.raw_status)
+        assert job.name == client.jobs.start(params("cut", "photos", STEPS)).name
+        with pytest.raises(NotSupported, match=r"'cut' still trains.*repair\(confirmed=True\)"):
+            client.jobs.start(params("beside", "photos", 5))
+        *_, last = job.watch(every=0.1)
+
+        assert (JobStatus.COMPLETED, STEPS) == (last.status, last.step)
+        assert STEPS - 1 == len(job.losses())
+        assert Verdict.FINISHED is verdict(client, "cut")
+        assert job.download(tmp_path).fetched
+    assert 1 == trainings(slow, "cut")
+
+
+def test_the_network_is_gone_and_comes_back(slow: demo.GradioServer, tmp_path: Path) -> None:
+    """Nothing can be told while it is away; another kernel finds the job by its name."""
+    with FaultProxy(slow.url) as proxy, kernel(proxy.url, tmp_path, slow.url) as client:
+        job = begun(client, "gone")
+        proxy.__exit__()
+
+        assert Verdict.UNKNOWN is verdict(client, "gone")
+        with pytest.raises(ConnectionFailed, match="cannot tell how gone stands"):
+            job.refresh()
+        assert "unreachable" == job.health().state.value
+
+        with kernel(slow.url, tmp_path) as other:
+            again = other.jobs.start(params("gone", "photos", STEPS))
+            assert JobStatus.RUNNING is again.state.status
+            *_, last = again.watch(every=0.1)
+            assert JobStatus.COMPLETED is last.status
+    assert 1 == trainings(slow, "gone")
+
+
+def test_the_server_is_killed_and_started_again(major: str, tmp_path: Path) -> None:
+    """First nothing can be told, then that it was restarted; the job goes on when asked to."""
+    with (
+        gradio_servers.server(major, tmp_path / "data", step_seconds=0.02) as first,
+        kernel(first.url, tmp_path) as client,
+    ):
+        job = begun(client, "killed")
+        port = int(first.url.rpartition(":")[2])
+        first.process.kill()
+        first.process.wait()
+
+        assert Verdict.UNKNOWN is verdict(client, "killed")
+        with pytest.raises(ConnectionFailed, match="cannot tell"):
+            job.refresh()
+
+        with gradio_servers.server(major, first.data, port=port) as restarted:
+            assert Verdict.RESTARTED is verdict(client, "killed")
+            state = job.refresh()
+            assert (JobStatus.STOPPED, "server restarted") == (state.status, state.raw_status)
+            assert 0 < state.step < STEPS
+            assert "if_exists='resume'" in state.info
+            # The same again attaches: nothing is trained unasked.
+            same = client.jobs.start
+            client.datasets.upload(aitk_nb.photos(), "photos")
+            assert JobStatus.STOPPED is same(params("killed", "photos", STEPS)).state.status
+            assert 1 == trainings(restarted, "killed")
+
+            resumed = same(params("killed", "photos", STEPS), if_exists="resume")
+            *_, last = resumed.watch(every=0.1)
+            assert (JobStatus.COMPLETED, STEPS) == (last.status, last.step)
+            assert 2 == trainings(restarted, "killed")
+
+
+def test_a_second_kernel_finds_a_job_and_its_end(slow: demo.GradioServer, tmp_path: Path) -> None:
+    """While the first one follows it, and when it is gone."""
+    with kernel(slow.url, tmp_path) as first, kernel(slow.url, tmp_path) as second:
+        job = begun(first, "found", 120)
+        found = second.jobs.get("found")
+        assert JobStatus.RUNNING is found.state.status
+        assert found.state.id == job.state.id
+        assert "found" == second.jobs.start(params("found", "photos", 120)).name
+        with pytest.raises(aitk_nb.errors.JobConflict, match=r"train\.steps is 120, not 121"):
+            second.jobs.start(params("found", "photos", 121))
+        *_, last = found.watch(every=0.1)
+        assert (JobStatus.COMPLETED, 119) == (last.status, len(found.losses()))
+    with kernel(slow.url, tmp_path / "of another computer") as third:
+        adopted = third.jobs.get(str(last.id))
+        assert (JobStatus.COMPLETED, "found") == (adopted.state.status, adopted.name)
+        assert 119 == len(third.jobs.get("found").losses())
+    assert 1 == trainings(slow, "found")
+
+
+def test_two_kernels_start_at_once(slow: demo.GradioServer, tmp_path: Path) -> None:
+    """One training comes of it, and both have its job."""
+    wanted = params("elected", "photos", 30)
+    with kernel(slow.url, tmp_path) as first, kernel(slow.url, tmp_path) as second:
+        first.datasets.upload(aitk_nb.photos(), "photos")
+        together = threading.Barrier(2)
+        ends: list[JobStatus] = []
+
+        def start(client: AIToolkitClient) -> None:
+            together.wait()
+            *_, last = client.jobs.start(wanted).watch(every=0.1)
+            ends.append(last.status)
+
+        threads = [threading.Thread(target=start, args=[each]) for each in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+        assert [JobStatus.COMPLETED] * 2 == ends
+    assert 1 == trainings(slow, "elected")
+
+
+def test_a_kernel_dies_while_its_job_trains_or_waits(
+    slow: demo.GradioServer, tmp_path: Path
+) -> None:
+    """What has begun trains on and is found; what waited never begins, and can be started."""
+    script = f"""
+import sys
+from tests.backends.test_gradio_lost import begun, kernel, params
+from pathlib import Path
+client = kernel({slow.url!r}, Path({str(tmp_path)!r}))
+begun(client, "trains", 200)
+client.jobs.start(params("waits", "photos", 5))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as other:
+        assert other.stdout is not None
+        assert "ready" == other.stdout.readline().strip()
+        with kernel(slow.url, tmp_path) as client:
+            assert JobStatus.QUEUED is client.jobs.get("waits").state.status
+            other.kill()
+            other.wait()
+
+            assert Verdict.TRAINING is verdict(client, "trains")
+            *_, last = client.jobs.get("trains").watch(every=0.1)
+            assert JobStatus.COMPLETED is last.status
+            waited = client.jobs.get("waits")
+            *_, last = waited.watch(every=0.1)
+            assert (JobStatus.STOPPED, True) == (last.status, last.never_started)
+            *_, last = client.jobs.start(params("waits", "photos", 5)).watch(every=0.1)
+            assert JobStatus.COMPLETED is last.status
+    assert 1 == trainings(slow, "trains") == trainings(slow, "waits")
+
+
+def test_a_process_ends_although_its_job_trains(slow: demo.GradioServer, tmp_path: Path) -> None:
+    """A script that starts a training need not wait for its end."""
+    script = f"""
+from tests.backends.test_gradio_lost import begun, kernel
+from pathlib import Path
+begun(kernel({slow.url!r}, Path({str(tmp_path)!r})), "left behind", 400)
+"""
+    subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2], timeout=60
+    )
+    with kernel(slow.url, tmp_path) as client:
+        state = client.jobs.get("left behind").state
+        assert JobStatus.RUNNING is state.status
+        assert 0 < state.step < 400
+
+
+def test_every_piece_of_evidence_counts() -> None:
+    """Which of the four holds, from what was seen."""
+    seen = Evidence(accepted=True, has_log=True)
+    assert Verdict.UNKNOWN is judge(Evidence(answers=False, has_lora=True, folded=True))[0]
+    assert Verdict.FINISHED is judge(Evidence(accepted=True, has_lora=True, folded=True))[0]
+    # Also after a restart: what is whole stays whole.
+    done = Evidence(same_server=False, accepted=True, has_lora=True, folded=True, has_log=True)
+    assert Verdict.FINISHED is judge(done)[0]
+    assert Verdict.RESTARTED is judge(Evidence(same_server=False, accepted=True, has_log=True))[0]
+    # A LoRA beside a log that is open: it is written, and the end is not there yet.
+    open_log = Evidence(accepted=True, has_lora=True, has_log=True, ended=0)
+    assert Verdict.TRAINING is judge(open_log)[0]
+    assert Verdict.UNKNOWN is judge(seen)[0]
+    assert Verdict.UNKNOWN is judge(Evidence(ended=0))[0]

@@ -1,0 +1,55 @@
+"""`aitk-nb serve --flavour gradio`: an address, a login that is demanded, and one sentence else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.cli.command import run, served
+
+SECRETS = {"WHO": "somebody", "WORD": "a password of the tests"}
+GRADIO = ("--flavour", "gradio")
+
+
+def test_it_serves_and_asks_for_the_login(tmp_path: Path) -> None:
+    """The address comes first on stdout; the login is that of the variables, and not in argv."""
+    options = (*GRADIO, "--user-env", "WHO", "--password-env", "WORD")
+    with served(tmp_path, *options, env=SECRETS) as (url, process):
+        closed = httpx.get(f"{url}/config", trust_env=False)
+        form = {"username": SECRETS["WHO"], "password": SECRETS["WORD"]}
+        with httpx.Client(base_url=url, trust_env=False) as client:
+            login = client.post("/login", data=form)
+            config = client.get("/config")
+        ours = psutil.Process(process.pid)
+        words = [word for p in (ours, *ours.children(recursive=True)) for word in p.cmdline()]
+
+    assert (401, 200, 200) == (closed.status_code, login.status_code, config.status_code)
+    assert config.json()["version"].startswith("6.")
+    assert "--password-env" in words
+    assert not [word for word in words if SECRETS["WORD"] in word]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((*GRADIO, "--token-env", "X"), "--token-env is for the web UI only."),
+        (("--user-env", "X"), "--user-env is for the Gradio app only."),
+        (("--password-env", "X"), "--password-env is for the Gradio app only."),
+        ((*GRADIO, "--user-env", "WHO"), "--user-env and --password-env go together"),
+        (
+            (*GRADIO, "--user-env", "a name", "--password-env", "hunter2"),
+            "and both variables must be set. The options take the names",
+        ),
+        ((*GRADIO, "--data", __file__), "The embedded server cannot start: "),
+    ],
+)
+def test_options_that_do_not_fit(options: tuple[str, ...], sentence: str) -> None:
+    """One sentence each, and nothing that may be a password is shown."""
+    ran = run("serve", *options, env=SECRETS, code=2)
+
+    assert sentence in ran.err
+    assert "hunter2" not in ran.err
+    assert 1 == len(ran.err.splitlines())
