@@ -21,6 +21,7 @@ __all__ = [
     "details",
     "escape",
     "join",
+    "line",
     "message",
     "note",
     "page",
@@ -81,6 +82,11 @@ def note(text: object) -> Html:
     return Html(f'<div style="{_QUIET}">{escape(text)}</div>')
 
 
+def line(text: object) -> Html:
+    """Return `text` as a line of its own, in the letters of code."""
+    return Html(f'<div><code style="white-space:nowrap">{escape(text)}</code></div>')
+
+
 def code(text: object) -> Html:
     """Return `text` as it is, line by line, in a box that scrolls."""
     style = "overflow:auto;max-height:24em;margin:.3em 0;line-height:1.4"
@@ -119,11 +125,11 @@ def page(title: object, parts: Iterable[object]) -> Html:
 _SHEET = """
 :root{color-scheme:light dark;--jp-ui-font-color2:#555;--jp-border-color2:#ccc}
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;padding:0 1.5rem;max-width:84rem;
-color:#1b1b1b;background:#fff;overflow-wrap:anywhere}
+color:#1b1b1b;background:#fff;overflow-wrap:break-word}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}
 section{overflow-x:auto}th{font-weight:600}td{min-width:3.5em}
 pre{background:#f5f5f5;padding:.7em .9em;border-radius:.4em;font-size:.87em}
-summary{cursor:pointer;padding:.2em 0}
+code{font-size:.87em}summary{cursor:pointer;padding:.2em 0}
 @media (prefers-color-scheme:dark){
 :root{--jp-ui-font-color2:#aaa;--jp-border-color2:#444;--jp-success-color1:#81c784;
 --jp-info-color1:#4fc3f7;--jp-warn-color1:#ffb74d;--jp-error-color1:#e57373}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aitk_nb import _html
 from aitk_nb.endpoints import OPERATIONS, Endpoint, described
 from aitk_nb.models import Flavour
+from aitk_nb.snippets import has_operation
 
 if TYPE_CHECKING:
     from aitk_nb.discovery_report import DiscoveryReport
@@ -48,30 +49,29 @@ def page(report: DiscoveryReport) -> _html.Html:
 
 def _operations(report: DiscoveryReport) -> list[_html.Html]:
     parts = [_html.table(report.operations_table.headers, report.operations_table.rows)]
-    for name, language in _shown(report):
-        code = _html.code(report.snippet(name, language))
-        parts.append(_html.details(f"{name}: {language}", [code]))
-    return parts
-
-
-def _shown(report: DiscoveryReport) -> list[tuple[str, str]]:
-    """Return which snippets are worth showing: each operation that the server can do."""
     languages = ("curl", "python", "javascript")
     if report.flavour is Flavour.GRADIO:
         languages = ("curl", "gradio_client", "javascript")
-    from aitk_nb.snippets import has_operation
+    for name in OPERATIONS:
+        if has_operation(report, name):
+            code = [(language, report.snippet(name, language)) for language in languages]
+            shown = [part for language, text in code for part in _titled(language, text)]
+            parts.append(_html.details(f"{name} in {', '.join(languages)}", shown))
+    return parts
 
-    able = [name for name in OPERATIONS if has_operation(report, name)]
-    return [(name, language) for name in able for language in languages]
+
+def _titled(language: str, text: str) -> tuple[_html.Html, _html.Html]:
+    return _html.strong(language), _html.code(text)
 
 
 def _endpoints(report: DiscoveryReport) -> _html.Html:
-    headers = ("endpoint", "call", "parameters", "returns", "auth", "since", "state")
+    headers = ("endpoint", "parameters", "returns", "auth", "since", "state")
     since = report.flavour is Flavour.WEBUI
     rows = [
         (
-            _html.join([_html.strong(e.name), _html.note(e.does)]),
-            f"{e.method} {e.path}",
+            _html.join(
+                [_html.strong(e.name), _html.line(f"{e.method} {e.path}"), _html.note(e.does)]
+            ),
             described(e.parameters),
             e.returns + (", bit by bit" if e.generator else ""),
             e.auth,

@@ -25,6 +25,7 @@ ABOUT = (
 NOTES: Mapping[str, str] = {
     "json": "Refused; the reason is in `error`.",
     "text": "Refused; the reason as plain text.",
+    "bare": "Refused; the reason as text that has no content type.",
     "empty": "Refused without a word.",
 }
 
@@ -163,6 +164,9 @@ def _responses(entry: Entry) -> dict[str, Any]:
 
 def _refusal(forms: tuple[str, ...]) -> dict[str, Any]:
     refusal: dict[str, Any] = {"description": " Or: ".join(NOTES[form] for form in forms)}
+    if {"empty", "bare"} & set(forms):
+        # What may come without a content type cannot be described by one.
+        return refusal
     content: dict[str, Any] = {}
     if "json" in forms:
         error = {"$ref": "#/components/schemas/Error"}

@@ -144,7 +144,7 @@ def _download_operation(download: Guess | None, train: Guess | None, *, known: b
 
 
 def _sure(operation: Operation) -> Operation:
-    reasons = (f"AI Toolkit's own Gradio app: {', '.join(operation.calls)}", *operation.reasons)
+    reasons = ("this is AI Toolkit's own Gradio app", *operation.reasons)
     return Operation(
         operation.name, operation.calls, operation.api_name, operation.arguments, 1.0, reasons
     )

@@ -39,7 +39,7 @@ class Entry:
     also: str
     """Another content type of the good answer."""
     errors: Mapping[int, tuple[str, ...]]
-    """Status, and the forms that its answer has: `json`, `text`, `empty`."""
+    """Status, and the forms that its answer has: `json`, `text`, `bare`, `empty`."""
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ def _entry(raw: Mapping[str, Any]) -> Entry:
     )
     public = raw.get("auth") == "public"
     errors = {status: _forms(forms) for status, forms in raw.get("errors", {}).items()}
-    if not public:
+    if not public or method == "post":
         errors[401] = ("json",)
     endpoint = Endpoint(
         name=raw["name"],
