@@ -148,6 +148,18 @@ def test_doctor_of_a_closed_server(token_server: DemoServer) -> None:
     assert 0 == run("doctor", "--url", token_server.url, env={"AITK_TOKEN": TOKEN}).code
 
 
+def test_doctor_of_a_gradio_app(gradio_login_server: GradioServer) -> None:
+    """It goes as far as there; what the app does not tell is skipped, and no problem."""
+    steps = {step.name: step for step in examine(gradio_login_server.url, LOGIN).steps}
+    valid(examine(gradio_login_server.url, LOGIN).as_dict(), "doctor")
+
+    assert {"GPU", "disk"} == {n for n, step in steps.items() if step.state is StepState.SKIPPED}
+    assert StepState.OK is steps["abilities"].state
+    assert "list its GPUs" in steps["abilities"].text
+    without = {step.name: step.state for step in examine(gradio_login_server.url).steps}
+    assert StepState.PROBLEM is without["auth"]
+
+
 def test_doctor_of_nobody_and_of_somebody_else() -> None:
     """What stands in the way is the last step but the limits of the line."""
     assert "✗ reachability" in run("doctor", "--url", nobody(), code=3).out
