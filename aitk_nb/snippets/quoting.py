@@ -5,8 +5,10 @@ Every literal is on one line, shows what cannot be seen as an escape, and cannot
 
 from __future__ import annotations
 
+import itertools
 import json
 import keyword
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,11 +59,10 @@ def python(value: object) -> str:
         return "[" + ", ".join(_items(value, python, "*[{0}] * {1}")) + "]"
     if isinstance(value, str):
         return '"' + repr('"' + value)[2:-1].replace('"', '\\"').replace("\\'", "'") + '"'
-    return (
-        repr(value)
-        if value is None or isinstance(value, bool | int | float)
-        else python(str(value))
-    )
+    if isinstance(value, float) and not math.isfinite(value):
+        return "None"
+    plain = value is None or isinstance(value, bool | int | float)
+    return repr(value) if plain else python(str(value))
 
 
 def javascript(value: object) -> str:
@@ -75,7 +76,7 @@ def javascript(value: object) -> str:
         return "[" + ", ".join(_items(value, javascript, "...Array({1}).fill({0})")) + "]"
     if isinstance(value, str):
         return _shown(json.dumps(value, ensure_ascii=False))
-    if isinstance(value, float) and value != value:  # NaN
+    if isinstance(value, float) and not math.isfinite(value):
         return "null"
     return (
         json.dumps(value)
@@ -94,7 +95,9 @@ def json_in_shell(value: object) -> str:
             return f"\ue000{len(marks) - 1}\ue001"
         if isinstance(item, Mapping):
             return {str(key): mark(each) for key, each in item.items()}
-        return [mark(each) for each in item] if isinstance(item, list | tuple) else item
+        if isinstance(item, list | tuple):
+            return [mark(each) for each in item]
+        return None if isinstance(item, float) and not math.isfinite(item) else item
 
     text = json.dumps(mark(value), ensure_ascii=True)
     parts = re.split(r'("?)\\ue000(\d+)\\ue001("?)', text)
@@ -154,17 +157,9 @@ def is_keyword_argument(name: str) -> bool:
 
 def _items(values: Sequence[object], literal: Callable[[object], str], repeated: str) -> list[str]:
     words: list[str] = []
-    place = 0
-    while place < len(values):
-        end = place
-        while end < len(values) and values[end] == values[place]:
-            end += 1
-        word = literal(values[place])
-        if end - place < LIKE:
-            words += [word] * (end - place)
-        else:
-            words.append(repeated.format(word, end - place))
-        place = end
+    for word, row in itertools.groupby(literal(value) for value in values):
+        length = len(list(row))
+        words += [word] * length if length < LIKE else [repeated.format(word, length)]
     return words
 
 
