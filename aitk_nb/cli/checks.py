@@ -18,7 +18,7 @@ __all__ = ["auth", "doctor"]
 @command("auth")
 @at_address
 def auth(where: Where, as_json: AsJson = False) -> None:
-    """Tell whether the server lets you in, and what is dangerous about it.
+    """Tell whether the server lets you in, and what is unsafe.
 
     It is asked without credentials, with wrong ones and with yours.
     """
