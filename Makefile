@@ -29,6 +29,7 @@ demo: ## run every notebook against an embedded training server; results go to r
 
 test: ## run all tests, the notebooks compared with their stored outputs included
 	@sh .ci/venv test
+	@sh .ci/typescript >/dev/null || [ $$? -eq 3 ]
 	@$(offline) $(bin)/python -m pytest --nbval --nbval-current-env \
 	    --nbval-sanitize-with tests/notebooks/sanitize.cfg $(or $(ARGS),tests notebooks)
 

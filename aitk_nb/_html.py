@@ -18,11 +18,15 @@ __all__ = [
     "badge",
     "code",
     "definition",
+    "details",
     "escape",
     "join",
+    "line",
     "message",
     "note",
+    "page",
     "pictures",
+    "section",
     "status",
     "strong",
     "table",
@@ -78,6 +82,11 @@ def note(text: object) -> Html:
     return Html(f'<div style="{_QUIET}">{escape(text)}</div>')
 
 
+def line(text: object) -> Html:
+    """Return `text` as a line of its own, in the letters of code."""
+    return Html(f'<div><code style="white-space:nowrap">{escape(text)}</code></div>')
+
+
 def code(text: object) -> Html:
     """Return `text` as it is, line by line, in a box that scrolls."""
     style = "overflow:auto;max-height:24em;margin:.3em 0;line-height:1.4"
@@ -89,6 +98,43 @@ def message(text: object, kind: Kind = "info") -> Html:
     sign, colour = _SIGNS[kind]
     mark = f'<span aria-hidden="true" style="color:{colour};font-weight:bold">{sign}</span>'
     return Html(f'<div style="white-space:pre-wrap;line-height:1.4">{mark} {escape(text)}</div>')
+
+
+def section(title: object, parts: Iterable[object]) -> Html:
+    """Return parts under a heading."""
+    return Html(f"<section><h2>{escape(title)}</h2>{join(parts)}</section>")
+
+
+def details(title: object, parts: Iterable[object]) -> Html:
+    """Return parts that are opened by a click on their title."""
+    return Html(f"<details><summary>{escape(title)}</summary>{join(parts)}</details>")
+
+
+def page(title: object, parts: Iterable[object]) -> Html:
+    """Return a whole page that needs nothing else, light or dark as its reader likes it."""
+    return Html(
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+        f"<title>{escape(title)}</title><style>{_SHEET}</style></head>"
+        f"<body><h1>{escape(title)}</h1>{join(parts)}</body></html>\n"
+    )
+
+
+_SHEET = """
+:root{color-scheme:light dark;--jp-ui-font-color2:#555;--jp-border-color2:#ccc}
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;padding:0 1.5rem;max-width:84rem;
+color:#1b1b1b;background:#fff;overflow-wrap:break-word}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}
+section{overflow-x:auto}th{font-weight:600}td{min-width:3.5em}
+pre{background:#f5f5f5;padding:.7em .9em;border-radius:.4em;font-size:.87em}
+code{font-size:.87em}summary{cursor:pointer;padding:.2em 0}
+@media (prefers-color-scheme:dark){
+:root{--jp-ui-font-color2:#aaa;--jp-border-color2:#444;--jp-success-color1:#81c784;
+--jp-info-color1:#4fc3f7;--jp-warn-color1:#ffb74d;--jp-error-color1:#e57373}
+body{color:#e3e3e3;background:#181818}pre{background:#242424}}
+"""
 
 
 def status(lines: Iterable[object]) -> Html:

@@ -34,13 +34,17 @@ class Matrix(Table):
 
     def painted(self) -> list[tuple[object, ...]]:
         """Return the rows with a sign and a colour for each outcome."""
-        return [(row[0], *map(_painted, row[1:])) for row in self.rows]
+        return [(row[0], *(_painted(row[0], cell) for cell in row[1:])) for row in self.rows]
 
 
-def _painted(cell: object) -> object:
+def _painted(group: object, cell: object) -> object:
     word = str(cell).partition(" ")[0]
     known = {outcome.value: kind for outcome, kind in _BADGES.items()}
-    return _html.badge(cell, known[word]) if word in known else cell
+    if word not in known:
+        return cell
+    # A login page has to be everybody's.
+    kind = "info" if (group, word) == ("page", Outcome.PUBLIC.value) else known[word]
+    return _html.badge(cell, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +135,13 @@ class AuthReport:
         kind: _html.Kind = "ok" if self.ok else "error"
         if self.ok and any(f.severity != "info" for f in self.findings):
             kind = "warning"
-        lines = [f"{self.diagnosis} {self.next_step}"]
-        head: list[object] = [_html.badge(self.state.value, kind), *map(_html.note, lines)]
+        verdict = _html.join([_html.badge(self.state.value, kind), " ", self.diagnosis])
+        parts: list[object] = [verdict, _html.note(self.next_step)]
         if whole:
-            head.insert(0, _html.note(self.url))
-            if self.checks:
-                head.append(self.matrix._repr_mimebundle_()["text/html"])
-        return _html.join([*head, self._findings_html()])
+            parts.insert(0, _html.note(self.url))
+        if whole and self.checks:
+            parts.append(self.matrix._repr_mimebundle_()["text/html"])
+        return _html.join([*parts, self._findings_html()])
 
     def _findings_html(self) -> _html.Html:
         if not self.findings:

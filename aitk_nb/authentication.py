@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
@@ -13,7 +12,7 @@ from typing import Any
 from aitk_nb import verdicts
 from aitk_nb.access import AuthState, Credential, Outcome
 from aitk_nb.auth_report import AuthReport
-from aitk_nb.backends import knocking
+from aitk_nb.backends import gradio_catalogue, knocking
 from aitk_nb.backends.foreign import Foreign, Kind
 from aitk_nb.backends.gradio_login import login_of
 from aitk_nb.backends.knocking import Knocks
@@ -22,6 +21,7 @@ from aitk_nb.errors import ConnectionFailed
 from aitk_nb.findings import Facts, find
 from aitk_nb.locate import locate
 from aitk_nb.models import Flavour
+from aitk_nb.operation_match import match
 from aitk_nb.settings import Connection, Credentials, Secret, hidden
 
 __all__ = ["AuthReport", "check_auth"]
@@ -161,7 +161,7 @@ def _gradio(seen: Sighting, timeout: float) -> Facts:
     version = str(config.get("version", ""))
     if "components" in config and not _trains(config):
         return Facts(connection, AuthState.NOT_AITK, Flavour.GRADIO, version=version)
-    prefix = str(config.get("api_prefix") or "")
+    prefix = gradio_catalogue.prefix_of(config)
     knocks = knocking.knock_gradio(connection, prefix, timeout, locked=seen.locked)
     outcomes = {c.credential: c.outcome for c in knocks.cells if c.group == "login"}
     accepted = outcomes.get(Credential.COOKIE) is Outcome.ALLOWED
@@ -175,9 +175,9 @@ def _gradio(seen: Sighting, timeout: float) -> Facts:
 
 
 def _trains(config: Mapping[str, Any]) -> bool:
-    """Return whether one of a Gradio app's functions is for training."""
-    names = [str(one.get("api_name", "")) for one in config.get("dependencies") or ()]
-    return any(re.search(r"train(?!slat)", name, re.IGNORECASE) for name in names)
+    """Return whether one of a Gradio app's functions is for training, a fork's too."""
+    functions = gradio_catalogue.read_app(config, None).endpoints
+    return match(functions)["start training"].api_name is not None
 
 
 # -- nobody, and somebody else --------------------------------------------------------------------

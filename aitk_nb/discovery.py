@@ -1,87 +1,26 @@
-"""What a server offers: its endpoints, the calls behind each operation, and told claims checked."""
+"""`discover`: what a server offers, found out without changing anything on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from aitk_nb import _html
+from aitk_nb.backends import gradio_addresses, gradio_catalogue, webui_catalogue
 from aitk_nb.backends.claims import claim_probes, claims_from
-from aitk_nb.backends.detect import detect
-from aitk_nb.backends.probes import Probe, ask_all
-from aitk_nb.backends.webui_catalogue import CATALOGUE, OPERATIONS
+from aitk_nb.backends.foreign import Foreign, Kind
+from aitk_nb.backends.probes import Answer, Asker, Credential, Probe, Progress
+from aitk_nb.backends.sighting import look
+from aitk_nb.backends.webui_catalogue import CATALOGUE
+from aitk_nb.discovery_report import DiscoveryReport
+from aitk_nb.endpoints import OPERATIONS, Endpoint, Operation
+from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.locate import locate
-from aitk_nb.models import Claim, Endpoint, Flavour
+from aitk_nb.models import Ability, Flavour
+from aitk_nb.operation_match import match
 from aitk_nb.settings import Connection, Credentials, Secret, hidden
-from aitk_nb.tables import Table
 
 __all__ = ["DiscoveryReport", "discover"]
-
-MIME = "application/vnd.aitk.discovery+json"
-
-HEADERS = ("endpoint", "method", "path", "does", "since", "state")
-
-
-@dataclass(frozen=True, slots=True)
-class DiscoveryReport:
-    """What was found out about a server without changing anything on it."""
-
-    url: str
-    flavour: Flavour
-    endpoints: tuple[Endpoint, ...]
-    """Every known endpoint and whether the server has it; empty for Gradio as yet."""
-    operations: Mapping[str, tuple[str, ...]]
-    """The endpoints behind each operation, in the order of calls."""
-    claims: tuple[Claim, ...]
-    """What people are told about AI Toolkit servers, held against this one."""
-
-    @property
-    def newest(self) -> str:
-        """Date of the newest endpoint that the server has: it is at least that young."""
-        return max((e.since for e in self.endpoints if e.state == "present"), default="")
-
-    @property
-    def endpoints_table(self) -> Table:
-        """Every known endpoint, what it does, since when, and whether this server has it."""
-        rows = tuple((e.name, e.method, e.path, e.does, e.since, e.state) for e in self.endpoints)
-        return Table(HEADERS, rows, caption=repr(self).strip("<>"))
-
-    @property
-    def operations_table(self) -> Table:
-        """What people want to do, and the endpoints behind it in the order of calls."""
-        rows = tuple((name, " → ".join(calls)) for name, calls in self.operations.items())
-        return Table(("operation", "endpoints"), rows)
-
-    @property
-    def claims_table(self) -> Table:
-        """The claims, whether they are true here, the evidence, and what to use instead."""
-        rows = tuple((c.claim, c.verdict, c.evidence, c.instead) for c in self.claims)
-        return Table(("claim", "here", "evidence", "use instead"), rows)
-
-    def _summary(self) -> list[tuple[str, str]]:
-        present = sum(endpoint.state == "present" for endpoint in self.endpoints)
-        true = sum(claim.verdict == "true" for claim in self.claims)
-        return [
-            ("flavour", self.flavour.value),
-            ("endpoints", f"{present} of {len(self.endpoints)} known ones"),
-            ("at least as young as", self.newest or "not known"),
-            ("operations", ", ".join(self.operations) or "not known"),
-            ("true claims", f"{true} of {len(self.claims)}"),
-        ]
-
-    def __repr__(self) -> str:
-        present = sum(endpoint.state == "present" for endpoint in self.endpoints)
-        return f"<{self.flavour.value} server with {present} of {len(self.endpoints)} endpoints>"
-
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        states = {endpoint.name: endpoint.state for endpoint in self.endpoints}
-        return {
-            "text/plain": repr(self),
-            "text/html": _html.definition(self._summary(), caption="What the server offers"),
-            MIME: {"flavour": self.flavour.value, "newest": self.newest, "endpoints": states},
-        }
 
 
 def discover(
@@ -89,40 +28,146 @@ def discover(
     credentials: Credentials | None = None,
     headers: Mapping[str, str | Secret] | None = None,
     verify: bool | str | Path | None = None,
+    *,
+    seconds: float = 20.0,
+    progress: Progress | None = None,
 ) -> DiscoveryReport:
-    """Return what the server at `url` offers; changes nothing on it.
+    """Return what the server at `url` offers; changes nothing on it, and does not raise for it.
 
-    Whether an endpoint exists is told by PUT: no endpoint of the web UI has it, so that one that
-    exists answers an empty 405 and one that does not a page. With a token set, the token is
-    needed to see that; without it every endpoint is `locked`.
+    Whether an endpoint exists is told by PUT, which none has: one that exists refuses the method
+    and does nothing. With a token set on the web UI, the token is needed to see that; without it
+    every endpoint is `locked`. A Gradio app tells its functions by itself.
+
+    Args:
+        url: as for `connect`; so are `credentials`, `headers` and `verify`.
+        credentials: the token, or user name and password.
+        headers: for a gateway in front of the server.
+        verify: a file with a private CA, or False to accept any certificate.
+        seconds: time for everything; what has no answer by then is `unknown`.
+        progress: called with the number of questions answered and of all, from any thread.
 
     Raises:
-        ConnectionFailed: nobody, or no training server, answers there.
+        BadInput: the address is none, or the credentials cannot be sent.
     """
     credentials, headers = hidden(credentials, headers)
-    flavour, connection = detect(locate(url, credentials, headers, verify))
-    probes = [Probe("PUT", entry.probe_path) for entry in CATALOGUE]
-    if flavour is Flavour.GRADIO:
-        probes = []
-    checks = claim_probes()
-    answers = ask_all(connection, [*probes, *checks])
-    states = [_state(answer.status) for answer in answers[: len(probes)]]
-    endpoints = tuple(
-        Endpoint(entry.name, entry.method, entry.path, entry.does, entry.since, state, entry.acts)
-        for entry, state in zip(CATALOGUE, states, strict=False)
-    )
+    connection = locate(url, credentials, headers, verify)
+    try:
+        seen = look(connection, attempts=1, timeout=seconds / 2)
+    except ConnectionFailed as exc:
+        return DiscoveryReport(connection.url, failure=str(exc))
+    url = seen.connection.url
+    if seen.flavour is None:
+        what = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
+        return DiscoveryReport(url, failure=str(ServerNotReady(url, what.seen, what.advice)))
+    with Asker(seen.connection, seen.flavour, seconds=seconds / 2, progress=progress) as ask:
+        return _webui(ask, url) if seen.flavour is Flavour.WEBUI else _gradio(ask, url)
+
+
+# -- the web UI -----------------------------------------------------------------------------------
+
+
+def _webui(ask: Asker, url: str) -> DiscoveryReport:
+    gate = Probe("GET", "/api/auth", Credential.NONE)
+    checks = claim_probes(Flavour.WEBUI)
+    puts = [Probe("PUT", entry.probe_path) for entry in CATALOGUE]
+    answers = ask([gate, *checks, *puts])
+    told = {
+        entry.name: _state(answer)
+        for entry, answer in zip(CATALOGUE, answers[1 + len(checks) :], strict=True)
+    }
+    found = webui_catalogue.endpoints(told, _asked_for(answers[0], "token"))
+    newest, odd = webui_catalogue.era(found)
     return DiscoveryReport(
-        url=connection.url,
-        flavour=flavour,
-        endpoints=endpoints,
-        operations=OPERATIONS if flavour is Flavour.WEBUI else {},
-        claims=claims_from(flavour, answers[len(probes) :]),
+        url=url,
+        flavour=Flavour.WEBUI,
+        auth=_asked_for(answers[0], "token"),
+        newest=newest,
+        lacking=odd,
+        abilities=webui_catalogue.abilities(found),
+        endpoints=found,
+        operations=webui_catalogue.operations(found),
+        claims=claims_from(Flavour.WEBUI, answers[1 : 1 + len(checks)]),
     )
 
 
-def _state(status: int) -> str:
-    if status == 405:
+def _state(answer: Answer) -> str:
+    if answer.status == 405:
         return "present"
-    if status == 401:
+    if answer.status == 401:
         return "locked"
-    return "absent" if status == 404 else "unknown"
+    return "absent" if answer.status == 404 else "unknown"
+
+
+def _asked_for(answer: Answer, what: str) -> str:
+    if answer.status == 401:
+        return what
+    return "none" if answer.status == 200 else "unknown"
+
+
+# -- Gradio ---------------------------------------------------------------------------------------
+
+
+def _gradio(ask: Asker, url: str) -> DiscoveryReport:
+    locked, config = ask([Probe("GET", "/config", Credential.NONE), Probe("GET", "/config")])
+    asked_for = _asked_for(locked, "login")
+    if config.status == 200:
+        prefix = gradio_catalogue.prefix_of(config.json)
+    else:
+        ask.shut_out()
+        prefix = _hidden_prefix(ask)
+    addresses = gradio_addresses.fixed(prefix, "")
+    puts = [Probe("PUT", address.path.replace("{path}", "x")) for address in addresses]
+    checks = claim_probes(Flavour.GRADIO, prefix)
+    info, *answers = ask([Probe("GET", f"{prefix}/info"), *puts, *checks])
+    app = gradio_catalogue.read_app(config.json, info.json)
+    common = [
+        replace(address, state=_state(answer), auth=_needed(address, asked_for))
+        for address, answer in zip(
+            gradio_addresses.fixed(prefix, app.version), answers[: len(puts)], strict=True
+        )
+    ]
+    functions = [replace(function, auth=asked_for) for function in app.endpoints]
+    operations = match(functions) if config.status == 200 else _unseen()
+    return DiscoveryReport(
+        url=url,
+        flavour=Flavour.GRADIO,
+        version=app.version,
+        prefix=prefix,
+        auth=asked_for,
+        abilities=_abilities(operations),
+        endpoints=(*functions, *common),
+        operations=operations,
+        claims=claims_from(Flavour.GRADIO, answers[len(puts) :], prefix),
+    )
+
+
+def _hidden_prefix(ask: Asker) -> str:
+    """Return the prefix of an app that tells nothing before a login; since version 5 it has one."""
+    newer = "/gradio_api"
+    (answer,) = ask([Probe("PUT", f"{newer}/queue/join")])
+    return newer if answer.status == 405 else ""
+
+
+def _unseen() -> dict[str, Operation]:
+    reason = "the app shows its functions after a login only"
+    return {name: Operation(name, reasons=(reason,)) for name in OPERATIONS}
+
+
+def _needed(address: Endpoint, asked_for: str) -> str:
+    return "public" if address.name == "login" and asked_for == "login" else asked_for
+
+
+def _abilities(operations: Mapping[str, Operation]) -> frozenset[Ability]:
+    """Return what such an app can do, told by what its functions take."""
+    able = set()
+    train = operations["start training"]
+    if operations["create dataset"].api_name or (train.calls[:1] == ("upload",)):
+        able.add(Ability.UPLOAD)
+    if train.api_name:
+        able.add(Ability.TRAIN)
+    if train.api_name and "advanced" in train.arguments:
+        # A job that is told to train below the folder of uploads can be followed and fetched.
+        able |= {Ability.LOSSES, Ability.FILES, Ability.DOWNLOAD}
+    if operations["download LoRA"].api_name:
+        able.add(Ability.DOWNLOAD)
+    return frozenset(able)

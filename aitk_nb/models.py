@@ -16,12 +16,8 @@ SHOWN = 20
 
 __all__ = [
     "Ability",
-    "AuthState",
-    "Claim",
     "DatasetInfo",
     "DownloadReport",
-    "Endpoint",
-    "Finding",
     "Flavour",
     "Gpu",
     "JobDraft",
@@ -226,59 +222,6 @@ class Gpu:
     """Percent."""
     temperature: int | None = None
     """Degrees Celsius."""
-
-
-class AuthState(enum.Enum):
-    """Whether a server lets us in."""
-
-    OPEN = "open"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    MISSING = "credentials-missing"
-    BOOTING = "booting"
-    UNREACHABLE = "unreachable"
-    NOT_AITK = "not-aitk"
-    NOT_CHECKED = "not-checked"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something dangerous about how a server is set up."""
-
-    severity: str
-    """`critical` or `warning`."""
-    text: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One callable address of a server."""
-
-    name: str
-    method: str
-    path: str
-    does: str
-    """What it gives or does, in a few words."""
-    since: str
-    """Date of the upstream commit that first had it."""
-    state: str
-    """`present`, `absent`, `locked` (a token is needed to see) or `unknown`."""
-    acts: bool = False
-    """True when a request to it changes something, whatever the method."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something that people are told, held against one server."""
-
-    claim: str
-    verdict: str
-    """`true`, `false`, or a word for what it is instead."""
-    evidence: str
-    """The request and what it answered."""
-    instead: str
-    """What holds or works on this server; empty where the claim is true."""
 
 
 @dataclass(frozen=True, slots=True)

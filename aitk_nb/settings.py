@@ -15,6 +15,7 @@ from aitk_nb.secret import Secret
 
 __all__ = [
     "DEMO",
+    "LOGIN_VARIABLES",
     "TOKEN_VARIABLES",
     "Connection",
     "Credentials",

@@ -272,11 +272,17 @@ def test_no_error_of_connecting_repeats_the_token(
 )
 def test_refusing_a_secret_does_not_repeat_it(given: dict[str, Any]) -> None:
     """What cannot be sent is refused with all its locals clean."""
-    entries = (aitk_nb.connect, aitk_nb.discover, aitk_nb.check_auth)
+    entries = (aitk_nb.connect, aitk_nb.discover, aitk_nb.check_auth, aitk_nb.examine)
     for enter in entries:
-        with pytest.raises(BadInput) as caught:
-            enter("http://127.0.0.1:1", **given)
-        assert_clean(ours_only(caught.value))
+        try:
+            report = enter("http://127.0.0.1:1", **given)
+        except BadInput as error:
+            assert_clean(ours_only(error))
+        else:
+            # What is wrong with a token is found out, not refused.
+            assert enter in {aitk_nb.check_auth, aitk_nb.examine}
+            assert isinstance(given.get("credentials"), str)
+            assert_clean(f"{report!r} {report.as_dict()} {report._repr_mimebundle_()}")
 
 
 def test_two_authorizations_are_refused_without_repeating_them() -> None:

@@ -252,10 +252,18 @@ def _ask(http: Http, question: _Question, credential: Credential) -> Access:
         answer = http.raw(question.method, question.path)
     except AitkError as exc:
         return Access(question.group, credential, request, 0, Outcome.UNKNOWN, str(exc))
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    evidence = http.clean(f"{answer.status_code} {kind or 'empty'}")
     outcome = question.judge(answer)
+    evidence = http.clean(f"{answer.status_code} {_words(answer)}")
     return Access(question.group, credential, request, answer.status_code, outcome, evidence)
+
+
+def _words(answer: httpx.Response) -> str:
+    """Return what a refusal says, or the kind of any other answer."""
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if answer.status_code < 400 or "html" in kind:
+        return kind or "empty"
+    words = " ".join(answer.text[:200].split())
+    return "".join(char for char in words if char.isprintable())[:60] or kind or "empty"
 
 
 def _outcome(cells: Sequence[Access], group: str, credential: Credential) -> Outcome | None:

@@ -1,87 +1,198 @@
-"""Every endpoint that the web UI is known to have, and since when (contracts: eras)."""
+"""Every endpoint that the web UI is known to have, and since when (`webui_api.yaml`)."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import resources
+from typing import Any
+from urllib.parse import quote
 
-__all__ = ["CATALOGUE", "OPERATIONS", "Entry"]
+import yaml
+
+from aitk_nb.endpoints import Endpoint, Operation, Parameter
+from aitk_nb.models import Ability
+
+__all__ = ["CATALOGUE", "Entry", "abilities", "document", "endpoints", "era", "operations"]
+
+PLACES = ("path", "query", "body", "form")
+
+
+@functools.cache
+def document() -> Mapping[str, Any]:
+    """Return the catalogue as it is written."""
+    text = resources.files("aitk_nb.backends").joinpath("webui_api.yaml").read_text("utf-8")
+    loaded: Mapping[str, Any] = yaml.safe_load(text)
+    return loaded
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One endpoint of the web UI."""
+    """One endpoint of the web UI in its newest form."""
 
-    name: str
-    method: str
-    path: str
-    """With `{id}`, `{gpu_ids}` or `{path}` in it."""
-    does: str
-    since: str
-    """Date of the upstream commit that first had it."""
-    acts: bool = False
-    """True when a request to it changes something, whatever the method."""
+    endpoint: Endpoint
+    changes: Mapping[str, str]
+    """Date of a change, and what was different before."""
+    ok: Mapping[str, Any]
+    """The good answer as JSON Schema, or `{"media": …}`."""
+    also: str
+    """Another content type of the good answer."""
+    errors: Mapping[int, tuple[str, ...]]
+    """Status, and the forms that its answer has: `json`, `text`, `bare`, `empty`."""
+
+    @property
+    def name(self) -> str:
+        """The name of the endpoint."""
+        return self.endpoint.name
+
+    @property
+    def method(self) -> str:
+        """GET or POST."""
+        return self.endpoint.method
+
+    @property
+    def since(self) -> str:
+        """Date of the upstream commit that first had it."""
+        return self.endpoint.since
+
+    @property
+    def acts(self) -> bool:
+        """True when a request to it changes something, whatever the method."""
+        return self.endpoint.acts
 
     @property
     def probe_path(self) -> str:
         """A path to ask about its existence with PUT, which no endpoint has."""
-        return self.path.replace("{id}", "0").replace("{gpu_ids}", "0").replace("{path}", "x")
+        path = self.endpoint.path
+        for parameter in self.endpoint.parameters:
+            if parameter.where == "path":
+                path = path.replace(
+                    f"{{{parameter.name}}}", "x" if parameter.name == "path" else "0"
+                )
+        return path
+
+    def as_of(self, newest: str) -> Endpoint:
+        """Return the endpoint as a server has it whose newest endpoint is of the day `newest`."""
+        older = [f"{text} ({date})" for date, text in self.changes.items() if date > newest]
+        if not older:
+            return replace(self.endpoint, state="present")
+        return replace(self.endpoint, state="changed", note="; ".join(older))
 
 
-def _get(name: str, path: str, does: str, since: str, *, acts: bool = False) -> Entry:
-    return Entry(name, "GET", "/api/" + path, does, since, acts)
+def _entry(raw: Mapping[str, Any]) -> Entry:
+    method = "post" if "post" in raw else "get"
+    parameters = tuple(
+        _parameter(name, place, dict(about or {}))
+        for place in PLACES
+        for name, about in raw.get(place, {}).items()
+    )
+    public = raw.get("auth") == "public"
+    errors = {status: _forms(forms) for status, forms in raw.get("errors", {}).items()}
+    if not public or method == "post":
+        errors[401] = ("json",)
+    endpoint = Endpoint(
+        name=raw["name"],
+        method=method.upper(),
+        path=raw[method],
+        does=raw["does"],
+        parameters=parameters,
+        returns=raw["returns"],
+        auth="public" if public else "token",
+        known_by="catalogue",
+        since=str(raw["since"]),
+        acts=raw.get("acts", method == "post"),
+    )
+    changes = {str(date): text for date, text in raw.get("changed", {}).items()}
+    return Entry(endpoint, changes, raw["ok"], raw.get("also", ""), errors)
 
 
-def _post(name: str, path: str, does: str, since: str, *, acts: bool = True) -> Entry:
-    return Entry(name, "POST", "/api/" + path, does, since, acts)
+def _parameter(name: str, place: str, raw: dict[str, Any]) -> Parameter:
+    choices = tuple(raw.pop("choices", ()))
+    return Parameter(name, where=place, choices=choices, **raw)
 
 
-CATALOGUE: tuple[Entry, ...] = (
-    _get("auth", "auth", "whether the token is right", "2025-03-20"),
-    _get("settings", "settings", "folders, and the Hugging Face token in clear", "2025-02-18"),
-    _post("save_settings", "settings", "set folders and the Hugging Face token", "2025-02-18"),
-    _get("list_datasets", "datasets/list", "names of the datasets", "2025-02-18"),
-    _post("create_dataset", "datasets/create", "make a dataset", "2025-02-18"),
-    _post("upload_files", "datasets/upload", "put files into a dataset", "2025-02-18"),
-    _post("delete_dataset", "datasets/delete", "delete a dataset", "2025-02-18"),
-    _post("list_images", "datasets/listImages", "images of a dataset", "2025-02-18", acts=False),
-    _get("image", "img/{path}", "an image, without a token", "2025-02-18"),
-    _post("set_caption", "img/caption", "write a caption", "2025-02-18"),
-    _post("delete_image", "img/delete", "delete an image and its caption", "2025-02-18"),
-    _post("upload_control", "img/upload", "put control images", "2025-07-17"),
-    _post("caption", "caption/get", "a caption", "2025-07-11", acts=False),
-    _post("captions", "caption/getBatch", "many captions", "2026-05-18", acts=False),
-    _get("album_art", "audio/art/{path}", "the picture in a sound file", "2026-04-09"),
-    _get("list_jobs", "jobs", "the jobs, or one of them by id", "2025-02-18"),
-    _post("save_job", "jobs", "create or change a job", "2025-02-18"),
-    _get("start_job", "jobs/{id}/start", "queue a job", "2025-02-18", acts=True),
-    _get("stop_job", "jobs/{id}/stop", "stop a job", "2025-02-18", acts=True),
-    _get("mark_stopped", "jobs/{id}/mark_stopped", "take it as stopped", "2025-09-28", acts=True),
-    _get("delete_job", "jobs/{id}/delete", "delete a job and its files", "2025-02-18", acts=True),
-    _get("save_now", "jobs/{id}/save_now", "write a checkpoint", "2026-05-28", acts=True),
-    _get("sample_now", "jobs/{id}/sample_now", "make samples", "2026-07-17", acts=True),
-    _get("job_files", "jobs/{id}/files", "checkpoints of a job", "2025-02-18"),
-    _get("job_samples", "jobs/{id}/samples", "samples of a job", "2025-02-18"),
-    _get("job_log", "jobs/{id}/log", "log of a job", "2025-03-21"),
-    _get("job_loss", "jobs/{id}/loss", "losses of a job", "2025-12-18"),
-    _get("job_plugin", "jobs/{id}/plugin", "a page that the job made", "2026-06-12"),
-    _get("list_queues", "queue", "the queues", "2025-10-14"),
-    _get("start_queue", "queue/{gpu_ids}/start", "let a queue run", "2025-10-14", acts=True),
-    _get("stop_queue", "queue/{gpu_ids}/stop", "hold a queue", "2025-10-14", acts=True),
-    _get("file", "files/{path}", "any file of a job or dataset, without a token", "2025-02-18"),
-    _post("delete_file", "files/delete", "delete a file", "2026-05-28"),
-    _post("zip", "zip", "pack samples or a dataset", "2025-08-27"),
-    _get("gpus", "gpu", "the GPUs", "2025-02-18"),
-    _get("cpu", "cpu", "processor and memory", "2025-10-07"),
-    _get("monitor", "monitor", "a stream of machine readings", "2026-08-14"),
-    _post("run_script", "scripts", "run a script on the server", "2026-05-18"),
-    _get("ostris_cloud", "ostris_cloud", "whether it is Ostris' cloud", "2026-05-28"),
-)
+def _forms(forms: str | list[str]) -> tuple[str, ...]:
+    return (forms,) if isinstance(forms, str) else tuple(forms)
 
-OPERATIONS: Mapping[str, tuple[str, ...]] = {
-    "create dataset": ("create_dataset", "upload_files", "list_images"),
-    "start training": ("settings", "save_job", "start_job", "start_queue"),
-    "job status": ("list_jobs", "job_log", "job_loss"),
-    "download LoRA": ("job_files", "file"),
-}
-"""The endpoints behind what users want, in the order of calls."""
+
+CATALOGUE: tuple[Entry, ...] = tuple(_entry(raw) for raw in document()["endpoints"])
+"""In the order in which somebody meets them."""
+
+
+def endpoints(states: Mapping[str, str], auth: str) -> tuple[Endpoint, ...]:
+    """Return every endpoint with its state.
+
+    Args:
+        states: what the probe of each endpoint said, by name.
+        auth: `token`, `none` or `unknown`: what the server asks for where it asks at all.
+    """
+    newest = max(
+        (entry.since for entry in CATALOGUE if states[entry.name] == "present"), default=""
+    )
+    found = []
+    for entry in CATALOGUE:
+        state = states[entry.name]
+        endpoint = entry.endpoint if state != "present" else entry.as_of(newest)
+        needed = "public" if endpoint.auth == "public" and auth != "none" else auth
+        found.append(
+            replace(
+                endpoint,
+                state=endpoint.state if state == "present" else state,
+                auth=needed,
+                known_by="catalogue, probe",
+            )
+        )
+    return tuple(found)
+
+
+def era(found: tuple[Endpoint, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the date of the newest endpoint that is there, and those older ones that are not.
+
+    A server as it was released has everything up to its newest endpoint; a fork, or a proxy in
+    front of it, may lack some.
+    """
+    newest = max((endpoint.since for endpoint in found if endpoint.exists), default="")
+    odd = [e.name for e in found if e.state == "absent" and e.since < newest]
+    return newest, tuple(odd)
+
+
+def operations(found: tuple[Endpoint, ...]) -> dict[str, Operation]:
+    """Return the calls behind each operation, as far as the server has them."""
+    by_name = {endpoint.name: endpoint for endpoint in found}
+    return {
+        name: _operation(name, [by_name[call] for call in calls])
+        for name, calls in document()["operations"].items()
+    }
+
+
+def _operation(name: str, calls: list[Endpoint]) -> Operation:
+    there = [call for call in calls if call.state != "absent"]
+    reasons = ["AI Toolkit's web UI is known; each endpoint was asked for"]
+    reasons += [
+        f"{call.name} is not there: newer than this server" for call in calls if call not in there
+    ]
+    reasons += [f"{call.name}: {call.note}" for call in there if call.note]
+    unseen = [call.name for call in there if not call.exists]
+    if unseen:
+        reasons.append(f"not seen: {', '.join(unseen)}")
+    return Operation(
+        name,
+        calls=tuple(call.name for call in there),
+        confidence=0.5 if unseen else 1.0,
+        reasons=tuple(reasons),
+    )
+
+
+def abilities(found: tuple[Endpoint, ...]) -> frozenset[Ability]:
+    """Return what a server with these endpoints can do."""
+    there = {endpoint.name for endpoint in found if endpoint.state != "absent"}
+    needed: Mapping[str, list[str]] = document()["abilities"]
+    return frozenset(Ability(name) for name, calls in needed.items() if there.issuperset(calls))
+
+
+def fill(path: str, values: Mapping[str, object]) -> str:
+    """Return a path with its parameters put in, each percent-encoded whole."""
+    for name, value in values.items():
+        path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
+    return path

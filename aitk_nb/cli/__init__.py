@@ -9,6 +9,7 @@ from __future__ import annotations
 from aitk_nb.cli import dataset_local
 from aitk_nb.cli.checks import auth, doctor
 from aitk_nb.cli.common import app, as_far_as_it_goes
+from aitk_nb.cli.discover import discover
 from aitk_nb.cli.local import demo, lora, serve
 from aitk_nb.cli.params import params
 from aitk_nb.cli.remote import dataset, download, jobs, losses, stop, watch
@@ -20,6 +21,7 @@ __all__ = [
     "auth",
     "dataset",
     "demo",
+    "discover",
     "doctor",
     "download",
     "jobs",

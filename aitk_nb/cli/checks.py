@@ -18,13 +18,13 @@ __all__ = ["auth", "doctor"]
 @command("auth")
 @at_address
 def auth(where: Where, as_json: AsJson = False) -> None:
-    """Tell whether the server lets you in, and what is dangerous about it.
+    """Tell whether the server lets you in, and what is unsafe.
 
     It is asked without credentials, with wrong ones and with yours.
     """
     from aitk_nb.authentication import check_auth
 
-    report = check_auth(where.url, where.credentials, verify=where.verify)
+    report = check_auth(where.url, where.credentials, where.headers, where.verify)
     if as_json:
         show_json(report.as_dict())
     else:
@@ -44,7 +44,8 @@ def doctor(where: Where, as_json: AsJson = False) -> None:
     examination = examine(
         where.url,
         where.credentials,
-        verify=where.verify,
+        where.headers,
+        where.verify,
         # With --json the checklist is for whoever watches, on stderr.
         report=(lambda step: say(str(step))) if as_json else (lambda step: typer.echo(str(step))),
     )

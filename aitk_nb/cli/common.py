@@ -10,7 +10,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import Parameter, Signature
@@ -38,6 +38,7 @@ __all__ = [
     "as_far_as_it_goes",
     "at_address",
     "command",
+    "counter",
     "on_server",
     "progress_bar",
     "say",
@@ -86,6 +87,10 @@ TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.
 AskToken = Annotated[bool, typer.Option("--ask-token", help="Ask for the token.")]
 User = Annotated[
     str, typer.Option(help="User name of a Gradio app; its password takes the token's place.")
+]
+HeaderEnv = Annotated[
+    list[str] | None,
+    typer.Option(help="Header for a gateway, as NAME=VARIABLE that holds its value."),
 ]
 Ca = Annotated[Path | None, typer.Option(help="File with the certificates of a private CA.")]
 Every = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at the job.")]
@@ -176,6 +181,7 @@ SERVER_OPTIONS: dict[str, tuple[Any, Any]] = {
     "token_file": (TokenFile, None),
     "ask_token": (AskToken, False),
     "user": (User, ""),
+    "header_env": (HeaderEnv, None),
     "ca": (Ca, None),
 }
 
@@ -184,7 +190,7 @@ def on_server(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command that takes a `client` the options that say which server, and connect."""
 
     def run(where: Where, **kwargs: Any) -> None:
-        with connect(where.url, where.credentials, verify=where.verify) as client:
+        with connect(where.url, where.credentials, where.headers, where.verify) as client:
             function(client, **kwargs)
 
     return _with_server_options(function, "client", run)
@@ -201,6 +207,7 @@ class Where:
 
     url: str
     credentials: Credentials | None
+    headers: Mapping[str, Secret]
     verify: Path | None
 
 
@@ -215,8 +222,8 @@ def _with_server_options(
 
     def run(**kwargs: Any) -> None:
         given = {name: kwargs.pop(name) for name in SERVER_OPTIONS}
-        credentials = _credentials(given)
-        call(Where(given["url"], credentials, given["ca"]), **kwargs)
+        headers = _headers(given["header_env"] or ())
+        call(Where(given["url"], _credentials(given), headers, given["ca"]), **kwargs)
 
     set_signature(run, [*own, *shared], function)
     return run
@@ -235,6 +242,17 @@ def set_signature(
     function.__doc__ = like.__doc__
     function.__signature__ = Signature(as_options)  # type: ignore[attr-defined]
     function.__annotations__ = {item.name: item.annotation for item in parameters}
+
+
+def _headers(given: Iterable[str]) -> dict[str, Secret]:
+    """Return the headers whose values the named variables hold."""
+    pairs = [item.partition("=") for item in given]
+    if any(not os.environ.get(variable) for _, _, variable in pairs):
+        # Without what was given: somebody may have written the value itself.
+        raise BadInput(
+            "--header-env takes NAME=VARIABLE, and the variable must hold the value of the header."
+        )
+    return {name: Secret(os.environ[variable]) for name, _, variable in pairs}
 
 
 def _credentials(given: Mapping[str, Any]) -> Credentials | None:
@@ -300,6 +318,21 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def counter(label: str) -> Iterator[Progress]:
+    """Yield a `Progress` that counts things on stderr, where that is a terminal."""
+    from tqdm import tqdm
+
+    bar = tqdm(total=0, desc=label, disable=None, leave=False)
+
+    def progress(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    with bar:
+        yield progress
 
 
 @contextmanager

@@ -14,11 +14,20 @@ from traitlets import Unicode
 from aitk_nb import _html
 from aitk_nb.auth_report import AuthReport
 from aitk_nb.errors import BadInput
-from aitk_nb.settings import TOKEN_VARIABLES, Connection, Credentials, Secret, resolve
+from aitk_nb.settings import (
+    LOGIN_VARIABLES,
+    TOKEN_VARIABLES,
+    Connection,
+    Credentials,
+    Secret,
+    resolve,
+)
 from aitk_nb.views._action import Action
 from aitk_nb.views._form import Field, Form, Looks
 
-__all__ = ["ConnectionForm", "Given", "read_connection", "token_source"]
+__all__ = ["ConnectionForm", "Given", "Typed", "read_connection", "token_source"]
+
+USER_VARIABLE = LOGIN_VARIABLES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +53,59 @@ class Given:
             return bool(self.connection.token or self.connection.login)
         return bool(self.credentials)
 
+    @property
+    def user(self) -> str:
+        """The user name as it was given or stands in the environment; it is no secret."""
+        given = self.connection
+        login = given.login if isinstance(given, Connection) else self.credentials
+        if isinstance(login, tuple):
+            return login[0]
+        return "" if self.has_credentials else self.environ.get(USER_VARIABLE, "")
 
-def read_connection(given: Given, url: str, typed: Secret | None) -> Connection:
-    """Return the connection that is meant when `url` and perhaps a token were typed.
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What stands in the form's fields, and the secret that was taken out of one of them."""
+
+    url: str
+    user: str = ""
+    """The user name; an empty one means that the secret is a token."""
+    secret: Secret | None = None
+
+
+def read_connection(given: Given, typed: Typed) -> Connection:
+    """Return the connection that is meant by what was given and what was typed.
 
     Raises:
         BadInput: the address is not one, or the token cannot be sent.
     """
+    url, user = typed.url.strip(), typed.user.strip()
+    credentials: Credentials | None = typed.secret
+    if typed.secret and user:
+        credentials = (user, typed.secret)
     if not isinstance(given.connection, Connection):
-        credentials = typed or given.credentials
-        return resolve(url.strip(), credentials, given.headers, given.verify, given.environ)
-    if typed is None and url.strip() == given.connection.url:
+        named = {**given.environ, USER_VARIABLE: user} if user else given.environ
+        return resolve(url, credentials or given.credentials, given.headers, given.verify, named)
+    if credentials is None and url == given.connection.url:
         return given.connection
-    checked = resolve(url.strip(), typed, environ=given.environ)
-    return replace(given.connection, url=checked.url, token=typed or given.connection.token)
+    checked = resolve(url, credentials, environ=given.environ)
+    if credentials is None:
+        return replace(given.connection, url=checked.url)
+    return replace(given.connection, url=checked.url, token=checked.token, login=checked.login)
 
 
-def token_source(given: Given, connection: Connection | None, typed: Secret | None) -> str:
-    """Return where the token comes from, in words and without the token."""
-    if typed is not None:
-        return "the token that you typed"
+def token_source(given: Given, connection: Connection | None, typed: Typed) -> str:
+    """Return where the token or password comes from, in words and without it."""
+    word = "password" if connection and connection.login and not connection.token else "token"
+    if typed.secret is not None:
+        return f"the {word} that you typed"
     if given.has_credentials:
-        return "the token that came with the connection"
-    if connection is None or connection.token is None:
+        return f"the {word} that came with the connection"
+    if connection is None or not (connection.token or connection.login):
         return "none"
-    variable = next((name for name in TOKEN_VARIABLES if given.environ.get(name)), "")
-    return f"a token from {variable}" if variable else "a given token"
+    names = TOKEN_VARIABLES if connection.token else LOGIN_VARIABLES[1:]
+    variable = next((name for name in names if given.environ.get(name)), "")
+    return f"a {word} from {variable}" if variable else f"a {word} from the system's keyring"
 
 
 class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publishes no types
@@ -111,10 +147,17 @@ class ConnectionForm(Form[Connection]):
             layout=looks.control,
         )
         self._token = _TokenField(
-            description="Token",
+            description="Token, password",
             placeholder="leave empty to use the one named below",
             # Each key would be read, and taken out of the field, by itself.
             continuous_update=False,
+            style=looks.text,
+            layout=looks.control,
+        )
+        self._user = widgets.Text(
+            self._given.user,
+            description="User name",
+            placeholder="empty for a token; a Gradio app wants one",
             style=looks.text,
             layout=looks.control,
         )
@@ -125,8 +168,9 @@ class ConnectionForm(Form[Connection]):
         self._forget.on_click(lambda _button: self.forget())
         self._token.observe(self._take_token, names="value")
         url = Field(self._url, looks, "https://… of a pod or a gateway, http://… or demo:")
+        user = Field(self._user, looks)
         token = Field(self._token, looks)
-        body = [*url.widgets, *token.widgets, self._forget]
+        body = [*url.widgets, *user.widgets, *token.widgets, self._forget]
         self.check: Action | None = None
         if on_check is not None:
             self.check = Action(
@@ -138,7 +182,7 @@ class ConnectionForm(Form[Connection]):
                 layout=widgets.Layout(**looks.indented),
             )
             body.append(self.check.button)
-        self._build({"url": url, "token": token}, body, looks)
+        self._build({"url": url, "user": user, "token": token}, body, looks)
         self._refresh()
 
     @property
@@ -159,7 +203,11 @@ class ConnectionForm(Form[Connection]):
         self._token.value = ""
 
     def _read(self) -> Connection:
-        return read_connection(self._given, self._url.value, self._typed)
+        return read_connection(self._given, self._now)
+
+    @property
+    def _now(self) -> Typed:
+        return Typed(self._url.value, self._user.value, self._typed)
 
     def _problems(self) -> Mapping[str, str]:
         try:
@@ -171,7 +219,7 @@ class ConnectionForm(Form[Connection]):
 
     def _hints(self) -> Mapping[str, str]:
         connection = None if self._problems() else self._read()
-        source = token_source(self._given, connection, self._typed)
+        source = token_source(self._given, connection, self._now)
         return {"token": "No token is used." if source == "none" else f"Used: {source}."}
 
     def _refresh(self) -> None:
@@ -186,7 +234,7 @@ class ConnectionForm(Form[Connection]):
     def _rows(self) -> Iterable[tuple[object, object]]:
         connection = None if self._problems() else self._read()
         yield "address", connection.url if connection else "not usable"
-        yield "token", token_source(self._given, connection, self._typed)
+        yield "token", token_source(self._given, connection, self._now)
         if connection and connection.headers:
             yield "extra headers", ", ".join(connection.headers)
         if connection and connection.verify is not True:
@@ -204,6 +252,6 @@ def _default_address(environ: Mapping[str, str]) -> str:
 
 def _in_words(result: object) -> str:
     if isinstance(result, AuthReport):
-        findings = (_html.message(f"{f.text} {f.remedy}", "warning") for f in result.findings)
-        return _html.join([result._repr_mimebundle_()["text/html"], *findings])
+        page: _html.Html = result._repr_mimebundle_()["text/html"]
+        return page
     return "" if result is None else repr(result)

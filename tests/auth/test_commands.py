@@ -86,6 +86,25 @@ def test_auth_of_a_gradio_app(gradio_login_server: GradioServer) -> None:
     assert password not in by_name.out
 
 
+def test_a_header_for_a_gateway_comes_from_a_variable() -> None:
+    """Its value is never an argument."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.headers.get("x-gateway") != "value-of-the-header":
+            return sites.BASIC
+        return Reply(200, {"isAuthenticated": True})
+
+    with canned(answer) as site:
+        found = run(
+            *("auth", "--url", site.url, "--json", "--header-env", "X-Gateway=GATE"),
+            env={"GATE": "value-of-the-header"},
+        ).json
+        wrong = run("auth", "--url", site.url, "--header-env", "X=value-of-the-header", code=2)
+
+    assert "open" == found["state"]
+    assert "value-of-the-header" not in wrong.err
+
+
 def test_every_cause_stands_in_the_schema() -> None:
     """A new kind of foreign answer is not forgotten there."""
     text = resources.files("aitk_nb").joinpath("schemas", "authentication.json").read_text("utf-8")
@@ -127,6 +146,18 @@ def test_doctor_of_a_closed_server(token_server: DemoServer) -> None:
     assert "abilities" not in steps
     assert "✗ auth: The server wants a token, and none was given. Set AITK_TOKEN" in ran.err
     assert 0 == run("doctor", "--url", token_server.url, env={"AITK_TOKEN": TOKEN}).code
+
+
+def test_doctor_of_a_gradio_app(gradio_login_server: GradioServer) -> None:
+    """It goes as far as there; what the app does not tell is skipped, and no problem."""
+    steps = {step.name: step for step in examine(gradio_login_server.url, LOGIN).steps}
+    valid(examine(gradio_login_server.url, LOGIN).as_dict(), "doctor")
+
+    assert {"GPU", "disk"} == {n for n, step in steps.items() if step.state is StepState.SKIPPED}
+    assert StepState.OK is steps["abilities"].state
+    assert "list its GPUs" in steps["abilities"].text
+    without = {step.name: step.state for step in examine(gradio_login_server.url).steps}
+    assert StepState.PROBLEM is without["auth"]
 
 
 def test_doctor_of_nobody_and_of_somebody_else() -> None:

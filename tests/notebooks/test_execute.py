@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -149,19 +151,76 @@ def test_a_failing_notebook_is_kept_with_the_reason(server: Any, tmp_path: Path)
 
 
 def test_no_token_of_the_environment_reaches_a_notebook(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Every notebook runs on a server with a token, and none holds a byte of it afterwards."""
+    """Every notebook runs on a server with a token, and nothing holds a byte of it afterwards.
+
+    Looked at are outputs and metadata, all files that are made, everything that is logged, and
+    the pages that the notebooks become.
+    """
     token = "planted-7f3a-token"
-    monkeypatch.setenv("AITK_TOKEN", token)
+    monkeypatch.setenv("AI_TOOLKIT_AUTH", token)
+    caplog.set_level(logging.DEBUG)
     with demo.start(token=token) as closed:
         for name, given in QUICK.items():
             result = run(name, closed, tmp_path, **given)
 
             assert "" == result.error
+            as_page(tmp_path / f"{name}.ipynb")
+    assert "accepted" == notebook_result(tmp_path / "02_check_authentication.ipynb")["state"]
     made = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(made) > len(QUICK)
-    assert not [path for path in made if token.encode() in path.read_bytes()]
+    assert len(made) > 2 * len(QUICK)
+    assert caplog.text
+    for form in (token, base64.b64encode(token.encode()).decode()):
+        assert not [path for path in made if form.encode() in path.read_bytes()]
+        assert form not in caplog.text
+
+
+def as_page(path: Path) -> None:
+    """Write a notebook as HTML beside it."""
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter().from_filename(str(path))
+    assert "Check authentication" in page or "02_" not in path.name
+    path.with_suffix(".html").write_text(page, encoding="utf-8")
+
+
+def notebook_result(path: Path) -> Any:
+    """Return the last result for machines that a notebook holds."""
+    found = [
+        value
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", ())
+        for mime, value in output.get("data", {}).items()
+        if mime.startswith("application/vnd.aitk.")
+    ]
+    return found[-1]
+
+
+def test_plain_papermill_keeps_no_token_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stores the state of widgets, in which no password of the environment is."""
+    token = "planted-7f3a-token"
+    monkeypatch.setenv("AI_TOOLKIT_AUTH", token)
+    monkeypatch.setenv("AITK_USERNAME", "somebody")
+    monkeypatch.setenv("AITK_PASSWORD", token)
+    target = tmp_path / "plain.ipynb"
+    source = str(BOOKS["02_check_authentication"])
+    command = ["-m", "papermill", "--log-level", "DEBUG"]
+    with demo.start(token=token) as closed:
+        done = subprocess.run(
+            [sys.executable, *command, source, str(target), "-p", "url", closed.url],
+            check=True,
+            capture_output=True,
+            cwd=tmp_path,
+        )
+    text = target.read_text(encoding="utf-8")
+
+    assert "PasswordModel" in text
+    assert "accepted" == notebook_result(target)["state"]
+    assert token not in text
+    assert token.encode() not in done.stdout + done.stderr
 
 
 def test_the_engine_of_papermill_forgets_widgets(server: Any, tmp_path: Path) -> None:

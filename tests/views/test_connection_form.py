@@ -70,6 +70,42 @@ def test_a_given_connection_keeps_its_other_parts() -> None:
     form.close()
 
 
+def test_a_user_name_makes_the_secret_a_password() -> None:
+    """As a Gradio app wants both; without the name it is a token again."""
+    form = ConnectionForm("http://localhost:7860", environ={})
+    send(form._user, value=" me ")
+    assert form.value.login is None
+    send(form._token, value=TYPED)
+
+    assert ("me", Secret(TYPED)) == form.value.login
+    assert form.value.token is None
+    assert "the password that you typed" in form._repr_html_()
+    assert ("user", "token") == form.edited
+    send(form._user, value="")
+    assert Secret(TYPED) == form.value.token
+    form.close()
+
+
+def test_a_login_of_the_environment_is_used_and_its_password_not_shown(
+    wire: list[dict[str, Any]],
+) -> None:
+    """The name is no secret and stands in its field; the password stands nowhere."""
+    environ = {"AITK_USERNAME": "me", "AITK_PASSWORD": PLANTED}
+    form = ConnectionForm("http://localhost:7860", environ=environ)
+    given = Connection("http://localhost:7860", login=("you", Secret(PLANTED)))
+    other = ConnectionForm(given)
+
+    assert ("me", Secret(PLANTED)) == form.value.login
+    assert "me" == form._user.value
+    assert "a password from AITK_PASSWORD" in form._fields["token"].note.value
+    assert ("you", given) == (other._user.value, other.value)
+    states = [part.get_state() for each in (form, other) for part in _all_widgets(each)]
+    for text in map(str, (wire, states, form._repr_mimebundle_(), other._repr_mimebundle_())):
+        assert PLANTED not in text
+    form.close()
+    other.close()
+
+
 def test_while_it_is_invalid_the_value_raises() -> None:
     """Never the last usable value; the reason stands below the field and below the form."""
     form = ConnectionForm("demo:", environ={})

@@ -1,0 +1,138 @@
+"""The operation map as a file that a user can correct: written, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aitk_nb.endpoints import OPERATIONS, Operation
+from aitk_nb.errors import BadInput
+from aitk_nb.models import Flavour
+from aitk_nb.operation_words import TRAINING_WORDS
+from aitk_nb.safe_yaml import dumped as yaml_text
+from aitk_nb.safe_yaml import parsed
+
+__all__ = ["dumped", "load"]
+
+WORDS = frozenset({"files", "captions", *TRAINING_WORDS})
+"""Our words for values, which `arguments` maps to an app's parameters."""
+
+KEYS = frozenset({"api_name", "calls", "arguments", "confidence", "reasons"})
+
+HEAD = """\
+# The calls behind what people want to do on this server, as far as they could be told.
+# Correct what is wrong, and connect with it: aitk_nb.connect(url, operations="{name}").
+#   api_name   the function of the Gradio app that does it
+#   calls      endpoints in the order of calls; an empty list where the server cannot do it
+#   arguments  our word for a value: the function's parameter, or a list of them
+# Words: {words}.
+"""
+
+
+def dumped(operations: Mapping[str, Operation], url: str, flavour: Flavour | None) -> str:
+    """Return the operations as YAML with a head that tells how to correct it."""
+    body = {
+        "url": url,
+        "flavour": flavour.value if flavour else None,
+        "operations": {name: _written(each) for name, each in operations.items()},
+    }
+    return HEAD.format(name="server.yaml", words=", ".join(sorted(WORDS))) + yaml_text(body)
+
+
+def _written(operation: Operation) -> dict[str, Any]:
+    written: dict[str, Any] = {"calls": list(operation.calls)}
+    if operation.api_name:
+        written = {"api_name": operation.api_name, **written}
+    if operation.arguments:
+        written["arguments"] = {
+            word: value if isinstance(value, str) else list(value)
+            for word, value in operation.arguments.items()
+        }
+    written["confidence"] = operation.confidence
+    written["reasons"] = list(operation.reasons)
+    return written
+
+
+def load(source: str | Path | Mapping[str, Any]) -> dict[str, Operation]:
+    """Return the operations of a file that `report.save` wrote, or of a mapping like it.
+
+    Raises:
+        BadInput: the file cannot be read, or something in it cannot be meant.
+    """
+    body = source if isinstance(source, Mapping) else _read(Path(source).expanduser())
+    where = "The operations" if isinstance(source, Mapping) else f"{source}"
+    listed = body.get("operations") if isinstance(body, Mapping) else None
+    if not isinstance(listed, Mapping):
+        raise BadInput(f"{where}: there is no mapping named 'operations'.")
+    found = {}
+    for name, raw in listed.items():
+        known = _name(name)
+        if known is None:
+            words = ", ".join(OPERATIONS)
+            raise BadInput(f"{where}: {name!r} is no operation; there are {words}.")
+        try:
+            found[known] = _operation(known, raw)
+        except ValueError as exc:
+            raise BadInput(f"{where}: {known}: {exc}.") from None
+    return found
+
+
+def _read(path: Path) -> Any:
+    try:
+        return parsed(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise BadInput(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+    except ValueError as exc:
+        raise BadInput(f"{path} cannot be read: {exc}.") from exc
+
+
+def _name(text: object) -> str | None:
+    plain = str(text).replace("_", " ").replace("-", " ").lower()
+    return next((name for name in OPERATIONS if name.lower() == plain), None)
+
+
+def _operation(name: str, raw: Any) -> Operation:
+    if not isinstance(raw, Mapping):
+        raise ValueError("a mapping with 'api_name' or 'calls' is meant")
+    if unknown := sorted(map(str, set(raw) - KEYS)):
+        raise ValueError(f"unknown key {', '.join(unknown)}; there are {', '.join(sorted(KEYS))}")
+    api_name = raw.get("api_name")
+    if api_name is not None:
+        if not isinstance(api_name, str) or not api_name.strip("/"):
+            raise ValueError("'api_name' is a text such as /start_training")
+        api_name = "/" + api_name.lstrip("/")
+    calls = raw.get("calls", [api_name] if api_name else None)
+    if calls is None:
+        raise ValueError("one of 'api_name' and 'calls' is needed")
+    return Operation(
+        name,
+        calls=_texts("calls", calls),
+        api_name=api_name,
+        arguments=_arguments(raw.get("arguments", {})),
+        confidence=_confidence(raw.get("confidence", 1.0)),
+        reasons=_texts("reasons", raw.get("reasons", ["given by hand"])),
+    )
+
+
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"'{key}' is a list of texts")
+    return tuple(value)
+
+
+def _arguments(value: Any) -> dict[str, str | tuple[str, ...]]:
+    if not isinstance(value, Mapping):
+        raise ValueError("'arguments' maps our words to the function's parameters")
+    if unknown := sorted(map(str, set(value) - WORDS)):
+        raise ValueError(f"{', '.join(unknown)} is none of {', '.join(sorted(WORDS))}")
+    return {
+        word: item if isinstance(item, str) else _texts(f"arguments: {word}", item)
+        for word, item in value.items()
+    }
+
+
+def _confidence(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("'confidence' is a number from 0 to 1")
+    return float(value)

@@ -1,0 +1,85 @@
+"""Code that calls what a server offers, in five languages, ready to run.
+
+What a server says (names, labels, defaults) is put in as literals of the language only, so that
+no text of it can become code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aitk_nb.endpoints import OPERATIONS, Endpoint
+from aitk_nb.errors import BadInput
+from aitk_nb.models import Flavour
+from aitk_nb.snippets import gradio, rest
+from aitk_nb.snippets.operations import client_of, has_operation, program
+from aitk_nb.snippets.request import request_of
+from aitk_nb.snippets.types import function_of
+
+if TYPE_CHECKING:
+    from aitk_nb.discovery_report import DiscoveryReport
+
+__all__ = ["LANGUAGES", "has_operation", "snippet", "typescript_client"]
+
+LANGUAGES = ("curl", "python", "gradio_client", "javascript", "typescript")
+
+
+def snippet(report: DiscoveryReport, name: str, language: str, values: Mapping[str, object]) -> str:
+    """Return code that calls an endpoint or does an operation; see `DiscoveryReport.snippet`.
+
+    Raises:
+        BadInput: there is no such endpoint, operation, language or value.
+    """
+    if language not in LANGUAGES:
+        raise BadInput(f"{language!r} is no language of snippets: {', '.join(LANGUAGES)} are.")
+    if report.flavour is None:
+        raise BadInput("No training server answered, so that there is nothing to call.")
+    if language == "gradio_client" and report.flavour is Flavour.WEBUI:
+        raise BadInput("gradio_client speaks to Gradio apps only; for the web UI use 'python'.")
+    words = name.replace("_", " ").lower()
+    operation = next((each for each in OPERATIONS if each.lower() == words), None)
+    endpoint = _endpoint(report, name)
+    if endpoint is not None and (operation is None or name != operation):
+        return _call(report, endpoint, language, values)
+    if operation is not None:
+        return program(report, operation, language, values)
+    known = ", ".join([*OPERATIONS, *(each.name for each in report.endpoints)])
+    raise BadInput(f"There is no endpoint or operation named {name!r}; there are {known}.")
+
+
+def typescript_client(report: DiscoveryReport) -> str:
+    """Return a TypeScript file with a client; see `DiscoveryReport.typescript_client`."""
+    if report.flavour is None:
+        raise BadInput("No training server answered, so that there is nothing to call.")
+    return client_of(report)
+
+
+def _endpoint(report: DiscoveryReport, name: str) -> Endpoint | None:
+    by_name = {endpoint.name: endpoint for endpoint in report.endpoints}
+    return by_name.get(name) or by_name.get(f"/{name}")
+
+
+def _call(
+    report: DiscoveryReport, endpoint: Endpoint, language: str, values: Mapping[str, object]
+) -> str:
+    if language == "typescript":
+        return function_of(endpoint, report.prefix)
+    auth = _sent(report, endpoint)
+    if endpoint.index is not None or endpoint.name.startswith("/"):
+        call = gradio.call_of(endpoint, report.prefix, values)
+        return gradio.EMITTERS[language](call, report.url, auth)
+    if language == "gradio_client":
+        raise BadInput(f"gradio_client calls functions only; for {endpoint.name} use 'python'.")
+    if endpoint.name == "login" and report.flavour is Flavour.GRADIO:
+        # Who logs in before each call need not do so again; the config shows that it worked.
+        endpoint = replace(_endpoint(report, "config") or endpoint, does=endpoint.does)
+        auth = "login"
+    return rest.EMITTERS[language](request_of(endpoint, values), report.url, auth)
+
+
+def _sent(report: DiscoveryReport, endpoint: Endpoint) -> str:
+    """Return what is sent to prove who asks: nothing to an endpoint that is public to read."""
+    public = endpoint.auth == "public" and endpoint.method == "GET"
+    return "none" if public else report.auth

@@ -1,0 +1,183 @@
+"""Values as literals of a language: whatever a server's text holds, it stays a text.
+
+Every literal is on one line, shows what cannot be seen as an escape, and cannot end early.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import keyword
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "LITERALS",
+    "Code",
+    "comment",
+    "identifier",
+    "is_keyword_argument",
+    "javascript",
+    "json_in_shell",
+    "python",
+    "shell",
+]
+
+LIKE = 6
+"""So many equal values in a row are written as a repetition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An expression of the language itself, put in as it is; never made of a server's text.
+
+    In a shell it is the name of a variable, which holds the inside of a JSON text or, `whole`, any
+    JSON.
+    """
+
+    text: str
+    whole: bool = False
+
+
+def shell(text: str) -> str:
+    """Return a text as one word of a POSIX shell."""
+    # A zero byte cannot be in an argument, and a line break would look like another command.
+    clean = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return "'" + _writable(clean).replace("'", "'\\''") + "'"
+
+
+def python(value: object) -> str:
+    """Return a value that JSON can hold, as Python."""
+    if isinstance(value, Code):
+        return value.text
+    if isinstance(value, Mapping):
+        pairs = (f"{python(str(key))}: {python(item)}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_items(value, python, "*[{0}] * {1}")) + "]"
+    if isinstance(value, str):
+        return '"' + repr('"' + value)[2:-1].replace('"', '\\"').replace("\\'", "'") + '"'
+    if isinstance(value, float) and not math.isfinite(value):
+        return "None"
+    plain = value is None or isinstance(value, bool | int | float)
+    return repr(value) if plain else python(str(value))
+
+
+def javascript(value: object) -> str:
+    """Return a value that JSON can hold, as JavaScript."""
+    if isinstance(value, Code):
+        return value.text
+    if isinstance(value, Mapping):
+        pairs = (f"{_key(str(key))}: {javascript(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }" if value else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_items(value, javascript, "...Array({1}).fill({0})")) + "]"
+    if isinstance(value, str):
+        return _shown(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, float) and not math.isfinite(value):
+        return "null"
+    return (
+        json.dumps(value)
+        if isinstance(value, bool | int | float | None)
+        else javascript(str(value))
+    )
+
+
+def json_in_shell(value: object) -> str:
+    """Return a value as JSON in a word of the shell; `Code` names a variable that is put in."""
+    marks: list[Code] = []
+
+    def mark(item: object) -> object:
+        if isinstance(item, Code):
+            marks.append(item)
+            return f"\ue000{len(marks) - 1}\ue001"
+        if isinstance(item, Mapping):
+            return {str(key): mark(each) for key, each in item.items()}
+        if isinstance(item, list | tuple):
+            return [mark(each) for each in item]
+        return None if isinstance(item, float) and not math.isfinite(item) else item
+
+    text = json.dumps(mark(value), ensure_ascii=True)
+    parts = re.split(r'("?)\\ue000(\d+)\\ue001("?)', text)
+    words = []
+    literal = parts[0]
+    for opening, number, closing, rest in zip(*(parts[at::4] for at in (1, 2, 3, 4)), strict=True):
+        code = marks[int(number)]
+        before, after = ("", "") if code.whole else (opening, closing)
+        words += [shell(literal + before), f'"${code.text}"']
+        literal = after + rest
+    return "".join([*words, shell(literal)])
+
+
+LITERALS: Mapping[str, Callable[[object], str]] = {
+    "curl": lambda value: shell(str(value)),
+    "python": python,
+    "gradio_client": python,
+    "javascript": javascript,
+    "typescript": javascript,
+}
+
+
+def comment(text: str) -> str:
+    """Return a text as one line that no comment of any language is ended by."""
+    line = " ".join(text.split())
+    return _shown(line).replace("*/", "* /").replace("/*", "/ *")
+
+
+def identifier(name: str, *, upper: bool = False) -> str:
+    """Return a name in camel case that TypeScript takes for a function or, `upper`, a type."""
+    words = re.findall(r"[A-Za-z0-9]+", name) or ["call"]
+    first = words[0] if not upper else words[0][:1].upper() + words[0][1:]
+    found = first + "".join(word[:1].upper() + word[1:] for word in words[1:])
+    if not upper:
+        found = found[:1].lower() + found[1:]
+    return (
+        f"call{found[:1].upper()}{found[1:]}"
+        if not found[0].isalpha() or found in _TAKEN
+        else found
+    )
+
+
+_TAKEN = frozenset(
+    {"delete", "new", "import", "export", "function", "class", "return", "default", "await", "void",
+     "var", "let", "const", "if", "else", "for", "while", "do", "in", "of", "this", "super",
+     "switch", "case", "break", "continue", "try", "catch", "finally", "throw", "typeof", "with",
+     "yield", "enum", "null", "true", "false", "fetch", "debugger", "extends", "instanceof",
+     "interface", "package", "private", "protected", "public", "static", "implements", "arguments",
+     "eval"}
+)  # fmt: skip
+
+
+def is_keyword_argument(name: str) -> bool:
+    """Return whether a call in Python can give a value by this name."""
+    return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+
+
+def _items(values: Sequence[object], literal: Callable[[object], str], repeated: str) -> list[str]:
+    words: list[str] = []
+    for word, row in itertools.groupby(literal(value) for value in values):
+        length = len(list(row))
+        words += [word] * length if length < LIKE else [repeated.format(word, length)]
+    return words
+
+
+def _key(name: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", name) and name != "__proto__"
+    return name if plain else javascript(name)
+
+
+def _shown(text: str) -> str:
+    """Return a text with what cannot be seen, such as a change of direction, as an escape."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    pairs = (units[at : at + 2].hex() for at in range(0, len(units), 2))
+    return "".join(f"\\u{pair}" for pair in pairs)
+
+
+def _writable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,250 @@
+"""The operation map: matched to unknown apps, written, corrected and read again."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aitk_nb.backends.gradio_catalogue import read_app
+from aitk_nb.endpoints import OPERATIONS, Endpoint, Operation, Parameter, described
+from aitk_nb.errors import BadInput
+from aitk_nb.models import Flavour
+from aitk_nb.operation_match import match
+from aitk_nb.operation_words import arguments_of
+from aitk_nb.operations import dumped, load
+
+FOLDER = Path(__file__).parent / "gradio_documents"
+
+AI_TOOLKIT = {
+    "name": "lora_name",
+    "trigger_word": "concept_sentence",
+    "steps": "steps",
+    "learning_rate": "lr",
+    "rank": "rank",
+    "base_model": "model_to_train",
+    "prompts": ("sample_1", "sample_2", "sample_3"),
+    "low_vram": "low_vram",
+    "use_advanced": "use_more_advanced_options",
+    "advanced": "more_advanced_options",
+}
+
+
+def document(name: str) -> Any:
+    """Return a document that a real server of that generation gave."""
+    return json.loads(gzip.decompress((FOLDER / f"{name}.json.gz").read_bytes()))
+
+
+@pytest.mark.parametrize("major", [4, 5, 6])
+def test_ai_toolkits_own_app_is_known_under_each_generation(major: int) -> None:
+    """From real documents: functions, the hidden State, the generator, the order of calls."""
+    app = read_app(document(f"gradio-{major}-config"), document(f"gradio-{major}-info"))
+    by_name = {endpoint.name: endpoint for endpoint in app.endpoints}
+    train = by_name["/start_training"]
+
+    assert str(major) == app.version[0]
+    assert ("" if major == 4 else "/gradio_api") == app.prefix
+    assert 6 == len(by_name)
+    assert by_name["/run_captioning"].generator
+    assert not train.generator
+    assert 13 == len(train.parameters)
+    assert [7] == [at for at, parameter in enumerate(train.parameters) if parameter.hidden]
+    assert train.parameters[5].choices == ("dev", "schnell")
+    assert 1000 == train.parameters[2].default
+    assert "param_0: list of file, param_1 … param_150: string" == described(
+        by_name["/create_dataset"].parameters
+    )
+    found = match(app.endpoints)
+    assert {1.0} == {operation.confidence for operation in found.values()}
+    assert ("upload", "/create_dataset", "/start_training") == found["start training"].calls
+    assert AI_TOOLKIT == found["start training"].arguments
+
+
+@pytest.mark.parametrize("major", [4, 5, 6])
+def test_without_info_the_page_tells_nearly_as_much(major: int) -> None:
+    """Labels stand in for names."""
+    app = read_app(document(f"gradio-{major}-config"), None)
+    found = match(app.endpoints)
+
+    assert "/start_training" == found["start training"].api_name
+    assert "param_3" == found["start training"].arguments["learning_rate"]
+
+
+def function(name: str, *parameters: Parameter, returns: str = "Textbox: string") -> Endpoint:
+    """Return a function of some app."""
+    return Endpoint(f"/{name}", "POST", f"/call/{name}", "", parameters, returns, index=0)
+
+
+def test_a_fork_with_other_names_is_matched_by_words_and_types() -> None:
+    """Another trainer: files are given to a function of its own, and it tells its progress."""
+    files = Parameter("images", "list of file", required=True, about="Training images")
+    numbers = [
+        Parameter("max_train_steps", "number", default=1600),
+        Parameter("unet_lr", "number", default=1e-4, about="Learning rate"),
+        Parameter("network_dim", "number", default=32),
+        Parameter("train_batch_size", "integer", default=1),
+        Parameter("output_name", "string", required=True),
+        Parameter("pretrained_model_name_or_path", "string", default="sdxl"),
+    ]
+    found = match(
+        [
+            function("toggle_training_options", *numbers[:2]),
+            function("prepareDataset", files, Parameter("caption_prefix"), Parameter("captions")),
+            function("run_training", *numbers),
+            function("get_progress"),
+            function("download_model", returns="File: file"),
+            function("clear_images", files),
+        ]
+    )
+
+    assert ("upload", "/prepareDataset") == found["create dataset"].calls
+    assert "/run_training" == found["start training"].api_name
+    arguments = found["start training"].arguments
+    assert ("max_train_steps", "unet_lr") == (arguments["steps"], arguments["learning_rate"])
+    assert ("network_dim", "output_name") == (arguments["rank"], arguments["name"])
+    assert "/get_progress" == found["job status"].api_name
+    assert "/download_model" == found["download LoRA"].api_name
+    assert all(0.4 < operation.confidence < 1 for operation in found.values())
+    assert all(operation.reasons for operation in found.values())
+
+
+def test_images_may_be_given_to_the_training_itself() -> None:
+    """Then there is no dataset to create, and it says so."""
+    files = Parameter("photos", "list of file", required=True)
+    train = function("train_lora", files, Parameter("steps", "number"), Parameter("lr", "number"))
+    found = match([train])
+
+    assert ("upload", "/train_lora") == found["start training"].calls
+    assert () == found["create dataset"].calls
+    assert "training function itself" in found["create dataset"].reasons[0]
+
+
+def test_an_app_that_does_not_train_has_no_operations() -> None:
+    """A chat or an upscaler is not mistaken for a trainer."""
+    app = [
+        function("chat", Parameter("message"), Parameter("seed", "number")),
+        function("upscale", Parameter("image", "file"), returns="Image: file"),
+    ]
+
+    assert not any(operation.calls for operation in match(app).values())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["named_endpoints", "unnamed_endpoints", "parameters", "returns", "type", "label",
+                 "parameter_name", "parameter_has_default", "parameter_default", "python_type",
+                 "component", "components", "dependencies", "inputs", "outputs", "id", "props",
+                 "api_name", "targets", "types", "api_prefix", "version", "items", "enum", "/x"]
+            )
+            | st.text(max_size=4),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=30,
+)  # fmt: skip
+FUNCTIONS = st.fixed_dictionaries(
+    {"named_endpoints": st.dictionaries(st.text(max_size=12), JSON, max_size=3)},
+    optional={"unnamed_endpoints": JSON},
+)
+CONFIGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "dependencies": st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "id": JSON, "api_name": JSON, "inputs": st.lists(st.integers(0, 3)) | JSON,
+                    "outputs": JSON, "targets": JSON, "types": JSON, "backend_fn": JSON,
+                },
+            ),
+            max_size=3,
+        ),
+        "components": st.lists(
+            st.fixed_dictionaries(
+                {"id": st.integers(0, 3)},
+                optional={"type": JSON, "props": JSON, "api_info": JSON, "skip_api": JSON},
+            ),
+            max_size=4,
+        ),
+        "api_prefix": JSON,
+        "version": JSON,
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(config=CONFIGS | JSON, info=FUNCTIONS | JSON)
+def test_no_document_makes_reading_or_matching_fail(config: Any, info: Any) -> None:
+    """Whatever a server says, there are endpoints that can be shown, and four operations."""
+    app = read_app(config, info)
+    found = match(app.endpoints)
+
+    assert list(OPERATIONS) == list(found)
+    for endpoint in app.endpoints:
+        assert isinstance(described(endpoint.parameters), str)
+        arguments_of(endpoint.parameters)
+    assert found == load_back(found)
+
+
+def load_back(found: dict[str, Operation]) -> dict[str, Operation]:
+    """Return the operations after a way through a file."""
+    from aitk_nb.safe_yaml import parsed
+
+    return load(parsed(dumped(found, "http://x", Flavour.GRADIO)))
+
+
+def test_a_corrected_file_is_read(tmp_path: Path) -> None:
+    """One key is enough, and names may be written with an underscore."""
+    path = tmp_path / "server.yaml"
+    path.write_text(
+        "operations:\n  start_training: {api_name: go, arguments: {steps: n, prompts: [a, b]}}\n"
+        "  download LoRA: {calls: []}\n",
+        encoding="utf-8",
+    )
+    found = load(path)
+
+    assert "/go" == found["start training"].api_name
+    assert ("/go",) == found["start training"].calls
+    assert {"steps": "n", "prompts": ("a", "b")} == found["start training"].arguments
+    assert () == found["download LoRA"].calls
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[", "it is no YAML"),
+        ("a: 1", "no mapping named 'operations'"),
+        ("operations: {fly: {calls: []}}", "'fly' is no operation; there are create dataset"),
+        ("operations: {job status: go}", "a mapping with 'api_name' or 'calls' is meant"),
+        ("operations: {job status: {}}", "one of 'api_name' and 'calls' is needed"),
+        ("operations: {job status: {api_name: 3}}", "'api_name' is a text"),
+        ("operations: {job status: {calls: x}}", "'calls' is a list of texts"),
+        ("operations: {job status: {calls: [], name: x}}", "unknown key name"),
+        ("operations: {job status: {calls: [], arguments: {lr: x}}}", "lr is none of advanced"),
+        ("operations: {job status: {calls: [], confidence: 7}}", "a number from 0 to 1"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(text: str, said: str, tmp_path: Path) -> None:
+    """With the file, and what is meant instead."""
+    path = tmp_path / "server.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(BadInput, match=r"server\.yaml") as caught:
+        load(path)
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """As bad input."""
+    with pytest.raises(BadInput, match=r"absent\.yaml cannot be read"):
+        load(tmp_path / "absent.yaml")
