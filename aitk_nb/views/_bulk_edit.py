@@ -27,8 +27,8 @@ _FIELDS = {
 class BulkEdit:
     """Fields for a change, what it would do, and buttons to do and to undo it."""
 
-    def __init__(self, on_changed: Callable[[], None], say: Callable[[str], None]) -> None:
-        """Call `on_changed` after captions were written, and `say` what was not possible."""
+    def __init__(self, on_changed: Callable[[str], None], say: Callable[[str], None]) -> None:
+        """Call `on_changed` with what was done, and `say` with what was not possible."""
         self._on_changed = on_changed
         self._say = say
         self._dataset: LocalDataset | None = None
@@ -99,7 +99,7 @@ class BulkEdit:
         if self._write(changes):
             for field in self.fields.values():
                 field.value = ""
-        self._on_changed()
+        self._on_changed(f"{len(changes)} captions are saved.")
 
     def _undo(self) -> None:
         back, self._before = self._before, {}
@@ -107,7 +107,7 @@ class BulkEdit:
         self._write({path: text for path, text in back.items() if text is not None})
         for path in gone:
             caption_path(path).unlink(missing_ok=True)
-        self._on_changed()
+        self._on_changed("The captions are as they were before.")
 
     def _write(self, captions: Mapping[Path, str]) -> bool:
         try:

@@ -53,7 +53,7 @@ class CaptionCards:
             1, min=1, max=1, description="Page", layout=widgets.Layout(width="11em")
         )
         self._of = widgets.HTML()
-        grid = widgets.Layout(display="flex", flex_flow="row wrap")
+        grid = widgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-end")
         self._grid = widgets.Box(layout=grid)
         bar = widgets.HBox([self.previous, self.page, self._of, self.next])
         self.widget = widgets.VBox([bar, self._grid])
@@ -79,7 +79,7 @@ class CaptionCards:
         self.draw()
 
     def jump(self, file: str) -> bool:
-        """Turn to the image that a problem's file is about, and mark it; False for none."""
+        """Show from the image on that a problem's file is about, marked; False for none."""
         name = file.rpartition("/")[2]
         exact = [at for at, path in enumerate(self._images) if path.name == name]
         stem = Path(name).stem
@@ -88,7 +88,8 @@ class CaptionCards:
         if not places:
             return False
         self._marked = self._images[places[0]].name
-        self._first = places[0] // PAGE * PAGE
+        # It comes first, where nobody has to look for it.
+        self._first = places[0]
         self.draw()
         return True
 

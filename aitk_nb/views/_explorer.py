@@ -57,8 +57,8 @@ class Explorer:
         self._say(f"The caption of {image.name} is saved.", "ok")
         self._on_changed()
 
-    def _changed(self) -> None:
-        self._say("The captions are saved.", "ok")
+    def _changed(self, text: str) -> None:
+        self._say(text, "ok")
         self._on_changed()
 
     def _fail(self, text: str) -> None:
