@@ -56,7 +56,7 @@ class ScriptedBackend:
 
     url = "scripted"
     flavour = Flavour.WEBUI
-    abilities = frozenset(Ability)
+    abilities = frozenset(Ability) - {Ability.EDIT_DATASETS, Ability.CAPTION, Ability.SETTINGS}
 
     # -- datasets ------------------------------------------------------------------------------
 

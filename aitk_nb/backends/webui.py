@@ -12,7 +12,10 @@ from urllib.parse import quote
 from aitk_nb.backends import webui_paths, webui_wire
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.http import Http
+from aitk_nb.backends.webui_captioning import WebUICaptionings
+from aitk_nb.backends.webui_dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui_datasets import WebUIDatasets
+from aitk_nb.backends.webui_settings import WebUISettings
 from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models import (
     Ability,
@@ -47,6 +50,7 @@ class WebUI:
         self._http = http
         self._datasets = WebUIDatasets(http)
         self._ids: dict[str, str] = {}
+        self._captionings = WebUICaptionings(http, self._datasets, self._has, self._ids)
 
     def __repr__(self) -> str:
         return f"<WebUI {self.url}>"
@@ -96,6 +100,16 @@ class WebUI:
     ) -> Mapping[str, str]:
         """Make the dataset if need be, send `files`, and return their SHA-256 by name."""
         return self._datasets.upload(dataset, files, progress)
+
+    @property
+    def dataset_tools(self) -> WebUIDatasetTools:
+        """What can be done to datasets that are there."""
+        return WebUIDatasetTools(self._http, self._datasets, self._captionings)
+
+    @property
+    def settings_store(self) -> WebUISettings:
+        """The server's own settings."""
+        return WebUISettings(self._http)
 
     # -- jobs --------------------------------------------------------------------------------
 
