@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aitk_nb.authentication import AuthReport, check_auth
+    from aitk_nb.captioning import CaptionOptions
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.comparison import Comparison, compare
+    from aitk_nb.dataset_report import VerifyReport
     from aitk_nb.discovery import DiscoveryReport, discover
     from aitk_nb.errors import AitkError
     from aitk_nb.examples import example_job, photos
@@ -36,6 +38,7 @@ _HOMES = {
     "Ability": "models",
     "AitkError": "errors",
     "AuthReport": "authentication",
+    "CaptionOptions": "captioning",
     "Comparison": "comparison",
     "Connection": "settings",
     "Demands": "local_dataset",
@@ -50,6 +53,7 @@ _HOMES = {
     "LossHistory": "losses",
     "Secret": "settings",
     "TrainingParams": "training",
+    "VerifyReport": "dataset_report",
     "check_auth": "authentication",
     "compare": "comparison",
     "connect": "client",
@@ -65,6 +69,7 @@ __all__ = [
     "Ability",
     "AitkError",
     "AuthReport",
+    "CaptionOptions",
     "Comparison",
     "Connection",
     "Demands",
@@ -79,6 +84,7 @@ __all__ = [
     "LossHistory",
     "Secret",
     "TrainingParams",
+    "VerifyReport",
     "check_auth",
     "compare",
     "connect",
