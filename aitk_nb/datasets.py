@@ -82,7 +82,8 @@ class Datasets:
             TransferFailed: some files did not arrive; the others did.
             BadInput: `mirror` would delete files, and there is no `confirm`.
         """
-        local = self._scanned(folder).check()
+        local = self._scanned(folder)
+        local = local.check(flavour=self._backend.flavour, rename=self._renamed)
         dataset = self._server_name(name or local.name)
         options = UploadOptions(if_differs, verify, mirror, confirm)
         notes = UploadNotes(local.folder)

@@ -405,6 +405,12 @@ def test_special_files_and_links_are_left_out(tmp_path: Path) -> None:
     dataset = LocalDataset.scan(folder)
     assert codes(dataset)["out.png"] == {Code.LINK_OUT}
     assert {path.name for path in dataset.images} == {"a.png", "in.png"}
+    (folder / "a.png").unlink()
+    (folder / "in.png").unlink()
+    with pytest.raises(
+        InvalidDataset, match=r"only links out of the folder \(1\): .*--follow-links"
+    ):
+        LocalDataset.scan(folder).check()
     followed = LocalDataset.scan(folder, follow_links=True)
     assert "out.png" in {path.name for path in followed.images}
 
