@@ -93,8 +93,8 @@ class Datasets:
         ]
         sent, kept = (sum(o.sent for o in outcomes), sum(o.kept for o in outcomes))
         _log.info("%d files sent to %s, %d were there", sent, dataset, kept)
-        info = self._backend.get_dataset(dataset)
-        return replace(info, sent=sent, kept=kept, report=outcomes[0].report)
+        first = outcomes[0]
+        return replace(first.there, sent=sent, kept=kept, report=first.report)
 
     def verify(
         self, folder: str | Path | LocalDataset, name: str = "", *, depth: Depth = "sample"

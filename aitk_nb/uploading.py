@@ -26,9 +26,9 @@ Depth: TypeAlias = Literal["sample", "full"]
 Confirm: TypeAlias = Callable[[Sequence[str]], bool]
 """Gets the names of files that would be deleted, and says whether they may be."""
 
-MEASURED = 16
+MEASURED = 8
 """Files whose sizes are asked after an upload, besides those whose captions were compared."""
-READ = 4
+READ = 2
 """Files that are read back and compared after an upload."""
 
 
@@ -48,6 +48,8 @@ class Outcome:
 
     sent: int
     kept: int
+    there: DatasetInfo
+    """The dataset as the server has it then."""
     report: VerifyReport | None
 
 
@@ -78,10 +80,11 @@ def send(
         files = [replace(file, sha256=digests.get(file.name, file.sha256)) for file in files]
         names = {file.name for file in to_send}
         to_send = tuple(file for file in files if file.name in names)
-    report = _looked_at(backend, dataset, files, to_send, options)
+    there, report = _looked_at(backend, dataset, files, to_send, options)
     if options.mirror:
-        report = _mirrored(backend, dataset, files, options.confirm)
-    return Outcome(len(to_send), len(files) - len(to_send), report)
+        _mirror(backend, there, files, options.confirm)
+        there, report = _examined(backend, dataset, files, MEASURED, READ)
+    return Outcome(len(to_send), len(files) - len(to_send), there, report)
 
 
 def _is_there(backend: Backend, dataset: str) -> bool:
@@ -94,22 +97,25 @@ def _looked_at(
     files: Sequence[Upload],
     sent: Sequence[Upload],
     options: UploadOptions,
-) -> VerifyReport | None:
-    """Return the report on what was sent, or on all files; send once more what is not right."""
+) -> tuple[DatasetInfo, VerifyReport | None]:
+    """Return what is there, and the report on what was sent or on all files.
+
+    What is not right is sent once more.
+    """
     full = options.verify == "full"
     to_check = files if full else sent
     if Ability.EDIT_DATASETS not in backend.abilities or not to_check:
-        return None
+        return backend.get_dataset(dataset), None
     limits = (None, None) if full else (MEASURED, READ)
-    report = _examined(backend, dataset, to_check, *limits)
+    there, report = _examined(backend, dataset, to_check, *limits)
     if report.ok:
-        return report
+        return there, report
     wrong = {*report.missing, *report.differing}
     backend.upload(dataset, [file for file in to_check if file.name in wrong], _ignore)
-    report = _examined(backend, dataset, to_check, *limits, surely=wrong)
+    there, report = _examined(backend, dataset, to_check, *limits, surely=wrong)
     if not report.ok:
         raise _not_there(backend, report)
-    return report
+    return there, report
 
 
 def _not_there(backend: Backend, report: VerifyReport) -> TransferFailed:
@@ -131,12 +137,12 @@ def verify(backend: Backend, dataset: str, files: Sequence[Upload], depth: Depth
     Files that are there and none of `files` are named. What is wrong is sent again by the next
     upload: its notes on the server are dropped.
     """
-    report = _examined(backend, dataset, files, None, None if depth == "full" else READ)
+    there, report = _examined(backend, dataset, files, None, None if depth == "full" else READ)
     if not _is_there(backend, dataset):
         return report
     if wrong := [*report.missing, *report.differing]:
         backend.dataset_tools.forget(dataset, wrong)
-    others = _foreign(backend, dataset, files, backend.get_dataset(dataset))
+    others = _foreign(backend, there, files)
     return replace(report, foreign=others)
 
 
@@ -148,13 +154,13 @@ def _examined(
     read: int | None,
     *,
     surely: Collection[str] = (),
-) -> VerifyReport:
+) -> tuple[DatasetInfo, VerifyReport]:
     """Look at `files`: measure and read so many of those that the server lists, None for all."""
     try:
         there = backend.get_dataset(dataset)
     except NotFound:
         gone = tuple(_checked(file, FileState.MISSING) for file in files)
-        return VerifyReport(dataset, gone)
+        return DatasetInfo(dataset), VerifyReport(dataset, gone)
     listed = frozenset(there.images)
     texts = _texts(there)
     same = {file.name for file in files if _is_that_caption(file, texts)} - set(surely)
@@ -174,7 +180,7 @@ def _examined(
         _checked(file, states.get(file.name, FileState.LISTED), sizes.get(file.name))
         for file in files
     ]
-    return VerifyReport(dataset, tuple(checks))
+    return there, VerifyReport(dataset, tuple(checks))
 
 
 def _state(file: Upload, size: int | None, there: str | None) -> FileState:
@@ -214,37 +220,34 @@ def _is_that_caption(file: Upload, texts: Mapping[str, str]) -> bool:
         return False
 
 
-def _foreign(
-    backend: Backend, dataset: str, files: Sequence[Upload], there: DatasetInfo
-) -> tuple[str, ...]:
+def _foreign(backend: Backend, there: DatasetInfo, files: Sequence[Upload]) -> tuple[str, ...]:
     """Return the names of the files on the server that are none of `files`."""
     ours = {file.name for file in files}
     seen = {*there.images, *_texts(there)} - ours
-    noted = [name for name in backend.dataset_tools.noted(dataset) if name not in ours | seen]
-    sizes = backend.dataset_tools.sizes(dataset, noted)
+    noted = [name for name in backend.dataset_tools.noted(there.name) if name not in ours | seen]
+    sizes = backend.dataset_tools.sizes(there.name, noted)
     return tuple(sorted({*seen, *(name for name, size in sizes.items() if size is not None)}))
 
 
-def _mirrored(
-    backend: Backend, dataset: str, files: Sequence[Upload], confirm: Confirm | None
-) -> VerifyReport:
-    """Delete what is none of ours, if somebody says so, and return what is there then."""
-    others = _foreign(backend, dataset, files, backend.get_dataset(dataset))
+def _mirror(
+    backend: Backend, there: DatasetInfo, files: Sequence[Upload], confirm: Confirm | None
+) -> None:
+    """Delete what is none of ours, if somebody says so."""
+    others = _foreign(backend, there, files)
     shown = ", ".join(others[:10]) + (f" and {len(others) - 10} more" if len(others) > 10 else "")
     if others and confirm is None:
         raise BadInput(
-            f"mirror=True would delete {len(others)} files of the server's dataset {dataset!r} "
+            f"mirror=True would delete {len(others)} files of the server's dataset {there.name!r} "
             f"that are not in the folder: {shown}. All files of the folder are there. To delete "
             "the others, give confirm=, a function that gets their names and returns True."
         )
     if others and confirm is not None and confirm(others):
-        failures = backend.dataset_tools.remove(dataset, others)
+        failures = backend.dataset_tools.remove(there.name, others)
         if failures:
             raise BadInput(
                 f"{len(failures)} of {len(others)} files could not be deleted: "
                 + "; ".join(f"{name}: {why}" for name, why in list(failures.items())[:5])
             )
-    return _examined(backend, dataset, files, MEASURED, READ)
 
 
 def _differs(dataset: str, names: Sequence[str]) -> InvalidDataset:

@@ -42,7 +42,6 @@ class WebUICaptionings:
         if not self._has("/api/audio/art/x"):
             raise NotSupported("caption images", "web UI this old", "Update AI Toolkit on it.")
         folder, _ = self._datasets.find(check_name("dataset", dataset))
-        folder = folder.rstrip("/\\")
         config = copy.deepcopy(dict(draft.config))
         config["config"]["process"][0]["caption"]["path_to_caption"] = folder
         body = {

@@ -134,7 +134,7 @@ class WebUIDatasetTools:
         return self._captionings.list()
 
     def _folder(self, dataset: str) -> str:
-        return webui_paths.join(self._datasets.root(), check_name("dataset", dataset))
+        return self._datasets.folder(dataset)
 
 
 def _join(folder: str, name: str) -> str:
