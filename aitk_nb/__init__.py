@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aitk_nb.auth_report import AuthReport
     from aitk_nb.authentication import check_auth
+    from aitk_nb.captioning import CaptionOptions
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.comparison import Comparison, compare
+    from aitk_nb.dataset_report import VerifyReport
     from aitk_nb.discovery import DiscoveryReport, discover
     from aitk_nb.doctor import Examination, examine
     from aitk_nb.errors import AitkError
@@ -39,6 +41,7 @@ _HOMES = {
     "Ability": "models",
     "AitkError": "errors",
     "AuthReport": "auth_report",
+    "CaptionOptions": "captioning",
     "Comparison": "comparison",
     "Connection": "settings",
     "Demands": "local_dataset",
@@ -54,6 +57,7 @@ _HOMES = {
     "LossHistory": "losses",
     "Secret": "settings",
     "TrainingParams": "training",
+    "VerifyReport": "dataset_report",
     "ask_login": "prompting",
     "ask_secret": "prompting",
     "check_auth": "authentication",
@@ -72,6 +76,7 @@ __all__ = [
     "Ability",
     "AitkError",
     "AuthReport",
+    "CaptionOptions",
     "Comparison",
     "Connection",
     "Demands",
@@ -87,6 +92,7 @@ __all__ = [
     "LossHistory",
     "Secret",
     "TrainingParams",
+    "VerifyReport",
     "ask_login",
     "ask_secret",
     "check_auth",

@@ -41,6 +41,14 @@ _KNOWN = (
         "Accept the model's licence on Hugging Face, and give the server a token of that account.",
     ),
     (
+        r"(?:^|\s)(?P<name>\S+) is not a local folder and is not a valid model identifier|"
+        r"We couldn't connect to 'https://huggingface\.co'|"
+        r"RepositoryNotFoundError|LocalEntryNotFoundError",
+        "the server does not have the model and cannot download it",
+        "Check the model's name, and whether the server reaches Hugging Face; for a private one "
+        "give the server a token with client.settings.set(hf_token=…).",
+    ),
+    (
         r"CUDA error|device-side assert|illegal memory access|CUDNN_STATUS|NCCL error|"
         r"NVIDIA driver",
         "the GPU or its driver failed",

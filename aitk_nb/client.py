@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aitk_nb.datasets import Datasets
     from aitk_nb.jobs import Jobs
     from aitk_nb.models import Gpu
+    from aitk_nb.server_settings import ServerSettings
 
 __all__ = ["AIToolkitClient", "connect"]
 
@@ -103,6 +104,13 @@ class AIToolkitClient:
         from aitk_nb.jobs import Jobs
 
         return Jobs(self._backend)
+
+    @cached_property
+    def settings(self) -> ServerSettings:
+        """Read and change the server's own settings, such as its Hugging Face token."""
+        from aitk_nb.server_settings import ServerSettings
+
+        return ServerSettings(self._backend)
 
     def gpus(self) -> tuple[Gpu, ...]:
         """Return the server's GPUs; empty when it has none."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from aitk_nb.backends.base import Upload
-from aitk_nb.errors import InvalidDataset
+from aitk_nb import dataset_download, uploading
+from aitk_nb.captioning import CaptionJob, CaptionOptions, start_captioning
+from aitk_nb.errors import BadInput, TransferFailed
 from aitk_nb.local_dataset import LocalDataset
 from aitk_nb.models import check_name
+from aitk_nb.upload_notes import UploadNotes
+from aitk_nb.uploading import Confirm, Depth, IfDiffers, Outcome, UploadOptions
 
 if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models import DatasetInfo
+    from aitk_nb.backends.base import Backend, Progress, Upload
+    from aitk_nb.dataset_report import VerifyReport
+    from aitk_nb.models import DatasetInfo, DownloadReport
 
 __all__ = ["Datasets"]
 
@@ -23,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class Datasets:
-    """Send datasets to the server, and see what it has."""
+    """Send datasets to the server, and work with those it has."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -43,38 +47,93 @@ class Datasets:
         """
         return self._backend.get_dataset(check_name("dataset", name))
 
+    # -- there ---------------------------------------------------------------------------------
+
     def upload(
         self,
         folder: str | Path | LocalDataset,
         name: str = "",
         *,
-        if_differs: Literal["refuse", "replace"] = "refuse",
+        if_differs: IfDiffers = "refuse",
+        verify: Depth = "sample",
+        mirror: bool = False,
+        confirm: Confirm | None = None,
         progress: Progress | None = None,
     ) -> DatasetInfo:
         """Send the images and captions of `folder`, and return the dataset as the server has it.
 
         Only what is missing is sent: calling it again sends nothing. The dataset is called `name`,
         or as the folder, in the form that the server gives it (`.name` of what is returned).
+        Folders of control images become datasets of their own, called `<name>_control`.
+
+        Args:
+            folder: What to send; scanned here, unless it is a `LocalDataset` already.
+            name: What to call it.
+            if_differs: What to do about other files of the same names on the server.
+            verify: What was sent is looked at on the server: names and captions of all, sizes and
+                contents of some. With "full" every byte of every file is read back.
+            mirror: Delete what the server's dataset has besides; only after `confirm`.
+            confirm: Gets the names that `mirror` would delete, and says whether they may be.
+            progress: Called with the bytes sent and the bytes in all.
 
         Raises:
             InvalidDataset: the folder has errors, or the server's dataset has other files under
                 the same names and `if_differs` is not "replace". Nothing was sent.
             TransferFailed: some files did not arrive; the others did.
+            BadInput: `mirror` would delete files, and there is no `confirm`.
         """
-        local = self._scanned(folder).check()
-        dataset = self._server_name(name or local.folder.name)
-        files = self._uploads(local)
-        absent, differing = self._backend.missing(dataset, files)
-        if differing and if_differs == "refuse":
-            raise _differs(dataset, differing)
-        to_send = (*absent, *differing)
-        if to_send:
-            self._backend.upload(dataset, to_send, progress or _ignore)
-        _log.info("%d files sent to %s, %d were there", len(to_send), dataset, len(files))
-        info = self._backend.get_dataset(dataset)
-        return replace(info, sent=len(to_send), kept=len(files) - len(to_send))
+        local = self._scanned(folder)
+        local = local.check(flavour=self._backend.flavour, rename=self._renamed)
+        dataset = self._server_name(name or local.name)
+        options = UploadOptions(if_differs, verify, mirror, confirm)
+        notes = UploadNotes(local.folder)
+        outcomes = [
+            self._send(part, notes, files, options, progress or _ignore)
+            for part, files in self._parts(local, dataset, notes).items()
+        ]
+        sent, kept = (sum(o.sent for o in outcomes), sum(o.kept for o in outcomes))
+        _log.info("%d files sent to %s, %d were there", sent, dataset, kept)
+        first = outcomes[0]
+        return replace(first.there, sent=sent, kept=kept, report=first.report)
 
-    def write_captions(
+    def verify(
+        self, folder: str | Path | LocalDataset, name: str = "", *, depth: Depth = "sample"
+    ) -> VerifyReport:
+        """Return what the server has of each file of `folder`, and what it has besides.
+
+        All sizes are compared, and the contents of some files; with `depth="full"` those of all.
+
+        Raises:
+            InvalidDataset: there is no such folder.
+            NotSupported: the server does not tell.
+        """
+        local = self._scanned(folder)
+        dataset = self._server_name(name or local.name)
+        notes = UploadNotes(local.folder)
+        files = self._uploads(local, local.files, notes)
+        return uploading.verify(self._backend, dataset, files, depth)
+
+    def _send(
+        self,
+        dataset: str,
+        notes: UploadNotes,
+        files: Sequence[Upload],
+        options: UploadOptions,
+        progress: Progress,
+    ) -> Outcome:
+        return uploading.send(self._backend, dataset, notes, files, options, progress)
+
+    def _parts(
+        self, local: LocalDataset, dataset: str, notes: UploadNotes
+    ) -> dict[str, tuple[Upload, ...]]:
+        """Return the files of the dataset, and of its control images, by name on the server."""
+        parts = {dataset: self._uploads(local, local.files, notes)}
+        for controls in local.controls:
+            name = self._server_name(f"{dataset}_{controls.name}")
+            parts[name] = self._uploads(local, controls.files, notes)
+        return parts
+
+    def caption_images(
         self,
         images: Sequence[str | Path],
         *,
@@ -90,7 +149,7 @@ class Datasets:
             NotSupported: the server has no model for that.
         """
         paths = [Path(image).expanduser() for image in images]
-        texts = self._backend.write_captions(paths, trigger_word, progress or _ignore)
+        texts = self._backend.caption_images(paths, trigger_word, progress or _ignore)
         return {path.name: text for path, text in zip(paths, texts, strict=True)}
 
     def _scanned(self, folder: str | Path | LocalDataset) -> LocalDataset:
@@ -105,26 +164,100 @@ class Datasets:
         # Only what the server makes of a name has to be safe: "Été/2024" becomes "_t_2024".
         return check_name("dataset", self._backend.server_names(name, ())[0])
 
-    def _uploads(self, local: LocalDataset) -> tuple[Upload, ...]:
-        paths = local.files
+    def _uploads(
+        self, local: LocalDataset, paths: Sequence[Path], notes: UploadNotes
+    ) -> tuple[Upload, ...]:
         _, names = self._backend.server_names("", [path.name for path in paths])
         # A dataset that was scanned without a server does not know yet what this one renames.
         if len(set(names)) < len(names):
-            LocalDataset.scan(local.folder, rename=self._renamed).check()
+            local.check(rename=self._renamed)
+            raise BadInput("Two files would have one name on the server: rename one of them.")
         pairs = zip(paths, names, strict=True)
-        return tuple(Upload(path, name, path.stat().st_size) for path, name in pairs)
+        return tuple(notes.upload(path, name) for path, name in pairs)
 
+    # -- on the server -------------------------------------------------------------------------
 
-def _differs(dataset: str, files: tuple[Upload, ...]) -> InvalidDataset:
-    names = ", ".join(file.name for file in files[:5]) + (", …" if len(files) > 5 else "")
-    return InvalidDataset(
-        dataset,
-        [
-            f"The server's dataset {dataset!r} has other files under the names {names}.",
-            "Choose another name, or replace them with if_differs='replace' "
-            "(on the command line --replace).",
-        ],
-    )
+    def captions(self, name: str) -> Mapping[str, str]:
+        """Return the captions of a dataset by image; an image without one is missing.
+
+        Raises:
+            NotFound: the server has no such dataset.
+        """
+        return self.get(name).captions
+
+    def write_captions(self, name: str, captions: Mapping[str, str]) -> DatasetInfo:
+        """Write captions by image, replacing those that are there; return the dataset then.
+
+        Only captions that change are sent.
+
+        Raises:
+            NotFound: the server has no such dataset.
+            BadInput: the dataset has no such image; nothing was written.
+            TransferFailed: some were not written; the others were.
+        """
+        there = self.get(name)
+        if unknown := sorted(set(captions) - set(there.images)):
+            raise BadInput(
+                f"{name} has no image {unknown[0]!r}. Name images as client.datasets.get({name!r})"
+                ".images does."
+            )
+        new = {k: text for k, text in captions.items() if there.captions.get(k, "") != text}
+        failures = self._backend.dataset_tools.write_captions(name, new)
+        if failures:
+            raise TransferFailed(failures, done=len(new) - len(failures))
+        return self.get(name) if new else there
+
+    def caption(self, name: str, options: CaptionOptions | None = None) -> CaptionJob:
+        """Have a model on the server caption the images that lack one; `wait()` for it.
+
+        Raises:
+            NotFound: the server has no such dataset.
+            NotSupported: the server has no captioners.
+        """
+        return start_captioning(self._backend, self.get(name), options or CaptionOptions())
+
+    def thumbnails(self, name: str, limit: int = 40) -> tuple[tuple[bytes, str], ...]:
+        """Return small pictures of the first images, each with its caption or else its name.
+
+        `aitk_nb.views.contact_sheet` puts them on one sheet.
+
+        Raises:
+            NotFound: the server has no such dataset.
+        """
+        there, tools = self.get(name), self._backend.dataset_tools
+        shown = there.images[:limit]
+        pictures = dict(tools.thumbnails(name, shown))
+        return tuple((pictures[image], there.captions.get(image, image)) for image in shown)
+
+    def download(
+        self,
+        name: str,
+        folder: str | Path = ".",
+        *,
+        as_zip: bool = False,
+        progress: Progress | None = None,
+    ) -> DownloadReport:
+        """Fetch a dataset into `folder/<name>`, or with `as_zip` as `folder/<name>.zip`.
+
+        File by file, what is there already is not fetched again.
+
+        Raises:
+            NotFound: the server has no such dataset.
+            TransferFailed: some files did not arrive; the others did, whole.
+        """
+        there = self.get(name)
+        target = Path(folder).expanduser()
+        if as_zip:
+            return dataset_download.download_zip(self._backend, name, target, progress or _ignore)
+        return dataset_download.download_files(self._backend, there, target, progress or _ignore)
+
+    def delete(self, name: str) -> None:
+        """Delete a dataset with everything in it; `name` must be exactly its name.
+
+        Raises:
+            NotFound: the server has none of exactly that name.
+        """
+        self._backend.dataset_tools.delete(check_name("dataset", name))
 
 
 def _ignore(_done: int, _total: int) -> None:

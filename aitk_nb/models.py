@@ -6,10 +6,13 @@ import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from aitk_nb import _html
 from aitk_nb.errors import BadInput
+
+if TYPE_CHECKING:
+    from aitk_nb.dataset_report import VerifyReport
 
 SHOWN = 20
 """Rows of a long table that are shown."""
@@ -49,7 +52,7 @@ class Ability(enum.Enum):
 
     LIST_DATASETS = "list datasets"
     UPLOAD = "take a dataset"
-    CAPTION = "write captions"
+    CAPTION_IMAGES = "write captions of local images"
     TRAIN = "start a training"
     LIST_JOBS = "list jobs"
     STOP = "stop a job"
@@ -62,6 +65,9 @@ class Ability(enum.Enum):
     DOWNLOAD = "download a LoRA"
     DELETE = "delete a job"
     GPUS = "list its GPUs"
+    EDIT_DATASETS = "change, fetch and delete datasets"
+    CAPTION = "caption a dataset"
+    SETTINGS = "tell and change its settings"
 
 
 class JobStatus(enum.Enum):
@@ -163,6 +169,8 @@ class DatasetInfo:
     """Files sent by the call that returned this."""
     kept: int = 0
     """Files that were already there, byte for byte."""
+    report: VerifyReport | None = field(default=None, repr=False, compare=False)
+    """What was found of the files that were sent, where an upload returned this."""
 
     def __repr__(self) -> str:
         return f"<dataset {self.name!r}: {len(self.images)} images, {len(self.captions)} captions>"

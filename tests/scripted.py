@@ -59,7 +59,12 @@ class ScriptedBackend:
 
     url = "scripted"
     flavour = Flavour.WEBUI
-    abilities = frozenset(Ability)
+    abilities = frozenset(Ability) - {
+        Ability.EDIT_DATASETS,
+        Ability.CAPTION,
+        Ability.CAPTION_IMAGES,
+        Ability.SETTINGS,
+    }
 
     # -- datasets ------------------------------------------------------------------------------
 

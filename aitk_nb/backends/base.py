@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ from aitk_nb.models import (
     Sample,
 )
 from aitk_nb.rehearsals import Request
+from aitk_nb.settings import Secret
 
-__all__ = ["Backend", "Progress", "Rehearsable", "Upload"]
+__all__ = ["Backend", "DatasetTools", "Progress", "Rehearsable", "SettingsStore", "Upload"]
 
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in all; from any thread."""
@@ -38,6 +39,70 @@ class Upload:
     """Bytes."""
     sha256: str = ""
     """Its digest, where that is known already; then the file need not be read to be compared."""
+
+
+class DatasetTools(Protocol):
+    """Work on datasets that are on the server; files go by the names that they have there."""
+
+    def sizes(self, dataset: str, names: Sequence[str]) -> dict[str, int | None]:
+        """Return the bytes of each file, None for one that is not there."""
+        ...
+
+    def digests(self, dataset: str, sizes: Mapping[str, int]) -> dict[str, str]:
+        """Return the SHA-256 of each file, all of whose bytes are read back."""
+        ...
+
+    def noted(self, dataset: str) -> frozenset[str]:
+        """Return the names of the files that were noted on the server when they were sent."""
+        ...
+
+    def forget(self, dataset: str, names: Collection[str]) -> None:
+        """Drop the notes of files that are not what was noted, so that they are sent again."""
+        ...
+
+    def remove(self, dataset: str, names: Sequence[str]) -> dict[str, str]:
+        """Delete files, and return why by name for those that could not be."""
+        ...
+
+    def delete(self, dataset: str) -> None:
+        """Delete a whole dataset."""
+        ...
+
+    def write_captions(self, dataset: str, captions: Mapping[str, str]) -> dict[str, str]:
+        """Write captions by image, and return why by image for those that were not taken."""
+        ...
+
+    def fetch(self, dataset: str, name: str, target: Path, progress: Progress) -> int:
+        """Fetch a file to `target`, whole or not at all; return its bytes."""
+        ...
+
+    def fetch_zip(self, dataset: str, target: Path, progress: Progress) -> int:
+        """Have the server pack a dataset, and fetch the zip to `target`; return its bytes."""
+        ...
+
+    def thumbnails(self, dataset: str, images: Sequence[str]) -> dict[str, bytes]:
+        """Return small pictures by image; the whole image where the server makes none."""
+        ...
+
+    def create_captioning(self, dataset: str, draft: JobDraft) -> JobState:
+        """Create a job that captions a dataset, without starting it."""
+        ...
+
+    def list_captionings(self) -> tuple[JobState, ...]:
+        """Return the captioning jobs, newest first."""
+        ...
+
+
+class SettingsStore(Protocol):
+    """The server's own settings by its names for them; what is secret is a `Secret`."""
+
+    def read(self) -> dict[str, str | Secret]:
+        """Return all settings."""
+        ...
+
+    def write(self, values: Mapping[str, str | Secret]) -> None:
+        """Write all settings."""
+        ...
 
 
 class Backend(Protocol):
@@ -89,10 +154,20 @@ class Backend(Protocol):
         """
         ...
 
-    def write_captions(
+    def caption_images(
         self, images: Sequence[Path], trigger: str, progress: Progress
     ) -> tuple[str, ...]:
         """Return a caption for each local image, by the server's model; progress is in images."""
+        ...
+
+    @property
+    def dataset_tools(self) -> DatasetTools:
+        """What can be done to datasets that are there; `NotSupported` where nothing can."""
+        ...
+
+    @property
+    def settings_store(self) -> SettingsStore:
+        """The server's own settings; `NotSupported` where it has none."""
         ...
 
     def list_jobs(self) -> tuple[JobState, ...]:

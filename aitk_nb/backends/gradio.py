@@ -47,7 +47,7 @@ _ALWAYS: Final = frozenset(
     {
         Ability.LIST_DATASETS,
         Ability.UPLOAD,
-        Ability.CAPTION,
+        Ability.CAPTION_IMAGES,
         Ability.TRAIN,
         Ability.LIST_JOBS,
     }
@@ -159,11 +159,27 @@ class Gradio:
         """Send `files`, and make the dataset."""
         self._datasets.upload(dataset, files, progress)
 
-    def write_captions(
+    def caption_images(
         self, images: Sequence[Path], trigger: str, progress: Progress
     ) -> tuple[str, ...]:
         """Return a caption for each image, by the server's model."""
         return write_captions(self._app, images, trigger, progress)
+
+    @property
+    def dataset_tools(self) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(
+            Ability.EDIT_DATASETS,
+            "A Gradio app forgets a dataset when it has begun to train on it: change the local "
+            "folder and upload it again.",
+        )
+
+    @property
+    def settings_store(self) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(
+            Ability.SETTINGS, "They lie in the environment of the server's process, HF_TOKEN too."
+        )
 
     # -- jobs --------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 import time
@@ -15,8 +16,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from aitk_nb.backends import replies, wire_logs
 from aitk_nb.backends.causes import failure, frameless
 from aitk_nb.backends.hurry import hurry_within
-from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, UnexpectedReply
-from aitk_nb.settings import Connection
+from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
+from aitk_nb.settings import Connection, Secret
 
 __all__ = ["Http"]
 
@@ -104,6 +105,28 @@ class Http:
         """Return the JSON answer to a POST; repeated only where that does no harm."""
         again = _line_broke if repeat else _never_arrived
         return self._json(self._send("POST", path, what=what, repeat=again, json=body), what)
+
+    def post_secrets(self, path: str, body: Mapping[str, str | Secret], *, what: str) -> Any:
+        """Return the JSON answer to a POST of values that may be secret; repeated as they are.
+
+        Neither the answer's own words nor an error's tell one of them.
+        """
+        content = json.dumps(
+            {name: v.reveal() if isinstance(v, Secret) else v for name, v in body.items()}
+        ).encode()
+        headers = {"Content-Type": "application/json"}
+        failure: BaseException | None = None
+        try:
+            answer = self._send(
+                "POST", path, what=what, repeat=_line_broke, content=content, headers=headers
+            )
+        except BaseException as exc:  # noqa: BLE001  (raised again below)
+            failure = Rejected(what, "", exc.status) if isinstance(exc, Rejected) else exc
+        # A traceback shows the values of variables, and those of the calls that failed.
+        content = b""
+        if failure is not None:
+            raise failure.with_traceback(None) from None
+        return self._json(answer, what)
 
     def read(
         self,

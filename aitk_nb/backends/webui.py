@@ -13,7 +13,10 @@ from aitk_nb.backends import webui_paths, webui_wire
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.rehearsal import Rehearsal
+from aitk_nb.backends.webui_captioning import WebUICaptionings
+from aitk_nb.backends.webui_dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui_datasets import WebUIDatasets
+from aitk_nb.backends.webui_settings import WebUISettings
 from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models import (
     Ability,
@@ -49,6 +52,7 @@ class WebUI:
         self._http = http
         self._datasets = WebUIDatasets(http)
         self._ids: dict[str, str] = {}
+        self._captionings = WebUICaptionings(http, self._datasets, self._has, self._ids)
 
     def __repr__(self) -> str:
         return f"<WebUI {self.url}>"
@@ -66,7 +70,7 @@ class WebUI:
     @property
     def abilities(self) -> frozenset[Ability]:
         """Everything that there is but captions."""
-        return frozenset(Ability) - {Ability.CAPTION}
+        return frozenset(Ability) - {Ability.CAPTION_IMAGES}
 
     def close(self) -> None:
         """Close connections."""
@@ -99,15 +103,25 @@ class WebUI:
         """Make the dataset if need be, send `files`, and return their SHA-256 by name."""
         return self._datasets.upload(dataset, files, progress)
 
-    def write_captions(
+    def caption_images(
         self, images: Sequence[Path], trigger: str, progress: Progress
     ) -> tuple[str, ...]:
         """Raise `NotSupported`."""
         raise NotSupported(
-            Ability.CAPTION.value,
+            Ability.CAPTION_IMAGES.value,
             "web UI",
-            "Write them on its own page, or into .txt files beside the images.",
+            "client.datasets.caption(…) starts a captioning job on the dataset that is there.",
         )
+
+    @property
+    def dataset_tools(self) -> WebUIDatasetTools:
+        """What can be done to datasets that are there."""
+        return WebUIDatasetTools(self._http, self._datasets, self._captionings)
+
+    @property
+    def settings_store(self) -> WebUISettings:
+        """The server's own settings."""
+        return WebUISettings(self._http)
 
     # -- jobs --------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ only when it has written the file, and for small ones another request each costs
 BATCH = 200
 """Captions asked for in one request."""
 
-SAMPLE = 8
+SAMPLE = 4
 """Files of which the sizes are asked, to see whether what was noted still holds."""
 
 LONGEST_CAPTION = 2**20
@@ -45,6 +45,7 @@ class WebUIDatasets:
         self._http = http
         self.files = WebUIFiles(http)
         """Its files by path."""
+        self._folders: dict[str, str] = {}
         self.pace = transfer.Pace()
         """What the line has been found to take."""
 
@@ -81,7 +82,18 @@ class WebUIDatasets:
 
     def find(self, name: str) -> tuple[str, DatasetInfo]:
         """Return a dataset's folder on the server, and the dataset with its captions."""
+        found = self._seek(name)
+        if found is None:
+            raise NotFound("dataset", name, self.list())
+        return found
+
+    def folder(self, name: str) -> str:
+        """Return the folder of a dataset: the one it was last seen in, or else where it belongs."""
+        return self._folders.get(name) or webui_paths.join(self.root(), check_name("dataset", name))
+
+    def _seek(self, name: str) -> tuple[str, DatasetInfo] | None:
         check_name("dataset", name)
+        self._folders.pop(name, None)
         try:
             body = self._http.post_json(
                 "/api/datasets/listImages",
@@ -91,11 +103,13 @@ class WebUIDatasets:
             )
         except Rejected as exc:
             if exc.status == 404:
-                raise NotFound("dataset", name, self.list()) from exc
+                return None
             raise
         root, images = _images(body, name)
         info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
-        return root or webui_paths.join(self.root(), name), info
+        folder = root.rstrip("/\\") or webui_paths.join(self.root(), name)
+        self._folders[name] = folder
+        return folder, info
 
     def _captions(self, root: str, images: Sequence[str]) -> dict[str, str]:
         """Return the captions that are there, by image."""
@@ -122,10 +136,10 @@ class WebUIDatasets:
         leaves open is measured, and read back where its size proves nothing.
         """
         check_name("dataset", dataset)
-        try:
-            folder, there = self.find(dataset)
-        except NotFound:
+        found = self._seek(dataset)
+        if found is None:
             return tuple(files), ()
+        folder, there = found
         known = read_notes(self._http, folder)
         verdicts = {file.name: _noted(file, there, known) for file in files}
         believed = [file for file in files if verdicts[file.name] == "noted"]
@@ -184,7 +198,7 @@ class WebUIDatasets:
         )
         if not isinstance(made, dict) or made.get("name") != dataset:
             raise UnexpectedReply(f"make the dataset {dataset}", "another name")
-        folder = webui_paths.join(self.root(), dataset)
+        folder = self.folder(dataset)
         notes = Notes(self._http, dataset, folder)
 
         def send(parcels: Sequence[Parcel]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aitk_nb.backends import webui_paths
@@ -50,6 +50,12 @@ class Notes:
         with self._lock:
             self._files[name] = {"size": size, "sha256": sha256}
             self._fresh = True
+
+    def drop(self, names: Collection[str]) -> None:
+        """Forget what was noted of these files."""
+        with self._lock:
+            for name in names:
+                self._fresh |= self._files.pop(name, None) is not None
 
     def write(self) -> None:
         """Write them, if there is anything new; without, what was sent is read back next time."""

@@ -34,6 +34,9 @@ Limit = Annotated[
 Control = Annotated[
     list[Path] | None, typer.Option(help="Folder of control images; can be given three times.")
 ]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Read links that lead out of the folder.")
+]
 
 
 def register(on: typer.Typer) -> None:
@@ -50,6 +53,7 @@ def check(
     flavour: FlavourName = Flavour.WEBUI,
     limit: Limit = 0,
     control: Control = None,
+    follow_links: FollowLinks = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in one step.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +63,7 @@ def check(
     gets, what is cropped, and how many steps an epoch has.
     """
     demands = _demands(resolution, arch, trigger_word, flavour, limit)
-    dataset = _scanned(source, demands, control)
+    dataset = _scanned(source, demands, control, follow_links=follow_links)
     plan = dataset.buckets(batch_size=batch_size) if resolution else None
     if as_json:
         show_json({**_as_dict(dataset), "steps_per_epoch": plan and plan.steps_per_epoch})
@@ -80,6 +84,7 @@ def fix(
     flavour: FlavourName = Flavour.WEBUI,
     limit: Limit = 0,
     control: Control = None,
+    follow_links: FollowLinks = False,
     caption: Annotated[str, typer.Option(help="For images that have none.")] = "",
     background: Annotated[str, typer.Option(help="Behind transparent pictures.")] = "white",
     drop_near: Annotated[
@@ -93,7 +98,7 @@ def fix(
     out, captions completed.
     """
     demands = _demands(resolution, arch, trigger_word, flavour, limit)
-    dataset = _scanned(source, demands, control)
+    dataset = _scanned(source, demands, control, follow_links=follow_links)
     with progress_bar("correcting") as progress:
         report = dataset.fix(
             into,
@@ -114,7 +119,9 @@ def fix(
     _end(report.dataset)
 
 
-def _scanned(source: list[str], demands: Demands, control: list[Path] | None) -> LocalDataset:
+def _scanned(
+    source: list[str], demands: Demands, control: list[Path] | None, *, follow_links: bool
+) -> LocalDataset:
     from aitk_nb.local_dataset import LocalDataset
 
     with progress_bar("looking") as progress:
@@ -122,6 +129,7 @@ def _scanned(source: list[str], demands: Demands, control: list[Path] | None) ->
             _source(source),
             demands=demands,
             controls=control or (),
+            follow_links=follow_links,
             progress=progress,
         )
 

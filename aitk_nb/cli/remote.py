@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aitk_nb.cli.common import AsJson, Every, app, command, on_server, progress_bar, say, show_json
+from aitk_nb.cli.common import AsJson, Every, command, on_server, progress_bar, say, show_json
 from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, line
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from aitk_nb.losses import LossHistory
 
 __all__ = [
-    "dataset",
-    "dataset_list",
-    "dataset_upload",
     "download",
     "jobs",
     "losses",
@@ -30,55 +27,6 @@ __all__ = [
 ]
 
 JobName = Annotated[str, typer.Argument(help="Name of the job, or its id.")]
-
-dataset = typer.Typer(help="Datasets on the server.", no_args_is_help=True)
-app.add_typer(dataset, name="dataset")
-
-
-@command("upload", dataset)
-@on_server
-def dataset_upload(
-    client: AIToolkitClient,
-    folder: Annotated[Path, typer.Argument(help="Folder of images, each with a .txt caption.")],
-    name: Annotated[str, typer.Option(help="Name on the server. [default: the folder's]")] = "",
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace files that differ on the server.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Send a folder of images and captions.
-
-    Only what the server lacks is sent.
-    """
-    with progress_bar("uploading") as progress:
-        info = client.datasets.upload(
-            folder, name, if_differs="replace" if replace else "refuse", progress=progress
-        )
-    say(f"{info.name}: {len(info.images)} images; {info.sent} files sent, {info.kept} were there")
-    if as_json:
-        show_json(
-            {
-                "name": info.name,
-                "images": list(info.images),
-                "captions": dict(info.captions),
-                "sent": info.sent,
-                "kept": info.kept,
-            }
-        )
-    else:
-        typer.echo(info.name)
-
-
-@command("list", dataset)
-@on_server
-def dataset_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
-    """List the datasets on the server."""
-    names = client.datasets.list()
-    if as_json:
-        show_json(list(names))
-    else:
-        for name in names:
-            typer.echo(name)
 
 
 @command("jobs")

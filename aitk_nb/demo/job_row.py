@@ -86,6 +86,7 @@ class JobRow:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._saved: int | None = None
         self._pending: int | None = None
+        self._last: int | None = None
         self._written = 0.0
 
     def begin(self) -> None:
@@ -98,13 +99,22 @@ class JobRow:
 
     def step(self, completed: int) -> None:
         """Write the step, if the last one was not written just now."""
-        self._pending = completed
+        self._pending = self._last = completed
         if time.monotonic() - self._written >= _EVERY:
             self._write()
+
+    def total(self, steps: int) -> None:
+        """Write how many steps there will be; a training does not."""
+        self._write(total_steps=steps)
 
     def saved(self, step: int) -> None:
         """Remember the step for `end`, and write what has waited."""
         self._saved = step
+        self._write()
+
+    def saved_all(self) -> None:
+        """Remember for `end` that every step so far lasts: a caption is written at once."""
+        self._saved = self._pending if self._pending is not None else self._last
         self._write()
 
     def speed(self, text: str) -> None:

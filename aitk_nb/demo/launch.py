@@ -165,6 +165,9 @@ def _check(store: Store, config: dict[str, object]) -> None:
         raise Refused(f"training_folder {output!r} leads out of the data folder of this server")
     for dataset in process.get("datasets") or []:
         _check_dataset(store, dataset)
+    caption = process.get("caption")
+    if isinstance(caption, dict) and (path := caption.get("path_to_caption")) is not None:
+        _check_dataset(store, {"folder_path": path})
 
 
 def _check_dataset(store: Store, dataset: object) -> None:

@@ -71,14 +71,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = json.loads(Path(path).read_text("utf-8"))
         row = _row(config, out)
-        train(config, out, row)
+        done = _run(config, out, row)
     except KeyboardInterrupt:
         return _stopped(row, out)
     except Exception as exc:  # noqa: BLE001 - whatever it is, row and log must tell it
         return _failed(row, out, exc)
     if row is not None:
-        row.end("completed", "Training completed")
+        row.end("completed", done)
     return 0
+
+
+def _run(config: Mapping[str, Any], out: TextIO, row: JobRow | None) -> str:
+    """Train or caption, and return the last words of its row."""
+    from aitk_nb.demo import captioner
+
+    process = config["config"]["process"][0]
+    if process.get("type") not in captioner.CAPTIONERS:
+        train(config, out, row)
+        return "Training completed"
+    try:
+        captioner.caption(process, out, row)
+    except captioner.Interrupted as exc:
+        from aitk_nb.demo.training_run import BackToQueue, Stopped
+
+        raise (Stopped if exc.args == ("stopped",) else BackToQueue)(*exc.args) from None
+    finally:
+        if row is not None:
+            row.saved_all()
+    return captioner.DONE
 
 
 def _stopped(row: JobRow | None, out: TextIO) -> int:

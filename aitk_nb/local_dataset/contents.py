@@ -88,9 +88,12 @@ def read_contents(
         stamps=stamps,
         sizes=sizes,
     )
+    links = sum(
+        problem is not None and problem.code is Code.LINK_OUT for problem in left_out.values()
+    )
     problems = (
         *source.problems,
-        *_absences(source, found),
+        *_absences(source, found, links),
         *_empty_media(found),
         *unread,
         *(problem for problem in left_out.values() if problem is not None),
@@ -160,11 +163,15 @@ def _is_lonely(path: Path, stems: set[str]) -> bool:
 # -- what is wrong with them ---------------------------------------------------------------------
 
 
-def _absences(source: Source, found: Contents) -> Iterator[Problem]:
+def _absences(source: Source, found: Contents, links: int) -> Iterator[Problem]:
     if not source.paths and not source.problems:
         yield Problem(Code.EMPTY_FOLDER, "", "There is no file in it")
     elif not (found.images or found.media):
-        yield Problem(Code.NO_IMAGES, "", "It has no images")
+        if links:
+            text = f"It has no images of its own, only links out of the folder ({links})"
+            yield Problem(Code.NO_IMAGES, "", text, Code.LINK_OUT.remedy)
+        else:
+            yield Problem(Code.NO_IMAGES, "", "It has no images")
 
 
 def _empty_media(found: Contents) -> Iterator[Problem]:

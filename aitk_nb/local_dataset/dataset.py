@@ -280,7 +280,8 @@ class LocalDataset:
             f"{len(self.captions)} captions, {len(self.errors)} errors, {warnings} warnings>"
         )
 
-    def _repr_html_(self) -> str:
+    def summary(self) -> _html.Html:
+        """Return a table of what is there, and how much is wrong."""
         counts: list[tuple[object, object]] = [
             ("folder", self.name),
             ("images", len(self.images)),
@@ -294,8 +295,22 @@ class LocalDataset:
             ("control images", f"{len(controls.files)} in {controls.folder.name}")
             for controls in self.controls
         ]
+        return _html.definition([*counts, ("problems", self._verdict())])
+
+    def _verdict(self) -> _html.Html:
         if not self.problems:
-            return _html.definition([*counts, ("problems", _html.badge("none", "ok"))])
+            return _html.badge("none", "ok")
+        errors, warnings = len(self.errors), len(self.problems) - len(self.errors)
+        badges = []
+        if errors:
+            badges.append(_html.badge(f"{errors} error{'s' * (errors > 1)}", "error"))
+        if warnings:
+            badges.append(_html.badge(f"{warnings} warning{'s' * (warnings > 1)}", "warning"))
+        return _html.join(badges, " ")
+
+    def _repr_html_(self) -> str:
+        if not self.problems:
+            return self.summary()
         rows = [
             (
                 _html.badge(problem.severity, problem.severity),
@@ -308,4 +323,4 @@ class LocalDataset:
         more = len(self.problems) - len(rows)
         rest = _html.note(f"and {more} more, see .problems") if more else ""
         headers = ("", "file", "what is wrong", "what to do")
-        return _html.join([_html.definition(counts), _html.table(headers, rows), rest])
+        return _html.join([self.summary(), _html.table(headers, rows), rest])

@@ -32,6 +32,8 @@ _ALONE = 6_000_000
 _ENOUGH = 96
 """Pixels on each side that suffice to compare pictures."""
 _ORIENTATION = 0x0112
+_LYING = (5, 6, 7, 8)
+"""Orientations that exchange width and height."""
 _one_at_a_time = threading.Lock()
 
 
@@ -108,7 +110,7 @@ def _looked(path: Path) -> Look:
             if image.format == "PNG":
                 image.verify()  # its checksums; loading it does not look at them all
         with Image.open(path, formats=FORMATS) as image:
-            return _decoded(image)
+            return _decoded(path, image)
     except UnidentifiedImageError:
         return Look(code=Code.UNREADABLE, why="is not an image that can be read")
     except Image.DecompressionBombError:
@@ -123,11 +125,38 @@ def _too_large(width: int, height: int) -> Look:
     return Look(width, height, code=Code.TOO_MANY_PIXELS, why=why)
 
 
-def _decoded(image: Image.Image) -> Look:
+def _heavy(image: Image.Image) -> int:
+    """Return the pixels from which decoding a picture of this kind takes too much memory."""
+    if image.format in ("JPEG", "MPO"):
+        return 12_000_000 if image.info.get("progressive") else MAX_PIXELS
+    return 8_000_000 if image.format == "WEBP" else 24_000_000
+
+
+def _only_measured(path: Path, image: Image.Image, turn: int) -> Look:
+    """Return the look at a heavy picture, which is not decoded: only its end is looked for.
+
+    The checksums of a PNG were compared before.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        file.seek(max(0, size - 2**16))
+        is_cut = image.format in ("JPEG", "MPO") and b"\xff\xd9" not in file.read()
+    if image.format == "WEBP":
+        is_cut = size < int.from_bytes(head[4:8], "little") + 8
+    if is_cut:
+        return Look(code=Code.UNREADABLE, why="is damaged or cut short (it has no end)")
+    wide, high = image.size[::-1] if turn in _LYING else image.size
+    return Look(wide, high, image.format or "", image.mode, turn in range(2, 9))
+
+
+def _decoded(path: Path, image: Image.Image) -> Look:
     """Return the look at an opened picture, having read all of it."""
     width, height = image.size
     turn = image.getexif().get(_ORIENTATION, 1)
     kind, mode = image.format or "", image.mode
+    if width * height > _heavy(image):
+        return _only_measured(path, image, turn)
     if kind in ("JPEG", "MPO"):
         # Decoded at up to an eighth of its size: all is read, little is kept.
         image.draft(None, (_ENOUGH, _ENOUGH))
@@ -136,7 +165,7 @@ def _decoded(image: Image.Image) -> Look:
             seen, bits = _seen_through(image), _hash(image)
     else:
         seen, bits = _seen_through(image), _hash(image)
-    if turn in (5, 6, 7, 8):
+    if turn in _LYING:
         width, height = height, width
     is_turned = turn in range(2, 9)
     return Look(width, height, kind, mode, is_turned, seen, bits)

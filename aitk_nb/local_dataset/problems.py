@@ -58,7 +58,11 @@ class Code(enum.Enum):
     HIDDEN = "hidden", "warning", "the server hides names with a dot: rename it"
     SUBFOLDER = "subfolder", "warning", "put its files beside the others"
     DEAD_LINK = "dead-link", "warning", "put the file itself here"
-    LINK_OUT = "link-out", "warning", "put the file itself here, or scan with follow_links=True"
+    LINK_OUT = (
+        "link-out",
+        "warning",
+        "put the file itself here, or follow links (follow_links=True, --follow-links)",
+    )
     NO_FILE = "no-file", "warning", "only ordinary files are read"
     UNSAFE_MEMBER = "unsafe-member", "warning", "pack the zip anew, with plain names"
     LONELY_CONTROL = "lonely-control", "warning", "name it as its image"

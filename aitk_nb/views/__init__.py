@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aitk_nb.views.job_monitor import JobMonitor, JobRecord, WatchingStopped
     from aitk_nb.views.loss_plot import LossFigure, plot_loss
     from aitk_nb.views.training_form import TrainingForm
+    from aitk_nb.views.transfer_progress import TransferProgress
 
 # Nothing is imported until it is used, as in `aitk_nb` itself.
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "JobRecord": "job_monitor",
     "LossFigure": "loss_plot",
     "TrainingForm": "training_form",
+    "TransferProgress": "transfer_progress",
     "WatchingStopped": "job_monitor",
     "contact_sheet": "contact_sheet",
     "plot_buckets": "bucket_plot",
@@ -41,6 +43,7 @@ __all__ = [
     "JobRecord",
     "LossFigure",
     "TrainingForm",
+    "TransferProgress",
     "WatchingStopped",
     "contact_sheet",
     "plot_buckets",

@@ -12,9 +12,10 @@ import ipywidgets as widgets
 
 from aitk_nb import _html
 from aitk_nb.errors import BadInput, InvalidDataset
-from aitk_nb.local_dataset import LocalDataset
+from aitk_nb.local_dataset import Demands, LocalDataset
 from aitk_nb.models import name_problem
-from aitk_nb.views._folders import Stamp, completions, stamp, thumbnails
+from aitk_nb.views._explorer import Explorer
+from aitk_nb.views._folders import Stamp, completions, stamp
 from aitk_nb.views._form import Field, Form, Looks
 from aitk_nb.views._picked import SUFFIXES, megabytes, private_folder, store, upload_limit
 
@@ -26,10 +27,10 @@ _PAUSE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class DatasetChoice:
-    """A folder without errors and a name: `client.datasets.upload(choice.folder, choice.name)`."""
+    """A folder without errors and a name: `client.datasets.upload(choice.local, choice.name)`."""
 
     folder: Path
-    """Where the images and captions are."""
+    """Where the images and captions are: a folder or a `.zip`."""
     name: str
     """What the dataset is to be called on the server."""
     local: LocalDataset
@@ -50,7 +51,7 @@ def read_choice(
     """
     path = _path(folder)
     local = scan(path).check()
-    name = name.strip() or path.resolve().name
+    name = name.strip() or local.name or path.resolve().name
     if why := name_problem(name):
         raise _BadName(f"{name!r} cannot be the name of a dataset: {why}.")
     return DatasetChoice(path, name, local)
@@ -72,7 +73,9 @@ class _BadName(BadInput):
 class DatasetForm(Form[DatasetChoice]):
     """Edits a `DatasetChoice`: a folder of the machine that runs this notebook, and a name.
 
-    A few small files can be picked in the browser instead; they are kept in a folder of their own
+    Below it are what is wrong in the folder, its images with their captions, and the sizes that
+    the trainer would give them. A caption that is edited is written beside its image at once. A
+    few small files can be picked in the browser instead; they are kept in a folder of their own
     until the kernel ends.
     """
 
@@ -81,15 +84,18 @@ class DatasetForm(Form[DatasetChoice]):
         folder: str | Path = "",
         *,
         name: str = "",
+        demands: Demands | None = None,
         limit: Callable[[], int] = upload_limit,
     ) -> None:
         """Start from a folder and a name; nothing is read until the form is shown or asked.
 
+        `demands` are the server's limits, and what is to be trained, as `Demands.of(params)`.
         `limit` tells how many bytes can be picked at once on the page that shows the form.
         """
         self._limit = limit
         self._scanned: tuple[Path, Stamp, LocalDataset] | None = None
-        self._thumbnails: tuple[LocalDataset, _html.Html] | None = None
+        self._demands = demands or Demands()
+        self._explorer: Explorer | None = None
         self._picked: Path | None = None
         self._refused = ""
         self._is_shown = False
@@ -114,6 +120,7 @@ class DatasetForm(Form[DatasetChoice]):
         )
         self._found = looks.html(indented=False)
         self._upload_note = looks.html()
+        self._explored = widgets.VBox()
         fields = {
             "folder": Field(self._folder, looks, "Images, each with a .txt caption beside it"),
             "name": Field(self._name, looks, "Name on the server; empty means the folder's"),
@@ -122,6 +129,7 @@ class DatasetForm(Form[DatasetChoice]):
         self._again.on_click(lambda _button: self.look_again())
         rows = [part for field in fields.values() for part in field.widgets]
         body = [*rows, self._files, self._upload_note, self._again, self._found]
+        body.append(self._explored)
         self._build(fields, body, looks)
 
     def look_again(self) -> None:
@@ -133,6 +141,8 @@ class DatasetForm(Form[DatasetChoice]):
         """Take the form off the page and free its widgets; picked files stay with the kernel."""
         if self._looking is not None:
             self._looking.cancel()
+        if self._explorer is not None:
+            self._explorer.close()
         super().close()
 
     def _read(self) -> DatasetChoice:
@@ -149,9 +159,23 @@ class DatasetForm(Form[DatasetChoice]):
     def _scan(self, folder: Path) -> LocalDataset:
         """Return what is in the folder; looks again only if something there has changed."""
         now = stamp(folder)
-        if self._scanned is None or self._scanned[:2] != (folder, now):
-            self._scanned = (folder, now, LocalDataset.scan(folder))
+        if self._scanned is None or self._scanned[0] != folder:
+            self._scanned = (folder, now, LocalDataset.scan(folder, demands=self._demands))
+        elif self._scanned[1] != now:
+            # An edited caption must not cost a look at every picture.
+            self._scanned = (folder, now, self._scanned[2].again())
         return self._scanned[2]
+
+    def _reread(self) -> None:
+        """Take note of captions that were written here."""
+        if self._scanned is not None:
+            folder, _, local = self._scanned
+            try:
+                # Also where the folder's own files are as before: a zip is edited unpacked.
+                self._scanned = (folder, stamp(folder), local.again())
+            except InvalidDataset:
+                self._scanned = None
+        self._refresh()
 
     # -- what happens when somebody edits --------------------------------------------------------
 
@@ -220,14 +244,14 @@ class DatasetForm(Form[DatasetChoice]):
         self._found.value = str(self._shown())
 
     def _shown(self) -> _html.Html:
-        """Return counts, problems and small pictures of what was found."""
+        """Return the counts of what was found, and show the rest of it below."""
         local = self._local()
-        if local is None:
-            return _html.Html()
-        if self._is_shown and (self._thumbnails is None or self._thumbnails[0] is not local):
-            self._thumbnails = (local, _html.pictures(thumbnails(local)))
-        pictures = self._thumbnails[1] if self._thumbnails else ""
-        return _html.join([_html.Html(local._repr_html_()), pictures])
+        if self._is_shown and self._explorer is None and local is not None:
+            self._explorer = Explorer(self._reread)
+            self._explored.children = (self._explorer.widget,)
+        if self._explorer is not None:
+            self._explorer.show(local)
+        return local.summary() if local is not None else _html.Html()
 
     def _local(self) -> LocalDataset | None:
         try:
@@ -241,7 +265,7 @@ class DatasetForm(Form[DatasetChoice]):
         typed = str(self._folder.value).strip()
         folder = Path(typed).name or typed
         yield "folder", folder or "none"
-        own = local.folder.resolve().name if local is not None else folder
+        own = local.name if local is not None else folder
         yield "name on the server", str(self._name.value).strip() or own
         if local is not None:
             warnings = len(local.problems) - len(local.errors)

@@ -39,7 +39,7 @@ def test_what_a_server_cannot_do_is_said(backend: Backend, tmp_path: Path) -> No
     calls: dict[Ability, Callable[[], object]] = {
         Ability.LIST_DATASETS: backend.list_datasets,
         Ability.UPLOAD: lambda: backend.upload("x", (), quiet),
-        Ability.CAPTION: lambda: backend.write_captions((), "", quiet),
+        Ability.CAPTION_IMAGES: lambda: backend.caption_images((), "", quiet),
         Ability.TRAIN: lambda: backend.start_job(state),
         Ability.LIST_JOBS: backend.list_jobs,
         Ability.STOP: lambda: backend.stop_job(state),
@@ -52,8 +52,13 @@ def test_what_a_server_cannot_do_is_said(backend: Backend, tmp_path: Path) -> No
         Ability.DOWNLOAD: lambda: backend.download("x", tmp_path / "x", quiet),
         Ability.DELETE: lambda: backend.delete_job(state),
         Ability.GPUS: backend.gpus,
+        Ability.EDIT_DATASETS: lambda: backend.dataset_tools,
+        Ability.CAPTION: lambda: backend.dataset_tools,
+        Ability.SETTINGS: lambda: backend.settings_store,
     }
     assert calls.keys() == set(Ability)
     for ability in set(Ability) - backend.abilities:
-        with pytest.raises(NotSupported, match=ability.value):
+        with pytest.raises(
+            NotSupported, match=ability.value if ability is not Ability.CAPTION else "datasets"
+        ):
             calls[ability]()

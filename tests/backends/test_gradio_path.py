@@ -239,7 +239,7 @@ def test_a_server_that_shows_its_own_folder(major: str, tmp_path: Path) -> None:
         assert job.download(tmp_path).fetched
         images = aitk_nb.LocalDataset.scan(aitk_nb.photos()).images[:2]
         with pytest.raises(NotSupported, match=r"huggingface\.co.*\.txt files"):
-            client.datasets.write_captions(images)
+            client.datasets.caption_images(images)
 
 
 def test_captions_by_the_server(any_server: demo.GradioServer) -> None:
@@ -247,7 +247,7 @@ def test_captions_by_the_server(any_server: demo.GradioServer) -> None:
     seen: list[tuple[int, int]] = []
     with connected(any_server.url) as client:
         images = aitk_nb.LocalDataset.scan(aitk_nb.photos()).images[:3]
-        captions = client.datasets.write_captions(
+        captions = client.datasets.caption_images(
             images, trigger_word="grace", progress=lambda done, total: seen.append((done, total))
         )
 

@@ -85,14 +85,13 @@ def test_no_option_takes_a_token() -> None:
 
 
 def test_every_command_that_speaks_to_a_server_takes_its_address() -> None:
-    """All but three have `--url`, and all that return data have `--json`; `params` has `--as`."""
+    """All but those for this machine; and all that return data have `--json`, `params` has `--as`."""
     leaves = {
         words[-1]: [flag for p in c.params for flag in p.opts]
         for words, c in COMMANDS.items()
         if words and not hasattr(c, "commands")
     }
 
-    assert {"serve", "lora", "params"} == {
-        name for name, flags in leaves.items() if "--url" not in flags
-    }
+    local = {"serve", "lora", "check", "fix", "params"}
+    assert local == {name for name, flags in leaves.items() if "--url" not in flags}
     assert {"serve", "params"} == {name for name, flags in leaves.items() if "--json" not in flags}

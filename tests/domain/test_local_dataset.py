@@ -251,6 +251,21 @@ def test_rotation_alpha_and_mode_are_seen(tmp_path: Path) -> None:
     assert "opaque.png" not in found
 
 
+def test_heavy_pictures_are_measured_only(tmp_path: Path) -> None:
+    """Kinds that take much memory are not decoded when large; a missing end is still found."""
+    flat = Image.new("RGB", (5100, 5000), "grey")
+    flat.save(tmp_path / "a.webp", quality=10)
+    flat.save(tmp_path / "b.jpg", progressive=True, quality=10)
+    flat.save(tmp_path / "c.png")
+    for name in ("a.webp", "b.jpg", "c.png"):
+        raw = (tmp_path / name).read_bytes()
+        (tmp_path / f"cut_{name}").write_bytes(raw[: len(raw) * 3 // 4])
+    dataset = LocalDataset.scan(tmp_path)
+    assert {p.file for p in dataset.errors} == {"cut_a.webp", "cut_b.jpg", "cut_c.png"}
+    whole = [look for look in dataset.looks.values() if look.is_right]
+    assert [(look.width, look.height, look.hash) for look in whole] == [(5100, 5000, None)] * 3
+
+
 def test_a_format_under_another_name(tmp_path: Path) -> None:
     """Content counts, and what the trainer does not read is left out."""
     add(tmp_path, "a.png", "b.png")
@@ -390,6 +405,12 @@ def test_special_files_and_links_are_left_out(tmp_path: Path) -> None:
     dataset = LocalDataset.scan(folder)
     assert codes(dataset)["out.png"] == {Code.LINK_OUT}
     assert {path.name for path in dataset.images} == {"a.png", "in.png"}
+    (folder / "a.png").unlink()
+    (folder / "in.png").unlink()
+    with pytest.raises(
+        InvalidDataset, match=r"only links out of the folder \(1\): .*--follow-links"
+    ):
+        LocalDataset.scan(folder).check()
     followed = LocalDataset.scan(folder, follow_links=True)
     assert "out.png" in {path.name for path in followed.images}
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -202,3 +206,83 @@ def test_the_server_restarts_in_the_middle(tmp_path: Path) -> None:
             for other in again:
                 other.stop()
             line.close()
+
+
+def test_an_interrupt_ends_requests_and_keeps_what_arrived(
+    proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path
+) -> None:
+    """Ctrl-C in a process of its own: no half file, no wait for slow requests, and a re-run."""
+    files = many(tmp_path / "f", 40, 60_000)
+    proxy.bandwidth = 60_000
+    code = (
+        "import pathlib, sys, threading, _thread\n"
+        "from aitk_nb.backends.base import Upload\n"
+        "from aitk_nb.backends.http import Http\n"
+        "from aitk_nb.backends.webui import WebUI\n"
+        "from aitk_nb.settings import Connection\n"
+        "paths = sorted(pathlib.Path(sys.argv[2]).iterdir())\n"
+        "files = [Upload(path, path.name, path.stat().st_size) for path in paths]\n"
+        "def heard(done, total):\n"
+        "    if done > 150_000:\n"
+        "        print('far enough', flush=True)\n"
+        "WebUI(Http(Connection(sys.argv[1]))).upload('interrupted', files, heard)\n"
+    )
+    command = [sys.executable, "-c", code, proxy.url, str(tmp_path / "f")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+    )
+    assert process.stdout is not None
+    assert "far enough" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in errors
+    folder = demo_server.data / "datasets" / "interrupted"
+    arrived = [file for file in files if (folder / file.name).exists()]
+    assert set() == unequal(demo_server, "interrupted", arrived)
+    assert len(arrived) < len(files)
+    proxy.clear()
+    line = WebUI(Http(Connection(proxy.url)))
+    absent, differing = line.missing("interrupted", files)
+    assert len(files) - len(arrived) == len(absent)
+    line.upload("interrupted", (*absent, *differing), quiet)
+    line.close()
+    assert set() == unequal(demo_server, "interrupted", files)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def test_a_file_that_changes_while_it_is_sent_fails_alone(
+    line: WebUI, proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path
+) -> None:
+    """The others of its request arrive; it is named, and sent when it is at rest."""
+    files = many(tmp_path / "f", 10, 20_000)
+    victim = files[4]
+    touched = threading.Event()
+
+    def heard(done: int, _total: int) -> None:
+        # After its first bytes were read, and before its last.
+        if done > 0 and not touched.is_set():
+            touched.set()
+            victim.source.write_bytes(b"another content")
+
+    with pytest.raises(TransferFailed, match="changed") as caught:
+        line.upload("changing", files, heard)
+
+    assert {victim.name} == caught.value.failures.keys()
+    others = [file for file in files if file is not victim]
+    assert set() == unequal(demo_server, "changing", others)
+    assert not (demo_server.data / "datasets" / "changing" / victim.name).exists()
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(line: WebUI, tmp_path: Path) -> None:
+    """It is named at once."""
+    files = many(tmp_path / "f", 3, 1000)
+    files[1].source.unlink()
+    os.mkfifo(files[1].source)
+
+    with pytest.raises(TransferFailed, match="not a plain file"):
+        line.upload("pipe", files, quiet)

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import BadInput, InvalidDataset
+from aitk_nb.local_dataset import Demands
 from aitk_nb.views import DatasetForm
-from aitk_nb.views._folders import completions, thumbnails
+from aitk_nb.views._explorer import Explorer
+from aitk_nb.views._folders import completions
 from aitk_nb.views._picked import private_folder, store, upload_limit
+from aitk_nb.views._thumbnails import thumbnail
 from aitk_nb.views.dataset_form import read_choice
 from tests.views.conftest import click, instances, send, stored
 
@@ -101,7 +105,9 @@ def test_errors_in_the_folder_are_listed_and_mended(folder: Path) -> None:
     with pytest.raises(InvalidDataset, match=r"bad\.png"):
         _ = form.value
     form._repr_mimebundle_()
+    assert form._explorer is not None
     shown = form._found.value + form._status.value + form._repr_html_()
+    shown += form._explorer.cards._pictures[0].value
     assert "&lt;b&gt;bad.png" in shown
     assert "<b>bad" not in shown
 
@@ -124,30 +130,196 @@ def test_a_name_that_cannot_be_used_raises(folder: Path) -> None:
 
 
 def test_nothing_is_read_before_it_is_shown(folder: Path) -> None:
-    """Making a form looks at no file; showing it shows counts and at most twelve pictures."""
+    """Making a form looks at no file and has few widgets; showing it shows counts and pictures."""
     form = DatasetForm(folder)
     assert form._scanned is None
+    assert form._explored.children == ()
     form._repr_mimebundle_()
-    assert 12 == form._found.value.count("data:image/jpeg;base64,")
-    assert "a photograph of an officer, part 1" in form._found.value
-    assert len(form._found.value) < 120_000
+    assert "12" in form._found.value
+    assert form._explorer is not None
+    cards = form._explorer.cards
+    assert 12 == sum("data:image/jpeg;base64," in one.value for one in cards._pictures)
+    assert "a photograph of an officer, part 1" == cards._texts[0].value
     form.close()
 
 
 def test_thumbnails_of_odd_pictures(tmp_path: Path) -> None:
     """Transparent, grey and palette pictures are shown; broken ones are left out."""
-    from PIL import Image
-
     for mode in ("RGBA", "L", "P", "LA", "1"):
         Image.new(mode, (300, 20)).save(tmp_path / f"{mode}.png")
+        assert thumbnail(tmp_path / f"{mode}.png").startswith(b"\xff\xd8")
     (tmp_path / "broken.png").write_bytes(b"")
-    (tmp_path / "RGBA.txt").write_text("<script>", encoding="utf-8")
-    found = thumbnails(aitk_nb.LocalDataset.scan(tmp_path))
-    assert 5 == len(found)
-    assert "<script>" in [caption for _, caption in found]
-    form = DatasetForm(tmp_path)
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    for name in ("broken", "bomb", "gone"):
+        assert thumbnail(tmp_path / f"{name}.png") == b""
+
+
+def explored(form: DatasetForm) -> Explorer:
+    """Show a form, and return what it has below its fields."""
     form._repr_mimebundle_()
-    assert "<script>" not in form._found.value
+    assert form._explorer is not None
+    return form._explorer
+
+
+def test_a_caption_is_edited_in_its_card(folder: Path) -> None:
+    """What a front-end sends is written beside the image, whole, and the form knows it."""
+    form = DatasetForm(folder)
+    cards = explored(form).cards
+    send(cards._texts[2], value="  a <b>new</b> caption\n")
+    assert "a <b>new</b> caption\n" == (folder / "photo_02.txt").read_text(encoding="utf-8")
+    assert "a <b>new</b> caption" == form.value.local.captions["photo_02.jpg"]
+    assert "photo_02.jpg is saved" in form._explorer._said.value
+    (folder / "photo_05.txt").unlink()
+    click(form._again)
+    send(cards._texts[5], value="from nothing")
+    assert "from nothing" == form.value.local.captions["photo_05.jpg"]
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    form.close()
+
+
+def test_an_edited_caption_decodes_no_picture_again(
+    folder: Path,
+) -> None:
+    """Only what has changed is looked at: with thousands of images it would take long."""
+    form = DatasetForm(folder)
+    cards = explored(form).cards
+    before = dict(form.value.local.looks)
+    send(cards._texts[0], value="new")
+    after = form.value.local.looks
+    assert all(after[path] is before[path] for path in before)
+    Image.new("RGB", (50, 50), "red").save(folder / "photo_00.jpg")
+    changed = form.value.local.looks
+    assert [path.name for path in before if changed.get(path) is not before[path]] == [
+        "photo_00.jpg"
+    ]
+    form.close()
+
+
+def test_a_caption_that_is_no_utf8_is_shown_and_written_anew(folder: Path) -> None:
+    """It is not lost by the edit of another one."""
+    (folder / "photo_01.txt").write_bytes("ein Kätzchen".encode("latin-1"))
+    form = DatasetForm(folder)
+    cards = explored(form).cards
+    assert "ein Kätzchen" == cards._texts[1].value
+    send(cards._texts[0], value="other")
+    assert (folder / "photo_01.txt").read_bytes() == "ein Kätzchen".encode("latin-1")
+    send(cards._texts[1], value="ein kleines Kätzchen")
+    assert "ein kleines Kätzchen" == form.value.local.captions["photo_01.jpg"]
+    form.close()
+
+
+def test_all_captions_are_changed_and_changed_back(folder: Path) -> None:
+    """Replace, prefix, suffix and trigger word; what it does is shown before."""
+    (folder / "photo_11.txt").unlink()
+    (folder / "photo_10.txt").write_text("[trigger] smiles")
+    before = {path.name: path.read_bytes() for path in folder.glob("*.txt")}
+    form = DatasetForm(folder)
+    bulk = explored(form).bulk
+    assert bulk.apply.disabled
+    send(bulk.fields["find"], value="an officer")
+    send(bulk.fields["replace"], value="a <sailor>")
+    send(bulk.fields["suffix"], value=", studio light")
+    send(bulk.fields["trigger"], value="sks")
+    assert "Change 12 captions" == bulk.apply.description
+    assert "a &lt;sailor&gt;, part 1, studio light" in bulk._preview.value
+    click(bulk.apply)
+    captions = form.value.local.captions
+    assert "sks, a photograph of a <sailor>, part 1, studio light" == captions["photo_00.jpg"]
+    assert "[trigger] smiles, studio light" == captions["photo_10.jpg"]
+    assert "sks, , studio light" == captions["photo_11.jpg"]
+    assert "" == bulk.fields["find"].value
+    click(bulk.undo)
+    now = {path.name: path.read_text().strip() for path in folder.glob("*.txt")}
+    assert {name: raw.decode().strip() for name, raw in before.items()} == now
+    assert bulk.undo.disabled
+    send(bulk.fields["replace"], value="x")
+    assert "Say which text" in bulk._preview.value
+    form.close()
+
+
+def test_a_problem_leads_to_its_image(folder: Path) -> None:
+    """Choosing it turns to the page, marks the image and says what to do."""
+    for number in range(20):
+        shutil.copy(folder / "photo_00.jpg", folder / f"z{number:02}.jpg")
+    (folder / "z17.jpg").write_bytes(b"<html>")
+    form = DatasetForm(folder)
+    below = explored(form)
+    labels = [label for label, _ in below.problems.choice.options]
+    assert labels[0].startswith("✕ z17.jpg is not an image")
+    below.tabs.selected_index = 1
+    send(below.problems.choice, index=0)
+    assert 0 == below.tabs.selected_index
+    assert 3 == below.cards.page.value
+    assert "▶ z17.jpg" in "".join(card.value for card in below.cards._pictures)
+    assert "export it again" in below.problems._remedy.value
+    form.close()
+
+
+def test_pages_of_a_thousand_images(folder: Path) -> None:
+    """Twelve at a time, whose pictures are all that there is; the last page is shorter."""
+    for number in range(1000 - 12):
+        (folder / f"x{number:03}.jpg").symlink_to(folder / "photo_00.jpg")
+    form = DatasetForm(folder)
+    below = explored(form)
+    cards = below.cards
+    assert 84 == cards.pages
+    assert cards.previous.disabled
+    click(cards.next)
+    assert 2 == cards.page.value
+    send(cards.page, value=84)
+    assert 4 == len(cards._grid.children)
+    assert cards.next.disabled
+    assert "x987.jpg" in cards._pictures[3].value
+    click(cards.previous)
+    assert 83 == cards.page.value
+    state = sum(len(repr(widget.get_state())) for widget in parts(form.widget))
+    assert state < 250_000
+    assert 200 == len(below.problems.choice.options)
+    form.close()
+
+
+def parts(widget: Any) -> list[Any]:
+    """Return a widget and all in it."""
+    return [widget, *(one for child in getattr(widget, "children", ()) for one in parts(child))]
+
+
+def test_buckets_are_drawn_when_they_are_looked_at(folder: Path) -> None:
+    """A closed preview keeps no picture; resolutions can be tried."""
+    form = DatasetForm(folder, demands=Demands(resolution=(256,), arch="flux"))
+    below = explored(form)
+    preview = below.buckets
+    assert "256" == preview.resolution.value
+    assert preview._picture.value == b""
+    below.tabs.selected_index = 2
+    assert bytes(preview._picture.value).startswith(b"\x89PNG")
+    assert "256 × 256" in preview._table.value
+    assert "multiples of 32 pixels, as of flux" in preview._table.value
+    send(preview.resolution, value="512, 128")
+    assert "128 × 128" in preview._table.value
+    send(preview.resolution, value="many")
+    assert "Resolutions are numbers" in preview._table.value
+    below.tabs.selected_index = 0
+    assert preview._picture.value == b""
+    form.close()
+
+
+def test_a_zip_can_be_chosen_and_edited(folder: Path, tmp_path: Path) -> None:
+    """Its name is the dataset's; edits are made in what was unpacked."""
+    packed = shutil.make_archive(str(tmp_path / "officers"), "zip", folder)
+    form = DatasetForm(packed)
+    below = explored(form)
+    assert ("officers", 12) == (form.value.name, len(form.value.local.images))
+    send(below.cards._texts[0], value="edited")
+    assert "edited" == form.value.local.captions["photo_00.jpg"]
+    assert (packed,) == completions(str(tmp_path / "off"))
+    form.close()
+
+
+def test_what_a_training_asks_is_checked(folder: Path) -> None:
+    """The demands that a form is made with decide what can be used."""
+    form = DatasetForm(folder, demands=Demands(arch="flux_kontext"))
+    with pytest.raises(InvalidDataset, match="learns from pairs"):
+        _ = form.value
     form.close()
 
 

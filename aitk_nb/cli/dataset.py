@@ -1,0 +1,192 @@
+"""`dataset …`: datasets on the server, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aitk_nb.cli import dataset_local
+from aitk_nb.cli.common import AsJson, app, command, on_server, progress_bar, say, show_json
+from aitk_nb.client import AIToolkitClient
+from aitk_nb.errors import AitkError
+
+__all__ = ["dataset"]
+
+dataset = typer.Typer(help="Datasets, on this machine and on the server.", no_args_is_help=True)
+app.add_typer(dataset, name="dataset")
+dataset_local.register(dataset)
+
+OnServer = Annotated[str, typer.Argument(help="Name of the dataset on the server.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@command("upload", dataset)
+@on_server
+def dataset_upload(
+    client: AIToolkitClient,
+    folder: Annotated[Path, typer.Argument(help="Folder or .zip of images, each with a .txt.")],
+    name: Annotated[str, typer.Option(help="Name on the server. [default: the folder's]")] = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace files that differ on the server.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option("--verify-full", help="Read every byte back and compare it.")
+    ] = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Delete on the server what is not in the folder.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send a folder of images and captions.
+
+    Only what the server lacks is sent.
+    """
+    with progress_bar("uploading") as progress:
+        info = client.datasets.upload(
+            folder,
+            name,
+            if_differs="replace" if replace else "refuse",
+            verify="full" if full else "sample",
+            mirror=mirror,
+            confirm=lambda names: yes or _asked(names),
+            progress=progress,
+        )
+    say(f"{info.name}: {len(info.images)} images; {info.sent} files sent, {info.kept} were there")
+    if info.report is not None:
+        say(", ".join(f"{count} {what}" for what, count in info.report.counts.items()))
+    if as_json:
+        show_json(
+            {
+                "name": info.name,
+                "images": list(info.images),
+                "captions": dict(info.captions),
+                "sent": info.sent,
+                "kept": info.kept,
+            }
+        )
+    else:
+        typer.echo(info.name)
+
+
+def _asked(names: Sequence[str]) -> bool:
+    say("\n".join(["These files on the server are not in the folder:", *names]))
+    return typer.confirm(f"Delete these {len(names)} files?", err=True)
+
+
+@command("verify", dataset)
+@on_server
+def dataset_verify(
+    client: AIToolkitClient,
+    folder: Annotated[Path, typer.Argument(help="The folder that was sent.")],
+    name: Annotated[str, typer.Option(help="Name on the server. [default: the folder's]")] = "",
+    full: Annotated[bool, typer.Option("--full", help="Read every byte back.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the server's dataset against a folder, file by file.
+
+    Sizes of all files, contents of some, and what is there besides.
+    """
+    report = client.datasets.verify(folder, name, depth="full" if full else "sample")
+    if as_json:
+        show_json(report.as_dict())
+    else:
+        for file in report.files:
+            typer.echo(f"{file.state.value:13} {file.name}")
+        for other in report.foreign:
+            typer.echo(f"{'not ours':13} {other}")
+    if not report.ok:
+        wrong = len(report.missing) + len(report.differing)
+        raise AitkError(
+            f"{wrong} files are missing or differ. Send them again: aitk-nb dataset upload "
+            "--replace, with the same folder and name."
+        )
+
+
+@command("list", dataset)
+@on_server
+def dataset_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
+    """List the datasets on the server."""
+    names = client.datasets.list()
+    if as_json:
+        show_json(list(names))
+    else:
+        for name in names:
+            typer.echo(name)
+
+
+@command("download", dataset)
+@on_server
+def dataset_download(
+    client: AIToolkitClient,
+    name: OnServer,
+    folder: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(),
+    as_zip: Annotated[bool, typer.Option("--zip", help="As one zip, packed there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a dataset with its captions.
+
+    What is there already is not fetched again.
+    """
+    with progress_bar("downloading") as progress:
+        report = client.datasets.download(name, folder, as_zip=as_zip, progress=progress)
+    say("downloaded" if report.fetched else "was there already")
+    if as_json:
+        show_json(asdict(report))
+    else:
+        typer.echo(report.path)
+
+
+@command("captions", dataset)
+@on_server
+def dataset_captions(
+    client: AIToolkitClient,
+    name: OnServer,
+    write: Annotated[
+        bool, typer.Option("--write", help="Have a model on the server write the missing ones.")
+    ] = False,
+    model: Annotated[str, typer.Option(help="Model that writes them.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the captions of a dataset.
+
+    With --write a model on the server first captions the images that have none.
+    """
+    # Imported late: the other commands start quicker without it.
+    from aitk_nb.captioning import CaptionOptions
+
+    if write:
+        job = client.datasets.caption(name, CaptionOptions(model=model))
+        for state in job.watch():
+            say(f"{state.status.value} {state.step}/{state.total_steps or '?'} {state.info}")
+        job.wait()
+    there = client.datasets.get(name)
+    if as_json:
+        show_json({image: there.captions.get(image, "") for image in there.images})
+        return
+    for image in there.images:
+        typer.echo(f"{image}: {' '.join(there.captions.get(image, '').split()) or '(none)'}")
+
+
+@command("delete", dataset)
+@on_server
+def dataset_delete(
+    client: AIToolkitClient, name: OnServer, yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Delete a dataset with everything in it.
+
+    The name must be exactly the one that the server lists.
+    """
+    there = client.datasets.get(name)
+    question = f"Delete {name} with {len(there.images)} images from {client.url}?"
+    if not yes and not typer.confirm(question, err=True):
+        raise AitkError("Nothing was deleted.")
+    client.datasets.delete(name)
+    if as_json:
+        show_json({"deleted": name, "images": len(there.images)})
+    else:
+        say(f"{name} is deleted")

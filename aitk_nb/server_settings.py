@@ -1,0 +1,113 @@
+"""The server's own settings: `client.settings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aitk_nb import _html
+from aitk_nb.errors import AitkError, BadInput
+from aitk_nb.settings import Secret
+
+if TYPE_CHECKING:
+    from aitk_nb.backends.base import Backend
+
+__all__ = ["ServerSettings", "SettingsState"]
+
+_FOLDERS = {
+    "training_folder": "TRAINING_FOLDER",
+    "datasets_folder": "DATASETS_FOLDER",
+    "models_path": "MODELS_PATH",
+}
+_TOKEN = "HF_TOKEN"  # noqa: S105  (the name of a setting)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsState:
+    """The server's settings without what is secret."""
+
+    has_hf_token: bool
+    """True when the server has a Hugging Face token; which one is not told."""
+    training_folder: str
+    """Where on the server outputs go."""
+    datasets_folder: str
+    """Where on the server datasets are."""
+    models_path: str
+    """Where on the server models are."""
+
+    def _repr_html_(self) -> str:
+        token = _html.badge("set", "ok") if self.has_hf_token else _html.badge("none", "warning")
+        return _html.definition(
+            [
+                ("Hugging Face token", token),
+                ("outputs", self.training_folder),
+                ("datasets", self.datasets_folder),
+                ("models", self.models_path),
+            ],
+            caption="Settings of the server",
+        )
+
+
+class ServerSettings:
+    """Read and change the server's own settings; the token is never shown."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def __repr__(self) -> str:
+        return f"<ServerSettings of {self._backend.url}>"
+
+    def get(self) -> SettingsState:
+        """Return the settings as they are now.
+
+        Raises:
+            NotSupported: the server has none.
+        """
+        values = self._backend.settings_store.read()
+        folders = {field: str(values.get(name) or "") for field, name in _FOLDERS.items()}
+        return SettingsState(bool(values.get(_TOKEN)), **folders)
+
+    def set(
+        self,
+        *,
+        hf_token: str | Secret | None = None,
+        training_folder: str | None = None,
+        datasets_folder: str | None = None,
+        models_path: str | None = None,
+    ) -> SettingsState:
+        """Change what is given, leave the rest as it is, and return the settings.
+
+        Empty text takes the token away, or gives a folder its default. The server does not look
+        whether a folder is there; a training that runs keeps the ones that it began with.
+
+        Raises:
+            BadInput: the token cannot be one.
+            NotSupported: the server has no settings.
+        """
+        given = {
+            "TRAINING_FOLDER": training_folder,
+            "DATASETS_FOLDER": datasets_folder,
+            "MODELS_PATH": models_path,
+            _TOKEN: None if hf_token is None else _token(hf_token),
+        }
+        del hf_token  # a traceback shows the values of variables
+        store = self._backend.settings_store
+        changes = {name: value for name, value in given.items() if value is not None}
+        wanted = store.read() | changes
+        store.write(wanted)
+        after = store.read()
+        if after.get(_TOKEN) != wanted[_TOKEN]:
+            raise AitkError(
+                "The server did not keep the Hugging Face token that it was given. "
+                "Somebody may have changed it at the same time: try again."
+            )
+        return self.get()
+
+
+def _token(token: str | Secret) -> Secret:
+    secret = token if isinstance(token, Secret) else Secret(token.strip())
+    if not secret.is_token:
+        raise BadInput(
+            "The Hugging Face token contains a space, a line break or a character beyond ASCII."
+        )
+    return secret

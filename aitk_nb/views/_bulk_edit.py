@@ -1,0 +1,146 @@
+"""`BulkEdit`: one change to all captions: replace, prefix, suffix, trigger word; and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from aitk_nb import _html
+from aitk_nb.errors import BadInput
+from aitk_nb.local_dataset import LocalDataset
+from aitk_nb.local_dataset.captions import Edit, caption_path, write_caption
+
+__all__ = ["BulkEdit", "changed_captions"]
+
+_FIELDS = {
+    "find": ("Replace", "text that is in captions"),
+    "replace": ("by", "empty takes it out"),
+    "prefix": ("Put before", "for example: a photo of "),
+    "suffix": ("Put behind", "for example: , studio light"),
+    "trigger": ("Trigger word", "put in front where it and [trigger] are missing"),
+}
+
+
+class BulkEdit:
+    """Fields for a change, what it would do, and buttons to do and to undo it."""
+
+    def __init__(self, on_changed: Callable[[str], None], say: Callable[[str], None]) -> None:
+        """Call `on_changed` with what was done, and `say` with what was not possible."""
+        self._on_changed = on_changed
+        self._say = say
+        self._dataset: LocalDataset | None = None
+        self._before: dict[Path, str | None] = {}
+        layout = widgets.Layout(width="28em", max_width="100%")
+        style = {"description_width": "8em"}
+        self.fields = {
+            name: widgets.Text(description=label, placeholder=hint, layout=layout, style=style)
+            for name, (label, hint) in _FIELDS.items()
+        }
+        button = widgets.Layout(width="auto")
+        self.apply = widgets.Button(description="Change captions", disabled=True, layout=button)
+        self.undo = widgets.Button(description="Undo", disabled=True, layout=button)
+        self._preview = widgets.HTML()
+        buttons = widgets.HBox([self.apply, self.undo])
+        self.widget = widgets.VBox([*self.fields.values(), self._preview, buttons])
+        for field in self.fields.values():
+            field.observe(lambda _change: self.refresh(), names="value")
+        self.apply.on_click(lambda _button: self._start(self._apply))
+        self.undo.on_click(lambda _button: self._start(self._undo))
+
+    def show(self, dataset: LocalDataset) -> None:
+        """Take the dataset whose captions are to change."""
+        self._dataset = dataset
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Say what the change would do."""
+        try:
+            changes = self._changes()
+        except BadInput as exc:
+            changes, text = {}, _html.message(str(exc), "error")
+        else:
+            text = _html.join(self._examples(changes))
+        self.apply.disabled = not changes
+        self.apply.description = f"Change {len(changes)} captions" if changes else "Change captions"
+        self.undo.disabled = not self._before
+        self._preview.value = str(text)
+
+    def _changes(self) -> dict[Path, str]:
+        if self._dataset is None:
+            return {}
+        edit = Edit(**{name: str(field.value) for name, field in self.fields.items()})
+        return changed_captions(self._dataset, edit)
+
+    def _examples(self, changes: Mapping[Path, str]) -> Iterator[_html.Html]:
+        if self._dataset is None:
+            return
+        for path, text in list(changes.items())[:2]:
+            before = self._dataset.captions.get(path.name, "")
+            yield _html.note(f"{path.name}: “{_short(before)}” becomes “{_short(text)}”")
+        if not changes and any(field.value for field in self.fields.values()):
+            yield _html.note("This changes no caption.")
+
+    def _start(self, action: Callable[[], None]) -> None:
+        """Run in a thread where there is an event loop: thousands of files take a while."""
+        self.apply.disabled = self.undo.disabled = True
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            action()
+        else:
+            self._task = loop.create_task(asyncio.to_thread(action))
+
+    def _apply(self) -> None:
+        changes = self._changes()
+        self._before = {path: _content(path) for path in changes}
+        if self._write(changes):
+            for field in self.fields.values():
+                field.value = ""
+        self._on_changed(f"{len(changes)} captions are saved.")
+
+    def _undo(self) -> None:
+        back, self._before = self._before, {}
+        gone = [path for path, text in back.items() if text is None]
+        self._write({path: text for path, text in back.items() if text is not None})
+        for path in gone:
+            caption_path(path).unlink(missing_ok=True)
+        self._on_changed("The captions are as they were before.")
+
+    def _write(self, captions: Mapping[Path, str]) -> bool:
+        try:
+            for path, text in captions.items():
+                write_caption(path, text)
+        except BadInput as exc:
+            self._say(str(exc))
+            return False
+        return True
+
+
+def changed_captions(dataset: LocalDataset, edit: Edit) -> dict[Path, str]:
+    """Return the captions that `edit` changes, by image; one shared by two images comes once."""
+    found: dict[Path, str] = {}
+    taken: set[Path] = set()
+    for path in (*dataset.images, *dataset.media):
+        caption = dataset.captions.get(path.name)
+        file = caption_path(path)
+        if file in taken or (caption is None and file.exists()):
+            continue  # what cannot be read as text is not changed unseen
+        taken.add(file)
+        text = edit.of(caption or "")
+        if text != (caption or ""):
+            found[path] = text
+    return found
+
+
+def _content(path: Path) -> str | None:
+    try:
+        return caption_path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 70 else f"{text[:70]}…"

@@ -1,0 +1,163 @@
+"""`CaptionCards`: the images of a dataset, a page at a time, each with its caption to edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from aitk_nb import _html
+from aitk_nb.errors import BadInput
+from aitk_nb.local_dataset import LocalDataset, Problem
+from aitk_nb.local_dataset.captions import caption_path, decoded, write_caption
+from aitk_nb.views._thumbnails import Thumbnails
+
+__all__ = ["PAGE", "CaptionCards"]
+
+PAGE = 12
+"""Images of one page: their pictures are all that the browser gets at once."""
+_EDGE = 144
+
+
+class CaptionCards:
+    """Pictures with captions; a caption is written when somebody leaves its field."""
+
+    def __init__(self, on_saved: Callable[[Path], None], say: Callable[[str], None]) -> None:
+        """Call `on_saved` with an image whose caption was written, and `say` why one was not."""
+        self._on_saved = on_saved
+        self._say = say
+        self._thumbnails = Thumbnails(_EDGE)
+        self._images: Sequence[Path] = ()
+        self._problems: Mapping[str, list[Problem]] = {}
+        self._captions: Mapping[str, str] = {}
+        self._first = 0
+        self._marked = ""
+        self._is_filling = False
+        card = widgets.Layout(width="14em", margin="0 .4em .6em 0")
+        text = widgets.Layout(width="13em", height="5.2em")
+        self._pictures = [widgets.HTML() for _ in range(PAGE)]
+        self._texts = [
+            widgets.Textarea(placeholder="no caption", continuous_update=False, layout=text)
+            for _ in range(PAGE)
+        ]
+        self._cards = [
+            widgets.VBox([picture, field], layout=card)
+            for picture, field in zip(self._pictures, self._texts, strict=True)
+        ]
+        narrow = widgets.Layout(width="auto")
+        self.previous = widgets.Button(description="◀ Previous", layout=narrow)
+        self.next = widgets.Button(description="Next ▶", layout=narrow)
+        self.page = widgets.BoundedIntText(
+            1, min=1, max=1, description="Page", layout=widgets.Layout(width="11em")
+        )
+        self._of = widgets.HTML()
+        grid = widgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-end")
+        self._grid = widgets.Box(layout=grid)
+        bar = widgets.HBox([self.previous, self.page, self._of, self.next])
+        self.widget = widgets.VBox([bar, self._grid])
+        self.previous.on_click(lambda _button: self._turn(-1))
+        self.next.on_click(lambda _button: self._turn(1))
+        self.page.observe(self._to_page, names="value")
+        for place, field in enumerate(self._texts):
+            field.observe(lambda change, at=place: self._save(at, change), names="value")
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-len(self._images) // PAGE))
+
+    def show(self, dataset: LocalDataset) -> None:
+        """Show a dataset, on the page that is open."""
+        self._images = (*dataset.images, *dataset.media)
+        found: dict[str, list[Problem]] = {}
+        for problem in dataset.problems:
+            found.setdefault(problem.file, []).append(problem)
+        self._problems, self._captions = found, dataset.captions
+        self._first = min(self._first, (self.pages - 1) * PAGE)
+        self.draw()
+
+    def jump(self, file: str) -> bool:
+        """Show from the image on that a problem's file is about, marked; False for none."""
+        name = file.rpartition("/")[2]
+        exact = [at for at, path in enumerate(self._images) if path.name == name]
+        stem = Path(name).stem
+        alike = [at for at, path in enumerate(self._images) if path.stem in (name, stem)]
+        places = exact or alike
+        if not places:
+            return False
+        self._marked = self._images[places[0]].name
+        # It comes first, where nobody has to look for it.
+        self._first = places[0]
+        self.draw()
+        return True
+
+    def draw(self) -> None:
+        """Draw the open page; only its pictures are made."""
+        shown = self._images[self._first : self._first + PAGE]
+        self._is_filling = True
+        try:
+            self.page.max, self.page.value = self.pages, self._first // PAGE + 1
+            for place, path in enumerate(shown):
+                self._pictures[place].value = str(self._picture(path))
+                self._texts[place].value = self._caption(path)
+            # A hidden card keeps no picture: what a notebook stores stays small.
+            for place in range(len(shown), PAGE):
+                self._pictures[place].value, self._texts[place].value = "", ""
+        finally:
+            self._is_filling = False
+        self._grid.children = self._cards[: len(shown)]
+        self._of.value = str(_html.note(f"of {self.pages}"))
+        self.previous.disabled = self._first == 0
+        self.next.disabled = self._first + PAGE >= len(self._images)
+
+    def close(self) -> None:
+        """Free the cards that are not on the page; the others go with the form."""
+        for card in self._cards:
+            for part in (*card.children, card):
+                part.close()
+
+    # -- one card ------------------------------------------------------------------------------
+
+    def _picture(self, path: Path) -> _html.Html:
+        name = path.name
+        about: list[object] = [_html.strong(f"▶ {name}") if name == self._marked else name]
+        about += [
+            _html.badge(problem.code.slug, problem.severity)
+            for problem in self._problems.get(name, ())[:2]
+        ]
+        small = self._thumbnails.get(path)
+        caption = _html.join(about, " ")
+        return _html.pictures([(small, caption)]) if small else _html.note(caption)
+
+    def _caption(self, path: Path) -> str:
+        if (known := self._captions.get(path.name)) is not None:
+            return known
+        try:
+            # What is not in UTF-8 is shown as it may be meant; an edit writes it in UTF-8.
+            return decoded(caption_path(path).read_bytes()[:100_000])
+        except OSError:
+            return ""
+
+    def _save(self, place: int, change: Mapping[str, Any]) -> None:
+        if self._is_filling or self._first + place >= len(self._images):
+            return
+        image = self._images[self._first + place]
+        try:
+            write_caption(image, str(change["new"]))
+        except BadInput as exc:
+            self._say(str(exc))
+            return
+        self._on_saved(image)
+
+    # -- pages -----------------------------------------------------------------------------------
+
+    def _turn(self, by: int) -> None:
+        self._first = min(max(0, self._first + by * PAGE), (self.pages - 1) * PAGE)
+        self.draw()
+
+    def _to_page(self, change: Mapping[str, Any]) -> None:
+        if not self._is_filling:
+            self._first = (int(change["new"]) - 1) * PAGE
+            self.draw()

@@ -1,0 +1,64 @@
+"""`ProblemList`: what is wrong with a dataset, to choose from: a choice leads to its image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from aitk_nb import _html
+from aitk_nb.local_dataset import Problem
+
+__all__ = ["ProblemList"]
+
+_SHOWN = 200
+_ROWS = 8
+_SIGNS = {"error": "✕", "warning": "!"}
+
+
+class ProblemList:
+    """A list that can be worked through by keys, and the remedy of the problem that is chosen."""
+
+    def __init__(self, on_choice: Callable[[Problem], None]) -> None:
+        """Call `on_choice` with a problem that somebody chooses."""
+        self._on_choice = on_choice
+        self._problems: Sequence[Problem] = ()
+        self._is_filling = False
+        self.choice = widgets.Select(layout=widgets.Layout(width="100%", max_width="60em"))
+        self._remedy = widgets.HTML()
+        self.widget = widgets.VBox([self.choice, self._remedy])
+        self.choice.observe(self._chosen, names="index")
+
+    def show(self, problems: Sequence[Problem]) -> None:
+        """Show problems; a choice that is still among them stays."""
+        if problems == self._problems and self.choice.options:
+            return
+        before = self._problems[self.choice.index] if self.choice.index is not None else None
+        self._problems = tuple(problems[:_SHOWN])
+        self._is_filling = True
+        try:
+            labels = [_label(problem) for problem in self._problems]
+            self.choice.options = [(label, number) for number, label in enumerate(labels)]
+            self.choice.rows = max(2, min(_ROWS, len(labels)))
+            stays = before in self._problems
+            self.choice.index = self._problems.index(before) if stays and before else None
+        finally:
+            self._is_filling = False
+        self.widget.layout.display = "" if problems else "none"
+        more = len(problems) - len(self._problems)
+        hint = "Choose one to see its image and what to do."
+        self._remedy.value = str(_html.note(f"and {more} more. {hint}" if more else hint))
+
+    def _chosen(self, change: Mapping[str, Any]) -> None:
+        if self._is_filling or change["new"] is None:
+            return
+        problem = self._problems[change["new"]]
+        text = f"{problem}." if problem.file else f"{problem.text}: {problem.remedy}."
+        self._remedy.value = str(_html.status([_html.message(text, problem.severity)]))
+        self._on_choice(problem)
+
+
+def _label(problem: Problem) -> str:
+    text = f"{_SIGNS[problem.severity]} {problem.file} {problem.text}".replace("\n", " ")
+    return text if len(text) <= 160 else f"{text[:160]}…"

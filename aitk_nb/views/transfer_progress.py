@@ -1,0 +1,98 @@
+"""`TransferProgress`: one line in the notebook that says how far a transfer is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from IPython.display import display
+
+from aitk_nb import _html
+from aitk_nb.pace import duration
+
+__all__ = ["TransferProgress"]
+
+WINDOW = 10.0
+"""Seconds over which the speed is measured: long enough for large requests to even out."""
+EVERY = 0.25
+"""Seconds between redraws."""
+
+
+class TransferProgress:
+    """Give it as `progress=` to an upload or a download; it shows itself below the cell.
+
+    One line with the bytes, MB/s and the time that is left, redrawn in its place. It is called
+    from several threads, and shows nothing where there is nothing to transfer.
+    """
+
+    def __init__(
+        self, label: str = "uploading", *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Call the transfer `label`; nothing is shown before it begins."""
+        self._label = label
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: deque[tuple[float, int]] = deque()
+        self._handle: Any = None
+        self._drawn = 0.0
+        self._done = 0
+        self._total = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take in how many bytes are done, and how many there are in all."""
+        with self._lock:
+            now = self._clock()
+            self._see(now, done, total)
+            if not total or (self._handle and not self._is_due(now)):
+                return
+            self._drawn = now
+            if self._handle is None:
+                self._handle = display(self, display_id=True)
+            else:
+                self._handle.update(self)
+
+    def _see(self, now: float, done: int, total: int) -> None:
+        self._done, self._total = done, total
+        if self._seen and done < self._seen[-1][1]:
+            self._seen.clear()  # what broke is sent again: the speed is measured anew
+        self._seen.append((now, done))
+        while len(self._seen) > 2 and self._seen[1][0] < now - WINDOW:
+            self._seen.popleft()
+
+    def _is_due(self, now: float) -> bool:
+        return now - self._drawn >= EVERY or self._done >= self._total
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes per second over the last seconds; None until that is known."""
+        if len(self._seen) < 2:
+            return None
+        (start, first), (end, last) = self._seen[0], self._seen[-1]
+        return (last - first) / (end - start) if end > start and last > first else None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest takes at this speed; None while nobody can tell."""
+        rate = self.rate
+        return None if rate is None else max(0, self._total - self._done) / rate
+
+    def __repr__(self) -> str:
+        if self._total and self._done >= self._total:
+            # Without speed and time, so that the same cell ends the same each time.
+            return f"{self._label}: {_size(self._total)}, done"
+        parts = [f"{self._label}: {_size(self._done)} of {_size(self._total)}"]
+        if self.rate is not None:
+            parts.append(f"{self.rate / 1e6:.3g} MB/s")
+        if self.left is not None:
+            parts.append(f"about {duration(self.left)} left")
+        return " · ".join(parts)
+
+    def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": _html.note(repr(self))}
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
