@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aitk_nb.authentication import AuthReport, check_auth
+    from aitk_nb.checks import Preflight
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.comparison import Comparison, compare
     from aitk_nb.discovery import DiscoveryReport, discover
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from aitk_nb.lora import inspect
     from aitk_nb.losses import LossHistory
     from aitk_nb.models import Ability, Flavour, JobState, JobStatus
+    from aitk_nb.rehearsals import DryRun
     from aitk_nb.settings import Connection, Secret
     from aitk_nb.training import TrainingParams
     from aitk_nb.views.loss_plot import plot_loss
@@ -39,6 +41,7 @@ _HOMES = {
     "Comparison": "comparison",
     "Connection": "settings",
     "DiscoveryReport": "discovery",
+    "DryRun": "rehearsals",
     "Flavour": "models",
     "Health": "health",
     "HealthState": "health",
@@ -47,6 +50,7 @@ _HOMES = {
     "JobStatus": "models",
     "LocalDataset": "local_dataset",
     "LossHistory": "losses",
+    "Preflight": "checks",
     "Secret": "settings",
     "TrainingParams": "training",
     "check_auth": "authentication",
@@ -67,6 +71,7 @@ __all__ = [
     "Comparison",
     "Connection",
     "DiscoveryReport",
+    "DryRun",
     "Flavour",
     "Health",
     "HealthState",
@@ -75,6 +80,7 @@ __all__ = [
     "JobStatus",
     "LocalDataset",
     "LossHistory",
+    "Preflight",
     "Secret",
     "TrainingParams",
     "check_auth",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from aitk_nb import presets
+from aitk_nb.extra import aside_of, parse_extra
 from aitk_nb.presets import Preset
 
 if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams
 
 __all__ = ["advice"]
+
+_NAMED = 8
+"""Settings without a field that are named in a remark."""
 
 _NEEDS = {
     "datasets.control_path": "a control image for each image",
@@ -28,6 +33,19 @@ def advice(params: TrainingParams) -> dict[str, str]:
     twice = [name for name in params.extra_datasets if name == params.dataset]
     if twice:
         found["extra_datasets"] = f"{params.dataset!r} is trained on twice"
+    if "around" in aside_of(params.extra) and (paths := _paths(parse_extra(params.extra))):
+        more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+        listed = ", ".join(paths[:_NAMED])
+        found["extra"] = f"holds what has no field of its own: {listed}{more}"
+    return found
+
+
+def _paths(value: Mapping[str, Any], above: str = "") -> list[str]:
+    """Return the dotted paths of what stands in a mapping, down to what is none."""
+    found: list[str] = []
+    for key, item in value.items():
+        inner = isinstance(item, Mapping) and item
+        found += _paths(item, f"{above}{key}.") if inner else [f"{above}{key}"]
     return found
 
 
