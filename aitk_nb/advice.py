@@ -64,8 +64,8 @@ def _schedule(params: TrainingParams) -> dict[str, str]:
 
 
 def _network(params: TrainingParams) -> dict[str, str]:
-    if params.network == "lokr" and params.alpha:
-        return {"alpha": "a LoKr of full rank takes no notice of it"}
+    if params.network == "lokr":
+        return _lokr(params)
     if params.alpha > params.rank:
         return {
             "alpha": f"{params.alpha} is more than the rank {params.rank}, which multiplies the "
@@ -74,6 +74,16 @@ def _network(params: TrainingParams) -> dict[str, str]:
     if params.network == "lora" and params.lokr_factor != -1:
         return {"lokr_factor": "only a LoKr has one"}
     return {}
+
+
+def _lokr(params: TrainingParams) -> dict[str, str]:
+    """Return what a LoKr passes over, unless `extra` says that its rank is not full."""
+    network = parse_extra(params.extra).get("network") or {}
+    if network.get("lokr_full_rank", True) is False:
+        return {}
+    fields = type(params).model_fields
+    chosen = (name for name in ("rank", "alpha") if getattr(params, name) != fields[name].default)
+    return dict.fromkeys(chosen, "a LoKr of full rank takes no notice of it")
 
 
 def _architecture(params: TrainingParams, preset: Preset) -> dict[str, str]:
