@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aitk_nb.auth_report import AuthReport
     from aitk_nb.authentication import check_auth
     from aitk_nb.captioning import CaptionOptions
+    from aitk_nb.checks import Preflight
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.comparison import Comparison, compare
     from aitk_nb.dataset_report import VerifyReport
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from aitk_nb.losses import LossHistory
     from aitk_nb.models import Ability, Flavour, JobState, JobStatus
     from aitk_nb.prompting import ask_login, ask_secret
+    from aitk_nb.rehearsals import DryRun
     from aitk_nb.settings import Connection, Secret
     from aitk_nb.training import TrainingParams
     from aitk_nb.views.loss_plot import plot_loss
@@ -46,6 +48,7 @@ _HOMES = {
     "Connection": "settings",
     "Demands": "local_dataset",
     "DiscoveryReport": "discovery",
+    "DryRun": "rehearsals",
     "Examination": "doctor",
     "Flavour": "models",
     "Health": "health",
@@ -55,6 +58,7 @@ _HOMES = {
     "JobStatus": "models",
     "LocalDataset": "local_dataset",
     "LossHistory": "losses",
+    "Preflight": "checks",
     "Secret": "settings",
     "TrainingParams": "training",
     "VerifyReport": "dataset_report",
@@ -81,6 +85,7 @@ __all__ = [
     "Connection",
     "Demands",
     "DiscoveryReport",
+    "DryRun",
     "Examination",
     "Flavour",
     "Health",
@@ -90,6 +95,7 @@ __all__ = [
     "JobStatus",
     "LocalDataset",
     "LossHistory",
+    "Preflight",
     "Secret",
     "TrainingParams",
     "VerifyReport",

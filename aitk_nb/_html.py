@@ -16,6 +16,7 @@ __all__ = [
     "Html",
     "Kind",
     "badge",
+    "breakable",
     "code",
     "definition",
     "details",
@@ -75,6 +76,11 @@ def join(parts: Iterable[object], separator: object = "") -> Html:
 def strong(text: object) -> Html:
     """Return `text` in bold."""
     return Html(f"<strong>{escape(text)}</strong>")
+
+
+def breakable(text: object) -> Html:
+    """Return `text` so that a word as long as an address is broken where the line ends."""
+    return Html(f'<span style="overflow-wrap:anywhere">{escape(text)}</span>')
 
 
 def note(text: object) -> Html:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from aitk_nb import presets
+from aitk_nb.extra import aside_of, parse_extra
 from aitk_nb.presets import Preset
 
 if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams
 
 __all__ = ["advice"]
+
+_NAMED = 8
+"""Settings without a field that are named in a remark."""
 
 _NEEDS = {
     "datasets.control_path": "a control image for each image",
@@ -28,6 +33,19 @@ def advice(params: TrainingParams) -> dict[str, str]:
     twice = [name for name in params.extra_datasets if name == params.dataset]
     if twice:
         found["extra_datasets"] = f"{params.dataset!r} is trained on twice"
+    if "around" in aside_of(params.extra) and (paths := _paths(parse_extra(params.extra))):
+        more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+        listed = ", ".join(paths[:_NAMED])
+        found["extra"] = f"holds what has no field of its own: {listed}{more}"
+    return found
+
+
+def _paths(value: Mapping[str, Any], above: str = "") -> list[str]:
+    """Return the dotted paths of what stands in a mapping, down to what is none."""
+    found: list[str] = []
+    for key, item in value.items():
+        inner = isinstance(item, Mapping) and item
+        found += _paths(item, f"{above}{key}.") if inner else [f"{above}{key}"]
     return found
 
 
@@ -46,8 +64,8 @@ def _schedule(params: TrainingParams) -> dict[str, str]:
 
 
 def _network(params: TrainingParams) -> dict[str, str]:
-    if params.network == "lokr" and params.alpha:
-        return {"alpha": "a LoKr of full rank takes no notice of it"}
+    if params.network == "lokr":
+        return _lokr(params)
     if params.alpha > params.rank:
         return {
             "alpha": f"{params.alpha} is more than the rank {params.rank}, which multiplies the "
@@ -56,6 +74,16 @@ def _network(params: TrainingParams) -> dict[str, str]:
     if params.network == "lora" and params.lokr_factor != -1:
         return {"lokr_factor": "only a LoKr has one"}
     return {}
+
+
+def _lokr(params: TrainingParams) -> dict[str, str]:
+    """Return what a LoKr passes over, unless `extra` says that its rank is not full."""
+    network = parse_extra(params.extra).get("network") or {}
+    if network.get("lokr_full_rank", True) is False:
+        return {}
+    fields = type(params).model_fields
+    chosen = (name for name in ("rank", "alpha") if getattr(params, name) != fields[name].default)
+    return dict.fromkeys(chosen, "a LoKr of full rank takes no notice of it")
 
 
 def _architecture(params: TrainingParams, preset: Preset) -> dict[str, str]:

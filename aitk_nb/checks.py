@@ -82,7 +82,11 @@ class Preflight:
     def html(self) -> _html.Html:
         """Return it as a table."""
         rows = [
-            (check.about, _html.badge(check.verdict.value, _KINDS[check.verdict]), check.text)
+            (
+                check.about,
+                _html.badge(check.verdict.value, _KINDS[check.verdict]),
+                _html.breakable(check.text),
+            )
             for check in self.checks
         ]
         caption = f"Before {self.name} starts"

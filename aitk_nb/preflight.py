@@ -14,7 +14,7 @@ from aitk_nb.estimates import Estimate, estimate
 from aitk_nb.faces import plan, size
 from aitk_nb.job_config import draft, value_at
 from aitk_nb.job_differences import differences
-from aitk_nb.models import Ability, DatasetInfo, JobState
+from aitk_nb.models import Ability, DatasetInfo, Gpu, JobState
 from aitk_nb.presets import Preset
 from aitk_nb.queues import freest_gpu, gpus_of, jobs_on
 
@@ -197,12 +197,7 @@ class _Look:
             return problem(
                 "GPU", f"There is no GPU {', '.join(absent)}; it has {', '.join(known)}."
             )
-        free = [
-            f"{known[one].name}, {(known[one].memory_total - known[one].memory_used) / 1024:.1f} "
-            "GiB free"
-            for one in wanted
-            if one in known
-        ]
+        free = [_card(known[one]) for one in wanted if one in known]
         text = f"GPU {gpu_ids} ({'; '.join(free)})" if free else f"GPU {gpu_ids}"
         others = self._others(gpu_ids)
         if not others:
@@ -243,3 +238,10 @@ class _Look:
             # What the architecture takes was looked at above.
             if name not in {"arch", "num_frames"}:
                 yield note(name, f"{remark[:1].upper()}{remark[1:]}.")
+
+
+def _card(gpu: Gpu) -> str:
+    """Return a GPU's name, with its free memory where it tells."""
+    if not gpu.memory_total:
+        return gpu.name
+    return f"{gpu.name}, {(gpu.memory_total - gpu.memory_used) / 1024:.1f} GiB free"

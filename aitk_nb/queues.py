@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aitk_nb.errors import NotSupported
+from aitk_nb.errors import NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models import Ability, Gpu, JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def gpus_of(backend: Backend) -> tuple[Gpu, ...]:
         return ()
     try:
         return backend.gpus()
-    except NotSupported:
+    except (NotSupported, Rejected, UnexpectedReply):
+        # What is only asked for a better choice must not keep a training from being started.
         return ()
 
 

@@ -26,6 +26,7 @@ from aitk_nb.choices import CHOICES, choice_problem
 from aitk_nb.errors import InvalidParams
 from aitk_nb.extra import parse_extra
 from aitk_nb.job_config import preset_fields
+from aitk_nb.loose_values import listed, numbers, quantised
 from aitk_nb.models import name_problem
 from aitk_nb.refusals import arch_problem, problem
 
@@ -38,29 +39,10 @@ DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""
 
 
-def _listed(value: object) -> object:
-    """Take one value where a list is meant."""
-    return [value] if isinstance(value, int | str) else value
-
-
-def _numbers(value: object) -> object:
-    """Take one number, or a text of numbers with commas, where a list of numbers is meant."""
-    if isinstance(value, str):
-        return [part for part in re.split(r"[\s,]+", value) if part]
-    return _listed(value)
-
-
 def diff(a: TrainingParams, b: TrainingParams) -> dict[str, tuple[Any, Any]]:
     """Return the fields in which two parameters differ, with both values."""
     pairs = {name: (getattr(a, name), getattr(b, name)) for name in TrainingParams.model_fields}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _quantised(value: object) -> object:
-    """Take yes and no where a kind of quantisation is meant."""
-    if value is True or value is False:
-        return "qfloat8" if value else ""
-    return value
 
 
 class TrainingParams(BaseModel):
@@ -83,15 +65,15 @@ class TrainingParams(BaseModel):
 
     name: str = Field(description="Name of the job, and of its output folder on the server")
     dataset: str = Field(description="Name of the dataset on the server")
-    extra_datasets: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    extra_datasets: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         (), description="More datasets to train on as well"
     )
     arch: str = Field(DEFAULT_ARCH, description="Architecture, as AI Toolkit calls it")
     base_model: str = Field("", description="Base model; empty means the architecture's own")
-    quantize: Annotated[str, BeforeValidator(_quantised)] = Field(
+    quantize: Annotated[str, BeforeValidator(quantised)] = Field(
         "qfloat8", description="Quantisation of the base model; empty means none"
     )
-    quantize_te: Annotated[str, BeforeValidator(_quantised)] = Field(
+    quantize_te: Annotated[str, BeforeValidator(quantised)] = Field(
         "qfloat8", description="Quantisation of the text encoder; empty means none"
     )
     low_vram: bool = Field(False, description="Keep on the GPU only what is in use")
@@ -108,7 +90,7 @@ class TrainingParams(BaseModel):
     gradient_accumulation: int = Field(
         1, ge=1, le=1024, description="Batches that are added up before the weights change"
     )
-    resolution: Annotated[tuple[int, ...], BeforeValidator(_numbers)] = Field(
+    resolution: Annotated[tuple[int, ...], BeforeValidator(numbers)] = Field(
         (512, 768, 1024), description="Edge lengths in pixels to train at"
     )
     num_frames: int = Field(1, ge=1, le=10_000, description="Frames taken of each video")
@@ -124,7 +106,7 @@ class TrainingParams(BaseModel):
     save_every: int = Field(250, ge=1, description="Steps between checkpoints")
     max_saves: int = Field(4, ge=1, le=100_000, description="Checkpoints kept; older are deleted")
     sample_every: int = Field(250, ge=1, description="Steps between samples")
-    prompts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    prompts: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         (), description="Prompts for samples; none means no samples"
     )
     sample_width: int = Field(1024, ge=16, le=8192, description="Width of samples in pixels")
@@ -300,6 +282,9 @@ def _shown(value: object) -> str:
 
 
 def _problems(exc: ValidationError) -> dict[str, str]:
-    """Return the first thing that is wrong with each field."""
-    found = [problem(error, TrainingParams.model_fields) for error in exc.errors()]
-    return dict(reversed(found))
+    """Return the first thing that is wrong with each field, in the order of the fields."""
+    found: dict[str, str] = {}
+    for error in exc.errors():
+        name, why = problem(error, TrainingParams.model_fields)
+        found.setdefault(name, why)
+    return found

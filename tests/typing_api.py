@@ -44,6 +44,16 @@ def the_whole_path(folder: Path) -> DownloadReport:
         return job.download("loras")
 
 
+def preparing(client: aitk_nb.AIToolkitClient, params: aitk_nb.TrainingParams) -> None:
+    """What is known before a start, and several at once."""
+    assert_type(client.jobs.preflight(params, price_per_hour=0.5), aitk_nb.Preflight)
+    assert_type(client.jobs.preflight(params).ok, bool)
+    assert_type(client.jobs.estimate(params).seconds, float | None)
+    assert_type(client.jobs.start(params, dry_run=True), aitk_nb.DryRun)
+    assert_type(client.jobs.start_all([params]), tuple[aitk_nb.Job, ...])
+    assert_type(client.jobs.start_all([params], dry_run=True), tuple[aitk_nb.DryRun, ...])
+
+
 def following(job: aitk_nb.Job) -> None:
     """What a job tells."""
     history = job.losses()

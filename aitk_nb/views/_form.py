@@ -22,7 +22,14 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 Value = TypeVar("Value")
 _PLACES = Places()
-_LABELS = {"arch": "Architecture", "gpu_ids": "GPU ids"}
+_LABELS = {
+    "arch": "Architecture",
+    "ema": "EMA decay",
+    "gpu_ids": "GPU ids",
+    "lokr_factor": "LoKr factor",
+    "low_vram": "Low VRAM",
+    "quantize_te": "Quantize encoder",
+}
 
 
 class ClosedOptions:
@@ -44,18 +51,18 @@ class Looks:
     indented: ClassVar[Mapping[str, str]] = {
         "width": "auto",
         "align_self": "flex-start",
-        "margin": "2px 0 2px 9.5em",
+        "margin": "2px 0 2px 12.5em",
     }
     """The layout of a button that begins where the fields do."""
 
     def __init__(self) -> None:
-        width = {"description_width": "9em"}
+        width = {"description_width": "12em"}
         self.text = TextStyle(**width)
         self.choice = DescriptionStyle(**width)
-        self.control = widgets.Layout(width="34em", max_width="100%")
-        self.tall = widgets.Layout(width="34em", max_width="100%", height="5.5em")
-        self.note = widgets.Layout(margin="0 0 0 9.5em", max_width="44em")
-        self.offer = widgets.Layout(margin="0 0 0 9.5em", width="max-content", display="none")
+        self.control = widgets.Layout(width="36em", max_width="100%")
+        self.tall = widgets.Layout(width="36em", max_width="100%", height="5.5em")
+        self.note = widgets.Layout(margin="0 0 0 12.5em", max_width="44em")
+        self.offer = widgets.Layout(margin="0 0 0 12.5em", width="max-content", display="none")
         self.plain = HTMLStyle()
 
     def close(self) -> None:

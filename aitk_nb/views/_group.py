@@ -26,7 +26,7 @@ class Group:
         children = [part for name in names for part in fields[name].widgets]
         self.box = widgets.VBox(children)
         self.toggle = widgets.ToggleButton(
-            value=opened, layout=widgets.Layout(width="34em", max_width="100%")
+            value=opened, layout=widgets.Layout(width="36em", max_width="100%")
         )
         self.toggle.observe(self._show, names="value")
         self._show(None)

@@ -58,7 +58,5 @@ def test_what_a_server_cannot_do_is_said(backend: Backend, tmp_path: Path) -> No
     }
     assert calls.keys() == set(Ability)
     for ability in set(Ability) - backend.abilities:
-        with pytest.raises(
-            NotSupported, match=ability.value if ability is not Ability.CAPTION else "datasets"
-        ):
+        with pytest.raises(NotSupported, match=words.get(ability, ability.value)):
             calls[ability]()

@@ -13,6 +13,7 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import JobConflict, NotFound
 from aitk_nb.jobs import IfExists
+from aitk_nb.models import JobStatus
 from aitk_nb.rehearsals import DryRun
 from tests.backends.test_jobs_live import acts, params
 from tests.conftest import TOKEN
@@ -133,3 +134,24 @@ def test_a_dry_run_says_no_token(token_server: demo.DemoServer, photos: Path) ->
     assert 3 == len(run.requests)
     for text in (str(run), repr(run), str(run.as_dict()), str(run._repr_mimebundle_())):
         assert TOKEN not in text
+
+
+def test_the_gpu_with_the_most_free_memory_is_taken_on_the_wire(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy
+) -> None:
+    """Its queue is the one that is started; what the card does not tell counts as nothing."""
+    cards = [
+        {"index": 0, "name": "full", "memory": {"total": 24576, "free": 1024, "used": 23552}},
+        {"index": 1, "name": "free", "memory": {"total": 16384, "free": 16000, "used": 384}},
+        {"index": 2, "name": "mute", "memory": {"total": None, "free": None, "used": None}},
+    ]
+    body = json.dumps({"hasNvidiaSmi": True, "gpus": cards}).encode()
+    proxy.answer("GET", r"/api/gpu", 200, headers={"Content-Type": "application/json"}, body=body)
+    job = client.jobs.start(params("placed"))
+
+    assert "1" == job.state.gpu_ids
+    assert "GET /api/queue/1/start" in sent(proxy)
+    *_, last = job.watch(every=0.05, timeout=30)
+    assert JobStatus.COMPLETED is last.status
+    beside = client.jobs.preflight(params("beside", gpu_ids="1,2"))
+    assert any("GPU 1,2 (free, 15.6 GiB free; mute)" in check.text for check in beside.checks)

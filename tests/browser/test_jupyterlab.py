@@ -117,7 +117,7 @@ def choose_photos(notebook: NotebookPage, photos: Path) -> None:
 
 def train(notebook: NotebookPage, photograph: Photograph) -> None:
     """Edit the form by typing, start, and see the picture change while it trains."""
-    form = notebook.cell("TrainingForm(aitk_nb")
+    form = notebook.cell("TrainingForm(start")
     form.run()
     form.fill_in("Name", "by_hand")
     form.fill_in("Steps", "many")
@@ -139,7 +139,7 @@ def train(notebook: NotebookPage, photograph: Photograph) -> None:
 
 def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
     """Start a job that would take minutes, and stop it by the button while the cell awaits."""
-    form = notebook.cell("TrainingForm(aitk_nb")
+    form = notebook.cell("TrainingForm(start")
     form.fill_in("Name", "too_long")
     form.fill_in("Steps", "50000")
     notebook.cell("jobs.start(").run()
@@ -166,7 +166,7 @@ def photograph_all(notebook: NotebookPage, photograph: Photograph) -> None:
         for name in (
             "ConnectionForm(url",
             "DatasetForm()",
-            "TrainingForm(aitk_nb",
+            "TrainingForm(start",
             "JobMonitor(job)",
         ):
             notebook.cell(name).place.scroll_into_view_if_needed()

@@ -54,6 +54,6 @@ def test_the_form_shows_its_values(
     assert 1050 == picture.evaluate("image => image.naturalWidth")
     expect(page.get_by_text("completed", exact=False).first).to_be_visible()
     photograph(page, f"voila_plot_{theme}")
-    expect(page.get_by_text("TrainingForm(aitk_nb")).to_have_count(0)
+    expect(page.get_by_text("TrainingForm(start")).to_have_count(0)
     assert [] == errors
     context.close()

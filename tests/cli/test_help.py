@@ -85,7 +85,7 @@ def test_no_option_takes_a_token() -> None:
 
 
 def test_every_command_that_speaks_to_a_server_takes_its_address() -> None:
-    """All but those for this machine; and all that return data have `--json`, `params` has `--as`."""
+    """All but the local ones; those that return data have `--json`, and `params` has `--as`."""
     leaves = {
         words[-1]: [flag for p in c.params for flag in p.opts]
         for words, c in COMMANDS.items()

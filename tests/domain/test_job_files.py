@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from aitk_nb import job_files, presets
 from aitk_nb.errors import BadInput, InvalidParams
+from aitk_nb.faces import FACES, plan
 from aitk_nb.job import Job
 from aitk_nb.job_config import draft
-from aitk_nb.job_differences import fingerprint
+from aitk_nb.job_differences import fingerprint, plain_numbers
 from aitk_nb.models import JobState, JobStatus
 from aitk_nb.safe_yaml import dumped, parsed
 from aitk_nb.training import TrainingParams, diff
@@ -100,6 +101,14 @@ def test_what_a_file_leaves_out_is_left_out_until_it_is_chosen(file: Path) -> No
     process = draft(again).config["config"]["process"][0]
     assert 512 == process["sample"]["width"]
     assert {"sample_width": (1024, 512), "name": ("my_flux", "other")} == diff(found, again)
+
+
+def test_what_has_no_field_of_its_own_is_named(file: Path) -> None:
+    """Where somebody looks who has read a file; what was typed by hand needs no remark."""
+    said = TrainingParams.from_file(file).advice["extra"]
+    assert said.startswith("holds what has no field of its own: ")
+    assert "odd.deep" in said
+    assert "extra" not in params(extra="train: {new: 1}").advice
 
 
 def test_to_a_server_go_names_and_not_folders(file: Path) -> None:
@@ -292,12 +301,89 @@ def test_the_note_of_a_file_is_checked(extra: str) -> None:
 @pytest.mark.skipif(not EXAMPLES, reason="AITK_EXAMPLES names no folder")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_ai_toolkits_own_examples_lose_nothing(path: Path, tmp_path: Path) -> None:
-    """Each training is read and written the same; of the others it is said what they are."""
+    """Each training is read and written the same; of the others it is said what they are.
+
+    Nothing else is refused than what is no YAML at all, and what has no dataset to train on.
+    """
+    text = path.read_text(encoding="utf-8")
     try:
-        found = TrainingParams.from_file(path)
-    except BadInput as error:
-        said = str(error)
-        pytest.skip(said)
+        process = yaml.safe_load(text)["config"]["process"][0]
+    except yaml.YAMLError:
+        with pytest.raises(BadInput, match="it is no YAML"):
+            TrainingParams.from_file(path)
+        pytest.skip("it is no YAML")
+    if not process.get("datasets"):
+        with pytest.raises(BadInput, match=f"no training \\({process['type']}\\)"):
+            TrainingParams.from_file(path)
+        pytest.skip(f"it is no training but {process['type']}")
+    found = TrainingParams.from_file(path)
+    assert "extra" not in found.advice or "no field of its own" in found.advice["extra"]
     for suffix in (".yaml", ".json"):
         target = found.to_file(tmp_path / f"again{suffix}")
         assert job_files.read(path) == job_files.read(target)
+
+
+# -- odd forms at the very places that are read ----------------------------------------------------
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the path of everything in a config."""
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+WHOLE = draft(params(prompts=["one", "two"], extra_datasets=["dogs"], ema=0.9)).config
+PLACES = [path for path in places(WHOLE) if len(path) > 1]
+_ODD = (
+    _json
+    | st.sampled_from(["512", "1e-4", "true", "", "${HOME}", "../x", "C:\\x\\y", [], {}, [[1]]])
+    | st.sampled_from([-1, 0, 1, 10**30, -(10**400), 1e300, 0.5, 2**63])
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from(PLACES), st.just(None) | st.tuples(_ODD)), max_size=4))
+def test_odd_values_anywhere_are_carried_or_named(
+    changes: list[tuple[tuple[str | int, ...], tuple[Any] | None]],
+) -> None:
+    """Changed or left out: what is accepted is written again as it was, and shows itself."""
+    config = copy.deepcopy(dict(WHOLE))
+    for (*above, leaf), change in changes:
+        place: Any = config
+        try:
+            for key in above:
+                place = place[key]
+            if change is None:
+                del place[leaf]
+            else:
+                place[leaf] = change[0]
+        except (KeyError, IndexError, TypeError):
+            continue
+    try:
+        found = job_files.from_config(config)
+    except InvalidParams:
+        return
+    expected = copy.deepcopy(config)
+    if isinstance(expected.get("meta"), dict):
+        expected["meta"].pop("aitk_nb", None)
+    again = job_files.file_config(found)
+    assert plain_numbers(expected) == plain_numbers(again)
+    assert [text(found) for text in FACES.values()]
+    assert found.advice is not None
+    assert str(plan(found))
+
+
+def test_an_unknown_architecture_of_a_file_is_kept() -> None:
+    """A newer server may know it; without a base model it is named."""
+    config = copy.deepcopy(dict(WHOLE))
+    model = config["config"]["process"][0]["model"]
+    model |= {"arch": "zz_brand_new", "name_or_path": "org/new"}
+    found = job_files.from_config(config)
+    assert ("zz_brand_new", "org/new") == (found.arch, found.base_model)
+
+    del model["name_or_path"]
+    assert "zz_brand_new" in str(draft(job_files.from_config(config)).config)

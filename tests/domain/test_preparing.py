@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from aitk_nb.checks import Preflight, Verdict
-from aitk_nb.errors import AitkError, BadInput, JobConflict, NotFound, NotSupported
+from aitk_nb.errors import (
+    AitkError,
+    BadInput,
+    JobConflict,
+    NotFound,
+    NotSupported,
+    UnexpectedReply,
+)
 from aitk_nb.estimates import Estimate, seconds_per_step
 from aitk_nb.jobs import Jobs
 from aitk_nb.models import Ability, DatasetInfo, Gpu, JobStatus
@@ -270,6 +277,17 @@ def test_the_freest_gpu_is_taken_when_none_is_told() -> None:
     assert "1" == jobs(backend).start(params(name="told", gpu_ids="1")).state.gpu_ids
     backend.cards = ()
     assert "0" == freest_gpu(backend)
+
+
+def test_a_server_that_cannot_tell_its_gpus_trains_all_the_same() -> None:
+    """On the first one, as the web UI's form would."""
+
+    class Mute(Furnished):
+        def gpus(self) -> tuple[Gpu, ...]:
+            raise UnexpectedReply("list its GPUs", "a web page")
+
+    assert "0" == jobs(Mute()).start(PARAMS).state.gpu_ids
+    assert Verdict.OK is found(jobs(Mute()).preflight(params(name="dog")), "dataset")[0]
 
 
 def test_a_resumed_job_stays_on_its_gpu() -> None:

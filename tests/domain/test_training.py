@@ -262,6 +262,7 @@ def test_quantisation_takes_yes_and_no(value: object, meant: str) -> None:
     [
         ({"alpha": 64}, "alpha", "64 is more than the rank 32"),
         ({"network": "lokr", "alpha": 4}, "alpha", "no notice"),
+        ({"network": "lokr", "rank": 4}, "rank", "no notice"),
         ({"lokr_factor": 4}, "lokr_factor", "only a LoKr"),
         ({"steps": 100, "prompts": "x"}, "sample_every", "before and after"),
         ({"steps": 100}, "save_every", "no checkpoint before the end"),
@@ -281,7 +282,11 @@ def test_what_fits_badly_is_remarked_on(fields: dict[str, Any], field: str, says
 
 def test_what_fits_is_passed_in_silence() -> None:
     """No remark without a reason."""
-    assert {} == params(steps=1000, prompts="a cat", save_every=250).advice
+    fits = {"steps": 1000, "prompts": "a cat", "save_every": 250}
+    assert {} == params(**fits).advice
+    assert {} == params(**fits, network="lokr", lokr_factor=8).advice
+    low = "network: {lokr_full_rank: false}"
+    assert {} == params(**fits, network="lokr", rank=4, extra=low).advice
 
 
 # -- presets of one's own -------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import gc
 import weakref
 from typing import Any
 
+import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from aitk_nb.checks import Check, Preflight, problem
 from aitk_nb.errors import AitkError, InvalidParams
 from aitk_nb.estimates import Estimate
 from aitk_nb.faces import FACES
+from aitk_nb.notebooks import find
 from aitk_nb.training import TrainingParams
 from aitk_nb.views import TrainingForm
 from aitk_nb.views._training_texts import read_params, texts_of
@@ -389,3 +391,41 @@ def test_a_field_says_what_it_may_be(name: str) -> None:
     field = TrainingParams.model_fields[name]
     assert allowed(name, field) == form._fields[name].control.tooltip
     form.close()
+
+
+def test_by_hand_and_headless_the_same_cells_give_the_same_config(execute: Any) -> None:
+    """Typed into the form as a front-end does, or given as parameters of the notebook."""
+    (path,) = (path for path in find() if path.stem == "04_train")
+    code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    given, form = code[0], next(cell for cell in code if "TrainingForm(start" in cell)
+    setting = (
+        "import types\nimport aitk_nb\nfrom aitk_nb.views import TrainingForm\n"
+        "from aitk_nb.job_config import draft\n"
+        "sent = types.SimpleNamespace(name='cats', images=())\n"
+        "client = types.SimpleNamespace(jobs=types.SimpleNamespace(preflight=None))"
+    )
+    typed = (
+        "def send(name, text):\n"
+        "    data = {'method': 'update', 'state': {'value': text}, 'buffer_paths': []}\n"
+        "    message = {'content': {'data': data}, 'buffers': []}\n"
+        "    form._fields[name].control.comm.handle_msg(message)\n"
+        "send('steps', '123'), send('trigger_word', 'zwx'), send('resolution', '512, 640');"
+    )
+    shown = "draft(form.value).config, form.value.gpu_ids"
+    changed = (
+        given.replace("steps: int = 400", "steps: int = 123")
+        .replace('trigger_word: str = "grace"', 'trigger_word: str = "zwx"')
+        .replace("= [512]", "= [512, 640]")
+    )
+    assert changed != given
+    book = execute(given, setting, form, typed, shown, changed, form, shown)
+    told = [
+        output["data"]["text/plain"]
+        for cell in book.cells
+        for output in cell.outputs
+        if "fingerprint" in output.get("data", {}).get("text/plain", "")
+    ]
+
+    by_hand, headless = told
+    assert by_hand == headless
+    assert "'steps': 123" in by_hand
