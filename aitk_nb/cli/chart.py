@@ -27,7 +27,9 @@ def chart(
     if finite.sum() < 2 or width < 24:
         return ""
     steps, curve = steps[finite], curve[finite]
-    low, high = float(curve.min()), float(curve.max())
+    # The first values average hardly anything, and a low one among them is mere luck.
+    low, high = float(curve[curve.size // 20 :].min()), float(curve.max())
+    curve = np.maximum(curve, low)
     labels = [f"{high:.4g}", f"{low:.4g}"]
     margin = max(map(len, labels))
     inner = width - margin - 2
