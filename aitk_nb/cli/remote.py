@@ -104,8 +104,8 @@ def watch(
     client: AIToolkitClient,
     job: JobName,
     every: Every = 2.0,
-    price: Annotated[
-        float, typer.Option(min=0, help="Price of an hour of the machine, to tell the cost.")
+    price_per_hour: Annotated[
+        float, typer.Option(min=0, help="What an hour of the machine costs, to tell the cost.")
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +114,7 @@ def watch(
     Ctrl-C stops watching, and not the job.
     """
     handle = client.jobs.get(job)
-    follow(handle, every, price=price)
+    follow(handle, every, price_per_hour=price_per_hour)
     if as_json:
         show_json(handle.summary())
     else:

@@ -25,10 +25,12 @@ _WIDEST = 100
 class Screen:
     """A progress line, a small chart, and what is wrong; drawn over itself on stderr."""
 
-    def __init__(self, name: str, price: float = 0.0, console: Console | None = None) -> None:
-        """Show the job `name`; with a `price` of an hour, its cost."""
+    def __init__(
+        self, name: str, price_per_hour: float = 0.0, console: Console | None = None
+    ) -> None:
+        """Show the job `name`; with a `price_per_hour`, its cost."""
         self._name = name
-        self._price = price
+        self._price = price_per_hour
         self._console = console or Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["as_dict", "fail_unless_completed", "follow", "line"]
 
 
-def follow(job: Job, every: float = 2.0, *, price: float = 0.0) -> None:
+def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None:
     """Show a job's progress until it ends: a chart on a terminal, else a line for each phase.
 
     What is wrong with it is said, also when it has ended.
@@ -25,7 +25,7 @@ def follow(job: Job, every: float = 2.0, *, price: float = 0.0) -> None:
     from aitk_nb.cli.screen import Screen
 
     watcher = Watcher(job, every)
-    screen = Screen(job.name, price)
+    screen = Screen(job.name, price_per_hour)
     glance = _on(screen, watcher) if screen.is_usable else _in_lines(watcher)
     if glance.health.is_bad:
         say(plain(str(glance.health)))

@@ -22,7 +22,7 @@ CELLS = (
     f"params = aitk_nb.TrainingParams(name=name, dataset=dataset, steps={STEPS}, rank=2,"
     " resolution=64, sample_every=250, prompts=('a photograph',))",
     "job = client.jobs.start(params)",
-    "await JobMonitor(job, price=0.5).watch(every=0.5)",
+    "await JobMonitor(job, price_per_hour=0.5).watch(every=0.5)",
     "job",
 )
 
