@@ -10,7 +10,16 @@ import numpy.typing as npt
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["Steps", "Values", "breaks", "extremes", "fitting_weight", "smooth"]
+__all__ = [
+    "Steps",
+    "Values",
+    "breaks",
+    "extremes",
+    "fitting_weight",
+    "rolling_median",
+    "smooth",
+    "smooth_end",
+]
 
 Steps: TypeAlias = npt.NDArray[np.int64]
 Values: TypeAlias = npt.NDArray[np.float64]
@@ -68,6 +77,25 @@ def _average(values: Values, weight: float) -> Values:
     # 1 - weight**i without losing digits where the weight is close to 1.
     shares: Values = -np.expm1(np.arange(1, values.size + 1) * math.log(weight))
     return np.divide(flat, shares)
+
+
+def rolling_median(values: Values, window: int) -> tuple[Values, Values, Values]:
+    """Return what `LossHistory.rolling_median` promises."""
+    import pandas as pd
+
+    if window < 0:
+        raise BadInput(f"The window must have at least one value, not {window}.")
+    size = window or max(21, values.size // 50)
+    finite = pd.Series(np.where(np.isfinite(values), values, np.nan))
+    rolling = finite.rolling(size, center=True, min_periods=1)
+    median, low, high = (rolling.quantile(q).to_numpy() for q in (0.5, 0.25, 0.75))
+    return median, low, high
+
+
+def smooth_end(values: Values) -> float:
+    """Return the end of the smoothed finite values; NaN without any."""
+    finite = values[np.isfinite(values)]
+    return float(smooth(finite, fitting_weight(values.size))[-1]) if finite.size else math.nan
 
 
 def extremes(values: Values, bins: int) -> npt.NDArray[np.intp]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,6 @@ from aitk_nb.tables import Table
 __all__ = ["Comparison", "Run", "compare"]
 
 _SPEED = "steps/s"
-_NUMBER = re.compile(r"_(\d+)\.safetensors$")
 _OTHER_LOSS = ("datasets.", "model.", "train.loss", "train.timestep", "train.noise", "train.weight")
 _SHORT = ("config.", "train.", "network.", "model.")
 
@@ -189,11 +187,8 @@ def _checkpoint(run: Job | LossHistory, history: LossHistory) -> int | None:
     if not isinstance(run, Job):
         return None
     steps, curve = history.columns()[0], history.smoothed()
-    saved = {int(match[1]) for file in run.files() if (match := _NUMBER.search(file.name))}
-    if any(file.name == f"{run.name}.safetensors" for file in run.files()):
-        saved.add(run.state.step)
     best: tuple[float, int] | None = None
-    for step in sorted(saved):
+    for step in run.checkpoints():
         at = int(np.searchsorted(steps, step, side="right")) - 1
         if at >= 0 and math.isfinite(value := float(curve[at])):
             best = min(best or (value, step), (value, step))

@@ -12,16 +12,16 @@ from aitk_nb import _html
 from aitk_nb.backends.hurry import hurry
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
 from aitk_nb.health import Health
-from aitk_nb.job_download import fetch, the_file
+from aitk_nb.job_download import fetch, saved_steps, the_file
 from aitk_nb.log_tail import LogTail
 from aitk_nb.loss_reading import read_on
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import DownloadReport, JobStatus
+from aitk_nb.models import Ability, DownloadReport, JobStatus
 from aitk_nb.vitals import Vitals
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models import Ability, Gpu, JobState, RemoteFile, Sample
+    from aitk_nb.models import Gpu, JobState, RemoteFile, Sample
 
 __all__ = ["Job"]
 
@@ -247,6 +247,11 @@ class Job:
     def files(self) -> tuple[RemoteFile, ...]:
         """Return its checkpoints and its optimizer state, as the server lists them."""
         return self._backend.list_files(self.state)
+
+    def checkpoints(self) -> tuple[int, ...]:
+        """Return the steps at which the checkpoints were saved that the server still tells of."""
+        files = self.files() if self.can(Ability.FILES) else ()
+        return saved_steps(self.state, files)
 
     def download(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress
     from aitk_nb.models import JobState, RemoteFile, Sample
 
-__all__ = ["fetch", "the_file"]
+__all__ = ["fetch", "saved_steps", "the_file"]
 
 ENDS = 2**18
 """Bytes at both ends of a file that are compared before it is fetched again."""
+
+
+_NUMBERED = re.compile(r"_(\d+)\.safetensors$", re.ASCII)
 
 
 def the_file(state: JobState, files: tuple[RemoteFile, ...], name: str) -> RemoteFile:
@@ -40,6 +44,14 @@ def the_file(state: JobState, files: tuple[RemoteFile, ...], name: str) -> Remot
     if not loras:
         raise NotFound("LoRA", f"{final} (the job is {state.status.value})")
     return loras[-1]
+
+
+def saved_steps(state: JobState, files: tuple[RemoteFile, ...]) -> tuple[int, ...]:
+    """Return the steps at which the checkpoints among `files` were saved, each once, in order."""
+    steps = {int(match[1]) for file in files if (match := _NUMBERED.search(file.name))}
+    if any(file.name == f"{state.name}.safetensors" for file in files):
+        steps.add(state.step)
+    return tuple(sorted(steps))
 
 
 def fetch(

@@ -84,11 +84,9 @@ def _from_database(path: Path, name: str) -> LossHistory:
     except sqlite3.OperationalError:
         # A copy in a folder that cannot be written to, where SQLite may not make its side files.
         rows = _rows(f"{address}?mode=ro&immutable=1")
-    points: dict[str, list[LossPoint]] = {}
-    for key, step, wall, real, words in rows:
-        value = real if real is not None else _number(words)
-        points.setdefault(str(key), []).append(LossPoint(step, wall or 0.0, value))
-    return LossHistory(points, name)
+    return LossHistory(name=name).with_rows(
+        (step, wall, key, words if real is None else real) for key, step, wall, real, words in rows
+    )
 
 
 def _rows(address: str) -> Iterable[tuple[str, int, float | None, float | None, str | None]]:

@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from aitk_nb import _html
-from aitk_nb._files import replacing
-from aitk_nb._loss_math import Steps, Values, breaks, extremes, fitting_weight, smooth
+from aitk_nb._loss_math import (
+    Steps,
+    Values,
+    breaks,
+    extremes,
+    fitting_weight,
+    rolling_median,
+    smooth,
+    smooth_end,
+)
+from aitk_nb._loss_series import EMPTY, Segment, Series, merged, series, until
 from aitk_nb.convergence import Convergence, convergence
-from aitk_nb.errors import BadInput, MissingExtra
-from aitk_nb.models import LossColumns, LossPoint
+from aitk_nb.models import LossPoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["LossHistory", "Segment", "Steps", "Values", "extremes", "fitting_weight", "smooth"]
-
-_Array = TypeVar("_Array", bound=npt.NDArray[Any])
-
-
-class _Series(NamedTuple):
-    """The points of one metric as columns, in order of steps."""
-
-    steps: Steps
-    walls: Values
-    values: Values
-
-
-class Segment(NamedTuple):
-    """A stretch of training between two starts of the trainer."""
-
-    first: int
-    """Its first logged step."""
-    last: int
-    """Its last logged step that was not trained again later."""
-    began: float
-    """Time of the first one, in seconds since 1970 by the server's clock."""
-    ended: float
-    """Time of the last one."""
 
 
 class LossHistory:
@@ -72,7 +54,7 @@ class LossHistory:
         self._name = name
         self._sampling = sampling
         self._restarts: frozenset[int] = frozenset()
-        self._series = {key: _series(some) for key, some in (points or {}).items()}
+        self._series = {key: series(some) for key, some in (points or {}).items()}
 
     @property
     def name(self) -> str:
@@ -94,17 +76,28 @@ class LossHistory:
 
     def extended(self, key: str, points: Iterable[LossPoint]) -> LossHistory:
         """Return this history with `points` added; a step that is there already is replaced."""
-        new = _series(points)
-        old = self._series.get(key)
-        merged = new if old is None else _merged(old, new) if new.steps.size else old
-        return self._made({**self._series, key: merged}, self._restarts)
+        whole = merged(self._series.get(key, EMPTY), series(points))
+        return self._made({**self._series, key: whole}, self._restarts)
+
+    def with_rows(
+        self, rows: Iterable[tuple[int, float | None, str, float | str | None]]
+    ) -> LossHistory:
+        """Return this history with rows of step, time, metric and value added, as logged.
+
+        A value that is text, or none, is no number.
+        """
+        points: dict[str, list[LossPoint]] = {}
+        for step, wall, key, value in rows:
+            point = LossPoint(int(step), float(wall or 0.0), _number(value))
+            points.setdefault(str(key), []).append(point)
+        history = self
+        for key, some in points.items():
+            history = history.extended(key, some)
+        return history
 
     def rewound(self, step: int) -> LossHistory:
         """Return this history without what was logged after `step`, where training began again."""
-        series = {}
-        for key, (steps, walls, values) in self._series.items():
-            end = int(steps.searchsorted(step, side="right"))
-            series[key] = _Series(steps[:end], walls[:end], values[:end])
+        series = {key: until(one, step) for key, one in self._series.items()}
         kept = frozenset(one for one in self._restarts if one <= step)
         some_left = any(one.steps.size for one in series.values())
         return self._made(series, kept | {step} if some_left else frozenset())
@@ -120,7 +113,7 @@ class LossHistory:
         A restart that was seen while following the job is certain. One before that is told only
         by a pause of at least 5 s and of 20 times the usual time between two points.
         """
-        steps, walls = self._timeline()
+        steps, walls = self.timeline()
         told = breaks(steps, walls, self._sampling)
         places = np.searchsorted(steps, sorted(self._restarts), side="right")
         # Training goes on from the last point that there is, if there are any before and after.
@@ -130,7 +123,7 @@ class LossHistory:
     @property
     def segments(self) -> tuple[Segment, ...]:
         """The stretches between `restarts`; one if there was none, none without points."""
-        steps, walls = self._timeline()
+        steps, walls = self.timeline()
         if not steps.size:
             return ()
         starts = [0, *np.searchsorted(steps, self.restarts, side="right").tolist(), steps.size]
@@ -153,6 +146,16 @@ class LossHistory:
     def walls(self, key: str = "") -> Values:
         """Return the time of each point of a metric, in seconds since 1970."""
         return self._columns(key).walls
+
+    def timeline(self) -> tuple[Steps, Values]:
+        """Return all steps of all metrics, and the time of each."""
+        if not self._series:
+            return EMPTY.steps, EMPTY.walls
+        every = list(self._series.values())
+        if all(np.array_equal(one.steps, every[0].steps) for one in every):
+            return every[0].steps, every[0].walls
+        steps, index = np.unique(np.concatenate([s.steps for s in every]), return_index=True)
+        return steps, np.concatenate([s.walls for s in every])[index]
 
     def smoothed(self, key: str = "", *, weight: float | None = None) -> Values:
         """Return the smoothed values of a metric, one per step.
@@ -183,12 +186,12 @@ class LossHistory:
     def start(self) -> float:
         """Where the main metric began: the average about its first values, NaN without any."""
         # Smoothing from the end backwards weighs the first values as `final` weighs the last.
-        return _end(self._columns("").values[::-1])
+        return smooth_end(self._columns("").values[::-1])
 
     @property
     def final(self) -> float:
         """Where the main metric stands: the end of its smoothed curve, NaN without any."""
-        return _end(self._columns("").values)
+        return smooth_end(self._columns("").values)
 
     def convergence(self, key: str = "") -> Convergence:
         """Return where a metric ended, how sure that is, and whether it still moves."""
@@ -200,16 +203,7 @@ class LossHistory:
         The `window` counts values; left out, it is a 50th of them and at least 21. Values that
         are no numbers do not count; a window without any number gives NaN.
         """
-        import pandas as pd
-
-        values = self.columns(key)[1]
-        if window < 0:
-            raise BadInput(f"The window must have at least one value, not {window}.")
-        size = window or max(21, values.size // 50)
-        finite = pd.Series(np.where(np.isfinite(values), values, np.nan))
-        rolling = finite.rolling(size, center=True, min_periods=1)
-        median, low, high = (rolling.quantile(q).to_numpy() for q in (0.5, 0.25, 0.75))
-        return median, low, high
+        return rolling_median(self.columns(key)[1], window)
 
     def decimated(self, key: str = "", *, bins: int = 700) -> tuple[Steps, Values]:
         """Return steps and values thinned for drawing.
@@ -223,17 +217,9 @@ class LossHistory:
 
     def frame(self) -> pd.DataFrame:
         """Return a DataFrame with `step`, `wall_time`, `segment` and a column for each metric."""
-        import pandas as pd
+        from aitk_nb.loss_tables import frame
 
-        steps, walls = self._timeline()
-        segment = np.searchsorted(np.array(self.restarts, dtype=np.int64), steps)
-        columns: dict[str, npt.NDArray[Any]]
-        columns = {"step": steps, "wall_time": walls, "segment": segment}
-        for key, series in self._series.items():
-            column = np.full(steps.size, np.nan)
-            column[np.searchsorted(steps, series.steps)] = series.values
-            columns[key] = column
-        return pd.DataFrame(columns)
+        return frame(self)
 
     def to_csv(self, path: str | Path) -> Path:
         """Write a table with the columns of `frame`, and return its path.
@@ -244,10 +230,9 @@ class LossHistory:
         Raises:
             BadInput: the file cannot be written.
         """
-        target = Path(path).expanduser()
-        with replacing(target) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(self._rows())
-        return target
+        from aitk_nb.loss_tables import write_csv
+
+        return write_csv(self, Path(path).expanduser())
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the table of `frame` as Parquet, and return its path.
@@ -256,12 +241,9 @@ class LossHistory:
             MissingExtra: pyarrow is not installed.
             BadInput: the file cannot be written.
         """
-        if find_spec("pyarrow") is None:
-            raise MissingExtra("pyarrow", "pip install pyarrow")
-        target = Path(path).expanduser()
-        with replacing(target) as draft:
-            self.frame().to_parquet(draft, engine="pyarrow", index=False)
-        return target
+        from aitk_nb.loss_tables import write_parquet
+
+        return write_parquet(self, Path(path).expanduser())
 
     @classmethod
     def read(cls, path: str | Path, name: str = "") -> LossHistory:
@@ -307,83 +289,27 @@ class LossHistory:
 
     def _repr_html_(self) -> str:
         rows = []
-        for key, series in self._series.items():
-            if not series.steps.size:
-                continue
-            span = f"{series.steps[0]} to {series.steps[-1]}"
-            ends = (float(series.values[0]), float(series.values[-1]), _end(series.values))
-            rows.append((key, span, series.steps.size, *(f"{value:.4g}" for value in ends)))
+        for key, (steps, _, values) in self._series.items():
+            if steps.size:
+                ends = (float(values[0]), float(values[-1]), smooth_end(values))
+                span = f"{steps[0]} to {steps[-1]}"
+                rows.append((key, span, steps.size, *(f"{value:.4g}" for value in ends)))
         if not rows:
             return _html.note("no losses yet")
         headers = ("metric", "steps", "points", "first", "last", "smoothed")
         return _html.table(headers, rows, caption=self._name)
 
-    def _columns(self, key: str) -> _Series:
-        return self._series.get(key or self.main_key, _EMPTY)
+    def _columns(self, key: str) -> Series:
+        return self._series.get(key or self.main_key, EMPTY)
 
-    def _timeline(self) -> tuple[Steps, Values]:
-        """Return all steps of all metrics, and the time of each."""
-        if not self._series:
-            return _EMPTY.steps, _EMPTY.walls
-        every = list(self._series.values())
-        if all(np.array_equal(one.steps, every[0].steps) for one in every):
-            return every[0].steps, every[0].walls
-        steps, index = np.unique(np.concatenate([s.steps for s in every]), return_index=True)
-        return steps, np.concatenate([s.walls for s in every])[index]
-
-    def _rows(self) -> Iterable[Sequence[object]]:
-        yield ("step", "wall_time", "segment", *self._series)
-        by_step = [
-            dict(zip(series.steps.tolist(), series.values.tolist(), strict=True))
-            for series in self._series.values()
-        ]
-        steps, walls = self._timeline()
-        segment = np.searchsorted(np.array(self.restarts, dtype=np.int64), steps)
-        for row in zip(steps.tolist(), walls.tolist(), segment.tolist(), strict=True):
-            yield (*row, *(values.get(row[0], "") for values in by_step))
-
-    def _made(self, series: dict[str, _Series], restarts: frozenset[int]) -> LossHistory:
+    def _made(self, series: dict[str, Series], restarts: frozenset[int]) -> LossHistory:
         history = LossHistory(name=self._name, sampling=self._sampling)
         history._series, history._restarts = series, restarts
         return history
 
 
-def _end(values: Values) -> float:
-    """Return the end of the smoothed finite values."""
-    finite = values[np.isfinite(values)]
-    return float(smooth(finite, fitting_weight(values.size))[-1]) if finite.size else math.nan
-
-
-def _series(points: Iterable[LossPoint]) -> _Series:
-    columns = LossColumns.of(points)
-    steps = np.array(columns.steps, dtype=np.int64)
-    walls = np.array(columns.walls, dtype=np.float64)
-    values = np.array(columns.values, dtype=np.float64)
-    if not (np.diff(steps) > 0).all():
-        # Of equal steps the first is taken, and the last shall be.
-        steps, index = np.unique(steps[::-1], return_index=True)
-        walls, values = walls[::-1][index], values[::-1][index]
-    return _Series(_fixed(steps), _fixed(walls), _fixed(values))
-
-
-def _merged(old: _Series, new: _Series) -> _Series:
-    if not old.steps.size or new.steps[0] > old.steps[-1]:
-        return _Series(
-            _fixed(np.concatenate([old.steps, new.steps])),
-            _fixed(np.concatenate([old.walls, new.walls])),
-            _fixed(np.concatenate([old.values, new.values])),
-        )
-    steps = np.concatenate([new.steps, old.steps])
-    # The first of equal steps is taken, so the new ones stand in front.
-    _, index = np.unique(steps, return_index=True)
-    walls = np.concatenate([new.walls, old.walls])[index]
-    values = np.concatenate([new.values, old.values])[index]
-    return _Series(_fixed(steps[index]), _fixed(walls), _fixed(values))
-
-
-def _fixed(array: _Array) -> _Array:
-    array.flags.writeable = False
-    return array
-
-
-_EMPTY = _series(())
+def _number(value: float | str | None) -> float:
+    try:
+        return math.nan if value is None else float(value)
+    except ValueError:
+        return math.nan

@@ -78,19 +78,23 @@ def status_line(state: JobState, pace: Pace) -> str:
     return " · ".join(parts)
 
 
-def cost_line(price: float, history: LossHistory, left: float | None) -> str:
+def cost_line(price_per_hour: float, history: LossHistory, left: float | None) -> str:
     """Return what the training has cost since its first logged step, and may cost in all.
 
-    `price` is that of an hour, in whatever currency; an empty text when it is 0. A machine is paid
-    for from its start on, and while it idles: this is the training's share.
+    In whatever currency `price_per_hour` is; an empty text when that is 0. A machine is paid for
+    from its start on, and while it idles: this is the training's share.
     """
     walls = history.walls()
     walls = walls[np.isfinite(walls)]
-    if price <= 0:
+    if price_per_hour <= 0:
         return ""
     spent = float(np.ptp(walls)) if walls.size else 0.0
-    words = f"cost {price * spent / 3600:.2f} since the first step"
-    return words if left is None else f"{words}, about {price * (spent + left) / 3600:.2f} in all"
+    words = f"cost {price_per_hour * spent / 3600:.2f} since the first step"
+    return (
+        words
+        if left is None
+        else f"{words}, about {price_per_hour * (spent + left) / 3600:.2f} in all"
+    )
 
 
 def duration(seconds: float) -> str:

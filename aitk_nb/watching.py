@@ -89,7 +89,10 @@ class Watcher:
             return self._silence(health)
         self._silent_since, self._pause = None, self._every
         state = self._job.state
-        self.pace.see(self._clock(), state)
+        if health.can_be_repaired:
+            self.pace = Pace()  # what stands still has no speed, and nobody knows its end
+        else:
+            self.pace.see(self._clock(), state)
         wait = 0.0 if state.status.is_final else self._rhythm.after(state)
         return Glance(state, health, has_more, wait)
 
@@ -100,6 +103,7 @@ class Watcher:
 
     def _silence(self, health: Health) -> Glance:
         now = self._clock()
+        self.pace = Pace()
         if self._silent_since is None:
             self._silent_since = now
         if now - self._silent_since >= self._patience:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aitk_nb.cli.chart import chart
 from aitk_nb.cli.common import AsJson, Every, command, on_server, progress_bar, say, show_json
+from aitk_nb.cli.plain import plain
 from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, line
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from aitk_nb.comparison import Comparison
     from aitk_nb.job import Job
     from aitk_nb.losses import LossHistory
+    from aitk_nb.models import JobState
 
 __all__ = [
     "download",
@@ -47,14 +52,17 @@ def watch(
     client: AIToolkitClient,
     job: JobName,
     every: Every = 2.0,
+    price_per_hour: Annotated[
+        float, typer.Option(min=0, help="What an hour of the machine costs, to tell the cost.")
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a job until it ends.
+    """Follow a job until it ends, with a chart where this is a terminal.
 
     Ctrl-C stops watching, and not the job.
     """
     handle = client.jobs.get(job)
-    follow(handle, every)
+    follow(handle, every, price_per_hour=price_per_hour)
     if as_json:
         show_json(handle.summary())
     else:
@@ -68,15 +76,42 @@ def stop(
     client: AIToolkitClient,
     job: JobName,
     save: Annotated[bool, typer.Option("--save", help="Write a checkpoint first.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Mark a job without a process as stopped; asks first."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop a job and wait until it has let go of the GPU."""
-    say(f"stopping {job} …")
-    state = client.jobs.get(job).stop(save=save)
+    handle = client.jobs.get(job)
+    if force:
+        if save:
+            raise BadInput("A job whose process is gone cannot save; leave --save or --force out.")
+        state = _marked(handle, yes)
+    else:
+        say(f"stopping {job} …")
+        state = handle.stop(save=save)
     if as_json:
         show_json(as_dict(state))
     else:
         typer.echo(line(state))
+
+
+def _marked(job: Job, yes: bool) -> JobState:
+    """Mark a job as stopped that the server calls active, if that is really meant."""
+    if not job.state.status.is_active:
+        return job.state
+    say(f"{line(job.state)}\n{plain(str(job.health()))}")
+    question = (
+        f"Mark {plain(job.name)} as stopped? No signal is sent: a process that still lives goes on."
+    )
+    if not yes:
+        if not sys.stdin.isatty():
+            raise BadInput("Nobody can be asked here; say --yes to mark it as stopped.")
+        if not typer.confirm(question, err=True):
+            raise BadInput(f"{plain(job.name)} was left as it is.")
+    return job.repair(confirmed=True)
 
 
 @command("losses")
@@ -86,20 +121,26 @@ def losses(
     jobs: Annotated[list[str], typer.Argument(help="Names of jobs, or their ids.")],
     csv: Annotated[Path | None, typer.Option(help="Write the values to this file.")] = None,
     png: Annotated[Path | None, typer.Option(help="Write the plot to this file.")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write the values to this file; needs pyarrow.")
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Show where the jobs differ and which is ahead.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show, plot, export or compare the losses of jobs."""
-    if csv is not None and len(jobs) > 1:
-        raise BadInput("A CSV holds the losses of one job; name one.")
+    if (csv or parquet) is not None and len(jobs) > 1:
+        raise BadInput("A table holds the losses of one job; name one.")
     handles = [client.jobs.get(job) for job in jobs]
     comparison = _side_by_side(handles) if compare else None
     histories = comparison.histories if comparison else tuple(job.losses() for job in handles)
     if csv is not None:
         histories[0].to_csv(csv)
         say(f"values written to {csv}")
+    if parquet is not None:
+        histories[0].to_parquet(parquet)
+        say(f"values written to {parquet}")
     if png is not None:
         from aitk_nb.views.loss_plot import plot_loss
 
@@ -115,7 +156,11 @@ def losses(
         show_json(shown[0] if len(shown) == 1 else shown)
     else:
         for history in histories:
-            typer.echo(repr(history))
+            typer.echo(plain(repr(history)))
+            if sys.stdout.isatty():
+                width = min(shutil.get_terminal_size().columns, 100)
+                plain_only = "utf" not in (sys.stdout.encoding or "").lower()
+                typer.echo(chart(history, width, ascii_only=plain_only))
 
 
 def _side_by_side(jobs: list[Job]) -> Comparison:

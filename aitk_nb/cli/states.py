@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb.cli.common import say
+from aitk_nb.cli.plain import plain
 from aitk_nb.errors import AitkError
 from aitk_nb.models import JobState, JobStatus
+from aitk_nb.watching import Glance, Watcher
 
 if TYPE_CHECKING:
     from aitk_nb.job import Job
@@ -14,20 +17,46 @@ if TYPE_CHECKING:
 __all__ = ["as_dict", "fail_unless_completed", "follow", "line"]
 
 
-def follow(job: Job, every: float = 2.0) -> None:
-    """Show a job's progress until it ends: a bar on a terminal, else a line for each phase."""
-    from tqdm import tqdm
+def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None:
+    """Show a job's progress until it ends: a chart on a terminal, else a line for each phase.
 
-    bar = tqdm(total=job.state.total_steps, desc=job.name, unit="step", disable=None)
-    shown = ""
-    with bar:
-        for state in job.watch(every):
-            bar.total = state.total_steps
-            bar.set_postfix_str(state.info[:40], refresh=False)
-            bar.update(state.step - bar.n)
-            if bar.disable and (phase := f"{state.status.value}: {state.info}") != shown:
-                say(line(state))
-                shown = phase
+    What is wrong with it is said, also when it has ended.
+    """
+    from aitk_nb.cli.screen import Screen
+
+    watcher = Watcher(job, every)
+    screen = Screen(job.name, price_per_hour)
+    glance = _on(screen, watcher) if screen.is_usable else _in_lines(watcher)
+    if glance.health.is_bad:
+        say(plain(str(glance.health)))
+
+
+def _on(screen: Any, watcher: Watcher) -> Glance:
+    with screen:
+        while True:
+            glance = watcher.look()
+            screen.show(glance, watcher)
+            if not glance.wait:
+                return glance
+            time.sleep(glance.wait)
+
+
+def _in_lines(watcher: Watcher) -> Glance:
+    shown = told = ""
+    while True:
+        glance = watcher.look()
+        if (phase := f"{glance.state.status.value}: {glance.state.info}") != shown:
+            say(line(glance.state))
+            shown = phase
+        health = glance.health
+        bad = health.is_bad or health.state.value == "unreachable"
+        # The words change with each second that passes, and are not told again for that.
+        if (state := health.state.value if bad else "") != told and glance.wait:
+            say(plain(str(health)) if bad else "all is well again")
+            told = state
+        if not glance.wait:
+            return glance
+        time.sleep(glance.wait)
 
 
 def fail_unless_completed(job: Job) -> None:
@@ -35,14 +64,15 @@ def fail_unless_completed(job: Job) -> None:
     if job.state.status is not JobStatus.COMPLETED:
         raise AitkError(
             f"{job.name} ended as {job.state.status.value} at step {job.state.step}: "
-            f"{job.state.info or 'the server does not say why'}."
+            f"{plain(job.state.info) or 'the server does not say why'}."
         )
 
 
 def line(state: JobState) -> str:
     """Return a job as one line for people."""
     total = f"/{state.total_steps}" if state.total_steps else ""
-    return f"{state.name}  {state.status.value}  step {state.step}{total}  {state.info}".rstrip()
+    words = f"{state.name}  {state.status.value}  step {state.step}{total}  {state.info}"
+    return plain(words).rstrip()
 
 
 def as_dict(state: JobState) -> dict[str, Any]:

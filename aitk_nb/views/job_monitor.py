@@ -92,20 +92,20 @@ class JobMonitor(ClosedOptions):
         *,
         on_stop: Callable[[], object] | None = None,
         theme: Theme = "light",
-        price: float = 0.0,
+        price_per_hour: float = 0.0,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Follow `job`, with a button for each thing that its server can be asked for.
 
         The stop button runs `on_stop`, by default `job.stop`. `theme` is the plot's, as `plot_loss`
-        takes it; `price` is that of an hour of the machine, from which the cost is told. A server
+        takes it; `price_per_hour` is the machine's, from which the cost is told. A server
         that does not answer is asked for `patience` seconds before watching ends by an error.
         """
         self._job = job
         self._acts = _acts(job, on_stop)
         self._theme: Theme = theme
-        self._price = price
+        self._price = price_per_hour
         self._clock = clock
         self._patience = patience
         self._figure: LossFigure | None = None

@@ -81,6 +81,8 @@ def test_all_of_a_long_job_comes(job: aitk_nb.Job, database: Path) -> None:
             " WHERE key = 'loss/loss' ORDER BY step"
         ).fetchall()
     assert [tuple(row) for row in frame[["step", "wall_time", "loss/loss"]].to_numpy()] == rows
+    assert (frame["learning_rate"] == 1e-4).all()
+    assert len(frame) == POINTS
     assert frame["segment"].nunique() == 4
     assert history.restarts == RESTARTS
 

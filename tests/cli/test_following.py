@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.cli.command import run, start
@@ -54,3 +56,31 @@ def test_stop_saves_first_when_asked(job: str, url: str) -> None:
     loras = [file["name"] for file in summary["files"] if file["name"].endswith(".safetensors")]
     assert [f"{job}_{ran.json['step']:09d}.safetensors"] == loras
     assert "stopped" == run("stop", job, "--url", url, "--json").json["status"]
+
+
+@pytest.fixture
+def zombie(url: str) -> Iterator[str]:
+    """A job without anything to run: the server calls it running for ever, without a process."""
+    body = {"id": None, "name": "zombie", "gpu_ids": "7", "job_config": {}}
+    job_id = httpx.post(f"{url}/api/jobs", json=body).json()["id"]
+    for path in (f"jobs/{job_id}/start", "queue/7/start"):
+        httpx.get(f"{url}/api/{path}").raise_for_status()
+    end = time.monotonic() + 20
+    while httpx.get(f"{url}/api/jobs", params={"id": job_id}).json()["status"] != "running":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    yield "zombie"
+    httpx.get(f"{url}/api/jobs/{job_id}/mark_stopped")
+    httpx.get(f"{url}/api/jobs/{job_id}/delete")
+
+
+def test_a_zombie_is_marked_as_stopped_only_when_that_is_said(zombie: str, url: str) -> None:
+    """Nobody can be asked in a script; its health is told first."""
+    ran = run("stop", zombie, "--force", "--url", url, code=2)
+    assert "say --yes" in ran.err
+    assert "running" == _state(zombie, url)["status"]
+    ran = run("stop", zombie, "--force", "--yes", "--url", url, "--json")
+    assert "stopped" == ran.json["status"]
+    assert "loading: It is at step 0 (Starting job...)" in ran.err
+    assert "stopped" == run("stop", zombie, "--force", "--url", url, "--json").json["status"]
+    run("stop", zombie, "--force", "--save", "--url", url, code=2)

@@ -208,6 +208,16 @@ def test_the_lora_is_the_final_one_or_the_newest(tmp_path: Any) -> None:
         job.download(tmp_path, "nothing")
 
 
+def test_checkpoints_are_told_by_their_steps() -> None:
+    """The final one is that of the last step; what is no checkpoint does not count."""
+    backend = ScriptedBackend()
+    job = Job(backend, there(backend, status=JobStatus.COMPLETED, step=90))
+    assert () == job.checkpoints()
+    names = ("cat.safetensors", "cat_000000060.safetensors", "cat_000000030.safetensors")
+    backend.files = dict.fromkeys((*names, "optimizer.pt", "cat_x.safetensors"), b"")
+    assert (30, 60, 90) == job.checkpoints()
+
+
 def test_a_file_of_the_server_stays_in_the_folder(tmp_path: Any) -> None:
     """Whatever the server calls it."""
     backend = ScriptedBackend()

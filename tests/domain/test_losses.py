@@ -219,6 +219,18 @@ def test_a_rewound_history_has_segments() -> None:
     assert LossHistory().segments == ()
 
 
+def test_rows_as_a_database_has_them_go_on_where_the_history_ends() -> None:
+    """In any order and of any metric; what is text is no number, and twice is harmless."""
+    rows = [(2, 7.0, "loss/loss", 0.5), (1, 6.0, "loss/loss", 0.6), (2, 7.0, "note", "warm-up")]
+    once = LossHistory(name="cat").with_rows(rows)
+    again = once.with_rows([*rows, (3, None, "loss/loss", None), (3, 8.0, "learning_rate", 1e-4)])
+    assert [(1, 6.0, 0.6), (2, 7.0, 0.5)] == list(once.points())
+    assert ("loss/loss", "note", "learning_rate") == again.keys
+    assert math.isnan(again.points("note")[0].value)
+    assert math.isnan(again.last)
+    assert once.with_rows([]) == once == once.with_rows(rows)
+
+
 def test_a_long_pause_is_a_restart_unless_it_is_for_samples() -> None:
     """Ten minutes between two points tell of one; those every 10 steps do not."""
     walls = [float(step) + 600 * (step > 10) + 660 * (step > 20) for step in range(1, 31)]

@@ -263,7 +263,7 @@ def test_what_is_wrong_is_said_while_it_is_wrong() -> None:
 def test_what_stands_beside_a_job_is_shown_and_escaped() -> None:
     """GPU, cost, log and the newest samples; a picture that is not whole is left out."""
     job = scripted(at(5))
-    monitor = JobMonitor(job, price=10.0)
+    monitor = JobMonitor(job, price_per_hour=10.0)
     seen: dict[str, str] = {}
 
     def look() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import Literal
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aitk_nb.errors import BadInput
 from aitk_nb.losses import LossHistory
@@ -99,3 +101,14 @@ def test_a_single_spike_among_a_million_points_is_seen() -> None:
     top = with_spike.figure.axes[0].get_ylim()[1]
     marks = legend(with_spike)
     assert top >= 1.0 or any("off the axis" in words for words in marks)
+    # In the picture: above the flat line only the spike's column has any ink.
+    with Image.open(io.BytesIO(with_spike.png())) as image:
+        pixels = np.asarray(image.convert("L")).astype(int)
+    axes = with_spike.figure.axes[0]
+    ends = [(654_321, 0.5 + share * (top - 0.5)) for share in (0.8, 0.3)]
+    across, up = axes.transData.transform(ends).T
+    column = round(across[0])
+    band = slice(pixels.shape[0] - round(up[0]), pixels.shape[0] - round(up[1]))
+    near, far = pixels[band, column - 2 : column + 3], pixels[band, column + 12 : column + 20]
+    assert (near.min(axis=1) < 235).all()
+    assert far.min() > near.min()

@@ -1,0 +1,98 @@
+"""`Watcher`: looks at a job through silence, and says nothing of a speed that nobody sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aitk_nb.errors import ConnectionFailed, Unauthorized
+from aitk_nb.health import HealthState
+from aitk_nb.job import Job
+from aitk_nb.models import JobStatus, LossPoint
+from aitk_nb.watching import Watcher
+from tests.scripted import Clock, ScriptedBackend, there
+
+SILENT = ConnectionFailed("http://x", "it did not answer in time")
+
+
+def watcher(**options: Any) -> tuple[ScriptedBackend, Clock, Watcher]:
+    """Return one of a job that trains, with its server and its clock."""
+    backend, clock = ScriptedBackend(), Clock()
+    state = there(backend, status=JobStatus.RUNNING, info="Training", pid=7, step=0)
+    job = Job(backend, state, sleep=clock.sleep, clock=clock)
+    return backend, clock, Watcher(job, 2.0, clock=clock, **options)
+
+
+def step(backend: ScriptedBackend, to: int, **state: Any) -> None:
+    """Let the job come to a step, with a loss for each."""
+    backend.script.append({"step": to, **state})
+    points = tuple(LossPoint(n, float(n), 1 / n) for n in range(1, to))
+    backend.losses = {"loss/loss": points}
+
+
+def test_each_look_tells_what_is_new() -> None:
+    """Until the job does not change by itself any more."""
+    backend, clock, looks = watcher()
+    seen = []
+    for to, state in ((5, {}), (5, {}), (9, {}), (100, {"status": JobStatus.COMPLETED})):
+        step(backend, to, **state)
+        seen.append(looks.look())
+        clock.sleep(2.0)
+    assert [True, False, True, True] == [glance.has_more for glance in seen]
+    assert [2.0, 3.0, 2.0, 0.0] == [glance.wait for glance in seen]
+    assert HealthState.FINISHED is seen[-1].health.state
+    assert 99 == len(looks.history)
+
+
+def test_silence_is_told_and_asked_through_less_and_less_often() -> None:
+    """Nothing is said of a speed meanwhile; when the server is back, all goes on."""
+    backend, clock, looks = watcher()
+    for to in (5, 10):
+        step(backend, to)
+        looks.look()
+        clock.sleep(2.0)
+    assert looks.pace.speed == pytest.approx(2.5)
+    backend.failures = [SILENT] * 12
+    waits = []
+    for _ in range(12):
+        glance = looks.look()
+        assert HealthState.UNREACHABLE is glance.health.state
+        assert "Asking again" in glance.health.remedy
+        waits.append(glance.wait)
+        clock.sleep(glance.wait)
+    assert waits == sorted(waits)
+    assert (2.0, 30.0) == (waits[0], waits[-1])
+    assert looks.pace.speed is None
+    assert 10 == glance.state.step
+    step(backend, 20)
+    back = looks.look()
+    assert (HealthState.TRAINING, 2.0) == (back.health.state, back.wait)
+
+
+def test_patience_ends_and_a_refusal_is_no_silence() -> None:
+    """Then the error is the server's own."""
+    backend, clock, looks = watcher(patience=60.0)
+    backend.failures = [SILENT] * 4
+    looks.look()
+    clock.sleep(61.0)
+    with pytest.raises(ConnectionFailed):
+        looks.look()
+    backend.failures = [Unauthorized("http://x", sent=True)]
+    with pytest.raises(Unauthorized):
+        looks.look()
+
+
+def test_what_stands_still_has_no_speed() -> None:
+    """Nor an end that anybody could tell."""
+    backend, clock, looks = watcher()
+    for to in (5, 10, 15):
+        step(backend, to)
+        looks.look()
+        clock.sleep(2.0)
+    assert looks.pace.left(looks.look().state) is not None
+    for _ in range(30):
+        glance = looks.look()
+        clock.sleep(glance.wait)
+    assert HealthState.STALLED is glance.health.state
+    assert looks.pace.speed is None
