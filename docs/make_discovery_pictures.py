@@ -13,7 +13,7 @@ from aitk_nb import demo
 
 HERE = Path(__file__).parent
 
-HEIGHT = 760
+HEIGHT = 980
 """Pixels of the page that are shown: the summary, the operations and the first endpoints."""
 
 
