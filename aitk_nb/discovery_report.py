@@ -23,7 +23,7 @@ __all__ = ["DiscoveryReport"]
 MIME = "application/vnd.aitk.discovery+json"
 
 HEADERS = (
-    "endpoint", "method", "path", "parameters", "returns", "auth", "known by", "since", "state",
+    "endpoint", "method", "path", "state", "auth", "parameters", "returns", "since", "known by",
 )  # fmt: skip
 
 
@@ -65,12 +65,12 @@ class DiscoveryReport:
                 e.name,
                 e.method,
                 e.path,
+                f"{e.state}: {e.note}" if e.note else e.state,
+                e.auth,
                 described(e.parameters),
                 e.returns + (", bit by bit" if e.generator else ""),
-                e.auth,
-                e.known_by,
                 e.since,
-                f"{e.state}: {e.note}" if e.note else e.state,
+                e.known_by,
             )
             for e in self.endpoints
         )

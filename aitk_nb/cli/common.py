@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import io
 import json
 import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from inspect import Parameter, Signature
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
-from aitk_nb.client import connect
+from aitk_nb.cli.server_options import (
+    Url,
+    Where,
+    at_address,
+    on_server,
+    set_signature,
+    signature,
+    token_of,
+)
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
-from aitk_nb.prompting import ask_secret
-from aitk_nb.settings import Credentials, Secret
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
@@ -76,23 +78,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Url = Annotated[
-    str,
-    typer.Option(
-        envvar="AITK_URL", help="Address of the server, or demo:, demo:PATH, demo:gradio."
-    ),
-]
-TokenEnv = Annotated[str, typer.Option(help="Variable that holds the token. [default: AITK_TOKEN]")]
-TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.")]
-AskToken = Annotated[bool, typer.Option("--ask-token", help="Ask for the token.")]
-User = Annotated[
-    str, typer.Option(help="User name of a Gradio app; its password takes the token's place.")
-]
-HeaderEnv = Annotated[
-    list[str] | None,
-    typer.Option(help="Header for a gateway, as NAME=VARIABLE that holds its value."),
-]
-Ca = Annotated[Path | None, typer.Option(help="File with the certificates of a private CA.")]
 Every = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at the job.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
@@ -173,125 +158,6 @@ def _exit_code(exc: AitkError) -> int:
     if isinstance(exc, ConnectionFailed):
         return 3
     return 4 if isinstance(exc, Unauthorized) else 1
-
-
-SERVER_OPTIONS: dict[str, tuple[Any, Any]] = {
-    "url": (Url, ""),
-    "token_env": (TokenEnv, ""),
-    "token_file": (TokenFile, None),
-    "ask_token": (AskToken, False),
-    "user": (User, ""),
-    "header_env": (HeaderEnv, None),
-    "ca": (Ca, None),
-}
-
-
-def on_server(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that takes a `client` the options that say which server, and connect."""
-
-    def run(where: Where, **kwargs: Any) -> None:
-        with connect(where.url, where.credentials, where.headers, where.verify) as client:
-            function(client, **kwargs)
-
-    return _with_server_options(function, "client", run)
-
-
-def at_address(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that takes a `where` the options that say which server; send nothing."""
-    return _with_server_options(function, "where", function)
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Which server the options mean."""
-
-    url: str
-    credentials: Credentials | None
-    headers: Mapping[str, Secret]
-    verify: Path | None
-
-
-def _with_server_options(
-    function: Callable[..., None], taken: str, call: Callable[..., None]
-) -> Callable[..., None]:
-    own = [item for item in signature(function).parameters.values() if item.name != taken]
-    shared = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in SERVER_OPTIONS.items()
-    ]
-
-    def run(**kwargs: Any) -> None:
-        given = {name: kwargs.pop(name) for name in SERVER_OPTIONS}
-        headers = _headers(given["header_env"] or ())
-        call(Where(given["url"], _credentials(given), headers, given["ca"]), **kwargs)
-
-    set_signature(run, [*own, *shared], function)
-    return run
-
-
-def signature(function: Callable[..., Any]) -> Signature:
-    """Return the signature with its annotations resolved."""
-    return inspect.signature(function, eval_str=True)
-
-
-def set_signature(
-    function: Callable[..., None], parameters: list[Parameter], like: Callable[..., None]
-) -> None:
-    """Make typer see `parameters`, and the documentation of `like`."""
-    as_options = [item.replace(kind=Parameter.KEYWORD_ONLY) for item in parameters]
-    function.__doc__ = like.__doc__
-    function.__signature__ = Signature(as_options)  # type: ignore[attr-defined]
-    function.__annotations__ = {item.name: item.annotation for item in parameters}
-
-
-def _headers(given: Iterable[str]) -> dict[str, Secret]:
-    """Return the headers whose values the named variables hold."""
-    pairs = [item.partition("=") for item in given]
-    if any(not os.environ.get(variable) for _, _, variable in pairs):
-        # Without what was given: somebody may have written the value itself.
-        raise BadInput(
-            "--header-env takes NAME=VARIABLE, and the variable must hold the value of the header."
-        )
-    return {name: Secret(os.environ[variable]) for name, _, variable in pairs}
-
-
-def _credentials(given: Mapping[str, Any]) -> Credentials | None:
-    user = given["user"]
-    prompt = f"Password of {user}: " if user else "Token: "
-    if given["ask_token"]:
-        secret: Secret | None = ask_secret(prompt)
-    else:
-        secret = _token(given["token_env"], given["token_file"])
-    if user and not secret:
-        password = os.environ.get("AITK_PASSWORD")
-        secret = Secret(password) if password else ask_secret(prompt)
-    return (user, secret) if user and secret else secret
-
-
-def _token(env: str, file: Path | None) -> Secret | None:
-    if file is not None:
-        try:
-            return Secret(file.read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError) as exc:
-            # Without the name, which somebody may have mistaken for the token itself.
-            why = getattr(exc, "strerror", None) or "it is no text"
-            raise BadInput(f"The file given by --token-file cannot be read: {why}.") from exc
-    return Secret(token_of(env)) if env else None
-
-
-def token_of(variable: str) -> str:
-    """Return the token that an environment variable holds.
-
-    Raises:
-        BadInput: it holds none.
-    """
-    if token := os.environ.get(variable):
-        return token
-    # Without its name: somebody may have given the token itself.
-    raise BadInput(
-        "The variable named by --token-env is not set. "
-        "The option takes the name of a variable, not the token."
-    )
 
 
 def as_far_as_it_goes() -> None:

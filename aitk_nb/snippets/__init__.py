@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aitk_nb import _html
 from aitk_nb.endpoints import OPERATIONS, Endpoint
 from aitk_nb.errors import BadInput
 from aitk_nb.models import Flavour
@@ -21,17 +22,38 @@ from aitk_nb.snippets.types import function_of
 if TYPE_CHECKING:
     from aitk_nb.discovery_report import DiscoveryReport
 
-__all__ = ["LANGUAGES", "has_operation", "snippet", "typescript_client"]
+__all__ = ["LANGUAGES", "Snippet", "has_operation", "snippet", "typescript_client"]
 
 LANGUAGES = ("curl", "python", "gradio_client", "javascript", "typescript")
 
 
-def snippet(report: DiscoveryReport, name: str, language: str, values: Mapping[str, object]) -> str:
+class Snippet(str):
+    """Code; as the last line of a cell it shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        # IPython asks a text, of any class, for this and not for the bundle's plain form.
+        return str(self)
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        return {"text/plain": str(self), "text/html": _html.code(str(self))}
+
+
+def snippet(
+    report: DiscoveryReport, name: str, language: str, values: Mapping[str, object]
+) -> Snippet:
     """Return code that calls an endpoint or does an operation; see `DiscoveryReport.snippet`.
 
     Raises:
         BadInput: there is no such endpoint, operation, language or value.
     """
+    return Snippet(_snippet(report, name, language, values))
+
+
+def _snippet(
+    report: DiscoveryReport, name: str, language: str, values: Mapping[str, object]
+) -> str:
     if language not in LANGUAGES:
         raise BadInput(f"{language!r} is no language of snippets: {', '.join(LANGUAGES)} are.")
     if report.flavour is None:
@@ -49,11 +71,11 @@ def snippet(report: DiscoveryReport, name: str, language: str, values: Mapping[s
     raise BadInput(f"There is no endpoint or operation named {name!r}; there are {known}.")
 
 
-def typescript_client(report: DiscoveryReport) -> str:
+def typescript_client(report: DiscoveryReport) -> Snippet:
     """Return a TypeScript file with a client; see `DiscoveryReport.typescript_client`."""
     if report.flavour is None:
         raise BadInput("No training server answered, so that there is nothing to call.")
-    return client_of(report)
+    return Snippet(client_of(report))
 
 
 def _endpoint(report: DiscoveryReport, name: str) -> Endpoint | None:

@@ -123,7 +123,7 @@ def test_gradio_tells_its_functions(gradio_server: GradioServer) -> None:
     assert "none" == report.auth
     assert {"present"} == {endpoint.state for endpoint in report.endpoints}
     assert by_name["/run_captioning"].generator
-    assert "lr: number = 0.0004" in report.endpoints_table.rows[4][3]
+    assert "lr: number = 0.0004" in report.endpoints_table.rows[4][5]
     assert {Ability.UPLOAD, Ability.TRAIN, Ability.LOSSES, Ability.DOWNLOAD} <= report.abilities
     assert Ability.STOP not in report.abilities
     verdicts = {claim.claim: claim.verdict for claim in report.claims}
