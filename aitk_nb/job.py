@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from aitk_nb.backends.hurry import hurry
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
 from aitk_nb.health import Health
 from aitk_nb.job_download import fetch, saved_steps, the_file
+from aitk_nb.job_summary import summary
 from aitk_nb.log_tail import LogTail
 from aitk_nb.loss_reading import read_on
 from aitk_nb.losses import LossHistory
@@ -292,30 +292,7 @@ class Job:
 
     def summary(self) -> dict[str, Any]:
         """Return what is repeatable about the job, for machines: no id, time, URL or path."""
-        files = [{"name": file.name, "size": file.size} for file in self._quiet_files()]
-        loss = self._final_loss()
-        return {
-            "name": self.name,
-            "flavour": self._backend.flavour.value,
-            "status": self.state.status.value,
-            "step": self.state.step,
-            "loss": loss,
-            "files": files,
-        }
-
-    def _quiet_files(self) -> tuple[RemoteFile, ...]:
-        # Showing an object must not fail because the server is gone.
-        try:
-            return self.files()
-        except AitkError:
-            return ()
-
-    def _final_loss(self) -> float | None:
-        try:
-            final = self.losses().final
-        except AitkError:
-            return None
-        return float(f"{final:.4g}") if math.isfinite(final) else None
+        return summary(self, self._backend.flavour)
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         return {

@@ -57,9 +57,9 @@ def watch(
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a job until it ends, with a chart where this is a terminal.
+    """Follow a job until it ends.
 
-    Ctrl-C stops watching, and not the job.
+    A terminal shows a small chart. Ctrl-C stops watching, and not the job.
     """
     handle = client.jobs.get(job)
     follow(handle, every, price_per_hour=price_per_hour)
