@@ -104,8 +104,11 @@ def _looked_at(
     """
     full = options.verify == "full"
     to_check = files if full else sent
-    if Ability.EDIT_DATASETS not in backend.abilities or not to_check:
+    if Ability.EDIT_DATASETS not in backend.abilities:
         return backend.get_dataset(dataset), None
+    if not to_check:
+        # What was just found complete need not be asked for again.
+        return backend.dataset_tools.seen(dataset) or backend.get_dataset(dataset), None
     limits = (None, None) if full else (MEASURED, READ)
     there, report = _examined(backend, dataset, to_check, *limits)
     if report.ok:

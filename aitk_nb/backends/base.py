@@ -44,6 +44,10 @@ class Upload:
 class DatasetTools(Protocol):
     """Work on datasets that are on the server; files go by the names that they have there."""
 
+    def seen(self, dataset: str) -> DatasetInfo | None:
+        """Return the dataset as it was last seen, without asking; None if something was sent."""
+        ...
+
     def sizes(self, dataset: str, names: Sequence[str]) -> dict[str, int | None]:
         """Return the bytes of each file, None for one that is not there."""
         ...

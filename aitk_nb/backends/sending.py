@@ -36,6 +36,8 @@ MOST = 64
 OVERHEAD = 200
 """Bytes that a form spends on each file, more or less."""
 LONGEST_WAIT = 8.0
+PIECE = 2**18
+"""Bytes that are read, digested and counted at a time."""
 
 _log = logging.getLogger(__name__)
 
@@ -143,6 +145,7 @@ class _Sending:
         self._tally = tally
         self._pace = pace
         self._most = most
+        self._piece = PIECE if most > 1 else 0
         self._change = threading.Condition()
         self._fresh = deque(_Item(file) for file in files)
         self._later: list[tuple[float, int, _Item]] = []
@@ -258,7 +261,9 @@ class _Sending:
 
     def _travel(self, trip: _Trip) -> None:
         files = [LocalFile(item.file) for item in trip.items]
-        readers = [CountingReader(file, self._tally.add, self._check) for file in files]
+        readers = [
+            CountingReader(file, self._tally.add, self._check, self._piece) for file in files
+        ]
         parcels = [
             Parcel(item.file, reader) for item, reader in zip(trip.items, readers, strict=True)
         ]

@@ -14,7 +14,7 @@ from aitk_nb.backends.webui_captioning import WebUICaptionings
 from aitk_nb.backends.webui_datasets import WebUIDatasets
 from aitk_nb.backends.webui_notes import Notes, read_notes
 from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
-from aitk_nb.models import JobDraft, JobState, check_name
+from aitk_nb.models import DatasetInfo, JobDraft, JobState, check_name
 
 __all__ = ["WebUIDatasetTools"]
 
@@ -31,6 +31,10 @@ class WebUIDatasetTools:
         self._http = http
         self._datasets = datasets
         self._captionings = captionings
+
+    def seen(self, dataset: str) -> DatasetInfo | None:
+        """Return the dataset as it was last seen, without asking; None if something was sent."""
+        return self._datasets.seen.get(dataset)
 
     def sizes(self, dataset: str, names: Sequence[str]) -> dict[str, int | None]:
         """Return the bytes of each file, None for one that is not there."""

@@ -46,6 +46,8 @@ class WebUIDatasets:
         self.files = WebUIFiles(http)
         """Its files by path."""
         self._folders: dict[str, str] = {}
+        self.seen: dict[str, DatasetInfo] = {}
+        """The datasets as they were last seen, without those that something was sent to since."""
         self.pace = transfer.Pace()
         """What the line has been found to take."""
 
@@ -94,6 +96,7 @@ class WebUIDatasets:
     def _seek(self, name: str) -> tuple[str, DatasetInfo] | None:
         check_name("dataset", name)
         self._folders.pop(name, None)
+        self.seen.pop(name, None)
         try:
             body = self._http.post_json(
                 "/api/datasets/listImages",
@@ -108,7 +111,7 @@ class WebUIDatasets:
         root, images = _images(body, name)
         info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
         folder = root.rstrip("/\\") or webui_paths.join(self.root(), name)
-        self._folders[name] = folder
+        self._folders[name], self.seen[name] = folder, info
         return folder, info
 
     def _captions(self, root: str, images: Sequence[str]) -> dict[str, str]:
@@ -199,6 +202,7 @@ class WebUIDatasets:
         if not isinstance(made, dict) or made.get("name") != dataset:
             raise UnexpectedReply(f"make the dataset {dataset}", "another name")
         folder = self.folder(dataset)
+        self.seen.pop(dataset, None)
         notes = Notes(self._http, dataset, folder)
 
         def send(parcels: Sequence[Parcel]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aitk_nb import _html
 from aitk_nb.errors import InvalidDataset
-from aitk_nb.local_dataset import buckets, fixing
+from aitk_nb.local_dataset import buckets, fixing, page
 from aitk_nb.local_dataset.checks import demanded, inherent
 from aitk_nb.local_dataset.contents import Contents, read_contents
 from aitk_nb.local_dataset.demands import Demands, Rename, divisibility
@@ -282,45 +282,7 @@ class LocalDataset:
 
     def summary(self) -> _html.Html:
         """Return a table of what is there, and how much is wrong."""
-        counts: list[tuple[object, object]] = [
-            ("folder", self.name),
-            ("images", len(self.images)),
-            ("captions", len(self.captions)),
-            ("size", f"{self.total_bytes / 1e6:.1f} MB"),
-        ]
-        for what, files in (("sounds", self.sounds), ("videos", self.videos)):
-            if files:
-                counts.insert(2, (what, len(files)))
-        counts += [
-            ("control images", f"{len(controls.files)} in {controls.folder.name}")
-            for controls in self.controls
-        ]
-        return _html.definition([*counts, ("problems", self._verdict())])
-
-    def _verdict(self) -> _html.Html:
-        if not self.problems:
-            return _html.badge("none", "ok")
-        errors, warnings = len(self.errors), len(self.problems) - len(self.errors)
-        badges = []
-        if errors:
-            badges.append(_html.badge(f"{errors} error{'s' * (errors > 1)}", "error"))
-        if warnings:
-            badges.append(_html.badge(f"{warnings} warning{'s' * (warnings > 1)}", "warning"))
-        return _html.join(badges, " ")
+        return page.summary(self)
 
     def _repr_html_(self) -> str:
-        if not self.problems:
-            return self.summary()
-        rows = [
-            (
-                _html.badge(problem.severity, problem.severity),
-                problem.file,
-                problem.text,
-                problem.remedy,
-            )
-            for problem in self.problems[:20]
-        ]
-        more = len(self.problems) - len(rows)
-        rest = _html.note(f"and {more} more, see .problems") if more else ""
-        headers = ("", "file", "what is wrong", "what to do")
-        return _html.join([self.summary(), _html.table(headers, rows), rest])
+        return page.whole(self)

@@ -236,3 +236,20 @@ def test_any_names_become_names_that_no_server_changes(
     assert len(report.dataset.images) == len(stems) - duplicates
     assert all(demands.stored(path.name) == path.name for path in report.dataset.files)
     assert Code.COLLISION not in {problem.code for problem in report.dataset.problems}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(["a.gif", "a.bmp", "a.tif", "a.png", "a.jpg"]), st.data())
+def test_damaged_pictures_are_left_out_or_converted(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    """Whatever bytes they have, the copy has no unreadable picture."""
+    folder = tmp_path_factory.mktemp("damaged")
+    picture(folder / "sound.png", (20, 20))
+    raw = bytearray(picture(folder / name, (24, 20)).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    (folder / name).write_bytes(raw)
+    report = LocalDataset.scan(folder).fix(folder.parent / f"{folder.name}-fixed")
+    assert report.dataset.errors == ()
+    assert "sound.png" in {path.name for path in report.dataset.images}

@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aitk_nb.backends.fetching import fetch_all
 from aitk_nb.errors import InvalidDataset
@@ -98,6 +100,25 @@ def test_zips_that_cannot_be_read(tmp_path: Path) -> None:
     dataset = LocalDataset.scan(path)
     assert [one.name for one in dataset.images] == ["b.png"]
     assert [problem.file for problem in dataset.errors] == ["a.png"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_no_bytes_of_a_zip_make_a_scan_raise(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """A damaged zip is refused by a sentence, or has what can be read of it."""
+    path = packed(tmp_path_factory.mktemp("zip") / "a.zip", {"a.png": png(), "a.txt": b"a cat"})
+    raw = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw)
+    try:
+        dataset = LocalDataset.scan(path)
+    except InvalidDataset:
+        return
+    inside = dataset.folder.resolve()
+    assert all(file.resolve().is_relative_to(inside) for file in dataset.files)
 
 
 def test_a_folder_named_zip_is_a_folder(tmp_path: Path) -> None:

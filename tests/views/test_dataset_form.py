@@ -173,7 +173,7 @@ def test_a_caption_is_edited_in_its_card(folder: Path) -> None:
     click(form._again)
     send(cards._texts[5], value="from nothing")
     assert "from nothing" == form.value.local.captions["photo_05.jpg"]
-    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    assert not [path for path in folder.iterdir() if path.name.startswith(".writing")]
     form.close()
 
 
