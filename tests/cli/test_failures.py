@@ -63,7 +63,7 @@ def test_it_is_no_training_server(web_page: str) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["train", *PARAMS, "--steps", "0"], "steps: 0 must be greater than or equal to 1"),
+        (["train", *PARAMS, "--steps", "0"], "steps: '0' is not a whole number from 1"),
         (["train", *PARAMS, "--steps", "many"], "--steps"),
         (["train", *PARAMS, "--arch", "flux1x"], "did you mean"),
         (["train", *PARAMS, "--extra", "a: ["], "extra"),
