@@ -63,8 +63,8 @@ def test_it_is_no_training_server(web_page: str) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["train", *PARAMS, "--steps", "0"], "steps: 0 must be greater than or equal to 1"),
-        (["train", *PARAMS, "--steps", "many"], "--steps"),
+        (["train", *PARAMS, "--steps", "0"], "steps: '0' is not a whole number from 1"),
+        (["train", *PARAMS, "--steps", "many"], "steps: 'many' is not a whole number"),
         (["train", *PARAMS, "--arch", "flux1x"], "did you mean"),
         (["train", *PARAMS, "--extra", "a: ["], "extra"),
         (["train", "--dataset", "plain"], "--name"),
