@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import httpx
+
 from aitk_nb.backends.gradio_app import GradioApp
 from aitk_nb.errors import AitkError, ConnectionFailed, Rejected, UnexpectedReply
 
@@ -100,7 +102,7 @@ class QueuedCall:
                 f"{self._app.prefix}/call{self._api_name}", body, what=what
             )
         except ConnectionFailed as exc:
-            if "ConnectError" in type(exc.__cause__).__name__:
+            if isinstance(exc.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
                 raise
             # It may have arrived: the stream tells, if anything does.
             answer = {}
