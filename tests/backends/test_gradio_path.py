@@ -128,6 +128,8 @@ def test_settings_take_effect(any_server: demo.GradioServer, tmp_path: Path) -> 
             12,
             base_model="dev",
             alpha=2,
+            rank=2,
+            learning_rate=2e-3,  # both beyond what the form takes
             save_every=5,
             prompts=("one", "two", "three", "four"),
             extra="train: {optimizer_params: {weight_decay: 0.5}}",
@@ -137,8 +139,9 @@ def test_settings_take_effect(any_server: demo.GradioServer, tmp_path: Path) -> 
         text = (Path(str(last.id)) / "config.yaml").read_text("utf-8")
 
     process = yaml.safe_load(text)["config"]["process"][0]
-    assert (12, 4, 2) == (
+    assert (12, 0.002, 2, 2) == (
         process["train"]["steps"],
+        process["train"]["lr"],
         process["network"]["linear"],
         process["network"]["linear_alpha"],
     )
