@@ -371,7 +371,8 @@ class GradioJobs:
             "stop a job",
             "Gradio",
             "What has begun there trains to its end, and cancelling would only stop the watching, "
-            "while the next start would train beside it. To end it, restart the app on the server.",
+            "while the next start would train beside it; Gradio 4 trains what waits, too. To end "
+            "it, restart the app on the server.",
         )
 
     def mark_stopped(self, name: str) -> None:

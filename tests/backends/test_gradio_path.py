@@ -194,13 +194,17 @@ def test_a_waiting_job_is_taken_out_and_a_running_one_is_not(major: str, tmp_pat
         waiting = client.jobs.start(params("waits", "stopping", 5))
         until_running(running)
 
-        assert JobStatus.STOPPED is waiting.stop().status
+        if major == "4":
+            with pytest.raises(NotSupported, match="Gradio 4 trains what waits"):
+                waiting.stop()
+        else:
+            assert JobStatus.STOPPED is waiting.stop().status
         with pytest.raises(NotSupported, match=r"cannot stop a job.*trains to its end.*beside it"):
             running.stop()
         *_, last = running.watch(every=0.1)
 
         assert (JobStatus.COMPLETED, 150) == (last.status, last.step)
-        assert not list((tmp_path / "gradio").glob("aitk-*/waits"))
+        assert (major == "4") or not list((tmp_path / "gradio").glob("aitk-*/waits"))
 
 
 def until_running(job: aitk_nb.Job) -> None:
