@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import time
 
-import yaml
-
 from aitk_nb.backends.gradio_app import GradioApp
 from aitk_nb.backends.gradio_files import FileRoute
 from aitk_nb.backends.gradio_notes import JobNote
 from aitk_nb.errors import NotFound, UnexpectedReply
 from aitk_nb.models import name_problem
+from aitk_nb.safe_yaml import parsed
 
 __all__ = ["attached", "is_folder"]
 
@@ -40,10 +39,10 @@ def attached(folder: str, app: GradioApp, route: FileRoute) -> JobNote:
     if stat.size > _LARGEST:
         raise UnexpectedReply(what, f"a config of {stat.size} bytes")
     try:
-        config = yaml.safe_load(route.read(path, 0, stat.size))
+        config = parsed(route.read(path, 0, stat.size).decode())
         name = str(config["config"]["name"])
         steps = int(config["config"]["process"][0]["train"]["steps"])
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError) as exc:
+    except (LookupError, TypeError, ValueError) as exc:
         raise UnexpectedReply(what, "no job config") from exc
     if why := name_problem(name):
         raise UnexpectedReply(what, f"a job whose name cannot be used: {why}")

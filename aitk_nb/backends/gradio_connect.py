@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from aitk_nb.backends.gradio import Gradio, Place
 from aitk_nb.backends.gradio_app import CAPTION, CREATE, TRAIN
 from aitk_nb.backends.gradio_login import GradioHttp
 from aitk_nb.errors import BadInput
+from aitk_nb.safe_yaml import parsed
 from aitk_nb.settings import Connection
 
 __all__ = ["api_names", "gradio"]
@@ -66,8 +65,8 @@ def api_names(operations: str | Path | Mapping[str, object] | None) -> dict[str,
 
 def _read(path: Path) -> Mapping[str, object]:
     try:
-        body = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as exc:
+        body = parsed(path.read_text("utf-8"))
+    except (OSError, ValueError) as exc:
         raise BadInput(f"The operations in {path} cannot be read: {exc}") from exc
     found = body.get("operations") if isinstance(body, Mapping) else None
     if not isinstance(found, Mapping):

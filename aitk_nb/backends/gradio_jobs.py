@@ -154,22 +154,22 @@ class GradioJobs:
         self._check_alone(note.name)
         dataset = dataset_of(note)
         session = self._datasets.session_for_training(dataset)
-        training_folder = note.folder.rpartition("/")[0]
-        if self._served and not note.folder:
-            training_folder = f"{self._datasets.root(dataset)}/aitk-{secrets.token_hex(6)}"
-        folder = note.folder or f"{training_folder}/{wanted.slug}"
+        training_folder = self._place(now, dataset)
+        folder = f"{training_folder}/{wanted.slug}"
+        old_lora, old_config = self._results.before(folder, wanted.slug)
         note = replace(
             now,
             folder=folder,
             started=time.time(),
             app_id=self._app.app_id(),
             ended=self._app.ended(),
+            old_lora=old_lora,
+            old_config=old_config,
             session=session,
             event="",
             outcome="",
             info="",
         )
-        note = replace(note, old_lora=self._results.etag(note))
         call = self._call(note, wanted, session, training_folder if self._served else "")
         self._keep(note)
         try:
@@ -182,6 +182,13 @@ class GradioJobs:
             # It may have ended meanwhile.
             notes.jobs[note.name] = replace(notes.jobs[note.name], event=call.event)
         return True
+
+    def _place(self, note: JobNote, dataset: str) -> str:
+        """Return the folder to train in: that of an earlier start, if anything is left of it."""
+        old = note.folder.rpartition("/")[0]
+        if not self._served or (old and self._results.is_accepted(note)):
+            return old
+        return f"{self._datasets.root(dataset)}/aitk-{secrets.token_hex(6)}"
 
     def _call(self, note: JobNote, wanted: Order, session: str, folder: str) -> QueuedCall:
         function = self._app.function(TRAIN)
@@ -246,11 +253,32 @@ class GradioJobs:
     def states(self) -> tuple[JobState, ...]:
         """Return the jobs that were made from here, newest first."""
         notes = sorted(self._journal.read().jobs.values(), key=lambda note: -note.created)
-        return tuple(self._state(note) for note in notes)
+        return tuple(
+            self._state(note) for note in notes if not (note.outcome and self._is_gone(note))
+        )
 
     def state(self, name: str) -> JobState:
-        """Return the job as it stands now; whose line was lost is judged by what can be seen."""
-        return self._state(self.note(name))
+        """Return the job as it stands now; whose line was lost is judged by what can be seen.
+
+        Raises:
+            NotFound: none of that name was begun from here, or the server has lost it.
+        """
+        note = self.note(name)
+        if note.outcome and self._is_gone(note):
+            self._forget(note)
+            raise NotFound("job", name, list(self._journal.read().jobs))
+        return self._state(note)
+
+    def _is_gone(self, note: JobNote) -> bool:
+        """Return whether another server process answers, and nothing is left of the job."""
+        if not self._served or self._results.is_accepted(note):
+            return False
+        return self._app.app_id() != note.app_id
+
+    def _forget(self, note: JobNote) -> None:
+        with self._journal.change() as notes:
+            if notes.jobs.get(note.name) == note:
+                del notes.jobs[note.name]
 
     def _state(self, note: JobNote) -> JobState:
         if note.started is None:
@@ -343,7 +371,8 @@ class GradioJobs:
             "stop a job",
             "Gradio",
             "What has begun there trains to its end, and cancelling would only stop the watching, "
-            "while the next start would train beside it. To end it, restart the app on the server.",
+            "while the next start would train beside it; Gradio 4 trains what waits, too. To end "
+            "it, restart the app on the server.",
         )
 
     def mark_stopped(self, name: str) -> None:

@@ -60,7 +60,8 @@ class JobNote:
     ended: int | None = None
     """Trainings that the server had ended when it was started, where it tells."""
     old_lora: str = ""
-    """ETag of a LoRA that lay there before the start."""
+    old_config: str = ""
+    """ETags of a LoRA and of a `config.yaml` that lay there before the start."""
     session: str = ""
     event: str = ""
     """By both of these it can be taken out of the queue as long as it waits there."""

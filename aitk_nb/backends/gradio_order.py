@@ -51,13 +51,6 @@ _DATASET: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 """Values of a dataset's settings that mean what the app does anyway."""
 
-_FIELDS: Final = (
-    ("steps", "steps", "train.steps"),
-    ("lr", "learning_rate", "train.lr"),
-    ("rank", "rank", "network.linear"),
-)
-"""The form's numbers: the app's name, our field, and the place in the process."""
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -120,8 +113,9 @@ def order(draft: JobDraft, function: Function) -> Order:
         "lora_name": slug,
         "concept_sentence": process.get("trigger_word") or "",
         "steps": process["train"]["steps"],
-        "lr": process["train"]["lr"],
-        "rank": network.get("linear") or 16,
+        # The form is narrower here than the trainer, which reads the YAML.
+        "lr": _within(function, "lr", process["train"]["lr"]),
+        "rank": _within(function, "rank", network.get("linear") or 16),
         "model_to_train": "schnell" if model.get("name_or_path") == _SCHNELL else "dev",
         "low_vram": bool(model.get("low_vram")),
         **{f"sample_{at}": (prompts[at - 1 : at] or [""])[0] for at in (1, 2, 3)},
@@ -157,21 +151,29 @@ def _check_form(function: Function) -> None:
 
 def _number_problems(process: Mapping[str, Any], function: Function) -> dict[str, str]:
     problems = {}
-    props = {one.name: one.props for one in function.inputs}
-    for word, field, path in _FIELDS:
-        section, key = path.split(".")
-        value = (process.get(section) or {}).get(key)
-        if value is None and field == "rank":
-            continue
+    train, network = process.get("train") or {}, process.get("network") or {}
+    values: dict[str, Any] = {"steps": train.get("steps"), "learning_rate": train.get("lr")}
+    if "linear" in network:
+        values["rank"] = network["linear"]
+    for field, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             problems[field] = f"{value!r} is no number"
-            continue
-        low, high = props.get(word, {}).get("minimum"), props.get(word, {}).get("maximum")
-        if high is not None and value > high:
-            problems[field] = f"{value:g} is more than the {high:g} that this server takes"
-        elif low is not None and value < low:
-            problems[field] = f"{value:g} is less than the {low:g} that this server takes"
+    steps, (_, most) = values["steps"], _bounds(function, "steps")
+    if "steps" not in problems and most is not None and steps > most:
+        problems["steps"] = f"{steps:g} is more than the {most:g} that this server takes"
     return problems
+
+
+def _bounds(function: Function, name: str) -> tuple[float | None, float | None]:
+    props = next((one.props for one in function.inputs if one.name == name), {})
+    return props.get("minimum"), props.get("maximum")
+
+
+def _within(function: Function, name: str, value: float) -> float:
+    """Return what the form takes in the place of a value that the trainer takes by the YAML."""
+    least, most = _bounds(function, name)
+    value = value if most is None else min(value, most)
+    return value if least is None else max(value, least)
 
 
 def _model_problems(process: Mapping[str, Any]) -> dict[str, str]:

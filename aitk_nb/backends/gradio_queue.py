@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
+
+import httpx
 
 from aitk_nb.backends.gradio_app import GradioApp
 from aitk_nb.errors import AitkError, ConnectionFailed, Rejected, UnexpectedReply
@@ -75,6 +79,7 @@ class QueuedCall:
         self._at_end = at_end
         self._event = ""
         self._over = threading.Event()
+        self._line: socket.socket | None = None
         self._state = CallState(Phase.WAITING)
 
     @property
@@ -100,7 +105,7 @@ class QueuedCall:
                 f"{self._app.prefix}/call{self._api_name}", body, what=what
             )
         except ConnectionFailed as exc:
-            if "ConnectError" in type(exc.__cause__).__name__:
+            if isinstance(exc.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
                 raise
             # It may have arrived: the stream tells, if anything does.
             answer = {}
@@ -113,10 +118,18 @@ class QueuedCall:
         return self._event
 
     def cancel(self) -> bool:
-        """Take a call that waits out of the queue, and return whether it was waiting."""
+        """Take a call that waits out of the queue, and return whether that was done.
+
+        Gradio 4 cannot: there it runs all the same.
+        """
+        if self._app.version.startswith("4."):
+            return False
         if self._state.phase is not Phase.WAITING or not self._event:
             return False
         withdraw(self._app, self._api_name, self._session, self._event)
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
         return True
 
     # -- the thread ---------------------------------------------------------------------------
@@ -144,6 +157,8 @@ class QueuedCall:
         path = f"{self._app.prefix}/queue/data?session_hash={self._session}"
         headers = {"Accept": "text/event-stream"}
         with self._app.http.stream(path, what="follow a call", headers=headers) as response:
+            network = response.extensions.get("network_stream")
+            self._line = network.get_extra_info("socket") if network else None
             for line in response.iter_lines():
                 if not line.startswith(_EVENT):
                     continue
@@ -173,6 +188,9 @@ class QueuedCall:
     def _completed(self, message: Mapping[str, Any]) -> CallState:
         output = message.get("output")
         output = output if isinstance(output, dict) else {}
+        if message.get("success") and "data" not in output:
+            # What Gradio 4 and 5 say of a call that was taken out of the queue.
+            return CallState(Phase.LOST, text="It was taken out of the queue.")
         if message.get("success"):
             first = (output.get("data") or [""])[0]
             return CallState(Phase.DONE, text=self._said(first))
@@ -185,7 +203,12 @@ class QueuedCall:
 
 
 def withdraw(app: GradioApp, api_name: str, session: str, event: str) -> None:
-    """Take a call out of the queue, whoever put it there; one that has begun goes on."""
+    """Take a call out of the queue, whoever put it there; one that has begun goes on.
+
+    Gradio 4 hears a cancel only of what runs.
+    """
+    if app.version.startswith("4."):
+        return
     index = next(
         (
             int(entry.get("id", at))

@@ -50,8 +50,10 @@ class Results:
     def is_accepted(self, note: JobNote) -> bool:
         """Return whether the trainer has written its config there."""
         key = f"{note.folder} {note.started}"
-        if key not in self._accepted and self._route.stat(f"{note.folder}/config.yaml"):
-            self._accepted.add(key)
+        if key not in self._accepted:
+            stat = self._route.stat(f"{note.folder}/config.yaml")
+            if stat is not None and stat.etag != note.old_config:
+                self._accepted.add(key)
         return key in self._accepted
 
     def look(self, note: JobNote) -> Look:
@@ -82,10 +84,14 @@ class Results:
         stat = self._route.stat(f"{note.folder}/{note.slug}.safetensors")
         return None if stat is None or stat.etag == note.old_lora else stat
 
-    def etag(self, note: JobNote) -> str:
-        """Return what tells the LoRA that lies there now from a later one."""
-        stat = self._route.stat(f"{note.folder}/{note.slug}.safetensors")
-        return stat.etag if stat else ""
+    def before(self, folder: str, slug: str) -> tuple[str, str]:
+        """Return the ETags of a LoRA and of a config that lie there before a start."""
+        looks = (
+            self._route.stat(f"{folder}/{slug}.safetensors"),
+            self._route.stat(f"{folder}/config.yaml"),
+        )
+        lora, config = (look.etag if look else "" for look in looks)
+        return lora, config
 
     # -- losses -------------------------------------------------------------------------------
 

@@ -40,14 +40,14 @@ def describe(path: Path) -> str:
     form = _form(image.width / image.height)
     pixels = np.asarray(image.resize((_SIDE, _SIDE)), np.float32).reshape(-1, 3) / 255
     light = float(pixels.mean())
-    brightness = "dark" if light < 0.3 else "bright" if light > 0.7 else "evenly lit"
+    brightness = "A dark" if light < 0.3 else "A bright" if light > 0.7 else "An evenly lit"
     counts: dict[str, int] = {}
     for red, green, blue in pixels.tolist():
         name = _colour(red, green, blue)
         counts[name] = counts.get(name, 0) + 1
     first, *rest = sorted(counts, key=lambda name: (-counts[name], name))
     colours = f"{first} and {rest[0]}" if rest else first
-    return f"A {brightness} {form} picture, mostly {colours}."
+    return f"{brightness} {form} picture, mostly {colours}."
 
 
 def _form(aspect: float) -> str:

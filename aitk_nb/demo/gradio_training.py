@@ -137,12 +137,11 @@ def merge(target: Any, changes: Any) -> Any:
 
 def _check(config: dict[str, Any]) -> None:
     """Refuse what leads out of the current folder; the real server reads and writes anywhere."""
-    name, process = config["config"]["name"], config["config"]["process"][0]
-    here = Path.cwd()
-    if not name:
+    if not config["config"]["name"]:
         raise Refused("Refused: the name has no letter or digit, so the job would have no folder")
-    target = str(process.get("training_folder") or "output")
-    if resolve_inside(here / target / name, here) is None:
+    process, here = config["config"]["process"][0], Path.cwd()
+    if resolve_inside(here / _folder(config), here) is None:
+        target = process.get("training_folder")
         raise Refused(f"Refused: training_folder {target!r} leads out of this server's data folder")
     for dataset in process.get("datasets") or []:
         for key in ("folder_path", "dataset_path"):
@@ -151,10 +150,16 @@ def _check(config: dict[str, Any]) -> None:
                 raise Refused(f"Refused: {key} {path!r} leads out of this server's data folder")
 
 
+def _folder(config: dict[str, Any]) -> Path:
+    """Return the job's folder; `[name]` stands for the name everywhere in a config."""
+    name = config["config"]["name"]
+    target = str(config["config"]["process"][0].get("training_folder") or "output")
+    return Path(target.replace("[name]", name), name)
+
+
 def _accept(config: dict[str, Any]) -> None:
     """Write `config.yaml` into the job's folder, the sign that the job was taken."""
-    folder = Path(config["config"]["process"][0].get("training_folder") or "output")
-    folder = folder / config["config"]["name"]
+    folder = _folder(config)
     folder.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     (folder / "config.yaml").write_text(text, "utf-8")

@@ -61,8 +61,8 @@ def major() -> str:
 
 @pytest.fixture(scope="session")
 def many_steps() -> int:
-    """Enough for the trainer's log to be begun anew twice; `tests/gradio` takes more."""
-    return 500
+    """Enough for the trainer's log to be begun anew seven times."""
+    return 1_500
 
 
 @pytest.fixture(scope="session")

@@ -128,6 +128,8 @@ def test_settings_take_effect(any_server: demo.GradioServer, tmp_path: Path) -> 
             12,
             base_model="dev",
             alpha=2,
+            rank=2,
+            learning_rate=2e-3,  # both beyond what the form takes
             save_every=5,
             prompts=("one", "two", "three", "four"),
             extra="train: {optimizer_params: {weight_decay: 0.5}}",
@@ -137,8 +139,9 @@ def test_settings_take_effect(any_server: demo.GradioServer, tmp_path: Path) -> 
         text = (Path(str(last.id)) / "config.yaml").read_text("utf-8")
 
     process = yaml.safe_load(text)["config"]["process"][0]
-    assert (12, 4, 2) == (
+    assert (12, 0.002, 2, 2) == (
         process["train"]["steps"],
+        process["train"]["lr"],
         process["network"]["linear"],
         process["network"]["linear_alpha"],
     )
@@ -191,13 +194,17 @@ def test_a_waiting_job_is_taken_out_and_a_running_one_is_not(major: str, tmp_pat
         waiting = client.jobs.start(params("waits", "stopping", 5))
         until_running(running)
 
-        assert JobStatus.STOPPED is waiting.stop().status
+        if major == "4":
+            with pytest.raises(NotSupported, match="Gradio 4 trains what waits"):
+                waiting.stop()
+        else:
+            assert JobStatus.STOPPED is waiting.stop().status
         with pytest.raises(NotSupported, match=r"cannot stop a job.*trains to its end.*beside it"):
             running.stop()
         *_, last = running.watch(every=0.1)
 
         assert (JobStatus.COMPLETED, 150) == (last.status, last.step)
-        assert not list((tmp_path / "gradio").glob("aitk-*/waits"))
+        assert (major == "4") or not list((tmp_path / "gradio").glob("aitk-*/waits"))
 
 
 def until_running(job: aitk_nb.Job) -> None:

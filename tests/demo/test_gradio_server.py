@@ -13,7 +13,7 @@ import pytest
 
 from aitk_nb import demo
 from tests import gradio_servers
-from tests.demo.test_gradio_trainings import FRAME, PER_FLUSH, form, rows, size, until
+from tests.demo.gradio_jobs import FRAME, PER_FLUSH, form, rows, size, until
 from tests.gradio_servers import Caller, Form
 
 PATIENCE = 30.0

@@ -17,7 +17,7 @@ from aitk_nb.parameters import signature
 
 BOOKS = {path.stem: path for path in notebooks.find()}
 QUICK: dict[str, dict[str, Any]] = {
-    "00_quickstart": {"name": "other", "steps": 60, "rank": 4},
+    "00_quickstart": {"name": "other", "steps": 60, "rank": 4, "learning_rate": 2e-3},
     "01_discover": {},
     "02_check_authentication": {},
     "03_upload_dataset": {"name": "Other Photos"},
