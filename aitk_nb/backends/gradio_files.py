@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+import httpx
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.http import Http
@@ -48,9 +51,7 @@ class FileRoute:
     def stat(self, path: str) -> FileStat | None:
         """Return the file as it is now, or None if the server shows no such file (yet)."""
         try:
-            answer = self._http.read(
-                "HEAD", self._url(path), what="look at a file", timeout=TIMEOUT
-            )
+            answer = self._head(path)
         except Rejected as exc:
             if exc.status in {403, 404}:
                 return None
@@ -59,6 +60,16 @@ class FileRoute:
         if not size.isdecimal():
             raise UnexpectedReply("look at a file", "no length")
         return FileStat(int(size), answer.headers.get("etag", ""))
+
+    def _head(self, path: str) -> httpx.Response:
+        ask = partial(self._http.read, "HEAD", self._url(path), timeout=TIMEOUT)
+        try:
+            return ask(what="look at a file")
+        except Rejected as exc:
+            if exc.status != 500:
+                raise
+            # The file went while Gradio looked at it: asked again, it is gone or there anew.
+            return ask(what="look at a file")
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         """Return the bytes from `start` up to, but not including, `stop`.

@@ -21,6 +21,7 @@ from aitk_nb.demo.loss_log import LossLog
 from aitk_nb.errors import NotFound
 from aitk_nb.models import LossPoint
 from aitk_nb.settings import Connection
+from tests.backends.canned import Reply, canned
 
 pytest.importorskip("gradio", reason="pip install 'aitk-nb[gradio]'")
 
@@ -209,3 +210,14 @@ def test_the_server_has_what_the_route_avoids(served: tuple[Path, str], folder: 
     for path in (folder / "none", folder, Path("/etc/hostname")):
         answer = httpx.get(f"{served[1]}/gradio_api/file={path}")
         assert answer.status_code == 403
+
+
+def test_a_file_that_goes_while_the_server_looks_at_it() -> None:
+    """Gradio answers 500 once; asked again it says that the file is not there."""
+    replies = iter(
+        [Reply(500, "Internal Server Error"), Reply(403, {"detail": "File not allowed"})]
+    )
+    with canned(lambda _asked: next(replies)) as site:
+        http = Http(Connection(site.url))
+        assert FileRoute(http, "").stat("/gone") is None
+        http.close()
