@@ -117,7 +117,7 @@ class AIToolkitClient:
         return self._backend.gpus()
 
     def meta(self) -> Mapping[str, str]:
-        """Return harmless facts that the server tells of itself; `disk_free` is one, if it does."""
+        """Return harmless facts that the server tells of itself."""
         return self._backend.meta()
 
     def close(self) -> None:

@@ -233,9 +233,6 @@ def _disk(client: AIToolkitClient) -> Step:
         if newest and reason and "disk" in reason.text:
             text = f"The last failed job, {newest.name}, says that the disk was full."
             return Step("disk", StepState.WARNING, text, reason.remedy)
-    free = client.meta().get("disk_free", "")
-    if free:
-        return Step("disk", StepState.OK, f"{free} are free.")
     return Step("disk", StepState.SKIPPED, "This server does not tell how full its disk is.")
 
 

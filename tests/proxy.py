@@ -306,11 +306,12 @@ class FaultProxy:
 
     def _slowly(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
-            if self.bandwidth is None:
+            bandwidth = self.bandwidth  # a test may set it free while bytes flow
+            if bandwidth is None:
                 yield block
                 continue
-            step = max(1, int(self.bandwidth / 50))
+            step = max(1, int(bandwidth / 50))
             for place in range(0, len(block), step):
                 piece = block[place : place + step]
-                time.sleep(len(piece) / self.bandwidth)
+                time.sleep(len(piece) / bandwidth)
                 yield piece

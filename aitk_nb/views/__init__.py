@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aitk_nb.views.loss_plot import LossFigure, plot_loss
     from aitk_nb.views.training_form import TrainingForm
     from aitk_nb.views.transfer_progress import TransferProgress
+    from aitk_nb.views.where_able import where_able
 
 # Nothing is imported until it is used, as in `aitk_nb` itself.
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "contact_sheet": "contact_sheet",
     "plot_buckets": "bucket_plot",
     "plot_loss": "loss_plot",
+    "where_able": "where_able",
 }
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "contact_sheet",
     "plot_buckets",
     "plot_loss",
+    "where_able",
 ]
 
 

@@ -1,0 +1,31 @@
+"""A cell on a server that cannot do what it asks."""
+
+from __future__ import annotations
+
+import pytest
+
+from aitk_nb.errors import NotFound, NotSupported
+from aitk_nb.views import where_able
+
+
+def test_what_can_be_done_is_returned() -> None:
+    """As it is."""
+    assert where_able(lambda: 7) == 7
+
+
+def test_what_cannot_be_done_is_said() -> None:
+    """In the error's own words, escaped; any other error is raised."""
+
+    def refuse() -> int:
+        raise NotSupported("sing", "a <b>server", "Whistle.")
+
+    shown = where_able(refuse)._repr_mimebundle_()  # type: ignore[union-attr]
+    assert "sing" in shown["text/plain"]
+    assert "Whistle." in shown["text/plain"]
+    assert "<b>" not in shown["text/html"]
+
+    def fail() -> int:
+        raise NotFound("job", "x")
+
+    with pytest.raises(NotFound):
+        where_able(fail)
