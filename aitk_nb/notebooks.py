@@ -262,6 +262,7 @@ def _made(result: NotebookResult, out: Path) -> Iterator[tuple[str, Path]]:
     job = str(result.job.get("name", ""))
     for what, path in (
         ("loss plot", out / f"{job}.png"),
+        ("losses", out / f"{job}.csv"),
         ("LoRA", out / f"{job}.safetensors"),
         ("notebook", result.notebook),
     ):
