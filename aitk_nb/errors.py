@@ -152,10 +152,11 @@ class Rejected(AitkError):
 class NotFound(Rejected):
     """There is no job, dataset or file of that name on the server."""
 
-    def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
+    def __init__(self, kind: str, name: str, known: Sequence[str] = (), *, hint: str = "") -> None:
         listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
         have = f" It has: {listed}." if known else ""
-        AitkError.__init__(self, f"The server has no {kind} named {name!r}.{have}")
+        more = f" {hint}" if hint else ""
+        AitkError.__init__(self, f"The server has no {kind} named {name!r}.{have}{more}")
         self.kind = kind
         self.name = name
         self.known = tuple(known)
@@ -173,8 +174,9 @@ class JobConflict(Rejected):
         AitkError.__init__(
             self,
             f"A job named {name!r} exists with another config: {shown}{more}. {first} another "
-            "name, start with if_exists='new' for a fresh name, or with if_exists='resume' to go "
-            "on from its last checkpoint with the new config.",
+            "name, start with if_exists='new' (--if-exists new) for a fresh name, or with "
+            "if_exists='resume' (--if-exists resume) to go on from its last checkpoint with the "
+            "new config.",
         )
         self.name = name
         self.differences = tuple(differences)

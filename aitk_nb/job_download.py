@@ -42,7 +42,8 @@ def the_file(state: JobState, files: tuple[RemoteFile, ...], name: str) -> Remot
         key=lambda file: (file.name == final, file.name),
     )
     if not loras:
-        raise NotFound("LoRA", f"{final} (the job is {state.status.value})")
+        told = f"The job is {state.status.value} at step {state.step}; a checkpoint is written "
+        raise NotFound("LoRA", final, hint=told + "each save_every steps and at the end.")
     return loras[-1]
 
 

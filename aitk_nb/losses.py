@@ -281,10 +281,17 @@ class LossHistory:
     def __repr__(self) -> str:
         if not len(self):
             return f"<LossHistory {self._name!r} empty>"
+        return f"<LossHistory {self._name!r} {self.summary}>"
+
+    @property
+    def summary(self) -> str:
+        """The main metric in a few words."""
+        if not len(self):
+            return "no losses yet"
         steps = self._columns("").steps
         return (
-            f"<LossHistory {self._name!r} {self.main_key}: {len(self)} points, "
-            f"steps {steps[0]} to {steps[-1]}, {self.start:.4g} → {self.final:.4g}>"
+            f"{self.main_key}: {len(self)} points, "
+            f"steps {steps[0]} to {steps[-1]}, {self.start:.4g} → {self.final:.4g}"
         )
 
     def _repr_html_(self) -> str:

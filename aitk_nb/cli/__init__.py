@@ -15,6 +15,7 @@ from aitk_nb.cli.params import params
 from aitk_nb.cli.remote import download, jobs, losses, stop, watch
 from aitk_nb.cli.run import run
 from aitk_nb.cli.train import train
+from aitk_nb.cli.version import version
 
 __all__ = [
     "app",
@@ -33,6 +34,7 @@ __all__ = [
     "serve",
     "stop",
     "train",
+    "version",
     "watch",
 ]
 

@@ -48,7 +48,7 @@ FILE = Parameter(
         Path | None,
         typer.Option(
             "--params",
-            help="Job file of AI Toolkit, YAML or JSON, to start from; options go before it.",
+            help="Job file of AI Toolkit, YAML or JSON, to start from; options override it.",
             show_default=False,
         ),
     ],

@@ -89,6 +89,9 @@ def stop(
         if save:
             raise BadInput("A job whose process is gone cannot save; leave --save or --force out.")
         state = _marked(handle, yes)
+    elif handle.state.status.is_final:
+        say(f"{plain(handle.name)} had ended already")
+        state = handle.state
     else:
         say(f"stopping {job} …")
         state = handle.stop(save=save)
@@ -156,7 +159,7 @@ def losses(
         show_json(shown[0] if len(shown) == 1 else shown)
     else:
         for history in histories:
-            typer.echo(plain(repr(history)))
+            typer.echo(plain(f"{history.name}  {history.summary}"))
             if sys.stdout.isatty():
                 width = min(shutil.get_terminal_size().columns, 100)
                 plain_only = "utf" not in (sys.stdout.encoding or "").lower()

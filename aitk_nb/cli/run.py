@@ -59,13 +59,10 @@ def run(
 
 
 def _source(notebook: Path) -> Path:
-    """Return the notebook, or the shipped one of that name."""
+    """Return the notebook, or the shipped one of that name; `BadInput` lists those."""
     if notebook.exists() or notebook.parent != Path():
         return notebook
-    try:
-        return notebooks.find([notebook.name])[0]
-    except BadInput:
-        return notebook
+    return notebooks.find([notebook.name])[0]
 
 
 def _line(parameter: Parameter) -> str:

@@ -194,7 +194,7 @@ def test_the_lora_is_the_final_one_or_the_newest(tmp_path: Any) -> None:
     """The final one has no number; without any, the error says how the job stands."""
     backend = ScriptedBackend()
     job = Job(backend, there(backend, status=RUNNING))
-    with pytest.raises(NotFound, match="the job is running"):
+    with pytest.raises(NotFound, match="The job is running"):
         job.download(tmp_path)
 
     names = ["cat_000000010.safetensors", "cat_000000020.safetensors", "optimizer.pt"]
