@@ -231,7 +231,7 @@ def test_the_line_of_a_job_is_lost_that_waits_among_others(
     All generations drop a waiting call with its line (measured: within 0.01 s on 4.44.1), but 4
     neither says which call it was nor takes one out: there only an empty queue proves it.
     """
-    gradio_servers.hold(slow, 3)
+    gradio_servers.hold(slow, 50)  # late enough for the log to have been flushed before
     with (
         FaultProxy(slow.url) as proxy,
         kernel(slow.url, tmp_path / "ahead") as first,
@@ -239,7 +239,7 @@ def test_the_line_of_a_job_is_lost_that_waits_among_others(
         kernel(slow.url, tmp_path / "behind") as last,
     ):
         try:
-            begun(first, "ahead", 10)
+            begun(first, "ahead", 60)
             for each in (client, last):
                 each.datasets.upload(aitk_nb.photos(), "photos")
             job = client.jobs.start(params("lost", "photos", 5))
