@@ -48,7 +48,8 @@ def connect(
     so that losses and LoRA can be read, or where the "server" itself would.
 
     Raises:
-        BadInput: the address is none, or the credentials cannot be sent.
+        BadInput: the address is none, the credentials cannot be sent, or `operations` or
+            `results` are not understood.
         ConnectionFailed: nobody answers there.
         ServerNotReady: something else answers there; a booting pod does.
         NotSupported: an app of Gradio 3 answers there.
@@ -62,8 +63,9 @@ def connect(
     flavour, connection = detect(locate(url, credentials, headers, verify))
     if flavour is Flavour.GRADIO:
         from aitk_nb.backends.gradio_connect import gradio
+        from aitk_nb.operations import api_names
 
-        return AIToolkitClient(gradio(connection, operations, results))
+        return AIToolkitClient(gradio(connection, api_names(operations), results))
     return AIToolkitClient(WebUI(Http(connection)))
 
 

@@ -251,7 +251,9 @@ class Job:
     def checkpoints(self) -> tuple[int, ...]:
         """Return the steps at which the checkpoints were saved that the server still tells of."""
         files = self.files() if self.can(Ability.FILES) else ()
-        return saved_steps(self.state, files)
+        # The last file has no number in its name: it was saved at the step of now.
+        state = self.state if self.state.status.is_final else self.refresh()
+        return saved_steps(state, files)
 
     def download(
         self,

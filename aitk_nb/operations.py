@@ -13,7 +13,10 @@ from aitk_nb.operation_words import TRAINING_WORDS
 from aitk_nb.safe_yaml import dumped as yaml_text
 from aitk_nb.safe_yaml import parsed
 
-__all__ = ["dumped", "load"]
+__all__ = ["api_names", "dumped", "load"]
+
+NAMES = (*OPERATIONS, "write captions")
+"""What may be named: captions have no program to be printed, and can be mapped all the same."""
 
 WORDS = frozenset({"files", "captions", *TRAINING_WORDS})
 """Our words for values, which `arguments` maps to an app's parameters."""
@@ -69,13 +72,29 @@ def load(source: str | Path | Mapping[str, Any]) -> dict[str, Operation]:
     for name, raw in listed.items():
         known = _name(name)
         if known is None:
-            words = ", ".join(OPERATIONS)
+            words = ", ".join(NAMES)
             raise BadInput(f"{where}: {name!r} is no operation; there are {words}.")
         try:
             found[known] = _operation(known, raw)
         except ValueError as exc:
             raise BadInput(f"{where}: {known}: {exc}.") from None
     return found
+
+
+def api_names(source: str | Path | Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the functions of a Gradio app by our operations.
+
+    `source` is what `load` takes, or a short mapping such as `{"start training": "/train"}`.
+
+    Raises:
+        BadInput: as `load`.
+    """
+    if source is None:
+        return {}
+    if isinstance(source, Mapping) and "operations" not in source:
+        source = {"operations": source}
+    found = load(source)
+    return {name: each.api_name for name, each in found.items() if each.api_name}
 
 
 def _read(path: Path) -> Any:
@@ -89,10 +108,12 @@ def _read(path: Path) -> Any:
 
 def _name(text: object) -> str | None:
     plain = str(text).replace("_", " ").replace("-", " ").lower()
-    return next((name for name in OPERATIONS if name.lower() == plain), None)
+    return next((name for name in NAMES if name.lower() == plain), None)
 
 
 def _operation(name: str, raw: Any) -> Operation:
+    if isinstance(raw, str):
+        raw = {"api_name": raw}
     if not isinstance(raw, Mapping):
         raise ValueError("a mapping with 'api_name' or 'calls' is meant")
     if unknown := sorted(map(str, set(raw) - KEYS)):

@@ -189,6 +189,15 @@ class GradioApp:
         except (AitkError, KeyError, TypeError, ValueError):
             return None
 
+    def waiting(self) -> int:
+        """Return how many calls wait in the queue, anybody's; what runs is not counted."""
+        what = "tell how long its queue is"
+        body = self._brief("/queue/status", what)
+        size = body.get("queue_size") if isinstance(body, dict) else None
+        if not isinstance(size, int):
+            raise UnexpectedReply(what, "no length")
+        return size
+
     def _brief(self, path: str, what: str) -> Any:
         path = path if path.startswith("/monitoring") else self.prefix + path
         answer = self.http.read("GET", path, what=what, timeout=_BRIEF)

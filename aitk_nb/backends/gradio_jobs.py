@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +32,15 @@ _log = logging.getLogger(__name__)
 
 _STARTING: Final = 5.0
 """Seconds after its start within which a training may show nothing yet."""
+
+_MAY_WAIT: Final = (
+    "Its line was lost while it waited. Others wait there too, so that it cannot be told whether "
+    "the server has dropped it; it is not started again until that is known."
+)
+_MAY_START: Final = (
+    "Its line was lost while it waited. It waits no more, and whether it has begun is known in a "
+    "few seconds."
+)
 
 
 def dataset_of(draft_or_note: JobDraft | JobNote) -> str:
@@ -167,6 +176,7 @@ class GradioJobs:
             old_config=old_config,
             session=session,
             event="",
+            unqueued=None,
             outcome="",
             info="",
         )
@@ -212,12 +222,7 @@ class GradioJobs:
                 lock.release()
 
     def _record(self, note: JobNote, outcome: JobStatus, info: str) -> JobNote:
-        with self._journal.change() as notes:
-            now = notes.jobs.get(note.name, note)
-            if now.started == note.started:
-                now = replace(now, outcome=outcome.value, info=info)
-                notes.jobs[note.name] = now
-        return now
+        return self._amend(note, outcome=outcome.value, info=info)
 
     def _keep(self, note: JobNote) -> None:
         with self._journal.change() as notes:
@@ -338,15 +343,30 @@ class GradioJobs:
     def _withdrawn(self, note: JobNote) -> JobState:
         """Take a job out of the queue whose line was lost while it waited.
 
-        The server drops it by itself, seconds later; by then it might have begun.
+        The server drops such a job by itself, mostly. That it has not begun is known only when it
+        waits no more, and has not written its config within the time that a start takes.
         """
-        if note.event:
-            withdraw(self._app, self._app.function(TRAIN).api_name, note.session, note.event)
+        if note.unqueued is None:
+            if not withdraw(
+                self._app, self._app.function(TRAIN).api_name, note.session, note.event
+            ):
+                return _state(note, JobStatus.UNKNOWN, 0, _MAY_WAIT, word=Verdict.UNKNOWN.value)
+            note = self._amend(note, unqueued=time.time())
+        waited = time.time() - (note.unqueued or 0.0)
         if self._results.is_accepted(note):
             return _state(note, JobStatus.RUNNING, 0, "Loading the model")
-        note = replace(note, started=None, event="")
-        self._keep(note)
+        if waited < _STARTING:
+            return _state(note, JobStatus.UNKNOWN, 0, _MAY_START, word=Verdict.UNKNOWN.value)
+        note = self._amend(note, started=None, event="", unqueued=None)
         return _state(note, JobStatus.STOPPED, 0, "Its line was lost before it had begun.")
+
+    def _amend(self, note: JobNote, **fields: Any) -> JobNote:
+        """Note more of a start, unless another kernel has started the job again meanwhile."""
+        with self._journal.change() as notes:
+            now = notes.jobs.get(note.name, note)
+            if now.started == note.started:
+                now = notes.jobs[note.name] = replace(now, **fields)
+        return now
 
     def verdict(self, name: str) -> tuple[Verdict, str]:
         """Return what holds of a job whose line was lost, and what that is known from.

@@ -65,6 +65,8 @@ class JobNote:
     session: str = ""
     event: str = ""
     """By both of these it can be taken out of the queue as long as it waits there."""
+    unqueued: float | None = None
+    """Since when it is known to wait in the queue no more, if its line was lost."""
     outcome: str = ""
     """How it ended, in the words of `JobStatus`; empty as long as that is not known."""
     info: str = ""

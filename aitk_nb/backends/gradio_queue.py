@@ -202,13 +202,14 @@ class QueuedCall:
         return self._app.http.clean(str(text or ""))[:2000]
 
 
-def withdraw(app: GradioApp, api_name: str, session: str, event: str) -> None:
+def withdraw(app: GradioApp, api_name: str, session: str, event: str) -> bool:
     """Take a call out of the queue, whoever put it there; one that has begun goes on.
 
-    Gradio 4 hears a cancel only of what runs.
+    Return whether it waits no more. Gradio 4 hears a cancel only of what runs; there, and of a
+    call whose word is not known, an empty queue is the only sign.
     """
-    if app.version.startswith("4."):
-        return
+    if not event or app.version.startswith("4."):
+        return app.waiting() == 0
     index = next(
         (
             int(entry.get("id", at))
@@ -221,6 +222,7 @@ def withdraw(app: GradioApp, api_name: str, session: str, event: str) -> None:
         raise UnexpectedReply("cancel a call", f"no function {api_name}")
     body = {"session_hash": session, "fn_index": index, "event_id": event}
     app.http.post_json(f"{app.prefix}/cancel", body, what="cancel a call", repeat=True)
+    return True
 
 
 def _number(value: object) -> int:

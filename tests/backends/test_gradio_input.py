@@ -13,9 +13,8 @@ from PIL import Image
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.base import Upload
-from aitk_nb.backends.gradio_connect import api_names
 from aitk_nb.backends.gradio_order import slug_of
-from aitk_nb.errors import AitkError, BadInput, InvalidDataset, InvalidParams, NotSupported
+from aitk_nb.errors import AitkError, InvalidDataset, InvalidParams, NotSupported
 from tests.backends.abilities import quiet
 from tests.backends.test_gradio_path import params
 from tests.proxy import FaultProxy
@@ -160,23 +159,6 @@ def test_a_fork_without_a_function(wire: FaultProxy) -> None:
         says = r"no function /train_it.*/start_training.*operations="
         with pytest.raises(NotSupported, match=says):
             client.jobs.start(params("bad", "good", 5))
-
-
-def test_operations_of_a_file(tmp_path: Path) -> None:
-    """Names with spaces or underscores, entries as names or as mappings."""
-    path = tmp_path / "server.yaml"
-    path.write_text(
-        "flavour: gradio\noperations:\n  create_dataset: make\n"
-        "  start training: {api_name: /train, calls: [upload, /train]}\n  job status: {}\n"
-    )
-    assert {"create dataset": "/make", "start training": "/train"} == api_names(path)
-    assert {} == api_names(None)
-    for text in ("[", "- a", "operations: 3", "operations: {create dataset: 3}"):
-        path.write_text(text)
-        with pytest.raises(BadInput):
-            api_names(str(path))
-    with pytest.raises(BadInput, match="cannot be read"):
-        api_names(tmp_path / "none.yaml")
 
 
 @given(st.text(min_size=1, max_size=60))

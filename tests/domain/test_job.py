@@ -218,6 +218,15 @@ def test_checkpoints_are_told_by_their_steps() -> None:
     assert (30, 60, 90) == job.checkpoints()
 
 
+def test_checkpoints_of_a_job_that_ended_unwatched() -> None:
+    """The final one is that of the step of now, not of the one that was last looked at."""
+    backend = ScriptedBackend()
+    job = Job(backend, there(backend, status=JobStatus.QUEUED, step=0))
+    backend.files = {"cat.safetensors": b""}
+    backend.script = [{"status": JobStatus.COMPLETED, "step": 90}]
+    assert (90,) == job.checkpoints()
+
+
 def test_a_file_of_the_server_stays_in_the_folder(tmp_path: Any) -> None:
     """Whatever the server calls it."""
     backend = ScriptedBackend()

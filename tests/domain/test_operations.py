@@ -17,7 +17,7 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models import Flavour
 from aitk_nb.operation_match import match
 from aitk_nb.operation_words import arguments_of
-from aitk_nb.operations import dumped, load
+from aitk_nb.operations import api_names, dumped, load
 
 FOLDER = Path(__file__).parent / "gradio_documents"
 
@@ -225,7 +225,7 @@ def test_a_corrected_file_is_read(tmp_path: Path) -> None:
         ("[", "it is no YAML"),
         ("a: 1", "no mapping named 'operations'"),
         ("operations: {fly: {calls: []}}", "'fly' is no operation; there are create dataset"),
-        ("operations: {job status: go}", "a mapping with 'api_name' or 'calls' is meant"),
+        ("operations: {job status: [go]}", "a mapping with 'api_name' or 'calls' is meant"),
         ("operations: {job status: {}}", "one of 'api_name' and 'calls' is needed"),
         ("operations: {job status: {api_name: 3}}", "'api_name' is a text"),
         ("operations: {job status: {calls: x}}", "'calls' is a list of texts"),
@@ -248,3 +248,22 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """As bad input."""
     with pytest.raises(BadInput, match=r"absent\.yaml cannot be read"):
         load(tmp_path / "absent.yaml")
+
+
+def test_the_functions_that_a_file_names(tmp_path: Path) -> None:
+    """Names with spaces or underscores, entries as names or as mappings."""
+    path = tmp_path / "server.yaml"
+    path.write_text(
+        "flavour: gradio\noperations:\n  create_dataset: make\n"
+        "  start training: {api_name: /train, calls: [upload, /train]}\n"
+        "  write captions: caption\n  job status: {calls: []}\n"
+    )
+    made = {"create dataset": "/make", "start training": "/train", "write captions": "/caption"}
+    assert made == api_names(path) == api_names(made)
+    assert {} == api_names(None)
+    for text in ("[", "- a", "operations: 3", "operations: {create dataset: 3}"):
+        path.write_text(text)
+        with pytest.raises(BadInput):
+            api_names(str(path))
+    with pytest.raises(BadInput, match="cannot be read"):
+        api_names(tmp_path / "none.yaml")
