@@ -105,6 +105,7 @@ class Datasets:
         """Return what the server has of each file of `folder`, and what it has besides.
 
         All sizes are compared, and the contents of some files; with `depth="full"` those of all.
+        Control images are named with their dataset before them, as `<name>_control/a.png`.
 
         Raises:
             InvalidDataset: there is no such folder.
@@ -113,8 +114,11 @@ class Datasets:
         local = self._scanned(folder)
         dataset = self._server_name(name or local.name)
         notes = UploadNotes(local.folder)
-        files = self._uploads(local, local.files, notes)
-        return uploading.verify(self._backend, dataset, files, depth)
+        parts = self._parts(local, dataset, notes)
+        first, *others = (
+            uploading.verify(self._backend, part, files, depth) for part, files in parts.items()
+        )
+        return first.joined(others)
 
     def _send(
         self,

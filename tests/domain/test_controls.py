@@ -22,7 +22,7 @@ from tests.domain.pictures import add
 if TYPE_CHECKING:
     from aitk_nb.demo import DemoServer
 
-TWO = ("pairs_control_1", "pairs_control_2")
+TWO = ("edits_control_1", "edits_control_2")
 
 
 @pytest.fixture
@@ -48,13 +48,20 @@ def test_from_a_folder_to_a_job(
     client: aitk_nb.AIToolkitClient, demo_server: DemoServer, tmp_path: Path
 ) -> None:
     """Scanned, uploaded, named, looked up, posted as paths, and read back as names."""
-    folder = tmp_path / "pairs"
+    folder = tmp_path / "edits"
     add(folder, "a.png", "a.txt", "b.png", "b.txt")
     for number in (1, 2):
         add(folder / f"control_{number}", "a.png", "b.png")
     sent = client.datasets.upload(aitk_nb.LocalDataset.scan(folder))
     assert TWO == sent.controls
     assert sent.controls == client.datasets.upload(folder).controls
+    (demo_server.data / "datasets" / TWO[1] / "b.png").unlink()
+    add(demo_server.data / "datasets" / TWO[0], "z.png")
+    report = client.datasets.verify(folder)
+    assert (f"{TWO[1]}/b.png",) == report.missing
+    assert (f"{TWO[0]}/z.png",) == report.foreign
+    assert 1 == client.datasets.upload(folder).sent
+    assert client.datasets.verify(folder).ok
 
     meant = params(dataset=sent.name, control_datasets=sent.controls, gpu_ids="0")
     needs = [c for c in client.jobs.preflight(meant).checks if c.about == "needs"]
