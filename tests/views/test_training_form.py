@@ -290,6 +290,9 @@ def test_the_summary_follows_and_remarks_stand_beside_their_fields() -> None:
     assert "3,000 images seen · 60 steps per epoch · 50 epochs" in form._status.value
     edit(form, "steps", "600")
     assert "600 images seen" in form._status.value
+    edit(form, "steps", "1000000")
+    assert "16,667 epochs" in form._status.value
+    edit(form, "steps", "600")
     edit(form, "alpha", "64")
     assert "64 is more than the rank 32" in form._fields["alpha"].note.value
     edit(form, "steps", "x")
