@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from aitk_nb.job_config import MISSING, draft, value_at
 from aitk_nb.models import Ability, JobState
+from aitk_nb.pace import seconds_per_step
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
     from aitk_nb.training import TrainingParams
 
-__all__ = ["Estimate", "estimate", "seconds_per_step"]
+__all__ = ["Estimate", "estimate"]
 
-_SPEED = re.compile(r"\s*(?P<number>\d+(\.\d+)?) (?P<unit>iter/sec|sec/iter)\s*")
 _SAME_WORK = (
     "model.arch",
     "datasets.0.resolution",
@@ -94,14 +93,6 @@ def estimate(
             backend, [state for state in jobs if _shares(state, process, _SAME_SIZE)]
         ),
     )
-
-
-def seconds_per_step(speed: str) -> float | None:
-    """Return seconds for a step from the server's words on speed, such as `2.31 sec/iter`."""
-    match = _SPEED.fullmatch(speed)
-    if match is None or not (number := float(match["number"])):
-        return None
-    return number if match["unit"] == "sec/iter" else 1 / number
 
 
 def _process(config: Mapping[str, Any]) -> Any:

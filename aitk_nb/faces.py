@@ -103,7 +103,8 @@ class Plan:
     def __str__(self) -> str:
         words = [f"{self.images_seen:,} images seen"]
         if self.steps_per_epoch and self.epochs is not None:
-            words += [f"{self.steps_per_epoch:,} steps per epoch", f"{self.epochs:.3g} epochs"]
+            epochs = f"{self.epochs:,.0f}" if self.epochs >= 100 else f"{self.epochs:.3g}"
+            words += [f"{self.steps_per_epoch:,} steps per epoch", f"{epochs} epochs"]
         else:
             words.append("epochs unknown without the number of images")
         words.append(f"{self.checkpoints} checkpoint{'s' * (self.checkpoints != 1)} kept")

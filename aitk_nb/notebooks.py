@@ -203,7 +203,7 @@ def _ended_kernels() -> Iterator[type[AsyncKernelManager]]:
     nbclient does not end a kernel when it is interrupted while that one starts.
     """
     from jupyter_client.manager import AsyncKernelManager
-    from jupyter_core.utils import run_sync
+    from jupyter_core.utils import ensure_event_loop, run_sync
 
     made: list[AsyncKernelManager] = []
 
@@ -214,6 +214,11 @@ def _ended_kernels() -> Iterator[type[AsyncKernelManager]]:
 
     try:
         yield Manager
+    except KeyboardInterrupt:
+        # The cell that was cut off fails once its kernel has ended; nobody waits for it any more,
+        # and asyncio would write its traceback to stderr.
+        ensure_event_loop().set_exception_handler(lambda _loop, _context: None)
+        raise
     finally:
         for manager in made:
             if manager.has_kernel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import JobState, JobStatus
 
-__all__ = ["Pace", "Rhythm", "cost_line", "duration", "status_line"]
+__all__ = ["Pace", "Rhythm", "cost_line", "duration", "seconds_per_step", "status_line"]
 
+_SPEED = re.compile(r"\s*(?P<number>\d+(\.\d+)?) (?P<unit>iter/sec|sec/iter)\s*")
 _REMEMBERED = 30
 _SLOWER = 1.5
 _SLOWEST = {JobStatus.QUEUED: (5.0, 10.0)}
@@ -63,6 +65,14 @@ class Rhythm:
             self._pause = min(slowest, self._pause * _SLOWER)
         self._seen = state
         return self._pause
+
+
+def seconds_per_step(speed: str) -> float | None:
+    """Return seconds for a step from the server's words on speed, such as `2.31 sec/iter`."""
+    match = _SPEED.fullmatch(speed)
+    if match is None or not (number := float(match["number"])):
+        return None
+    return number if match["unit"] == "sec/iter" else 1 / number
 
 
 def status_line(state: JobState, pace: Pace) -> str:

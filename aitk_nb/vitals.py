@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from aitk_nb.errors import AitkError, ConnectionFailed
 from aitk_nb.health import Health, HealthState
 from aitk_nb.losses import LossHistory
 from aitk_nb.models import Ability, JobState, JobStatus
+from aitk_nb.pace import seconds_per_step
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
@@ -108,7 +108,7 @@ class Vitals:
         """Return after how many seconds without a sign of life something is wrong."""
         if phase is not HealthState.TRAINING:
             return _PATIENCE[phase.value]
-        pace = self._pace if self._pace is not None else _told_pace(state.speed)
+        pace = self._pace if self._pace is not None else seconds_per_step(state.speed)
         return _UNKNOWN_SPEED if pace is None else max(_LEAST, _STEPS * pace)
 
     # -- states ---------------------------------------------------------------------------------
@@ -245,11 +245,3 @@ def _phase(state: JobState) -> HealthState:
     if info.startswith("training"):
         return HealthState.TRAINING
     return HealthState.LOADING
-
-
-def _told_pace(speed: str) -> float | None:
-    """Return seconds for a step, from the server's words on speed."""
-    match = re.fullmatch(r"\s*([\d.]+) (iter/sec|sec/iter)\s*", speed)
-    if match is None or not (number := float(match[1])):
-        return None
-    return number if match[2] == "sec/iter" else 1 / number

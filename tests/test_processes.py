@@ -21,7 +21,7 @@ from tests.cli.command import environment, run, served, start
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of a POSIX system")
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds that something may take on a busy machine."""
 
 ENDED = 5.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +16,8 @@ from aitk_nb.cli.chart import chart
 from aitk_nb.cli.common import (
     AsJson,
     Every,
+    Where,
+    at_address,
     command,
     confirmed,
     on_server,
@@ -25,11 +29,11 @@ from aitk_nb.cli.plain import plain
 from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, line
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
+from aitk_nb.job import Job
+from aitk_nb.losses import LossHistory
 
 if TYPE_CHECKING:
     from aitk_nb.comparison import Comparison
-    from aitk_nb.job import Job
-    from aitk_nb.losses import LossHistory
     from aitk_nb.models import JobState
 
 __all__ = [
@@ -39,6 +43,9 @@ __all__ = [
     "stop",
     "watch",
 ]
+
+LOSS_FILES = {".db", ".csv", ".txt"}
+"""How a file ends whose losses can be read."""
 
 JobName = Annotated[str, typer.Argument(help="Name of the job, or its id.")]
 
@@ -127,10 +134,13 @@ def _marked(job: Job, yes: bool) -> JobState:
 
 
 @command("losses")
-@on_server
+@at_address
 def losses(
-    client: AIToolkitClient,
-    jobs: Annotated[list[str], typer.Argument(help="Names of jobs, or their ids.")],
+    where: Where,
+    jobs: Annotated[
+        list[str],
+        typer.Argument(help="Names of jobs, or their ids; or files: a loss_log.db, CSV, log.txt."),
+    ],
     csv: Annotated[Path | None, typer.Option(help="Write the values to this file.")] = None,
     png: Annotated[Path | None, typer.Option(help="Write the plot to this file.")] = None,
     parquet: Annotated[
@@ -141,12 +151,13 @@ def losses(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show, plot, export or compare the losses of jobs."""
+    """Show, plot, export or compare the losses of jobs.
+
+    A file that ends with .db, .csv or .txt is read itself; for files alone no server is asked.
+    """
     if (csv or parquet) is not None and len(jobs) > 1:
         raise BadInput("A table holds the losses of one job; name one.")
-    handles = [client.jobs.get(job) for job in jobs]
-    comparison = _side_by_side(handles) if compare else None
-    histories = comparison.histories if comparison else tuple(job.losses() for job in handles)
+    comparison, histories = _looked_at(where, jobs, compare=compare)
     if csv is not None:
         histories[0].to_csv(csv)
         say(f"values written to {csv}")
@@ -175,11 +186,45 @@ def losses(
                 typer.echo(chart(history, width, ascii_only=plain_only))
 
 
-def _side_by_side(jobs: list[Job]) -> Comparison:
+def _looked_at(
+    where: Where, names: Sequence[str], *, compare: bool
+) -> tuple[Comparison | None, tuple[LossHistory, ...]]:
+    """Return the losses of jobs and files in the order of their names, compared if asked."""
+    with contextlib.ExitStack() as stack:
+        client: AIToolkitClient | None = None
+        runs: list[Job | LossHistory] = []
+        for name in names:
+            if _is_file(name):
+                runs.append(_from_file(name))
+                continue
+            if client is None:
+                client = stack.enter_context(where.connected())
+            runs.append(client.jobs.get(name))
+        if compare:
+            comparison = _side_by_side(runs)
+            return comparison, comparison.histories
+        return None, tuple(run.losses() if isinstance(run, Job) else run for run in runs)
+
+
+def _is_file(name: str) -> bool:
+    # By its end as well: a folder of results may hold a file with the bare name of a job.
+    path = Path(name)
+    return path.suffix.lower() in LOSS_FILES and path.is_file()
+
+
+def _from_file(name: str) -> LossHistory:
+    path = Path(name)
+    history = LossHistory.read(path, path.stem)
+    if not history.keys:
+        raise BadInput(f"{plain(name)} holds no losses.")
+    return history
+
+
+def _side_by_side(runs: Sequence[Job | LossHistory]) -> Comparison:
     # Imported late: the other commands start quicker without it.
     from aitk_nb.comparison import compare
 
-    return compare(jobs)
+    return compare(runs)
 
 
 def _as_dict(history: LossHistory) -> dict[str, object]:

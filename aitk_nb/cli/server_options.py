@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aitk_nb.client import connect
+from aitk_nb.client import AIToolkitClient, connect
 from aitk_nb.errors import BadInput
 from aitk_nb.prompting import ask_secret
 from aitk_nb.settings import Credentials, Secret
@@ -60,7 +60,7 @@ def on_server(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command that takes a `client` the options that say which server, and connect."""
 
     def run(where: Where, **kwargs: Any) -> None:
-        with connect(where.url, where.credentials, where.headers, where.verify) as client:
+        with where.connected() as client:
             function(client, **kwargs)
 
     return _with_server_options(function, "client", run)
@@ -79,6 +79,10 @@ class Where:
     credentials: Credentials | None
     headers: Mapping[str, Secret]
     verify: Path | None
+
+    def connected(self) -> AIToolkitClient:
+        """Return a client of that server, to be closed."""
+        return connect(self.url, self.credentials, self.headers, self.verify)
 
 
 def _with_server_options(

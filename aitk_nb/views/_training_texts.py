@@ -9,7 +9,7 @@ from aitk_nb.errors import InvalidParams
 from aitk_nb.job_config import PATHS
 from aitk_nb.training import TrainingParams
 
-__all__ = ["BY_LINES", "own_texts", "read_params", "texts_of"]
+__all__ = ["BY_LINES", "own_texts", "preset_texts", "read_params", "texts_of"]
 
 BY_LINES = frozenset({"prompts", "extra_datasets", "control_datasets"})
 """Fields that hold one value a line."""
@@ -78,3 +78,9 @@ def own_texts(arch: str) -> dict[str, str]:
     except InvalidParams:
         return {}
     return {name: text for name, text in texts_of(own).items() if name in _PRESET}
+
+
+def preset_texts(arch: str) -> dict[str, str]:
+    """Return the texts of all fields that taking the preset of an architecture sets."""
+    # Another architecture cannot train on the weights that were given for this one.
+    return {"arch": arch, "base_model": "", **own_texts(arch)}

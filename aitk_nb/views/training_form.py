@@ -16,6 +16,7 @@ from aitk_nb.training import TrainingParams
 from aitk_nb.views._action import Action
 from aitk_nb.views._form import Field, Form, Looks, label
 from aitk_nb.views._group import Group
+from aitk_nb.views._preset_preview import PresetPreview
 from aitk_nb.views._request import RequestPanel
 from aitk_nb.views._training_texts import BY_LINES, own_texts, read_params, texts_of
 
@@ -45,7 +46,7 @@ class TrainingForm(Form[TrainingParams]):
     """Edits a `TrainingParams`; read it back from `.value`, and give that to `jobs.start`.
 
     Choosing another architecture brings its own values into the fields that nobody has changed,
-    says so, and offers them for the others.
+    says so, and offers them for the others. What a preset would change can be seen before.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class TrainingForm(Form[TrainingParams]):
         self._brought = ""
         self._take = widgets.Button(description="Use all its values", layout=looks.offer)
         self._take.on_click(self._on_take)
+        self._preview = PresetPreview(_architectures(), looks, self._set)
         self._put_offer(fields["arch"])
         body = [part for group in self._groups for part in (group.toggle, group.box)]
         body += [self._request.toggle, self._request.box]
@@ -94,6 +96,7 @@ class TrainingForm(Form[TrainingParams]):
         """Take the form off the page and free its widgets; `.value` can still be read."""
         self._request.close()
         self._take.on_click(self._on_take, remove=True)
+        self._preview.close()
         super().close()
 
     def _on_edit(self, change: object) -> None:
@@ -115,11 +118,13 @@ class TrainingForm(Form[TrainingParams]):
         return result.html()
 
     def _put_offer(self, field: Field) -> None:
-        """Put the button that takes a preset's values below the choice of the architecture."""
+        """Put the preview of presets above the choice of the architecture, and the offer below."""
         for group in self._groups:
             if "arch" in group.names:
                 parts = list(group.box.children)
                 parts.insert(parts.index(field.note) + 1, self._take)
+                at = parts.index(field.control)
+                parts[at:at] = self._preview.widgets
                 group.box.children = parts
 
     def _on_arch(self, _change: object) -> None:
@@ -135,7 +140,10 @@ class TrainingForm(Form[TrainingParams]):
         self._brought = f"It brought {_listed(brought)}" if brought else ""
 
     def _on_take(self, _button: object) -> None:
-        for name, text in self._offered().items():
+        self._set(self._offered())
+
+    def _set(self, texts: Mapping[str, str]) -> None:
+        for name, text in texts.items():
             self._fields[name].control.value = text
 
     def _offered(self) -> dict[str, str]:
@@ -165,6 +173,7 @@ class TrainingForm(Form[TrainingParams]):
     def _show_status(self, problems: Mapping[str, str], also: Iterable[object] = ()) -> None:
         for group in self._groups:
             group.count(sum(name in problems for name in group.names))
+        self._preview.show({name: field.control.value for name, field in self._fields.items()})
         params = None if problems else self._read()
         self._request.show(params)
         summary = [_html.note(str(plan(params, *self._known)))] if params else []
@@ -238,16 +247,15 @@ def _field(name: str, text: str, looks: Looks) -> Field:
 def _options(name: str, text: str) -> list[tuple[str, str]]:
     """Return what a field offers as words and values; nothing where it takes any text."""
     if name == "arch":
-        return _architectures(text)
+        known = _architectures()
+        unknown = [(f"{text} (not known here)", text)] if text not in presets.load() else []
+        return unknown + known
     if TrainingParams.model_fields[name].annotation is bool:
         return [("yes", "True"), ("no", "False")]
     return [(word or "none", word) for word in CHOICES.get(name, ())]
 
 
-def _architectures(current: str) -> list[tuple[str, str]]:
-    """Return label and name of the known architectures, and the current one if it is unknown."""
+def _architectures() -> list[tuple[str, str]]:
+    """Return label and name of the known architectures."""
     known = sorted(presets.load().values(), key=lambda preset: (preset.group, preset.label))
-    options = [(f"{one.group}: {one.label} ({one.arch})", one.arch) for one in known]
-    if current not in presets.load():
-        options.insert(0, (f"{current} (not known here)", current))
-    return options
+    return [(f"{one.group}: {one.label} ({one.arch})", one.arch) for one in known]

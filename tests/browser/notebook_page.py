@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,7 +115,9 @@ class NotebookPage:
         """What the page's scripts complained about."""
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(f"{lab.url}lab/tree/{name}?token={lab.token}")
+        # In the workspace of all, the notebooks of other tests would be opened again as well.
+        place = f"lab/workspaces/{uuid.uuid4().hex}/tree/{name}"
+        page.goto(f"{lab.url}{place}?token={lab.token}")
         lab.wait_for_kernel(name)
         page.wait_for_selector(".jp-Notebook .jp-CodeCell")
 

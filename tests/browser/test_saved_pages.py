@@ -18,6 +18,8 @@ from tests.browser.conftest import Photograph
 from tests.browser.servers import Theme
 
 SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL | re.IGNORECASE)
+PICTURES = {"image/png", "image/jpeg"}
+
 LEAST_CONTRAST = 4.5
 """Of text to its background, as WCAG asks of body text."""
 
@@ -91,13 +93,23 @@ def bundles(notebook: Any) -> Iterator[dict[str, Any]]:
             yield output.get("data", {})
 
 
+def widths(notebook: Any) -> list[int]:
+    """Return how wide each picture of the outputs is to be shown."""
+    return [
+        output["metadata"][kind]["width"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        for kind in PICTURES & output.get("data", {}).keys()
+    ]
+
+
 def written(notebook: Any) -> set[str]:
     """Return every piece of text that the outputs hold for people."""
     pieces: set[str] = set()
     for data in bundles(notebook):
         if "text/html" in data:
             pieces.update(_Text(data["text/html"]).pieces)
-        elif "image/png" not in data:
+        elif not PICTURES & data.keys():
             pieces.add(" ".join(data.get("text/plain", "").split()))
     return pieces
 
@@ -138,9 +150,9 @@ def test_a_stored_notebook_shows_all_without_any_script(
     seen = visible(page)
     assert not {piece for piece in written(notebook) if piece not in seen}
     sizes = page.locator("img").evaluate_all("all => all.map(i => [i.naturalWidth, i.width])")
-    assert len(sizes) == sum("image/png" in data for data in bundles(notebook))
-    # Drawn at one and a half times the width at which they are shown, and within the page.
-    assert [] == [size for size in sizes if size != [1050, 700]]
+    # As wide as each was made for, so that none shrinks to the page, and sharp on a finer screen.
+    assert widths(notebook) == [shown for _, shown in sizes]
+    assert [] == [(drawn, shown) for drawn, shown in sizes if drawn < 1.19 * shown]
     assert page.get_by_role("heading", name="Next").is_visible()
     links = page.locator(".jp-Cell").last.get_by_role("link")
     assert links.count() > 0

@@ -63,6 +63,9 @@ def open_all(page: Page) -> None:
     for title in GROUPS:
         page.get_by_role("button", name=title).first.click()
     expect(page.get_by_label("Show as", exact=True)).to_be_visible()
+    preview = page.get_by_label("Preview preset", exact=True)
+    preview.select_option(preview.locator("option", has_text="(wan22_14b_i2v)").inner_text())
+    expect(page.get_by_role("button", name="Use this preset")).to_be_visible()
     page.get_by_role("button", name="Check", exact=True).click()
     expect(page.get_by_text("7.5 GiB free")).to_be_visible()
 
@@ -130,6 +133,14 @@ def test_the_form_in_jupyterlab(
         cell = notebook.cell("TrainingForm(")
         cell.run()
         photograph(notebook.page, f"lab_form_closed_{theme}")
+        cell.press("Model")
+        preview = cell.field("Preview preset")
+        preview.select_option(preview.locator("option", has_text="(flux_kontext)").inner_text())
+        cell.shows("with the preset")
+        preview.evaluate("part => part.scrollIntoView()")
+        photograph(notebook.page, f"lab_form_preset_{theme}")
+        assert_fits(notebook)
+        cell.press("Model")
         for title in GROUPS[:2]:
             cell.press(title)
         cell.press("Check")

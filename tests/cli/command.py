@@ -15,6 +15,9 @@ from typing import Any
 
 COMMAND = (sys.executable, "-m", "aitk_nb.cli")
 
+PATIENCE = 300.0
+"""Seconds after which a command hangs, however busy the machine is."""
+
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -46,7 +49,7 @@ def run(
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))

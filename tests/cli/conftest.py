@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,3 +45,11 @@ def odd_folder(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset(url: str, photos: Path) -> str:
     """The name of a dataset on the server."""
     return str(run("dataset", "upload", photos, "--name", "plain", "--url", url).out.strip())
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address of this machine at which nobody answers."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"

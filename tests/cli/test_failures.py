@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +14,6 @@ from tests.proxy import FaultProxy
 
 PARAMS = ("--name", "failing", "--dataset", "plain", "--resolution", "64", "--rank", "2")
 TRAIN = ("train", *PARAMS, "--steps", "5", "--wait", "--every", "0.2")
-
-
-@pytest.fixture
-def nobody() -> Iterator[str]:
-    """An address of this machine at which nobody answers."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.fixture

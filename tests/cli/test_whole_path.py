@@ -137,6 +137,35 @@ def test_a_job_is_compared_with_itself(url: str, path: dict[str, Ran]) -> None:
     assert "holds the losses of one job" in refused.err
 
 
+def test_losses_out_of_files(path: dict[str, Ran], url: str, nobody: str, tmp_path: Path) -> None:
+    """Without a server they are those of the job; beside a job they are compared with it."""
+    table = Path(path["download"].json["path"]).parent / "losses é.csv"
+    given = path["losses"].json
+    alone = run("losses", table, "--png", tmp_path / "plot.png", env={"AITK_URL": nobody})
+    assert "59 points" in alone.out
+    assert (tmp_path / "plot.png").stat().st_size > 1000
+    shown = run("losses", table, "--json", env={"AITK_URL": nobody}).json
+    assert ("losses é", given["losses"]) == (shown["name"], shown["losses"])
+
+    log = tmp_path / "log.txt"
+    log.write_text(
+        "cat:  10%|#| 6/60 [00:03<00:27, 2.00it/s, lr: 1.0e-04 loss: 2.500e-01]\n", "utf-8"
+    )
+    (told,) = run("losses", log, "--json").json["losses"]["loss/loss"]["value"]
+    assert 0.25 == told
+    beside = run("losses", "path", table, "--compare", "--json", "--url", url).json
+    assert ["path", "losses é"] == [one["name"] for one in beside["runs"]]
+    assert beside["runs"][0]["loss"] == beside["runs"][1]["loss"]
+
+
+def test_a_file_without_losses(tmp_path: Path) -> None:
+    """It is named; a bare name is a job's, also where a folder of that name is."""
+    (tmp_path / "notes.txt").write_text("nothing", "utf-8")
+    (tmp_path / "broken.db").write_bytes(b"SQLite format 3\0" + bytes(99))
+    assert "notes.txt holds no losses" in run("losses", "notes.txt", code=2, cwd=tmp_path).err
+    assert "broken.db cannot be read" in run("losses", "broken.db", code=2, cwd=tmp_path).err
+
+
 def test_a_job_file_starts_the_same_job(path: dict[str, Ran], url: str, tmp_path: Path) -> None:
     """Its options attach to it from a file as well, and an option goes before the file."""
     trained = TrainingParams(

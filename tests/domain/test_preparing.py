@@ -18,9 +18,10 @@ from aitk_nb.errors import (
     NotSupported,
     UnexpectedReply,
 )
-from aitk_nb.estimates import Estimate, seconds_per_step
+from aitk_nb.estimates import Estimate
 from aitk_nb.jobs import Jobs
 from aitk_nb.models import Ability, DatasetInfo, Gpu, JobStatus
+from aitk_nb.pace import seconds_per_step
 from aitk_nb.queues import freest_gpu, standing
 from aitk_nb.training import TrainingParams
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there

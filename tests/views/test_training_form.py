@@ -20,6 +20,7 @@ from aitk_nb.faces import FACES
 from aitk_nb.notebooks import find
 from aitk_nb.training import TrainingParams
 from aitk_nb.views import TrainingForm
+from aitk_nb.views._form import label
 from aitk_nb.views._training_texts import read_params, texts_of
 from aitk_nb.views.training_form import GROUPS
 from tests.views.conftest import click, instances, send
@@ -226,12 +227,73 @@ def test_what_was_chosen_is_kept_and_the_preset_offered() -> None:
     form.close()
 
 
+def test_a_preset_shows_what_it_would_change_before_it_is_taken() -> None:
+    """Looking changes nothing; the table follows the fields, and taking it does what it said."""
+    start = TrainingParams(name="cat", dataset="cats", steps=77, base_model="own/<weights>")
+    form = TrainingForm(start)
+    preview = form._preview
+    assert "none" == preview.button.layout.display
+    look(form, "flux_kontext")
+
+    assert start == form.value
+    assert () == form.edited
+    changes = preview.changes()
+    shown = preview._changes.value
+    for name, text in changes.items():
+        assert _html.escape(label(name)) in shown
+        assert _html.escape(text) in shown
+        assert _html.escape(form._fields[name].control.value) in shown
+    assert {"arch": "flux_kontext", "base_model": "", "timestep_type": "weighted"}.items() <= (
+        changes.items()
+    )
+    assert "steps" not in changes
+    assert "own/&lt;weights&gt;" in shown
+    assert presets.load()["flux_kontext"].defaults["model.name_or_path"] in shown
+    edit(form, "timestep_type", "weighted")
+    assert "timestep_type" not in preview.changes()
+    assert "Timestep type" not in preview._changes.value
+
+    click(preview.button)
+    taken = TrainingParams(name="cat", dataset="cats", steps=77, arch="flux_kontext")
+    assert taken == form.value
+    assert ("", "", "none") == (
+        preview.choice.value, preview._changes.value, preview.button.layout.display)  # fmt: skip
+    look(form, "flux_kontext")
+    assert "would change nothing" in preview._changes.value
+    assert "none" == preview.button.layout.display
+    form.close()
+
+
+@pytest.mark.parametrize("arch", presets.load())
+def test_taking_a_preset_gives_its_own_values(arch: str) -> None:
+    """Whatever the fields of the architecture held before."""
+    form = TrainingForm(OTHER)
+    look(form, arch)
+    said = form._preview.changes()
+    before = {name: field.control.value for name, field in form._fields.items()}
+    click(form._preview.button)
+
+    after = {name: field.control.value for name, field in form._fields.items()}
+    assert said == {name: text for name, text in after.items() if before[name] != text}
+    assert {} == form._offered()
+    form.close()
+
+
+def look(form: TrainingForm, arch: str) -> None:
+    """Choose a preset to look at as a front-end does."""
+    choice = form._preview.choice
+    send(choice, index=[value for _, value in choice.options].index(arch))
+
+
 def test_the_summary_follows_and_remarks_stand_beside_their_fields() -> None:
     """Epochs where the number of images is known, and what fits badly together."""
     form = TrainingForm(START, images=20)
     assert "3,000 images seen · 60 steps per epoch · 50 epochs" in form._status.value
     edit(form, "steps", "600")
     assert "600 images seen" in form._status.value
+    edit(form, "steps", "1000000")
+    assert "16,667 epochs" in form._status.value
+    edit(form, "steps", "600")
     edit(form, "alpha", "64")
     assert "64 is more than the rank 32" in form._fields["alpha"].note.value
     edit(form, "steps", "x")
