@@ -36,7 +36,7 @@ AI_TOOLKIT = {
 
 
 def document(name: str) -> Any:
-    """Return a document that a real server of that generation gave."""
+    """Return what the embedded app answers under that generation; `capture.py` makes them."""
     return json.loads(gzip.decompress((FOLDER / f"{name}.json.gz").read_bytes()))
 
 
