@@ -270,6 +270,21 @@ def test_an_examination_shows_itself(demo_server: DemoServer) -> None:
     assert 9 == len(examination.table)
 
 
+def test_the_matrix_of_an_open_server_alarms(demo_server: DemoServer) -> None:
+    """Whoever shows nothing or something wrong is let in, which no tick praises."""
+    words = run("auth", "--url", demo_server.url).out
+    matrix = check_auth(demo_server.url).matrix
+    page = str(matrix._repr_mimebundle_()["text/html"])
+    cells = [str(cell) for row in matrix.rows for cell in row[1:]]
+
+    assert 14 == len(cells)
+    assert all(cell.startswith("let in (") for cell in cells)
+    assert "✓" not in page
+    for text in (words, page):
+        assert "405: reached, that method is not for it" in text
+        assert "403 beside another word than refused: reached" in text
+
+
 def test_the_report_is_a_page_by_itself(token_server: DemoServer, tmp_path: Path) -> None:
     """With the matrix, the findings and the address, and nothing to be fetched from elsewhere."""
     report: AuthReport = check_auth(token_server.url, TOKEN)
