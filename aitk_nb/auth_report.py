@@ -12,6 +12,9 @@ from aitk_nb.tables import Table
 
 __all__ = ["AuthReport", "Matrix"]
 
+LET_IN = "let in"
+"""Of an open server, to whoever shows nothing, or something wrong."""
+
 MIME = "application/vnd.aitk.auth+json"
 
 _BADGES: dict[Outcome, _html.Kind] = {
@@ -28,17 +31,37 @@ _KINDS: dict[str, _html.Kind] = {"critical": "error", "warning": "warning", "inf
 class Matrix(Table):
     """Endpoint groups by credentials; coloured where it is shown as a page."""
 
+    @property
+    def legend(self) -> str:
+        """What the statuses in the cells mean that look like refusals; empty without any."""
+        cells = [str(cell) for row in self.rows for cell in row[1:]]
+        reached = [cell for cell in cells if not cell.startswith(Outcome.REFUSED.value)]
+        told = [text for status, text in _STATUSES if any(status in cell for cell in reached)]
+        return f"{'; '.join(told)}." if told else ""
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (repr(self), self.legend)))
+
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         page = _html.table(self.headers, self.painted(), caption=self.caption)
-        return {"text/plain": repr(self), "text/html": page}
+        parts = [page, _html.note(self.legend)] if self.legend else [page]
+        return {"text/plain": str(self), "text/html": _html.join(parts)}
 
     def painted(self) -> list[tuple[object, ...]]:
         """Return the rows with a sign and a colour for each outcome."""
         return [(row[0], *(_painted(row[0], cell) for cell in row[1:])) for row in self.rows]
 
 
+_STATUSES = (
+    ("(405)", "405: reached, that method is not for it"),
+    ("(403)", "403 beside another word than refused: reached, that path is not handed out"),
+)
+
+
 def _painted(group: object, cell: object) -> object:
     word = str(cell).partition(" ")[0]
+    if str(cell).startswith(LET_IN):
+        return _html.badge(cell, "warning")
     known = {outcome.value: kind for outcome, kind in _BADGES.items()}
     if word not in known:
         return cell
@@ -82,9 +105,14 @@ class AuthReport:
         """What each group of endpoints answers to each credential."""
         shown = [c for c in Credential if any(check.credential is c for check in self.checks)]
         groups = list(dict.fromkeys(check.group for check in self.checks))
-        cells = {(c.group, c.credential): f"{c.outcome.value} ({c.status})" for c in self.checks}
+        cells = {(c.group, c.credential): self._cell(c) for c in self.checks}
         rows = tuple((group, *(cells.get((group, c), "") for c in shown)) for group in groups)
         return Matrix(("endpoints", *(c.value for c in shown)), rows, "Who is let in")
+
+    def _cell(self, check: Access) -> str:
+        unknown = check.credential in {Credential.NONE, Credential.WRONG}
+        alarming = unknown and self.state is AuthState.OPEN and check.outcome is Outcome.ALLOWED
+        return f"{LET_IN if alarming else check.outcome.value} ({check.status})"
 
     @property
     def answers_table(self) -> Table:

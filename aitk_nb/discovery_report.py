@@ -151,9 +151,13 @@ class DiscoveryReport:
 
     def save(self, path: str | Path) -> None:
         """Write the operations as YAML, to be corrected and given to `connect(operations=…)`."""
+        _kept(self.operations_yaml(), path)
+
+    def operations_yaml(self) -> str:
+        """Return what `save` writes."""
         from aitk_nb.operations import dumped
 
-        _kept(dumped(self.operations, self.url, self.flavour), path)
+        return dumped(self.operations, self.url, self.flavour)
 
     # -- code --------------------------------------------------------------------------------
 

@@ -129,8 +129,8 @@ _GIVE_ONE = (
 )
 _TOKEN = (("a token", _GIVE_ONE), ("the token", _GIVE_ONE))
 _GIVE_BOTH = (
-    "Give both as credentials=('user', 'password'), or set AITK_TOKEN to user:password; "
-    "they are those that the app was launched with."
+    "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line), or "
+    "give credentials=('user', 'password'): those that the app was launched with."
 )
 _LOGIN = (
     ("a user name and password", _GIVE_BOTH),

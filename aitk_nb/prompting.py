@@ -11,10 +11,14 @@ from aitk_nb.secret import Secret
 __all__ = ["ask_login", "ask_secret"]
 
 
-def ask_secret(prompt: str = "Token: ") -> Secret:
+def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
     """Return what somebody types, which is not shown: `connect(url, aitk_nb.ask_secret())`.
 
     A notebook that runs headless cannot ask; set AITK_TOKEN for it instead.
+
+    Args:
+        prompt: what is shown before the place to type.
+        instead: the variable to set where nobody can be asked.
 
     Raises:
         BadInput: nobody can be asked here, or nothing was typed.
@@ -27,7 +31,7 @@ def ask_secret(prompt: str = "Token: ") -> Secret:
     except (EOFError, getpass.GetPassWarning, NotImplementedError) as exc:
         # A kernel that may not ask, as papermill's, raises an error made of NotImplementedError.
         raise BadInput(
-            "Nobody can be asked for it here. Set AITK_TOKEN, or call this where there is a "
+            f"Nobody can be asked for it here. Set {instead}, or call this where there is a "
             "terminal."
         ) from exc
     if not secret:
@@ -41,4 +45,4 @@ def ask_login(user: str) -> tuple[str, Secret]:
     Raises:
         BadInput: nobody can be asked here, or nothing was typed.
     """
-    return user, ask_secret(f"Password of {user}: ")
+    return user, ask_secret(f"Password of {user}: ", "AITK_PASSWORD")

@@ -39,11 +39,13 @@ _GRADIO: Mapping[AuthState, tuple[str, str]] = {
     ),
     AuthState.REJECTED: (
         "The Gradio app wants a login and does not accept yours.",
-        "Set AITK_USERNAME and AITK_PASSWORD to what the app has in launch(auth=…).",
+        "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line) "
+        "to what the app has in launch(auth=…).",
     ),
     AuthState.MISSING: (
         "The Gradio app wants a user name and a password, and none were given.",
-        "Set AITK_USERNAME and AITK_PASSWORD, or give credentials=(user, password).",
+        "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line), "
+        "or give credentials=('user', 'password').",
     ),
 }
 

@@ -15,6 +15,9 @@ Judge = Callable[[Answer], str]
 """From an answer to a verdict: `true`, `false`, or what it is instead."""
 
 
+WHY_PUT = "PUT tells existence without doing anything"
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """How one flavour is asked about a claim, and what to use there where it is false."""
@@ -38,6 +41,8 @@ def claims_from(flavour: Flavour, answers: Sequence[Answer], prefix: str = "") -
 def _claim(claim: str, check: Check, answer: Answer) -> Claim:
     verdict = check.judge(answer) if answer.status else "unknown"
     evidence = f"{answer.probe.method} {answer.probe.path}: {answer.evidence}"
+    if answer.probe.method == "PUT":
+        evidence += f" ({WHY_PUT})"
     return Claim(claim, verdict, evidence, "" if verdict == "true" else check.instead)
 
 

@@ -10,12 +10,16 @@ import typer
 
 from aitk_nb._files import replacing
 from aitk_nb.cli.common import AsJson, Where, at_address, command, counter, say, show_json
+from aitk_nb.endpoints import described
 from aitk_nb.errors import BadInput
 
 if TYPE_CHECKING:
     from aitk_nb.discovery_report import DiscoveryReport
 
 __all__ = ["discover"]
+
+STDOUT = Path("-")
+"""In the place of a file's name."""
 
 
 @command("discover")
@@ -24,15 +28,19 @@ def discover(
     where: Where,
     as_json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on stdout.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to this file; - is stdout.")
+    ] = None,
     openapi: Annotated[
-        Path | None, typer.Option(help="Write an OpenAPI 3.1 document of a web UI to this file.")
+        Path | None,
+        typer.Option(help="Write an OpenAPI 3.1 document of a web UI to this file; - is stdout."),
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Write the operations to this YAML file, to correct them.")
+        Path | None,
+        typer.Option(help="Write the operations to this YAML file, to correct them; - is stdout."),
     ] = None,
     typescript: Annotated[
-        Path | None, typer.Option(help="Write a TypeScript client to this file.")
+        Path | None, typer.Option(help="Write a TypeScript client to this file; - is stdout.")
     ] = None,
     snippet: Annotated[
         str, typer.Option(help="Code on stdout that calls this endpoint, or does this operation.")
@@ -49,47 +57,49 @@ def discover(
     # Imported late: the other commands start quicker without it.
     from aitk_nb.discovery import discover as find_out
 
-    if sum((as_json, markdown, bool(snippet))) > 1:
-        raise BadInput("--json, --markdown and --snippet all write to stdout; choose one.")
+    files = {"html": html, "openapi": openapi, "save": save, "typescript": typescript}
+    on_stdout = [name for name, path in files.items() if path == STDOUT]
+    if sum((as_json, markdown, bool(snippet), len(on_stdout))) > 1:
+        raise BadInput(
+            "--json, --markdown, --snippet and a file named - all write to stdout; choose one."
+        )
     with counter("asking") as progress:
         report = find_out(
             where.url, where.credentials, where.headers, where.verify, progress=progress
         )
     if not report.failure:
-        _write(report, html, openapi, save, typescript)
+        for name, path in files.items():
+            if path and path != STDOUT:
+                _kept(_document(report, name), path)
     if as_json:
         show_json(report.as_dict())
     if report.failure:
         say(f"aitk-nb: {report.failure}")
         raise typer.Exit(3)
+    for name in on_stdout:
+        typer.echo(_document(report, name), nl=False)
     if snippet:
         typer.echo(report.snippet(snippet, language), nl=False)
     elif markdown:
         typer.echo(report.to_markdown(), nl=False)
-    elif not as_json:
+    elif not as_json and not on_stdout:
         typer.echo(_in_words(report))
 
 
-def _write(
-    report: DiscoveryReport,
-    html: Path | None,
-    openapi: Path | None,
-    save: Path | None,
-    typescript: Path | None,
-) -> None:
-    if html:
-        report.to_html(html)
-    if openapi:
-        with replacing(openapi) as draft:
-            draft.write_text(json.dumps(report.openapi(), indent=2) + "\n", encoding="utf-8")
-    if save:
-        report.save(save)
-    if typescript:
-        text = report.typescript_client()
-        with replacing(typescript) as draft:
-            draft.write_text(text, encoding="utf-8")
-    for path in filter(None, (html, openapi, save, typescript)):
-        say(f"written to {path}")
+def _document(report: DiscoveryReport, name: str) -> str:
+    """Return the text of the file that the option of this name writes."""
+    if name == "html":
+        return report.to_html()
+    if name == "openapi":
+        return json.dumps(report.openapi(), indent=2) + "\n"
+    return report.operations_yaml() if name == "save" else str(report.typescript_client())
+
+
+def _kept(text: str, path: Path) -> None:
+    with replacing(path) as draft:
+        # A server's text may hold half a character, which no file can.
+        draft.write_bytes(text.encode("utf-8", "replace"))
+    say(f"written to {path}")
 
 
 def _in_words(report: DiscoveryReport) -> str:
@@ -99,7 +109,10 @@ def _in_words(report: DiscoveryReport) -> str:
     width = max((len(e.name) for e in report.endpoints), default=0)
     for e in report.endpoints:
         note = f" ({e.note})" if e.note else ""
-        lines.append(f"  {e.name.ljust(width)}  {e.method} {e.path}  {e.state}{note}")
+        since = f", since {e.since}" if e.since else ""
+        lines.append(f"  {e.name.ljust(width)}  {e.method} {e.path}  {e.state}{note}{since}")
+        if e.parameters:
+            lines.append(f"  {' ' * width}  takes {described(e.parameters)}")
     lines.append("\noperations")
     for operation in report.operations.values():
         calls = " → ".join(operation.calls) or "not on this server"

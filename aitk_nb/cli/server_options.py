@@ -14,7 +14,7 @@ import typer
 
 from aitk_nb.client import AIToolkitClient, connect
 from aitk_nb.errors import BadInput
-from aitk_nb.prompting import ask_secret
+from aitk_nb.prompting import ask_login, ask_secret
 from aitk_nb.settings import Credentials, Secret
 
 __all__ = [
@@ -37,7 +37,10 @@ TokenEnv = Annotated[str, typer.Option(help="Variable that holds the token. [def
 TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.")]
 AskToken = Annotated[bool, typer.Option("--ask-token", help="Ask for the token.")]
 User = Annotated[
-    str, typer.Option(help="User name of a Gradio app; its password takes the token's place.")
+    str,
+    typer.Option(
+        help="User name of a Gradio app; its password is in AITK_PASSWORD, or in the token's place."
+    ),
 ]
 HeaderEnv = Annotated[
     list[str] | None,
@@ -131,15 +134,20 @@ def _headers(given: Iterable[str]) -> dict[str, Secret]:
 
 def _credentials(given: Mapping[str, Any]) -> Credentials | None:
     user = given["user"]
-    prompt = f"Password of {user}: " if user else "Token: "
     if given["ask_token"]:
-        secret: Secret | None = ask_secret(prompt)
-    else:
-        secret = _token(given["token_env"], given["token_file"])
-    if user and not secret:
-        password = os.environ.get("AITK_PASSWORD")
-        secret = Secret(password) if password else ask_secret(prompt)
-    return (user, secret) if user and secret else secret
+        return ask_login(user) if user else ask_secret()
+    secret = _token(given["token_env"], given["token_file"])
+    if not user:
+        return secret
+    return (user, secret) if secret else _login(user)
+
+
+def _login(user: str) -> Credentials:
+    """Return the login of a user whose password no option gives."""
+    for variable in ("AITK_PASSWORD", "AITK_TOKEN"):
+        if password := os.environ.get(variable):
+            return user, Secret(password)
+    return ask_login(user)
 
 
 def _token(env: str, file: Path | None) -> Secret | None:

@@ -15,6 +15,7 @@ from aitk_nb.endpoints import OPERATIONS, Endpoint, Operation
 from aitk_nb.errors import BadInput
 from aitk_nb.job_config import draft
 from aitk_nb.models import Flavour
+from aitk_nb.snippets.changes import with_changes
 from aitk_nb.snippets.gradio import data_of
 from aitk_nb.snippets.preludes import curl, javascript_prelude, python_prelude
 from aitk_nb.snippets.quoting import Code, javascript, json_in_shell, python
@@ -64,7 +65,8 @@ def program(report: DiscoveryReport, name: str, language: str, values: Values) -
     flavour = "webui" if report.flavour is Flavour.WEBUI else "gradio"
     stem = FILES[name]
     if language in SUFFIX:
-        return _pasted(filled(flavour, f"{stem}.{SUFFIX[language]}", language, **gaps))
+        text = filled(flavour, f"{stem}.{SUFFIX[language]}", language, **gaps)
+        return _pasted(with_changes(text, flavour, stem, language, gaps["texts"]))
     parts = [*_needed(flavour, stem), f"{stem}.js.in"]
     if language == "typescript":
         body = [filled(flavour, part, language, **gaps) for part in parts]
@@ -72,7 +74,8 @@ def program(report: DiscoveryReport, name: str, language: str, values: Values) -
     head = _imports(stem) + javascript_prelude(report.url, report.auth)
     head += "const server = { url, headers };\n"
     body = [filled(flavour, part, language, **gaps) for part in [*parts, f"{stem}.run.in"]]
-    return "\n".join([head, *filter(str.strip, body)])
+    text = "\n".join([head, *filter(str.strip, body)])
+    return with_changes(text, flavour, stem, language, gaps["texts"])
 
 
 def client_of(report: DiscoveryReport) -> str:
@@ -131,6 +134,7 @@ def _webui(report: DiscoveryReport, language: str, values: Values) -> dict[str, 
     before, send = curl(report.url, report.auth)
     body = {"name": job.name, "gpu_ids": job.gpu_ids, "job_config": config}
     name = str(values.get("name", params.name))
+    dataset = str(values.get("dataset", values.get("name", params.dataset)))
     prelude = before.rstrip("\n")
     if language == "python":
         prelude = python_prelude(report.url, report.auth).rstrip("\n")
@@ -140,7 +144,9 @@ def _webui(report: DiscoveryReport, language: str, values: Values) -> dict[str, 
             "name": name,
             "file": f"{_file_name(name)}.safetensors",
             "folder": str(values.get("folder", "photos")),
-            "made_of": json.dumps({"name": name}),
+            "dataset": dataset,
+            "trained_on": params.dataset,
+            "made_of": json.dumps({"name": dataset}),
             "named": f'"name":{json.dumps(name, ensure_ascii=False)}',
             "final": f'{json.dumps(name, ensure_ascii=False)[1:-1]}.safetensors"',
             "dataset_below": "/" + json.dumps(params.dataset)[1:-1],

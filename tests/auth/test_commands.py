@@ -81,9 +81,25 @@ def test_auth_of_a_gradio_app(gradio_login_server: GradioServer) -> None:
     assert ("accepted", "gradio") == (found["state"], found["flavour"])
     assert {"none", "wrong", "cookie", "basic"} == {c["credential"] for c in found["checks"]}
     assert "accepted" == run(*named, env={"AITK_PASSWORD": password}).json["state"]
+    assert "accepted" == run(*named, env={"AITK_TOKEN": password}).json["state"]
+    own = {"AITK_PASSWORD": password, "AITK_TOKEN": "of-another-server"}
+    assert "accepted" == run(*named, env=own).json["state"]
     by_name = run(*named, "--token-env", "MINE", env={"MINE": password})
     assert "accepted" == by_name.json["state"]
     assert password not in by_name.out
+
+
+def test_a_login_without_a_password(gradio_login_server: GradioServer) -> None:
+    """Each command names the same variables; where nobody can be asked, the lacking one."""
+    url = gradio_login_server.url
+    asked = run("auth", "--url", url, "--user", "anna", code=2).err
+    told = [run("auth", "--url", url, code=4).out, run("jobs", "--url", url, code=4).err]
+
+    assert "Set AITK_PASSWORD" in asked
+    assert "AITK_TOKEN" not in asked
+    assert all("Set AITK_USERNAME and AITK_PASSWORD" in text for text in told)
+    assert all("--user" in text for text in told)
+    assert not any("AITK_TOKEN" in text for text in told)
 
 
 def test_a_header_for_a_gateway_comes_from_a_variable() -> None:
@@ -252,6 +268,21 @@ def test_an_examination_shows_itself(demo_server: DemoServer) -> None:
     assert "✓" in bundle["text/html"]
     assert demo_server.url not in str(bundle["application/vnd.aitk.doctor+json"])
     assert 9 == len(examination.table)
+
+
+def test_the_matrix_of_an_open_server_alarms(demo_server: DemoServer) -> None:
+    """Whoever shows nothing or something wrong is let in, which no tick praises."""
+    words = run("auth", "--url", demo_server.url).out
+    matrix = check_auth(demo_server.url).matrix
+    page = str(matrix._repr_mimebundle_()["text/html"])
+    cells = [str(cell) for row in matrix.rows for cell in row[1:]]
+
+    assert 14 == len(cells)
+    assert all(cell.startswith("let in (") for cell in cells)
+    assert "✓" not in page
+    for text in (words, page):
+        assert "405: reached, that method is not for it" in text
+        assert "403 beside another word than refused: reached" in text
 
 
 def test_the_report_is_a_page_by_itself(token_server: DemoServer, tmp_path: Path) -> None:

@@ -270,6 +270,30 @@ def test_the_command_writes_what_is_asked_for(token_server: DemoServer, tmp_path
     assert not any(TOKEN in text for text in [words, markdown, code, json.dumps(found), *written])
 
 
+def test_a_dash_is_stdout(demo_server: DemoServer, tmp_path: Path) -> None:
+    """Instead of the words, for each option that takes a file; no file has that name."""
+    begins = {"html": "<!doctype html>", "openapi": "{", "save": "#", "typescript": "// A client"}
+    url = ("--url", demo_server.url)
+
+    out = {name: run("discover", f"--{name}", "-", *url, cwd=tmp_path).out for name in begins}
+
+    assert not [name for name, text in out.items() if not text.startswith(begins[name])]
+    assert "3.1.0" == json.loads(out["openapi"])["openapi"]
+    assert not list(tmp_path.iterdir())
+    assert "choose one" in run("discover", "--json", "--html", "-", *url, code=2).err
+
+
+def test_words_tell_how_to_call_and_since_when(demo_server: DemoServer) -> None:
+    """Each endpoint with its parameters and its date, and why a claim is asked about by PUT."""
+    words = run("discover", "--url", demo_server.url).out
+    upload = discover(demo_server.url).endpoints_table.frame().set_index("endpoint")
+
+    assert f"takes {upload['parameters']['upload_files']}" in words
+    assert f"since {upload['since']['upload_files']}" in words
+    assert "PUT /api/predict: 404" in words
+    assert "PUT tells existence without doing anything" in words
+
+
 def test_the_command_says_what_is_wrong(demo_server: DemoServer) -> None:
     """With the exit code of any other command."""
     gone = run("discover", "--json", "--url", "http://127.0.0.1:9", code=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,3 +81,20 @@ def test_the_four_operations(
     assert "403" not in status
     do("download LoRA", name=name, results=results)
     assert b"{" == (tmp_path / f"{name}.safetensors").read_bytes()[8:9]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_programs_as_first_printed(language: str, report: DiscoveryReport, tmp_path: Path) -> None:
+    """They say what to change, and end with a sentence where that was not done."""
+    names = ("create dataset", "start training", "download LoRA")
+    printed = {name: report.snippet(name, language) for name in names}
+
+    ran = {name: run(text, language, tmp_path, ENV, ok=False) for name, text in printed.items()}
+
+    for name, text in printed.items():
+        assert any("Change to yours" in line for line in text.splitlines()[:2])
+        assert ran[name].code
+    assert "put your images there" in ran["create dataset"].err
+    assert "put your images there" in ran["start training"].err
+    assert re.search("wait for the end|40[34]", ran["download LoRA"].err)
+    assert not list(tmp_path.glob("*.safetensors"))

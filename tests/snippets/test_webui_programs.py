@@ -11,6 +11,7 @@ import pytest
 
 from aitk_nb import connect, discover
 from aitk_nb.backends.webui_catalogue import CATALOGUE
+from aitk_nb.endpoints import OPERATIONS
 from aitk_nb.errors import BadInput
 from tests.conftest import TOKEN
 from tests.snippets.programs import run, run_all
@@ -120,6 +121,49 @@ def test_the_four_operations(
     do("download LoRA", name=name)
     (lora,) = tmp_path.glob("*.safetensors")
     assert lora.read_bytes()[8:9] == b"{"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_programs_as_first_printed(language: str, demo_server: DemoServer, tmp_path: Path) -> None:
+    """They fit together, say what to change, and end with a sentence where that was not done."""
+    report = discover(demo_server.url)
+    printed = {name: report.snippet(name, language) for name in OPERATIONS}
+    with connect(demo_server.url) as client:
+        before = client.datasets.list()
+
+        ran = {
+            name: run(printed[name], language, tmp_path, ok=False)
+            for name in ("create dataset", "job status", "download LoRA")
+        }
+
+        assert before == client.datasets.list()
+    changes = [
+        next(line for line in text.splitlines() if "Change to yours" in line)
+        for text in printed.values()
+    ]
+    assert all(line.startswith(("# ", "// ")) for line in changes)
+    assert ["my_photos" in line for line in changes] == [True, True, False, False]
+    assert ["my_lora" in line for line in changes] == [False, True, True, True]
+    assert all(text.splitlines()[0].startswith(("#", "//")) for text in printed.values())
+    assert "put your images there" in ran["create dataset"].err
+    assert "There is no job named my_lora" in ran["job status"].err
+    assert "There is no job named my_lora" in ran["download LoRA"].err
+    assert all(each.code for each in ran.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_job_without_a_lora(language: str, demo_server: DemoServer, tmp_path: Path) -> None:
+    """The program says so in a sentence, and leaves no file."""
+    name = f"nothing yet by {language}"
+    body = {"name": name, "gpu_ids": "94", "job_config": {"config": {"process": []}}}
+    httpx.post(f"{demo_server.url}/api/jobs", json=body).raise_for_status()
+    program = discover(demo_server.url).snippet("download LoRA", language, {"name": name})
+
+    ran = run(program, language, tmp_path, ok=False)
+
+    assert ran.code
+    assert re.search(r"has (written no LoRA|no checkpoint) yet", ran.err)
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_an_older_server_gets_other_programs(demo_server: DemoServer) -> None:
