@@ -18,10 +18,8 @@ _NAMED = 8
 """Settings without a field that are named in a remark."""
 
 _NEEDS = {
-    "datasets.control_path": "a control image for each image",
-    "datasets.multi_control_paths": "control images, if it is to edit",
-    "sample.ctrl_img": "a control image for samples",
-    "sample.multi_ctrl_imgs": "control images for samples, if it is to edit",
+    "sample.ctrl_img": "a control image for samples, which extra names",
+    "sample.multi_ctrl_imgs": "control images for samples, if it is to edit, which extra names",
 }
 
 
@@ -89,8 +87,10 @@ def _lokr(params: TrainingParams) -> dict[str, str]:
 def _architecture(params: TrainingParams, preset: Preset) -> dict[str, str]:
     found = {}
     said = [_NEEDS[need] for need in preset.needs if need in _NEEDS]
+    if preset.control_keys and not params.control_datasets:
+        said = ["control images, which control_datasets names", *said]
     if said:
-        found["arch"] = f"{preset.label} takes {', and '.join(said)}; say where in extra"
+        found["arch"] = f"{preset.label} takes {', and '.join(said)}"
     if preset.gate_url and not params.base_model:
         gate = f"its weights are given out at {preset.gate_url}; the server needs a token for them"
         found["arch"] = f"{found['arch']}; {gate}" if "arch" in found else gate

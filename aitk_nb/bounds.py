@@ -19,6 +19,7 @@ SOURCES: Mapping[str, str] = {
     "name": f"{_FORM}/SimpleJob.tsx: config.name; it becomes a folder on the server",
     "dataset": "ui/src/app/api/datasets: a folder below the datasets",
     "extra_datasets": f"{_FORM}/SimpleJob.tsx: datasets",
+    "control_datasets": f"{_FORM}/SimpleJob.tsx: control_path, and control_path_1 to _3",
     "arch": f"{_FORM}/options.tsx: modelArchs",
     "base_model": "toolkit/config_modules.py: name_or_path",
     "quantize": f"{_FORM}/options.tsx: quantizationOptions",

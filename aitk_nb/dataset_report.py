@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from aitk_nb import _html
 
@@ -67,6 +68,14 @@ class VerifyReport:
     def differing(self) -> tuple[str, ...]:
         """Names of the files that the server has with other content."""
         return self._of(FileState.DIFFERS)
+
+    def joined(self, others: Iterable[VerifyReport]) -> VerifyReport:
+        """Return the report with those of other datasets, whose names stand before their files."""
+        files, foreign = [*self.files], [*self.foreign]
+        for other in others:
+            files += [replace(file, name=f"{other.dataset}/{file.name}") for file in other.files]
+            foreign += [f"{other.dataset}/{name}" for name in other.foreign]
+        return replace(self, files=tuple(files), foreign=tuple(foreign))
 
     def _of(self, state: FileState) -> tuple[str, ...]:
         return tuple(file.name for file in self.files if file.state is state)

@@ -64,7 +64,8 @@ class Datasets:
 
         Only what is missing is sent: calling it again sends nothing. The dataset is called `name`,
         or as the folder, in the form that the server gives it (`.name` of what is returned).
-        Folders of control images become datasets of their own, called `<name>_control`.
+        Folders of control images become datasets of their own, called `<name>_control`; their
+        names are `.controls` of what is returned, for `TrainingParams.control_datasets`.
 
         Args:
             folder: What to send; scanned here, unless it is a `LocalDataset` already.
@@ -87,14 +88,16 @@ class Datasets:
         dataset = self._server_name(name or local.name)
         options = UploadOptions(if_differs, verify, mirror, confirm)
         notes = UploadNotes(local.folder)
+        parts = self._parts(local, dataset, notes)
         outcomes = [
             self._send(part, notes, files, options, progress or _ignore)
-            for part, files in self._parts(local, dataset, notes).items()
+            for part, files in parts.items()
         ]
         sent, kept = (sum(o.sent for o in outcomes), sum(o.kept for o in outcomes))
         _log.info("%d files sent to %s, %d were there", sent, dataset, kept)
         first = outcomes[0]
-        return replace(first.there, sent=sent, kept=kept, report=first.report)
+        there = replace(first.there, sent=sent, kept=kept, report=first.report)
+        return replace(there, controls=tuple(parts)[1:])
 
     def verify(
         self, folder: str | Path | LocalDataset, name: str = "", *, depth: Depth = "sample"
@@ -102,6 +105,7 @@ class Datasets:
         """Return what the server has of each file of `folder`, and what it has besides.
 
         All sizes are compared, and the contents of some files; with `depth="full"` those of all.
+        Control images are named with their dataset before them, as `<name>_control/a.png`.
 
         Raises:
             InvalidDataset: there is no such folder.
@@ -110,8 +114,11 @@ class Datasets:
         local = self._scanned(folder)
         dataset = self._server_name(name or local.name)
         notes = UploadNotes(local.folder)
-        files = self._uploads(local, local.files, notes)
-        return uploading.verify(self._backend, dataset, files, depth)
+        parts = self._parts(local, dataset, notes)
+        first, *others = (
+            uploading.verify(self._backend, part, files, depth) for part, files in parts.items()
+        )
+        return first.joined(others)
 
     def _send(
         self,

@@ -73,6 +73,11 @@ def _check_aside(aside: object) -> None:
         raise ValueError(f"'process' and 'folders' in {ASIDE!r} must be lists")
     if not all(isinstance(folder, str) for folder in folders):
         raise ValueError(f"'folders' in {ASIDE!r} must be texts")
+    controls = aside.get("here", {}).get("controls", [])
+    if not (isinstance(controls, list) and all(isinstance(paths, dict) for paths in controls)):
+        raise ValueError(f"'controls' in {ASIDE!r} must be a list of mappings")
+    if not all(isinstance(path, str) for paths in controls for path in paths.values()):
+        raise ValueError(f"'controls' in {ASIDE!r} must be texts")
 
 
 def process_of(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,10 +83,7 @@ def _usual(arch: str) -> dict[str, Any]:
         return process
     (dataset,) = process["datasets"]
     dataset["controls"] = list(preset.controls)
-    if "datasets.multi_control_paths" in preset.needs:
-        dataset |= {f"control_path_{number}": None for number in (1, 2, 3)}
-    elif "datasets.control_path" in preset.needs:
-        dataset["control_path"] = None
+    dataset |= dict.fromkeys(preset.control_keys)
     if preset.offloads:
         percents = ("text_encoder_percent", "transformer_percent")
         process["model"]["layer_offloading"] = False
@@ -169,11 +166,15 @@ def _chosen(params: TrainingParams) -> dict[str, Any]:
         _put(chosen, path, plain_numbers(value))
     (dataset,) = chosen["datasets"]
     names = (params.dataset, *params.extra_datasets)
+    datasets = [{**copy.deepcopy(dataset), "folder_path": name} for name in names]
+    # They are paired by name with the images of one dataset; others need their own, in `extra`.
+    keys = presets.control_keys(params.arch, len(params.control_datasets))
+    datasets[0] |= dict(zip(keys, params.control_datasets, strict=False))
     special: dict[str, Any] = {
         "trigger_word": params.trigger_word or None,
         "training_seed": params.seed,
         "network": {"linear_alpha": params.scale},
-        "datasets": [{**copy.deepcopy(dataset), "folder_path": name} for name in names],
+        "datasets": datasets,
         "train": {
             "disable_sampling": not params.prompts,
             "ema_config": _ema(params.ema),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from aitk_nb.control_paths import name_controls
 from aitk_nb.extra import RESERVED
 
 __all__ = ["OURS", "differences", "fingerprint", "plain_numbers", "varying"]
@@ -69,6 +70,7 @@ def _comparable(config: Mapping[str, Any]) -> Any:
         for key in RESERVED:
             process.pop(key, None)
         for dataset in process["datasets"]:
+            name_controls(dataset)
             dataset["folder_path"] = re.split(r"[/\\]", dataset["folder_path"].rstrip("/\\"))[-1]
     except (KeyError, IndexError, TypeError, AttributeError):
         # A job made by somebody else may have any form; it is compared as it is.

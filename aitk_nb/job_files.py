@@ -11,6 +11,7 @@ from typing import Any
 
 from aitk_nb import presets
 from aitk_nb._files import replacing
+from aitk_nb.control_paths import CONTROL_KEYS, control_names, name_controls
 from aitk_nb.default_job import default_process
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.extra import ASIDE, RESERVED, aside_of, process_of
@@ -74,6 +75,9 @@ def file_config(params: TrainingParams) -> dict[str, Any]:
     for entry, folder in zip(process["datasets"], here.pop("folders", ()), strict=False):
         if _last(folder) == entry["folder_path"]:
             entry["folder_path"] = folder
+    for entry, paths in zip(process["datasets"], here.pop("controls", ()), strict=False):
+        names = control_names(entry)
+        entry |= {key: path for key, path in paths.items() if _last(path) == names.get(key)}
     process.update(here)
     return config
 
@@ -141,11 +145,13 @@ def _take_folders(process: dict[str, Any]) -> dict[str, Any]:
         kind = process.get("type")
         raise InvalidParams({"datasets": f"there is no list of them, and so no training ({kind})"})
     folders = [entry.get("folder_path") for entry in datasets]
+    controls = [name_controls(entry) for entry in datasets]
     for entry, folder in zip(datasets, folders, strict=True):
         if not isinstance(folder, str):
             raise InvalidParams({"dataset": f"folder_path must be a text, which {folder!r} is not"})
         entry["folder_path"] = _last(folder)
-    return {**here, "folders": folders}
+    here["folders"] = folders
+    return here | ({"controls": controls} if any(controls) else {})
 
 
 def _last(folder: str) -> str:
@@ -166,6 +172,7 @@ def _fields(
         "name": plain["config"].get("name"),
         "dataset": names[0],
         "extra_datasets": tuple(names[1:]),
+        "control_datasets": _controls(process["datasets"][0], arch),
         "arch": arch,
         "base_model": "" if found.get("base_model") == own else found.get("base_model", ""),
         "trigger_word": process.get("trigger_word") or "",
@@ -174,6 +181,15 @@ def _fields(
         "sample_seed": MISSING if sample_seed == seed else sample_seed,
     }
     return {name: value for name, value in found.items() if value is not MISSING}
+
+
+def _controls(dataset: Mapping[str, Any], arch: object) -> tuple[str, ...]:
+    """Return the names of the control datasets, if they are where the parameters put them."""
+    names = control_names(dataset)
+    known = presets.control_keys(arch if isinstance(arch, str) else "", len(names))
+    # In another place, or beside paths that are no datasets, they are left to `extra`.
+    said = [key for key in CONTROL_KEYS if dataset.get(key)]
+    return tuple(names.values()) if tuple(said) == tuple(names) == known else ()
 
 
 def _arch(process: Mapping[str, Any]) -> Any:

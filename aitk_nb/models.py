@@ -147,7 +147,8 @@ class JobDraft:
     """A job that is to be created, in words that hold on any server.
 
     `config` is a job config without the server's paths: `training_folder` is missing, and each
-    dataset's `folder_path` is the dataset's name. The backend puts the paths in.
+    dataset's `folder_path` is the dataset's name, and so are the control paths that have no slash.
+    The backend puts the paths in.
     """
 
     name: str
@@ -169,6 +170,8 @@ class DatasetInfo:
     """Files sent by the call that returned this."""
     kept: int = 0
     """Files that were already there, byte for byte."""
+    controls: tuple[str, ...] = ()
+    """Names of the datasets that its control images became, where an upload returned this."""
     report: VerifyReport | None = field(default=None, repr=False, compare=False)
     """What was found of the files that were sent, where an upload returned this."""
 

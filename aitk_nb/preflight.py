@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from aitk_nb import presets
 from aitk_nb.checks import Check, Preflight, Verdict, note, ok, problem, unknown
+from aitk_nb.control_paths import control_names
 from aitk_nb.errors import NotFound
 from aitk_nb.estimates import Estimate, estimate
 from aitk_nb.faces import plan, size
@@ -135,21 +136,46 @@ class _Look:
 
     def _controls(self, preset: Preset) -> Iterator[Check]:
         label, needs = preset.label, preset.needs
-        for key, say in (
-            ("control_path", problem if "datasets.control_path" in needs else None),
-            ("control_path_1", note if "datasets.multi_control_paths" in needs else None),
-        ):
-            entries = value_at(self._config, "config.process.0.datasets")
-            if say and not all(entry.get(key) for entry in entries):
+        say = problem if preset.needs_controls else note
+        entries = value_at(self._config, "config.process.0.datasets")
+        if preset.control_keys and not entries[0].get(preset.control_keys[0]):
+            yield say(
+                "needs",
+                f"{label} learns from pairs: give the names of the datasets with the control "
+                "images in control_datasets.",
+            )
+        for entry in entries[1:]:
+            if preset.control_keys and not entry.get(preset.control_keys[0]):
                 yield say(
                     "needs",
-                    f"{label} learns from pairs: say in extra where the control images are, such "
-                    f"as 'datasets: [{{{key}: /path/on/the/server}}]'.",
+                    f"{entry['folder_path']!r} has no control images: say in extra which dataset "
+                    f"has them, such as 'datasets: [{{}}, {{{preset.control_keys[0]}: NAME}}]'.",
                 )
+        for entry in entries:
+            for name in control_names(entry).values():
+                yield from self._pairs(entry["folder_path"], name, say)
         if {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(needs) and self._params.prompts:
             samples = value_at(self._config, "config.process.0.sample.samples")
             if not any(key.startswith("ctrl_img") for item in samples for key in item):
                 yield note("needs", f"{label} may want a control image (ctrl_img) for samples.")
+
+    def _pairs(self, dataset: str, controls: str, say: Callable[..., Check]) -> Iterator[Check]:
+        """Look whether each image has a control image of its name, as the trainer pairs them."""
+        try:
+            names = self._backend.get_dataset(controls).images
+        except NotFound as exc:
+            yield problem("needs", f"{exc} Upload the control images first.")
+            return
+        images = self._found.get(dataset)
+        stems = {PurePosixPath(name).stem for name in names}
+        if isinstance(images, DatasetInfo):
+            alone = [name for name in images.images if PurePosixPath(name).stem not in stems]
+            if alone:
+                yield say(
+                    "needs",
+                    f"{len(alone)} of {len(images.images)} images in {dataset!r} have no control "
+                    f"image of their name in {controls!r}, such as {alone[0]!r}.",
+                )
 
     def _media(self, preset: Preset) -> Iterator[Check]:
         """Look whether the kind of files is the one that the architecture learns from."""

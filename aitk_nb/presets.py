@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 
+from aitk_nb.control_paths import CONTROL_KEYS
 from aitk_nb.errors import BadInput
 from aitk_nb.safe_yaml import parsed
 
-__all__ = ["Preset", "load"]
+__all__ = ["Preset", "control_keys", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,22 @@ class Preset:
     video: bool = False
     """True when it trains on moving pictures."""
 
+    @property
+    def control_keys(self) -> tuple[str, ...]:
+        """Keys of a dataset that name its folders of control images; empty where it takes none."""
+        if "datasets.multi_control_paths" in self.needs:
+            return CONTROL_KEYS[1:]
+        return CONTROL_KEYS[:1] if "datasets.control_path" in self.needs else ()
+
+    @property
+    def needs_controls(self) -> bool:
+        """True when it cannot be trained without control images.
+
+        FLUX.2 and OmniGen2 take them, and train on plain images too.
+        """
+        edits = self.group == "instruction" or "edit" in self.arch or "ref2" in self.arch
+        return bool(self.control_keys) and edits
+
 
 def load(environ: Mapping[str, str] = os.environ) -> Mapping[str, Preset]:
     """Return the presets by architecture: ours, and those of the file that AITK_PRESETS names.
@@ -58,6 +75,16 @@ def load(environ: Mapping[str, str] = os.environ) -> Mapping[str, Preset]:
         return _with_own(path, path.stat().st_mtime_ns)
     except OSError as exc:
         raise BadInput(f"AITK_PRESETS names {own}, which cannot be read: {exc.strerror}.") from exc
+
+
+def control_keys(arch: str, count: int) -> tuple[str, ...]:
+    """Return the keys that name `count` folders of control images, or as many as there can be.
+
+    The trainer takes both forms; for an architecture without a preset the simpler one is used.
+    """
+    if preset := load().get(arch):
+        return preset.control_keys[:count]
+    return CONTROL_KEYS[:1] if count == 1 else CONTROL_KEYS[1 : count + 1]
 
 
 @cache

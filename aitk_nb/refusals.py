@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -12,7 +12,11 @@ from pydantic_core import ErrorDetails
 from aitk_nb import presets
 from aitk_nb.bounds import allowed
 
-__all__ = ["arch_problem", "problem"]
+__all__ = ["arch_problem", "controls_problem", "problem"]
+
+
+MOST_CONTROLS = 3
+"""Datasets of control images that the trainer takes for one dataset."""
 
 
 def problem(error: ErrorDetails, fields: Mapping[str, FieldInfo]) -> tuple[str, str]:
@@ -40,6 +44,17 @@ def arch_problem(arch: object, base_model: object) -> str | None:
     if base_model:
         return None
     return f"{arch!r} is not known, so that its base_model must be given"
+
+
+def controls_problem(arch: str, names: Sequence[str]) -> str | None:
+    """Return what speaks against so many datasets of control images for an architecture."""
+    most = len(presets.control_keys(arch, MOST_CONTROLS))
+    if len(names) <= most:
+        return None
+    if not most:
+        return f"{arch!r} takes no control images, and {', '.join(names)} would not be used"
+    plural = "s" if most > 1 else ""
+    return f"{arch!r} takes control images from {most} dataset{plural}, not from {len(names)}"
 
 
 def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:

@@ -90,7 +90,7 @@ class Starter:
     def _check_datasets(self, params: TrainingParams) -> None:
         """Find a wrong dataset here: the server would find it minutes later, in the trainer."""
         known = self._backend.list_datasets()
-        for name in (params.dataset, *params.extra_datasets):
+        for name in (params.dataset, *params.extra_datasets, *params.control_datasets):
             if name not in known:
                 raise NotFound("dataset", name, known)
 

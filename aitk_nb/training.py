@@ -28,7 +28,7 @@ from aitk_nb.extra import parse_extra
 from aitk_nb.job_config import preset_fields
 from aitk_nb.loose_values import listed, numbers, quantised
 from aitk_nb.models import name_problem
-from aitk_nb.refusals import arch_problem, problem
+from aitk_nb.refusals import arch_problem, controls_problem, problem
 
 __all__ = ["TrainingParams", "diff"]
 
@@ -67,6 +67,9 @@ class TrainingParams(BaseModel):
     dataset: str = Field(description="Name of the dataset on the server")
     extra_datasets: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         (), description="More datasets to train on as well"
+    )
+    control_datasets: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
+        (), description="Datasets of control images for the first dataset, in order"
     )
     arch: str = Field(DEFAULT_ARCH, description="Architecture, as AI Toolkit calls it")
     base_model: str = Field("", description="Base model; empty means the architecture's own")
@@ -140,6 +143,8 @@ class TrainingParams(BaseModel):
         arch, base_model = given.get("arch", DEFAULT_ARCH), given.get("base_model")
         if "arch" not in problems and (why := arch_problem(arch, base_model)):
             problems["arch"] = why
+        if params is not None and (why := controls_problem(params.arch, params.control_datasets)):
+            problems["control_datasets"] = why
         if params is None or problems:
             # Without the cause: its text repeats the same in words of the library.
             raise InvalidParams(problems)
@@ -152,7 +157,7 @@ class TrainingParams(BaseModel):
             raise ValueError(f"{value!r}: {why}")
         return value
 
-    @field_validator("extra_datasets")
+    @field_validator("extra_datasets", "control_datasets")
     @classmethod
     def _safe_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from aitk_nb.backends.gradio_app import Function
+from aitk_nb.control_paths import control_names
 from aitk_nb.errors import BadInput, InvalidParams, NotSupported
 from aitk_nb.models import JobDraft
 
@@ -190,6 +191,8 @@ def _model_problems(process: Mapping[str, Any]) -> dict[str, str]:
 def _dataset_problems(process: Mapping[str, Any]) -> dict[str, str]:
     if len(process.get("datasets") or ()) > 1:
         return {"extra_datasets": "a Gradio server trains on one dataset only"}
+    if any(control_names(dataset) for dataset in process.get("datasets") or ()):
+        return {"control_datasets": "a Gradio server trains without control images"}
     return {}
 
 

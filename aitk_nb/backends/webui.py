@@ -17,6 +17,7 @@ from aitk_nb.backends.webui_captioning import WebUICaptionings
 from aitk_nb.backends.webui_dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui_datasets import WebUIDatasets
 from aitk_nb.backends.webui_settings import WebUISettings
+from aitk_nb.control_paths import place_controls
 from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models import (
     Ability,
@@ -191,6 +192,12 @@ class WebUI:
         for dataset in process["datasets"]:
             name = check_name("dataset", dataset["folder_path"])
             dataset["folder_path"] = webui_paths.join(folders["DATASETS_FOLDER"], name)
+            place_controls(
+                dataset,
+                lambda control: webui_paths.join(
+                    folders["DATASETS_FOLDER"], check_name("dataset", control)
+                ),
+            )
         return config
 
     def start_job(self, state: JobState) -> None:

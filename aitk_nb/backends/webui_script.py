@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from aitk_nb.control_paths import control_names
+
 if TYPE_CHECKING:
     from aitk_nb.models import JobDraft
 
@@ -16,6 +18,16 @@ def _body(draft: JobDraft) -> str:
     return json.dumps(body, indent=2)
 
 
+def _controls(draft: JobDraft) -> dict[tuple[int, str], str]:
+    """Return the names of control datasets, by the number of their dataset and their key."""
+    datasets = draft.config["config"]["process"][0]["datasets"]
+    return {
+        (at, key): name
+        for at, dataset in enumerate(datasets)
+        for key, name in control_names(dataset).items()
+    }
+
+
 def curl(draft: JobDraft, *, freest: bool = False) -> str:
     """Return a shell script of the requests; it needs `jq`, AITK_URL and AITK_TOKEN.
 
@@ -25,6 +37,10 @@ def curl(draft: JobDraft, *, freest: bool = False) -> str:
     if freest:
         ask = "[.gpus[]] | max_by(.memory.free) | .index // 0"
         gpu = f"gpu=$(ask \"$AITK_URL/api/gpu\" | jq -r '{ask}')"
+    controls = "".join(
+        f'\n    | .datasets[{at}].{key} |= $at.DATASETS_FOLDER + "/" + .'
+        for at, key in _controls(draft)
+    )
     # The quoted word keeps the shell's hands off the body, which is ASCII and has no such line.
     return f"""\
 ask() {{
@@ -34,7 +50,7 @@ folders=$(ask "$AITK_URL/api/settings")
 {gpu}
 job=$(jq --argjson at "$folders" --arg gpu "$gpu" '
   .gpu_ids = $gpu | .job_config.config.process[0] |= (.training_folder = $at.TRAINING_FOLDER
-    | .datasets[].folder_path |= $at.DATASETS_FOLDER + "/" + .)' <<'BODY' |
+    | .datasets[].folder_path |= $at.DATASETS_FOLDER + "/" + .{controls})' <<'BODY' |
 {_body(draft)}
 BODY
   ask "$AITK_URL/api/jobs" --data-binary @-)
@@ -55,6 +71,10 @@ gpus = server.get("/api/gpu").raise_for_status().json().get("gpus") or [{"index"
 free = [gpu.get("memory", {}).get("free") or 0 for gpu in gpus]
 body["gpu_ids"] = str(gpus[free.index(max(free))]["index"])
 """
+    controls = "".join(
+        f'process["datasets"][{at}]["{key}"] = folders["DATASETS_FOLDER"] + "/" + {name!r}\n'
+        for (at, key), name in _controls(draft).items()
+    )
     return f"""\
 import json
 import os
@@ -70,7 +90,7 @@ process = body["job_config"]["config"]["process"][0]
 process["training_folder"] = folders["TRAINING_FOLDER"]
 for entry in process["datasets"]:
     entry["folder_path"] = folders["DATASETS_FOLDER"] + "/" + entry["folder_path"]
-job = server.post("/api/jobs", json=body).raise_for_status().json()
+{controls}job = server.post("/api/jobs", json=body).raise_for_status().json()
 server.get(f"/api/jobs/{{job['id']}}/start").raise_for_status()
 server.get(f"/api/queue/{{body['gpu_ids']}}/start").raise_for_status()
 """

@@ -40,6 +40,7 @@ __all__ = [
     "as_far_as_it_goes",
     "at_address",
     "command",
+    "confirmed",
     "counter",
     "on_server",
     "progress_bar",
@@ -170,6 +171,21 @@ def as_far_as_it_goes() -> None:
 def say(text: str, *, end: str = "\n") -> None:
     """Write a line for people, on stderr."""
     typer.echo(text + end, err=True, nl=False)
+
+
+def confirmed(question: str) -> bool:
+    """Ask on stderr, and return whether the answer is yes.
+
+    Raises:
+        BadInput: nobody answers, as in a script.
+    """
+    # The prompt of a library would put a space on stdout, which is for results.
+    say(f"{question} [y/N]: ", end="")
+    answer = sys.stdin.readline()
+    if not answer:
+        say("")
+        raise BadInput("Nobody answered, and nothing was deleted. Give --yes to go on.")
+    return answer.strip().lower() in {"y", "yes"}
 
 
 def show_json(value: object) -> None:

@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from aitk_nb.cli import dataset_local
-from aitk_nb.cli.common import AsJson, app, command, on_server, progress_bar, say, show_json
+from aitk_nb.cli.common import (
+    AsJson,
+    app,
+    command,
+    confirmed,
+    on_server,
+    progress_bar,
+    say,
+    show_json,
+)
+from aitk_nb.cli.plain import plain
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 
@@ -59,12 +69,16 @@ def dataset_upload(
     say(f"{info.name}: {len(info.images)} images; {info.sent} files sent, {info.kept} were there")
     if info.report is not None:
         say(", ".join(f"{count} {what}" for what, count in info.report.counts.items()))
+    if info.controls:
+        options = " ".join(f"--control-datasets={name}" for name in info.controls)
+        say(f"with control images, for aitk-nb train {options}")
     if as_json:
         show_json(
             {
                 "name": info.name,
                 "images": list(info.images),
                 "captions": dict(info.captions),
+                "controls": list(info.controls),
                 "sent": info.sent,
                 "kept": info.kept,
             }
@@ -74,8 +88,8 @@ def dataset_upload(
 
 
 def _asked(names: Sequence[str]) -> bool:
-    say("\n".join(["These files on the server are not in the folder:", *names]))
-    return typer.confirm(f"Delete these {len(names)} files?", err=True)
+    say("\n".join(["These files on the server are not in the folder:", *map(plain, names)]))
+    return confirmed(f"Delete these {len(names)} files?")
 
 
 @command("verify", dataset)
@@ -96,9 +110,9 @@ def dataset_verify(
         show_json(report.as_dict())
     else:
         for file in report.files:
-            typer.echo(f"{file.state.value:13} {file.name}")
+            typer.echo(f"{file.state.value:13} {plain(file.name)}")
         for other in report.foreign:
-            typer.echo(f"{'not ours':13} {other}")
+            typer.echo(f"{'not ours':13} {plain(other)}")
     if not report.ok:
         wrong = len(report.missing) + len(report.differing)
         raise AitkError(
@@ -116,7 +130,7 @@ def dataset_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
         show_json(list(names))
     else:
         for name in names:
-            typer.echo(name)
+            typer.echo(plain(name))
 
 
 @command("download", dataset)
@@ -162,14 +176,15 @@ def dataset_captions(
     if write:
         job = client.datasets.caption(name, CaptionOptions(model=model))
         for state in job.watch():
-            say(f"{state.status.value} {state.step}/{state.total_steps or '?'} {state.info}")
+            say(plain(f"{state.status.value} {state.step}/{state.total_steps or '?'} {state.info}"))
         job.wait()
     there = client.datasets.get(name)
     if as_json:
         show_json({image: there.captions.get(image, "") for image in there.images})
         return
     for image in there.images:
-        typer.echo(f"{image}: {' '.join(there.captions.get(image, '').split()) or '(none)'}")
+        text = " ".join(there.captions.get(image, "").split())
+        typer.echo(plain(f"{image}: {text or '(none)'}"))
 
 
 @command("delete", dataset)
@@ -183,7 +198,7 @@ def dataset_delete(
     """
     there = client.datasets.get(name)
     question = f"Delete {name} with {len(there.images)} images from {client.url}?"
-    if not yes and not typer.confirm(question, err=True):
+    if not yes and not confirmed(question):
         raise AitkError("Nothing was deleted.")
     client.datasets.delete(name)
     if as_json:

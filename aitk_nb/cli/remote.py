@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aitk_nb.cli.chart import chart
-from aitk_nb.cli.common import AsJson, Every, command, on_server, progress_bar, say, show_json
+from aitk_nb.cli.common import (
+    AsJson,
+    Every,
+    command,
+    confirmed,
+    on_server,
+    progress_bar,
+    say,
+    show_json,
+)
 from aitk_nb.cli.plain import plain
 from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, line
 from aitk_nb.client import AIToolkitClient
@@ -109,7 +118,7 @@ def _marked(job: Job, yes: bool) -> JobState:
     if not yes:
         if not sys.stdin.isatty():
             raise BadInput("Nobody can be asked here; say --yes to mark it as stopped.")
-        if not typer.confirm(question, err=True):
+        if not confirmed(question):
             raise BadInput(f"{plain(job.name)} was left as it is.")
     return job.repair(confirmed=True)
 

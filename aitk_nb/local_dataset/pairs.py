@@ -109,7 +109,7 @@ def pair_problems(
             if stem not in stems:
                 name = f"{shown(folder.folder)}/{shown(path)}"
                 yield Problem(Code.LONELY_CONTROL, name, "is the control image of no image")
-    if not controls and images and preset is not None and needs_controls(preset):
+    if not controls and images and preset is not None and preset.needs_controls:
         yield Problem(
             Code.NEEDS_UNMET,
             "",
@@ -117,16 +117,6 @@ def pair_problems(
             "put them into a folder 'control' inside, each named as its image, or give "
             "controls=[folder]; or choose another architecture",
         )
-
-
-def needs_controls(preset: Preset) -> bool:
-    """Return whether an architecture cannot be trained without control images.
-
-    FLUX.2 and OmniGen2 take them, and train on plain images too.
-    """
-    takes = {"datasets.control_path", "datasets.multi_control_paths"} & set(preset.needs)
-    edits = preset.group == "instruction" or "edit" in preset.arch or "ref2" in preset.arch
-    return bool(takes) and edits
 
 
 def need_problems(

@@ -174,6 +174,11 @@ def _params(values: Values) -> TrainingParams:
     given = {"name": "my_lora", "dataset": "my_photos", **fields}
     if unknown := sorted(set(given) - set(TrainingParams.model_fields)):
         raise BadInput(f"{', '.join(unknown)}: no operation has such a value.")
+    if "control_datasets" in given:
+        raise BadInput(
+            "These programs do not place control images. Print the requests that do by "
+            "`aitk-nb params --as python` or `--as curl`."
+        )
     try:
         return TrainingParams.model_validate(given)
     except ValidationError as exc:

@@ -11,7 +11,7 @@ from aitk_nb.training import TrainingParams
 
 __all__ = ["BY_LINES", "own_texts", "read_params", "texts_of"]
 
-BY_LINES = frozenset({"prompts", "extra_datasets"})
+BY_LINES = frozenset({"prompts", "extra_datasets", "control_datasets"})
 """Fields that hold one value a line."""
 
 

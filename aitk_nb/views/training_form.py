@@ -22,7 +22,7 @@ from aitk_nb.views._training_texts import BY_LINES, own_texts, read_params, text
 __all__ = ["GROUPS", "TrainingForm", "read_params", "texts_of"]
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Basics": ("name", "dataset", "extra_datasets", "trigger_word", "steps"),
+    "Basics": ("name", "dataset", "extra_datasets", "control_datasets", "trigger_word", "steps"),
     "Model": ("arch", "base_model", "quantize", "quantize_te", "low_vram"),
     "Network": ("network", "rank", "alpha", "lokr_factor"),
     "Training": (

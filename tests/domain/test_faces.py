@@ -22,7 +22,7 @@ from aitk_nb.parameters import signature
 from aitk_nb.training import TrainingParams
 from aitk_nb.views.training_form import GROUPS
 from tests.cli.command import run
-from tests.domain.test_job_config import CHANGES
+from tests.domain.test_job_config import CHANGES, GROUND
 
 OPTIONS = {
     flag: option.name
@@ -55,14 +55,15 @@ def from_command(line: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("field", TrainingParams.model_fields)
 def test_every_field_has_all_its_faces(field: str) -> None:
     """A control, a line in the parameters cell, an option, and a place in the job config."""
-    changed = params(**{field: {**CHANGES, "name": "dog", "gpu_ids": "1"}[field]})
+    ground = GROUND.get(field, {})
+    changed = params(**ground, **{field: {**CHANGES, "name": "dog", "gpu_ids": "1"}[field]})
 
     assert field in {name for names in GROUPS.values() for name in names}
     assert f"\n{field}: " in "\n" + parameters_cell(changed)
     assert changed == from_cell(parameters_cell(changed))
     assert f"--{field.replace('_', '-')}" in OPTIONS
     assert field in from_command(command_line(changed))
-    assert draft(changed) != draft(params())
+    assert draft(changed) != draft(params(**ground))
     assert len({text(changed) for text in FACES.values()}) == len(FACES)
 
 

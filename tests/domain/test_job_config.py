@@ -252,6 +252,7 @@ def test_whole_numbers_are_the_same_as_floats(number: int, place: int) -> None:
 CHANGES: dict[str, Any] = {
     "dataset": "dogs",
     "extra_datasets": ["dogs"],
+    "control_datasets": ["cats_control"],
     "arch": "flux",
     "base_model": "org/other",
     "steps": 9,
@@ -288,6 +289,10 @@ CHANGES: dict[str, Any] = {
 }
 
 
+GROUND: dict[str, dict[str, Any]] = {"control_datasets": {"arch": "flux2"}}
+"""What a change needs beside it."""
+
+
 def test_every_parameter_is_here() -> None:
     """The name is the identity, and the GPU does not count."""
     assert TrainingParams.model_fields.keys() - {"name", "gpu_ids"} == CHANGES.keys()
@@ -296,8 +301,9 @@ def test_every_parameter_is_here() -> None:
 @pytest.mark.parametrize("field", CHANGES)
 def test_every_parameter_counts(field: str) -> None:
     """A job with another value is another job, and the difference can be read."""
-    ours = draft(params()).config
-    theirs = on_server(draft(params(**{field: CHANGES[field]})).config)
+    ground = GROUND.get(field, {})
+    ours = draft(params(**ground)).config
+    theirs = on_server(draft(params(**ground, **{field: CHANGES[field]})).config)
 
     assert fingerprint(ours) != fingerprint(theirs)
     assert differences(theirs, ours)

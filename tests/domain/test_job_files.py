@@ -22,7 +22,7 @@ from aitk_nb.job_differences import fingerprint, plain_numbers
 from aitk_nb.models import JobState, JobStatus
 from aitk_nb.safe_yaml import dumped, parsed
 from aitk_nb.training import TrainingParams, diff
-from tests.domain.test_job_config import CHANGES, on_server
+from tests.domain.test_job_config import CHANGES, GROUND, on_server
 from tests.scripted import ScriptedBackend
 
 EXAMPLES = sorted(Path(os.environ.get("AITK_EXAMPLES") or os.devnull).rglob("*.y*ml"))
@@ -154,7 +154,7 @@ def test_a_job_can_be_cloned() -> None:
 def test_every_field_comes_back(field: str) -> None:
     """From the job config that it makes."""
     ours = (
-        params(base_model="org/model", **{field: CHANGES[field]})
+        params(base_model="org/model", **GROUND.get(field, {}), **{field: CHANGES[field]})
         if field != "base_model"
         else (params(base_model=CHANGES[field]))
     )

@@ -90,7 +90,7 @@ def test_all_is_well() -> None:
     [
         ({"dataset": "dogs"}, "dataset", "no dataset named 'dogs'. It has: cats. Upload it first."),
         ({"extra_datasets": "dogs"}, "dataset", "no dataset named 'dogs'"),
-        ({"arch": "flux_kontext"}, "needs", "learns from pairs: say in extra"),
+        ({"arch": "flux_kontext"}, "needs", "learns from pairs: give the names"),
         ({"arch": "flux"}, "base model", "no Hugging Face token: ask for access there"),
         ({"arch": "ace_step_15"}, "needs", "learns from sounds, and the dataset has none"),
         ({"gpu_ids": "7"}, "GPU", "There is no GPU 7; it has 0, 1."),

@@ -269,7 +269,7 @@ def test_quantisation_takes_yes_and_no(value: object, meant: str) -> None:
         ({"steps": 3000}, "max_saves", "only the last 4 of 11 checkpoints"),
         ({"extra_datasets": "cats"}, "extra_datasets", "twice"),
         ({"arch": "flux"}, "arch", "huggingface.co"),
-        ({"arch": "flux_kontext"}, "arch", "a control image for each image"),
+        ({"arch": "flux_kontext"}, "arch", "control images, which control_datasets names"),
         ({"num_frames": 9}, "num_frames", "single images"),
         ({"arch": "wan21:1b", "num_frames": 1}, "num_frames", ""),
     ],

@@ -1,0 +1,203 @@
+"""`dataset upload|verify|download|captions|delete`: what the server has, and what it is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import COMMAND, Ran, environment, run, served
+from tests.domain.pictures import add
+
+HOSTILE = (
+    ("delete", "../up"),
+    ("download", "a/b"),
+    ("download", "${HOME}"),
+    ("captions", "x\x1b[31m"),
+    ("delete", ""),
+    ("delete", "<script>"),
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of a server of these tests' own, and the folder of its datasets."""
+    data = tmp_path_factory.mktemp("remote")
+    with served(data) as (url, _):
+        yield url, data / "datasets"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three images, each with a caption."""
+    add(tmp_path / "cats", "a.png", "a.txt", "b.png", "b.txt", "c.png", "c.txt")
+    return tmp_path / "cats"
+
+
+def answered(answer: str, *args: str | Path) -> Ran:
+    """Run a command with somebody at the keyboard, and return how it ended."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, args)],
+        env=environment(),
+        input=answer,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def test_an_upload_is_verified_in_full(server: tuple[str, Path], folder: Path) -> None:
+    """What was found is told on stderr, and stdout is the name alone."""
+    url, datasets = server
+    ran = run("dataset", "upload", folder, "--name", "full", "--verify-full", "--url", url)
+
+    assert "full\n" == ran.out
+    assert "full: 3 images; 6 files sent, 0 were there" in ran.err
+    assert "6 same content" in ran.err
+    # Nothing has to be sent, and every byte is read all the same.
+    swapped = bytearray((datasets / "full" / "b.png").read_bytes())
+    swapped[-9] ^= 255
+    (datasets / "full" / "b.png").write_bytes(swapped)
+    again = run("dataset", "upload", folder, "--name", "full", "--verify-full", "--url", url)
+    assert "0 files sent" in again.err
+    assert (folder / "b.png").read_bytes() == (datasets / "full" / "b.png").read_bytes()
+
+
+def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: Path) -> None:
+    """One line a file, exit code 1, and the way out; then all is right again."""
+    url, datasets = server
+    given = (folder, "--name", "wrong", "--url", url)
+    run("dataset", "upload", *given)
+    assert run("dataset", "verify", *given, "--json").json["ok"] is True
+    (datasets / "wrong" / "a.png").unlink()
+    (datasets / "wrong" / "b.png").write_bytes(b"half")
+    add(datasets / "wrong", "other.png")
+
+    ran = run("dataset", "verify", *given, "--full", code=1)
+    lines = {tuple(line.rsplit(maxsplit=1)) for line in ran.out.splitlines()}
+    assert {("missing", "a.png"), ("differs", "b.png"), ("not ours", "other.png")} <= lines
+    assert "2 files are missing or differ" in ran.err
+    assert "--replace" in ran.err
+
+    told = run("dataset", "verify", *given, "--full", "--json", code=1).json
+    states = {file["name"]: file["state"] for file in told["files"]}
+    assert (False, "missing", "differs") == (told["ok"], states["a.png"], states["b.png"])
+    assert ["other.png"] == told["foreign"]
+
+    assert "other files under the names b.png" in run("dataset", "upload", *given, code=2).err
+    sent = run("dataset", "upload", *given, "--replace", "--json").json
+    assert (2, 4) == (sent["sent"], sent["kept"])
+    assert run("dataset", "verify", *given, "--full", "--json").json["ok"] is True
+
+
+def test_a_mirror_asks_before_it_deletes(server: tuple[str, Path], folder: Path) -> None:
+    """Nobody to answer and a no leave everything there; a yes deletes what was named."""
+    url, datasets = server
+    given = ("dataset", "upload", folder, "--name", "mirrored", "--mirror", "--url", url)
+    run(*given)
+    add(datasets / "mirrored", "other.png")
+
+    alone = run(*given, code=2)
+    assert "other.png" in alone.err
+    assert "--yes" in alone.err
+    refused = answered("n\n", *given)
+    assert "Delete these 1 files?" in refused.err
+    assert (0, "mirrored\n") == (refused.code, refused.out)
+    assert (datasets / "mirrored" / "other.png").exists()
+
+    agreed = answered("y\n", *given)
+    assert 0 == agreed.code, agreed.err
+    assert not (datasets / "mirrored" / "other.png").exists()
+    add(datasets / "mirrored", "other.png")
+    mirrored = run(*given, "--yes", "--json").json
+    assert ["a.png", "b.png", "c.png"] == sorted(mirrored["images"])
+    assert not (datasets / "mirrored" / "other.png").exists()
+
+
+def test_a_download_brings_what_was_sent(
+    server: tuple[str, Path], folder: Path, tmp_path: Path
+) -> None:
+    """File by file once, or as one zip."""
+    url, _ = server
+    run("dataset", "upload", folder, "--name", "fetched", "--url", url)
+    given = ("dataset", "download", "fetched", "--out", tmp_path / "out é", "--url", url)
+
+    first, second = run(*given), run(*given, "--json")
+    here = Path(first.out.strip())
+    assert ("downloaded" in first.err, "was there already" in second.err) == (True, True)
+    assert (str(here), False) == (second.json["path"], second.json["fetched"])
+    for path in folder.glob("?.*"):
+        assert path.read_bytes() == (here / path.name).read_bytes()
+
+    packed = Path(run(*given, "--zip").out.strip())
+    with zipfile.ZipFile(packed) as archive:
+        assert {Path(name).name for name in archive.namelist()} >= {"a.png", "a.txt", "c.txt"}
+
+
+def test_captions_are_shown_and_written(server: tuple[str, Path], folder: Path) -> None:
+    """One line an image; with --write the server's model writes the missing ones alone."""
+    url, _ = server
+    (folder / "c.txt").unlink()
+    (folder / "b.txt").write_text("two\nlines", encoding="utf-8")
+    run("dataset", "upload", folder, "--name", "told", "--url", url)
+    given = ("dataset", "captions", "told", "--url", url)
+
+    shown = run(*given).out.splitlines()
+    assert "b.png: two lines" in shown
+    assert "c.png: (none)" in shown
+    before = run(*given, "--json").json
+    assert ("two\nlines", "") == (before["b.png"], before["c.png"])
+
+    after = run(*given, "--write", "--json").json
+    assert after.pop("c.png")
+    assert {name: text for name, text in before.items() if name != "c.png"} == after
+
+
+def test_a_dataset_is_deleted_when_somebody_says_so(server: tuple[str, Path], folder: Path) -> None:
+    """Not by nobody, not by a no; then it is gone."""
+    url, datasets = server
+    run("dataset", "upload", folder, "--name", "doomed", "--url", url)
+    given = ("dataset", "delete", "doomed", "--url", url)
+
+    assert "--yes" in run(*given, code=2).err
+    refused = answered("n\n", *given)
+    assert "Delete doomed with 3 images from" in refused.err
+    assert (1, "") == (refused.code, refused.out)
+    assert "Nothing was deleted." in refused.err
+    assert (datasets / "doomed" / "a.png").exists()
+
+    assert {"deleted": "doomed", "images": 3} == run(*given, "--yes", "--json").json
+    assert not (datasets / "doomed").exists()
+    assert "doomed" not in run("dataset", "list", "--url", url, "--json").json
+    assert "no dataset named 'doomed'" in run(*given, "--yes", code=1).err
+
+
+@pytest.mark.parametrize(("verb", "name"), HOSTILE)
+def test_a_name_that_leaves_its_folder_goes_nowhere(
+    server: tuple[str, Path], verb: str, name: str, tmp_path: Path
+) -> None:
+    """It is refused here, or the server has none of that name; nothing is written."""
+    options = {"download": ["--out", str(tmp_path)], "captions": [], "delete": ["--yes"]}[verb]
+    known = name == "<script>"
+    ran = run("dataset", verb, name, *options, "--url", server[0], code=1 if known else 2)
+
+    assert ("no dataset named" if known else "cannot be the name of a dataset") in ran.err
+    assert ("", []) == (ran.out, [*tmp_path.iterdir()])
+    assert "\x1b" not in ran.err
+
+
+def test_what_is_not_there_is_said(server: tuple[str, Path], folder: Path) -> None:
+    """A folder that is none, and a dataset that was never sent."""
+    url, _ = server
+    nowhere = folder.parent / "nowhere"
+    for verb in ("upload", "verify"):
+        assert str(nowhere) in run("dataset", verb, nowhere, "--url", url, code=2).err
+    ran = run("dataset", "verify", folder, "--name", "never_sent", "--url", url, code=1)
+    assert 6 == ran.out.count("missing")
+    assert "6 files are missing or differ" in ran.err
