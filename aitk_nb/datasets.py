@@ -81,11 +81,12 @@ class Datasets:
             InvalidDataset: the folder has errors, or the server's dataset has other files under
                 the same names and `if_differs` is not "replace". Nothing was sent.
             TransferFailed: some files did not arrive; the others did.
-            BadInput: `mirror` would delete files, and there is no `confirm`.
+            BadInput: `name` cannot be the name of a dataset; or `mirror` would delete files, and
+                there is no `confirm`.
         """
         local = self._scanned(folder)
         local = local.check(flavour=self._backend.flavour, rename=self._renamed)
-        dataset = self._server_name(name or local.name)
+        dataset = self._named(name, local)
         options = UploadOptions(if_differs, verify, mirror, confirm)
         notes = UploadNotes(local.folder)
         parts = self._parts(local, dataset, notes)
@@ -109,10 +110,13 @@ class Datasets:
 
         Raises:
             InvalidDataset: there is no such folder.
+            NotFound: the server has no such dataset.
             NotSupported: the server does not tell.
+            BadInput: `name` cannot be the name of a dataset.
         """
         local = self._scanned(folder)
-        dataset = self._server_name(name or local.name)
+        dataset = self._named(name, local)
+        self.get(dataset)
         notes = UploadNotes(local.folder)
         parts = self._parts(local, dataset, notes)
         first, *others = (
@@ -167,8 +171,12 @@ class Datasets:
     def _renamed(self, file: str) -> str:
         return self._backend.server_names("", [file])[1][0]
 
+    def _named(self, name: str, local: LocalDataset) -> str:
+        """Return the server's form of the name that somebody gave, or else of the folder's."""
+        return self._server_name(check_name("dataset", name) if name else local.name)
+
     def _server_name(self, name: str) -> str:
-        # Only what the server makes of a name has to be safe: "Été/2024" becomes "_t_2024".
+        # Of a folder's name only what the server makes of it has to be safe.
         return check_name("dataset", self._backend.server_names(name, ())[0])
 
     def _uploads(

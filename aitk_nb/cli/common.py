@@ -43,6 +43,7 @@ __all__ = [
     "confirmed",
     "counter",
     "on_server",
+    "plural",
     "progress_bar",
     "say",
     "set_signature",
@@ -171,6 +172,11 @@ def as_far_as_it_goes() -> None:
 def say(text: str, *, end: str = "\n") -> None:
     """Write a line for people, on stderr."""
     typer.echo(text + end, err=True, nl=False)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def confirmed(question: str) -> bool:

@@ -82,7 +82,7 @@ def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: 
     ran = run("dataset", "verify", *given, "--full", code=1)
     lines = {tuple(line.rsplit(maxsplit=1)) for line in ran.out.splitlines()}
     assert {("missing", "a.png"), ("differs", "b.png"), ("not ours", "other.png")} <= lines
-    assert "2 files are missing or differ" in ran.err
+    assert "1 file missing, 1 file different" in ran.err
     assert "--replace" in ran.err
 
     told = run("dataset", "verify", *given, "--full", "--json", code=1).json
@@ -198,6 +198,43 @@ def test_what_is_not_there_is_said(server: tuple[str, Path], folder: Path) -> No
     nowhere = folder.parent / "nowhere"
     for verb in ("upload", "verify"):
         assert str(nowhere) in run("dataset", verb, nowhere, "--url", url, code=2).err
-    ran = run("dataset", "verify", folder, "--name", "never_sent", "--url", url, code=1)
-    assert 6 == ran.out.count("missing")
-    assert "6 files are missing or differ" in ran.err
+    given = (folder, "--name", "never_sent", "--url", url)
+    ran = run("dataset", "verify", *given, code=1)
+    assert ("", True) == (ran.out, "has no dataset named 'never_sent'. It has: " in ran.err)
+
+
+def test_what_is_missing_is_sent_by_a_plain_upload(server: tuple[str, Path], folder: Path) -> None:
+    """Nothing has to be replaced for it."""
+    url, datasets = server
+    given = (folder, "--name", "lacking", "--url", url)
+    run("dataset", "upload", *given)
+    (datasets / "lacking" / "a.png").unlink()
+
+    ran = run("dataset", "verify", *given, code=1)
+    assert "1 file missing. Send again: aitk-nb dataset upload" in ran.err
+    assert "--replace" not in ran.err
+    assert 1 == run("dataset", "upload", *given, "--json").json["sent"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", ".hidden", "a\\b", ""])
+@pytest.mark.parametrize("verb", ["upload", "verify"])
+def test_a_given_name_is_refused_where_it_would_lead_out(
+    server: tuple[str, Path], folder: Path, verb: str, name: str
+) -> None:
+    """Nothing is sent under another name."""
+    url, datasets = server
+    before = sorted(datasets.iterdir()) if datasets.exists() else []
+    ran = run("dataset", verb, folder, "--name", name, "--url", url, code=2)
+    assert "cannot be the name of a dataset" in ran.err
+    assert before == (sorted(datasets.iterdir()) if datasets.exists() else [])
+
+
+def test_another_name_on_the_server_is_told(server: tuple[str, Path], folder: Path) -> None:
+    """One line on stderr, where the names differ; a folder's name may hold anything."""
+    url, _ = server
+    ran = run("dataset", "upload", folder, "--name", "My Cats 01!", "--url", url)
+    assert ("my_cats_01_\n", True) == (ran.out, "the server calls it my_cats_01_\n" in ran.err)
+    odd = folder.rename(folder.parent / "..Été")
+    assert "the server calls it _t_" in run("dataset", "upload", odd, "--url", url).err
+    same = run("dataset", "upload", odd, "--name", "same", "--url", url)
+    assert "the server calls it" not in same.err
