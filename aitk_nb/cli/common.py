@@ -42,6 +42,7 @@ __all__ = [
     "command",
     "confirmed",
     "counter",
+    "if_interrupted",
     "on_server",
     "plural",
     "progress_bar",
@@ -111,8 +112,8 @@ def _explained() -> Iterator[None]:
     except AitkError as exc:
         say(f"aitk-nb: {exc}")
         raise typer.Exit(_exit_code(exc)) from None
-    except KeyboardInterrupt:
-        say("aitk-nb: interrupted")
+    except KeyboardInterrupt as exc:
+        say(f"aitk-nb: interrupted{f'; {exc}' if exc.args else ''}")
         raise typer.Exit(130) from None
     except BrokenPipeError:
         _close_stdout()
@@ -122,6 +123,15 @@ def _explained() -> Iterator[None]:
         say(f"aitk-nb: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}")
         _close_stdout()
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def if_interrupted(then: str) -> Iterator[None]:
+    """Have an interrupt of the block say what holds `then`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(then) from None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from aitk_nb.cli.common import (
     app,
     command,
     confirmed,
+    if_interrupted,
     on_server,
     plural,
     progress_bar,
@@ -65,7 +66,8 @@ def dataset_upload(
     """
     given = _checked(name)
     local = _scanned(folder)
-    with progress_bar("uploading") as progress:
+    again = if_interrupted("call it again to send the rest")
+    with again, progress_bar("uploading") as progress:
         info = client.datasets.upload(
             local,
             given,
