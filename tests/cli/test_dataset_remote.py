@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import COMMAND, Ran, environment, run, served
-from tests.domain.pictures import add
+from tests.cli.command import COMMAND, Ran, environment, run, served, start
+from tests.domain.pictures import add, picture
 
 HOSTILE = (
     ("delete", "../up"),
@@ -238,3 +242,52 @@ def test_another_name_on_the_server_is_told(server: tuple[str, Path], folder: Pa
     assert "the server calls it _t_" in run("dataset", "upload", odd, "--url", url).err
     same = run("dataset", "upload", odd, "--name", "same", "--url", url)
     assert "the server calls it" not in same.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of a POSIX system")
+def test_an_interrupted_upload_says_how_it_goes_on(
+    server: tuple[str, Path], tmp_path: Path
+) -> None:
+    """What has arrived is not sent again."""
+    url, datasets = server
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for number in range(150):
+        picture(folder / f"{number}.png", (300, 300))
+    with start("dataset", "upload", folder, "--url", url) as process:
+        while not list((datasets / "cut").glob("*.png")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+
+    assert 130 == process.returncode, err
+    assert "aitk-nb: interrupted; call it again to send the rest" in err
+    again = run("dataset", "upload", folder, "--url", url, "--json").json
+    assert 150 == again["sent"] + again["kept"]
+    assert again["kept"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a terminal of Linux")
+def test_a_terminal_shows_that_it_looks_and_sends(server: tuple[str, Path], folder: Path) -> None:
+    """Both take their time with many images."""
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    given = ("dataset", "upload", folder, "--name", "seen", "--url", server[0])
+    with subprocess.Popen(
+        [*COMMAND, *map(str, given)],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):
+            while some := os.read(ours, 4096):
+                shown += some
+    os.close(ours)
+    assert 0 == process.returncode
+    assert shown.index(b"looking:") < shown.index(b"uploading:")
