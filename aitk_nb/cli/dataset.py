@@ -25,7 +25,7 @@ from aitk_nb.cli.common import (
 from aitk_nb.cli.plain import plain
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
-from aitk_nb.models import check_name
+from aitk_nb.models import Ability, check_name
 
 if TYPE_CHECKING:
     from aitk_nb.dataset_report import VerifyReport
@@ -234,7 +234,9 @@ def dataset_delete(
     """
     there = client.datasets.get(name)
     question = f"Delete {name} with {len(there.images)} images from {client.url}?"
-    if not yes and not confirmed(question):
+    # What cannot be done is said without asking first.
+    asks = not yes and client.can(Ability.EDIT_DATASETS)
+    if asks and not confirmed(question):
         raise AitkError("Nothing was deleted.")
     client.datasets.delete(name)
     if as_json:
