@@ -24,6 +24,7 @@ from aitk_nb.cli.common import (
 )
 from aitk_nb.cli.plain import plain
 from aitk_nb.client import AIToolkitClient
+from aitk_nb.dataset_report import FileState
 from aitk_nb.errors import AitkError
 from aitk_nb.models import Ability, check_name
 
@@ -81,7 +82,7 @@ def dataset_upload(
         say(f"the server calls it {info.name}")
     say(f"{info.name}: {len(info.images)} images; {info.sent} files sent, {info.kept} were there")
     if info.report is not None:
-        say(", ".join(f"{count} {what}" for what, count in info.report.counts.items()))
+        say(_looked_at(info.report))
     if info.controls:
         options = " ".join(f"--control-datasets={name}" for name in info.controls)
         say(f"with control images, for aitk-nb train {options}")
@@ -98,6 +99,12 @@ def dataset_upload(
         )
     else:
         typer.echo(info.name)
+
+
+def _looked_at(report: VerifyReport) -> str:
+    words = {FileState.LISTED.value: "there by name (--verify-full reads them too)"}
+    counts = report.counts.items()
+    return "checked: " + ", ".join(f"{count} {words.get(what, what)}" for what, count in counts)
 
 
 def _checked(name: str | None) -> str:

@@ -128,7 +128,7 @@ def test_a_download_brings_what_was_sent(
     server: tuple[str, Path], folder: Path, tmp_path: Path
 ) -> None:
     """File by file once, or as one zip."""
-    url, _ = server
+    url, datasets = server
     run("dataset", "upload", folder, "--name", "fetched", "--url", url)
     given = ("dataset", "download", "fetched", "--out", tmp_path / "out é", "--url", url)
 
@@ -138,6 +138,12 @@ def test_a_download_brings_what_was_sent(
     assert (str(here), False) == (second.json["path"], second.json["fetched"])
     for path in folder.glob("?.*"):
         assert path.read_bytes() == (here / path.name).read_bytes()
+
+    # A caption that was written on the server since is news, though all images are here.
+    (datasets / "fetched" / "c.txt").write_text("another caption", encoding="utf-8")
+    third = run(*given)
+    assert ("downloaded" in third.err, "was there" in third.err) == (True, False)
+    assert "another caption" == (here / "c.txt").read_text(encoding="utf-8")
 
     packed = Path(run(*given, "--zip").out.strip())
     with zipfile.ZipFile(packed) as archive:
@@ -291,3 +297,11 @@ def test_a_terminal_shows_that_it_looks_and_sends(server: tuple[str, Path], fold
     os.close(ours)
     assert 0 == process.returncode
     assert shown.index(b"looking:") < shown.index(b"uploading:")
+
+
+def test_an_upload_says_what_was_looked_at(server: tuple[str, Path], tmp_path: Path) -> None:
+    """In one order, and what was only seen by its name is called so."""
+    add(tmp_path / "many", *(f"{number}.png" for number in range(12)))
+    ran = run("dataset", "upload", tmp_path / "many", "--url", server[0])
+    told = "checked: 2 same content, 6 right size, 4 there by name (--verify-full reads them too)"
+    assert told in ran.err
