@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ from aitk_nb.cli.common import (
 from aitk_nb.cli.plain import plain
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.dataset_report import FileState
-from aitk_nb.errors import AitkError
+from aitk_nb.errors import AitkError, BadInput, InvalidDataset
 from aitk_nb.models import Ability, check_name
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def dataset_upload(
     """
     given = _checked(name)
     local = _scanned(folder)
+    dataset_local.say_left_out(local)
     again = if_interrupted("call it again to send the rest")
-    with again, progress_bar("uploading") as progress:
+    with again, _mendable(local, folder), progress_bar("uploading") as progress:
         info = client.datasets.upload(
             local,
             given,
@@ -99,6 +101,18 @@ def dataset_upload(
         )
     else:
         typer.echo(info.name)
+
+
+@contextmanager
+def _mendable(local: LocalDataset, folder: Path) -> Iterator[None]:
+    """Have a dataset with errors name the command that mends them."""
+    try:
+        yield
+    except InvalidDataset as exc:
+        advice = dataset_local.how_to_fix(local, [str(folder)])
+        if not advice:
+            raise
+        raise BadInput(f"{exc} {advice}") from exc
 
 
 def _looked_at(report: VerifyReport) -> str:
