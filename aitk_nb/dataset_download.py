@@ -66,12 +66,11 @@ def download_files(
 
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         fetched = list(pool.map(fetch, targets))
-    for target, text in captions.items():
-        _write(target, text)
+    written = [_write(target, text) for target, text in captions.items()]
     if failures:
         raise TransferFailed(failures, done=len(targets) - len(failures))
     seconds = time.monotonic() - started
-    return DownloadReport(str(root), total, seconds, fetched=any(fetched))
+    return DownloadReport(str(root), total, seconds, fetched=any([*fetched, *written]))
 
 
 def local_names(names: Iterable[str]) -> dict[str, PurePosixPath]:
@@ -119,12 +118,14 @@ def _fetch(
     return True
 
 
-def _write(target: Path, text: str) -> None:
+def _write(target: Path, text: str) -> bool:
+    """Write a caption, and return whether it was another one, or none."""
     content = text.encode("utf-8", "replace")
     if target.is_file() and target.read_bytes() == content:
-        return
+        return False
     with keeping(target), replacing(target) as draft:
         draft.write_bytes(content)
+    return True
 
 
 class _Tally:

@@ -82,8 +82,9 @@ class VerifyReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many files there are of each state."""
-        return dict(Counter(file.state.value for file in self.files))
+        """How many files there are of each state, in the order of the states."""
+        many = Counter(file.state for file in self.files)
+        return {state.value: many[state] for state in FileState if many[state]}
 
     def __repr__(self) -> str:
         found = ", ".join(f"{count} {what}" for what, count in self.counts.items()) or "no files"

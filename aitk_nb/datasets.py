@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from aitk_nb import dataset_download, uploading
 from aitk_nb.captioning import CaptionJob, CaptionOptions, start_captioning
-from aitk_nb.errors import BadInput, TransferFailed
+from aitk_nb.errors import BadInput, NotSupported, TransferFailed
 from aitk_nb.local_dataset import LocalDataset
-from aitk_nb.models import check_name
+from aitk_nb.models import Ability, check_name
 from aitk_nb.upload_notes import UploadNotes
 from aitk_nb.uploading import Confirm, Depth, IfDiffers, Outcome, UploadOptions
 
@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 __all__ = ["Datasets"]
 
 _log = logging.getLogger(__name__)
+
+# What is to be done where a server only takes datasets, by what it cannot do.
+_COMPARED = "Upload the folder again: what has arrived already is not sent twice."
+_FETCHED = "Use the folder that it was sent from."
+_CAPTIONED = (
+    "client.datasets.caption_images([…]) has its model caption local images; write them into .txt "
+    "files and upload the folder again."
+)
+_WRITTEN = "Change the .txt files of the local folder, and upload it again."
+_SHOWN = "Look at the folder that it was sent from."
+_DELETED = "It forgets it by itself: when it has begun to train on it, or is restarted."
 
 
 class Datasets:
@@ -81,11 +92,12 @@ class Datasets:
             InvalidDataset: the folder has errors, or the server's dataset has other files under
                 the same names and `if_differs` is not "replace". Nothing was sent.
             TransferFailed: some files did not arrive; the others did.
-            BadInput: `mirror` would delete files, and there is no `confirm`.
+            BadInput: `name` cannot be the name of a dataset; or `mirror` would delete files, and
+                there is no `confirm`.
         """
         local = self._scanned(folder)
         local = local.check(flavour=self._backend.flavour, rename=self._renamed)
-        dataset = self._server_name(name or local.name)
+        dataset = self._named(name, local)
         options = UploadOptions(if_differs, verify, mirror, confirm)
         notes = UploadNotes(local.folder)
         parts = self._parts(local, dataset, notes)
@@ -109,10 +121,14 @@ class Datasets:
 
         Raises:
             InvalidDataset: there is no such folder.
+            NotFound: the server has no such dataset.
             NotSupported: the server does not tell.
+            BadInput: `name` cannot be the name of a dataset.
         """
         local = self._scanned(folder)
-        dataset = self._server_name(name or local.name)
+        dataset = self._named(name, local)
+        self.get(dataset)
+        self._need("compare a dataset with a folder", _COMPARED)
         notes = UploadNotes(local.folder)
         parts = self._parts(local, dataset, notes)
         first, *others = (
@@ -167,8 +183,12 @@ class Datasets:
     def _renamed(self, file: str) -> str:
         return self._backend.server_names("", [file])[1][0]
 
+    def _named(self, name: str, local: LocalDataset) -> str:
+        """Return the server's form of the name that somebody gave, or else of the folder's."""
+        return self._server_name(check_name("dataset", name) if name else local.name)
+
     def _server_name(self, name: str) -> str:
-        # Only what the server makes of a name has to be safe: "Été/2024" becomes "_t_2024".
+        # Of a folder's name only what the server makes of it has to be safe.
         return check_name("dataset", self._backend.server_names(name, ())[0])
 
     def _uploads(
@@ -208,6 +228,7 @@ class Datasets:
                 f"{name} has no image {unknown[0]!r}. Name images as client.datasets.get({name!r})"
                 ".images does."
             )
+        self._need("change the captions of a dataset", _WRITTEN)
         new = {k: text for k, text in captions.items() if there.captions.get(k, "") != text}
         failures = self._backend.dataset_tools.write_captions(name, new)
         if failures:
@@ -221,7 +242,9 @@ class Datasets:
             NotFound: the server has no such dataset.
             NotSupported: the server has no captioners.
         """
-        return start_captioning(self._backend, self.get(name), options or CaptionOptions())
+        there = self.get(name)
+        self._need("caption a dataset that it has", _CAPTIONED)
+        return start_captioning(self._backend, there, options or CaptionOptions())
 
     def thumbnails(self, name: str, limit: int = 40) -> tuple[tuple[bytes, str], ...]:
         """Return small pictures of the first images, each with its caption or else its name.
@@ -231,7 +254,9 @@ class Datasets:
         Raises:
             NotFound: the server has no such dataset.
         """
-        there, tools = self.get(name), self._backend.dataset_tools
+        there = self.get(name)
+        self._need("show the images of a dataset", _SHOWN)
+        tools = self._backend.dataset_tools
         shown = there.images[:limit]
         pictures = dict(tools.thumbnails(name, shown))
         return tuple((pictures[image], there.captions.get(image, image)) for image in shown)
@@ -253,6 +278,7 @@ class Datasets:
             TransferFailed: some files did not arrive; the others did, whole.
         """
         there = self.get(name)
+        self._need("send a dataset back", _FETCHED)
         target = Path(folder).expanduser()
         if as_zip:
             return dataset_download.download_zip(self._backend, name, target, progress or _ignore)
@@ -264,7 +290,13 @@ class Datasets:
         Raises:
             NotFound: the server has none of exactly that name.
         """
+        self._need("delete a dataset", _DELETED)
         self._backend.dataset_tools.delete(check_name("dataset", name))
+
+    def _need(self, what: str, instead: str) -> None:
+        """Raise `NotSupported` where the server only takes datasets."""
+        if Ability.EDIT_DATASETS not in self._backend.abilities:
+            raise NotSupported(what, self._backend.flavour.name.capitalize(), instead)
 
 
 def _ignore(_done: int, _total: int) -> None:

@@ -175,8 +175,9 @@ class Jobs:
         if not isinstance(self._backend, Rehearsable):
             raise NotSupported(
                 "list the requests of a start without sending them",
-                self._backend.flavour.value,
-                "The training form's Request panel shows them for AI Toolkit's web UI.",
+                self._backend.flavour.name.capitalize(),
+                "client.jobs.preflight(params) (on the command line --check) tells whether it "
+                "would start, and starts nothing.",
             )
         backend, sent = self._backend.rehearsal()
         # Nobody acts while this looks, so that waiting for somebody would be waiting for nothing.

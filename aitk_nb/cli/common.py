@@ -42,7 +42,9 @@ __all__ = [
     "command",
     "confirmed",
     "counter",
+    "if_interrupted",
     "on_server",
+    "plural",
     "progress_bar",
     "say",
     "set_signature",
@@ -110,8 +112,8 @@ def _explained() -> Iterator[None]:
     except AitkError as exc:
         say(f"aitk-nb: {exc}")
         raise typer.Exit(_exit_code(exc)) from None
-    except KeyboardInterrupt:
-        say("aitk-nb: interrupted")
+    except KeyboardInterrupt as exc:
+        say(f"aitk-nb: interrupted{f'; {exc}' if exc.args else ''}")
         raise typer.Exit(130) from None
     except BrokenPipeError:
         _close_stdout()
@@ -121,6 +123,15 @@ def _explained() -> Iterator[None]:
         say(f"aitk-nb: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}")
         _close_stdout()
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def if_interrupted(then: str) -> Iterator[None]:
+    """Have an interrupt of the block say what holds `then`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(then) from None
 
 
 @contextmanager
@@ -171,6 +182,11 @@ def as_far_as_it_goes() -> None:
 def say(text: str, *, end: str = "\n") -> None:
     """Write a line for people, on stderr."""
     typer.echo(text + end, err=True, nl=False)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def confirmed(question: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,14 +16,22 @@ from aitk_nb.cli.common import (
     app,
     command,
     confirmed,
+    if_interrupted,
     on_server,
+    plural,
     progress_bar,
     say,
     show_json,
 )
 from aitk_nb.cli.plain import plain
 from aitk_nb.client import AIToolkitClient
-from aitk_nb.errors import AitkError
+from aitk_nb.dataset_report import FileState
+from aitk_nb.errors import AitkError, BadInput, InvalidDataset
+from aitk_nb.models import Ability, check_name
+
+if TYPE_CHECKING:
+    from aitk_nb.dataset_report import VerifyReport
+    from aitk_nb.local_dataset import LocalDataset
 
 __all__ = ["dataset"]
 
@@ -31,6 +40,7 @@ app.add_typer(dataset, name="dataset")
 dataset_local.register(dataset)
 
 OnServer = Annotated[str, typer.Argument(help="Name of the dataset on the server.")]
+GivenName = Annotated[str | None, typer.Option(help="Name on the server. [default: the folder's]")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -39,7 +49,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def dataset_upload(
     client: AIToolkitClient,
     folder: Annotated[Path, typer.Argument(help="Folder or .zip of images, each with a .txt.")],
-    name: Annotated[str, typer.Option(help="Name on the server. [default: the folder's]")] = "",
+    name: GivenName = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace files that differ on the server.")
     ] = False,
@@ -56,19 +66,25 @@ def dataset_upload(
 
     Only what the server lacks is sent.
     """
-    with progress_bar("uploading") as progress:
+    given = _checked(name)
+    local = _scanned(folder)
+    dataset_local.say_left_out(local)
+    again = if_interrupted("call it again to send the rest")
+    with again, _mendable(local, folder), progress_bar("uploading") as progress:
         info = client.datasets.upload(
-            folder,
-            name,
+            local,
+            given,
             if_differs="replace" if replace else "refuse",
             verify="full" if full else "sample",
             mirror=mirror,
             confirm=lambda names: yes or _asked(names),
             progress=progress,
         )
+    if info.name != (given or local.name):
+        say(f"the server calls it {info.name}")
     say(f"{info.name}: {len(info.images)} images; {info.sent} files sent, {info.kept} were there")
     if info.report is not None:
-        say(", ".join(f"{count} {what}" for what, count in info.report.counts.items()))
+        say(_looked_at(info.report))
     if info.controls:
         options = " ".join(f"--control-datasets={name}" for name in info.controls)
         say(f"with control images, for aitk-nb train {options}")
@@ -87,6 +103,37 @@ def dataset_upload(
         typer.echo(info.name)
 
 
+@contextmanager
+def _mendable(local: LocalDataset, folder: Path) -> Iterator[None]:
+    """Have a dataset with errors name the command that mends them."""
+    try:
+        yield
+    except InvalidDataset as exc:
+        advice = dataset_local.how_to_fix(local, [str(folder)])
+        if not advice:
+            raise
+        raise BadInput(f"{exc} {advice}") from exc
+
+
+def _looked_at(report: VerifyReport) -> str:
+    words = {FileState.LISTED.value: "there by name (--verify-full reads them too)"}
+    counts = report.counts.items()
+    return "checked: " + ", ".join(f"{count} {words.get(what, what)}" for what, count in counts)
+
+
+def _checked(name: str | None) -> str:
+    """Return the name that was given, empty where none was."""
+    return "" if name is None else check_name("dataset", name)
+
+
+def _scanned(folder: Path) -> LocalDataset:
+    # Imported late: the other commands start quicker without it.
+    from aitk_nb.local_dataset import LocalDataset
+
+    with progress_bar("looking") as progress:
+        return LocalDataset.scan(folder, progress=progress)
+
+
 def _asked(names: Sequence[str]) -> bool:
     say("\n".join(["These files on the server are not in the folder:", *map(plain, names)]))
     return confirmed(f"Delete these {len(names)} files?")
@@ -97,7 +144,7 @@ def _asked(names: Sequence[str]) -> bool:
 def dataset_verify(
     client: AIToolkitClient,
     folder: Annotated[Path, typer.Argument(help="The folder that was sent.")],
-    name: Annotated[str, typer.Option(help="Name on the server. [default: the folder's]")] = "",
+    name: GivenName = None,
     full: Annotated[bool, typer.Option("--full", help="Read every byte back.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -105,7 +152,8 @@ def dataset_verify(
 
     Sizes of all files, contents of some, and what is there besides.
     """
-    report = client.datasets.verify(folder, name, depth="full" if full else "sample")
+    given = _checked(name)
+    report = client.datasets.verify(_scanned(folder), given, depth="full" if full else "sample")
     if as_json:
         show_json(report.as_dict())
     else:
@@ -114,11 +162,20 @@ def dataset_verify(
         for other in report.foreign:
             typer.echo(f"{'not ours':13} {plain(other)}")
     if not report.ok:
-        wrong = len(report.missing) + len(report.differing)
-        raise AitkError(
-            f"{wrong} files are missing or differ. Send them again: aitk-nb dataset upload "
-            "--replace, with the same folder and name."
+        raise AitkError(_what_is_wrong(report))
+
+
+def _what_is_wrong(report: VerifyReport) -> str:
+    missing, differing = len(report.missing), len(report.differing)
+    if not differing:
+        return (
+            f"{plural(missing, 'file')} missing. Send again: aitk-nb dataset upload, with the same "
+            "folder and name."
         )
+    return (
+        f"{plural(missing, 'file')} missing, {plural(differing, 'file')} different. "
+        "To replace what differs: aitk-nb dataset upload --replace, with the same folder and name."
+    )
 
 
 @command("list", dataset)
@@ -198,7 +255,9 @@ def dataset_delete(
     """
     there = client.datasets.get(name)
     question = f"Delete {name} with {len(there.images)} images from {client.url}?"
-    if not yes and not confirmed(question):
+    # What cannot be done is said without asking first.
+    asks = not yes and client.can(Ability.EDIT_DATASETS)
+    if asks and not confirmed(question):
         raise AitkError("Nothing was deleted.")
     client.datasets.delete(name)
     if as_json:

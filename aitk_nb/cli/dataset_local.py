@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aitk_nb.cli.common import AsJson, command, progress_bar, say, show_json
+from aitk_nb.cli.common import AsJson, command, plural, progress_bar, say, show_json
+from aitk_nb.cli.plain import plain
 from aitk_nb.errors import BadInput
 from aitk_nb.models import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.local_dataset import Demands, LocalDataset, Problem
 
-__all__ = ["register"]
+__all__ = ["how_to_fix", "register", "say_left_out"]
 
 Source = Annotated[
     list[str],
@@ -72,7 +74,8 @@ def check(
             typer.echo(f"{problem.severity:8}{problem}")
         if plan is not None:
             typer.echo(f"{plan}\n{plan.table()!r}")
-    _end(dataset)
+    say_left_out(dataset)
+    _end(dataset, how_to_fix(dataset, source))
 
 
 def fix(
@@ -186,19 +189,38 @@ def _problem(problem: Problem) -> dict[str, str]:
     }
 
 
-def _end(dataset: LocalDataset) -> None:
-    """Say what was found in all; errors make the command fail."""
+def say_left_out(dataset: LocalDataset) -> None:
+    """Name the files that are nothing of a dataset."""
+    from aitk_nb.local_dataset.problems import shown
+
+    names = [plain(shown(path)) for path in dataset.contents.others]
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        say(f"left out, being no images or captions: {', '.join(names[:5])}{more}")
+
+
+def how_to_fix(dataset: LocalDataset, source: list[str]) -> str:
+    """Return the command that mends the errors, if it mends any."""
+    if not any(problem.code.fixed for problem in dataset.errors):
+        return ""
+    given = shlex.join(source)
+    return f"To write a corrected copy: aitk-nb dataset fix {given} --into NEW_FOLDER"
+
+
+def _end(dataset: LocalDataset, advice: str = "") -> None:
+    """Say what was found in all; errors make the command fail, with an advice."""
     warnings = len(dataset.problems) - len(dataset.errors)
     counts = [
-        (len(dataset.images), "images"),
-        (len(dataset.videos), "videos"),
-        (len(dataset.sounds), "sounds"),
-        (len(dataset.captions), "captions"),
+        (len(dataset.images), "image"),
+        (len(dataset.videos), "video"),
+        (len(dataset.sounds), "sound"),
+        (len(dataset.captions), "caption"),
     ]
-    there = ", ".join(f"{many} {what}" for many, what in counts if many or what == "images")
-    text = f"{dataset.name}: {there}; {len(dataset.errors)} errors, {warnings} warnings"
+    there = ", ".join(plural(many, what) for many, what in counts if many or what == "image")
+    wrong = f"{plural(len(dataset.errors), 'error')}, {plural(warnings, 'warning')}"
+    text = f"{dataset.name}: {there}; {wrong}"
     if dataset.errors:
-        raise BadDataset(text)
+        raise BadDataset(f"{text}. {advice}" if advice else text)
     say(text)
 
 

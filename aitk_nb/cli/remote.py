@@ -20,13 +20,14 @@ from aitk_nb.cli.common import (
     at_address,
     command,
     confirmed,
+    if_interrupted,
     on_server,
     progress_bar,
     say,
     show_json,
 )
 from aitk_nb.cli.plain import plain
-from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, line
+from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, goes_on, line
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
 from aitk_nb.job import Job
@@ -78,7 +79,8 @@ def watch(
     A terminal shows a small chart. Ctrl-C stops watching, and not the job.
     """
     handle = client.jobs.get(job)
-    follow(handle, every, price_per_hour=price_per_hour)
+    with if_interrupted(goes_on(client, handle)):
+        follow(handle, every, price_per_hour=price_per_hour)
     if as_json:
         show_json(handle.summary())
     else:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb.cli.common import say
 from aitk_nb.cli.plain import plain
 from aitk_nb.errors import AitkError
-from aitk_nb.models import JobState, JobStatus
+from aitk_nb.models import Ability, JobState, JobStatus
 from aitk_nb.watching import Glance, Watcher
 
 if TYPE_CHECKING:
+    from aitk_nb.client import AIToolkitClient
     from aitk_nb.job import Job
 
-__all__ = ["as_dict", "fail_unless_completed", "follow", "line"]
+__all__ = ["as_dict", "fail_unless_completed", "follow", "goes_on", "line"]
 
 
 def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None:
@@ -29,6 +30,13 @@ def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None
     glance = _on(screen, watcher) if screen.is_usable else _in_lines(watcher)
     if glance.health.is_bad:
         say(plain(str(glance.health)))
+
+
+def goes_on(client: AIToolkitClient, job: Job) -> str:
+    """Return what holds of a job when nobody waits for it any more."""
+    if client.can(Ability.STOP):
+        return f"the job goes on: aitk-nb stop {plain(job.name)} stops it"
+    return "a job that has begun goes on"
 
 
 def _on(screen: Any, watcher: Watcher) -> Glance:

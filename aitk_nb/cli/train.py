@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from aitk_nb.cli.common import AsJson, Every, command, on_server, say, show_json
+from aitk_nb.cli.common import AsJson, Every, command, if_interrupted, on_server, say, show_json
 from aitk_nb.cli.fields import say_remarks, with_fields
-from aitk_nb.cli.states import fail_unless_completed, follow
+from aitk_nb.cli.states import fail_unless_completed, follow, goes_on
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.training import TrainingParams
@@ -59,7 +59,8 @@ def train(
     job = client.jobs.start(params, if_exists=if_exists)
     say(f"{job.name}: {job.begun or job.state.status.value}")
     if wait:
-        follow(job, every)
+        with if_interrupted(goes_on(client, job)):
+            follow(job, every)
     if as_json:
         show_json(job.summary())
     else:

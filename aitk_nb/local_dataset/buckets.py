@@ -136,6 +136,9 @@ class BucketPlan:
             f"{self.steps_per_epoch} steps per epoch"
         )
 
+    def __str__(self) -> str:
+        return self._summary()
+
     def __repr__(self) -> str:
         return f"<BucketPlan {self._summary()}>"
 

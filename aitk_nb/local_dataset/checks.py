@@ -119,7 +119,9 @@ def _duplicates(found: Contents) -> Iterator[Problem]:
 def _missing_captions(found: Contents) -> Iterator[Problem]:
     texts = {path.stem for path in found.caption_files}
     paths = (*found.images, *found.media)
-    without = [path for path in paths if path.stem not in texts]
+    # What cannot be read needs no caption: it has to be mended or taken out first.
+    broken = {path for path, look in found.looks.items() if not look.is_right}
+    without = [path for path in paths if path.stem not in texts and path not in broken]
     if without and not found.caption_files and len(paths) > 1:
         text = "No image has a caption"
         yield Problem(Code.NO_CAPTION, "", text, "write them, each in a .txt of its image's name")

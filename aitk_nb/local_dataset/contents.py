@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aitk_nb.local_dataset.captions import read_caption, read_table
-from aitk_nb.local_dataset.formats import CONVERTIBLE, FOREIGN, IMAGES, MEDIA
+from aitk_nb.local_dataset.formats import CONVERTIBLE, FOREIGN, IMAGES, MEDIA, kind_of
 from aitk_nb.local_dataset.look import Look, look_at_all
 from aitk_nb.local_dataset.pairs import Controls, control_folders, is_control_folder
 from aitk_nb.local_dataset.problems import Code, Problem, shown
@@ -32,6 +32,8 @@ class Contents:
     """Pictures that the trainer passes over, and that can be converted."""
     lonely: tuple[Path, ...] = ()
     """Texts that look like captions, of no image."""
+    others: tuple[Path, ...] = ()
+    """Files that are nothing of a dataset, as a PDF."""
     captions: Mapping[str, str] = field(default_factory=dict)
     table: Mapping[str, str] = field(default_factory=dict)
     """Captions of a table, by the image's name."""
@@ -82,6 +84,7 @@ def read_contents(
         controls=folders,
         foreign=tuple(path for path in files if path.suffix.lower() in CONVERTIBLE),
         lonely=tuple(path for path in files if _is_lonely(path, stems)),
+        others=tuple(path for path in files if path != table and _is_other(path)),
         captions=captions,
         table=read_table(table) if table else {},
         looks=looks,
@@ -152,6 +155,10 @@ def _leads_out(path: Path, root: Path) -> bool:
     except (OSError, RuntimeError):
         return False  # it leads nowhere, which is told otherwise
     return not target.is_relative_to(root)
+
+
+def _is_other(path: Path) -> bool:
+    return not kind_of(path) and path.suffix.lower() != ".txt"
 
 
 def _is_lonely(path: Path, stems: set[str]) -> bool:

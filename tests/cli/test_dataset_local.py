@@ -29,10 +29,20 @@ def test_errors_are_named_and_make_it_fail(folder: Path) -> None:
         "error   'c.png' is not an image that can be read: export it again, or take it out",
         "warning 'my b.png' has no caption: write one into my b.txt",
     ]
-    assert "cats: 3 images, 2 captions; 1 errors, 1 warnings" in ran.err
+    assert "cats: 3 images, 2 captions; 1 error, 1 warning. " in ran.err
+    assert f"aitk-nb dataset fix {folder} --into NEW_FOLDER" in ran.err
     report = run("dataset", "check", folder, "--json", code=2).json
     assert (report["ok"], report["images"], report["captions"]) == (False, 3, 2)
     assert {problem["code"] for problem in report["problems"]} == {"unreadable", "no-caption"}
+
+
+def test_what_is_no_dataset_is_named_and_what_is_broken_wants_no_caption(folder: Path) -> None:
+    """One line for files that are left out, and one problem for a broken image."""
+    (folder / "c.txt").unlink()
+    (folder / "notes.pdf").write_bytes(b"%PDF")
+    ran = run("dataset", "check", folder, code=2)
+    assert 1 == ran.out.count("c.png")
+    assert "left out, being no images or captions: notes.pdf" in ran.err
 
 
 def test_a_copy_is_corrected_and_passes(folder: Path, tmp_path: Path) -> None:
@@ -52,7 +62,8 @@ def test_a_copy_is_corrected_and_passes(folder: Path, tmp_path: Path) -> None:
     checked = run("dataset", "check", into, "--resolution", "64,32", "--batch-size", "2", "--json")
     assert checked.json["problems"] == []
     assert checked.json["steps_per_epoch"] == 2
-    assert "2 images in 2 buckets" in run("dataset", "check", into, "--resolution", "64,32").out
+    planned = run("dataset", "check", into, "--resolution", "64,32").out
+    assert ("2 images in 2 buckets" in planned, "<" in planned) == (True, False)
     refused = run("dataset", "fix", folder, "--into", folder / "in", code=2)
     assert "lie in each other" in refused.err
 
@@ -69,7 +80,7 @@ def test_what_is_asked_is_checked(folder: Path, tmp_path: Path) -> None:
     assert "takes numbers" in run("dataset", "check", folder, "--resolution", "x", code=2).err
     packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
     assert "packed: 3 images" in run("dataset", "check", packed).err
-    assert "1 images" in run("dataset", "check", folder / "a.png").err
+    assert "1 image, 1 caption; 0 errors" in run("dataset", "check", folder / "a.png").err
     paired = run("dataset", "check", folder, "--arch", "flux_kontext", code=2)
     assert "learns from pairs" in paired.out
     add(tmp_path / "before", "a.png", "my b.png", "c.png")

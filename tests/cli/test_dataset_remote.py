@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import COMMAND, Ran, environment, run, served
-from tests.domain.pictures import add
+from tests.cli.command import COMMAND, Ran, environment, run, served, start
+from tests.domain.pictures import add, picture
 
 HOSTILE = (
     ("delete", "../up"),
@@ -82,7 +86,7 @@ def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: 
     ran = run("dataset", "verify", *given, "--full", code=1)
     lines = {tuple(line.rsplit(maxsplit=1)) for line in ran.out.splitlines()}
     assert {("missing", "a.png"), ("differs", "b.png"), ("not ours", "other.png")} <= lines
-    assert "2 files are missing or differ" in ran.err
+    assert "1 file missing, 1 file different" in ran.err
     assert "--replace" in ran.err
 
     told = run("dataset", "verify", *given, "--full", "--json", code=1).json
@@ -124,7 +128,7 @@ def test_a_download_brings_what_was_sent(
     server: tuple[str, Path], folder: Path, tmp_path: Path
 ) -> None:
     """File by file once, or as one zip."""
-    url, _ = server
+    url, datasets = server
     run("dataset", "upload", folder, "--name", "fetched", "--url", url)
     given = ("dataset", "download", "fetched", "--out", tmp_path / "out é", "--url", url)
 
@@ -134,6 +138,12 @@ def test_a_download_brings_what_was_sent(
     assert (str(here), False) == (second.json["path"], second.json["fetched"])
     for path in folder.glob("?.*"):
         assert path.read_bytes() == (here / path.name).read_bytes()
+
+    # A caption that was written on the server since is news, though all images are here.
+    (datasets / "fetched" / "c.txt").write_text("another caption", encoding="utf-8")
+    third = run(*given)
+    assert ("downloaded" in third.err, "was there" in third.err) == (True, False)
+    assert "another caption" == (here / "c.txt").read_text(encoding="utf-8")
 
     packed = Path(run(*given, "--zip").out.strip())
     with zipfile.ZipFile(packed) as archive:
@@ -198,6 +208,100 @@ def test_what_is_not_there_is_said(server: tuple[str, Path], folder: Path) -> No
     nowhere = folder.parent / "nowhere"
     for verb in ("upload", "verify"):
         assert str(nowhere) in run("dataset", verb, nowhere, "--url", url, code=2).err
-    ran = run("dataset", "verify", folder, "--name", "never_sent", "--url", url, code=1)
-    assert 6 == ran.out.count("missing")
-    assert "6 files are missing or differ" in ran.err
+    given = (folder, "--name", "never_sent", "--url", url)
+    ran = run("dataset", "verify", *given, code=1)
+    assert ("", True) == (ran.out, "has no dataset named 'never_sent'. It has: " in ran.err)
+
+
+def test_what_is_missing_is_sent_by_a_plain_upload(server: tuple[str, Path], folder: Path) -> None:
+    """Nothing has to be replaced for it."""
+    url, datasets = server
+    given = (folder, "--name", "lacking", "--url", url)
+    run("dataset", "upload", *given)
+    (datasets / "lacking" / "a.png").unlink()
+
+    ran = run("dataset", "verify", *given, code=1)
+    assert "1 file missing. Send again: aitk-nb dataset upload" in ran.err
+    assert "--replace" not in ran.err
+    assert 1 == run("dataset", "upload", *given, "--json").json["sent"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", ".hidden", "a\\b", ""])
+@pytest.mark.parametrize("verb", ["upload", "verify"])
+def test_a_given_name_is_refused_where_it_would_lead_out(
+    server: tuple[str, Path], folder: Path, verb: str, name: str
+) -> None:
+    """Nothing is sent under another name."""
+    url, datasets = server
+    before = sorted(datasets.iterdir()) if datasets.exists() else []
+    ran = run("dataset", verb, folder, "--name", name, "--url", url, code=2)
+    assert "cannot be the name of a dataset" in ran.err
+    assert before == (sorted(datasets.iterdir()) if datasets.exists() else [])
+
+
+def test_another_name_on_the_server_is_told(server: tuple[str, Path], folder: Path) -> None:
+    """One line on stderr, where the names differ; a folder's name may hold anything."""
+    url, _ = server
+    ran = run("dataset", "upload", folder, "--name", "My Cats 01!", "--url", url)
+    assert ("my_cats_01_\n", True) == (ran.out, "the server calls it my_cats_01_\n" in ran.err)
+    odd = folder.rename(folder.parent / "..Été")
+    assert "the server calls it _t_" in run("dataset", "upload", odd, "--url", url).err
+    same = run("dataset", "upload", odd, "--name", "same", "--url", url)
+    assert "the server calls it" not in same.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of a POSIX system")
+def test_an_interrupted_upload_says_how_it_goes_on(
+    server: tuple[str, Path], tmp_path: Path
+) -> None:
+    """What has arrived is not sent again."""
+    url, datasets = server
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for number in range(150):
+        picture(folder / f"{number}.png", (300, 300))
+    with start("dataset", "upload", folder, "--url", url) as process:
+        while not list((datasets / "cut").glob("*.png")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+
+    assert 130 == process.returncode, err
+    assert "aitk-nb: interrupted; call it again to send the rest" in err
+    again = run("dataset", "upload", folder, "--url", url, "--json").json
+    assert 150 == again["sent"] + again["kept"]
+    assert again["kept"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a terminal of Linux")
+def test_a_terminal_shows_that_it_looks_and_sends(server: tuple[str, Path], folder: Path) -> None:
+    """Both take their time with many images."""
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    given = ("dataset", "upload", folder, "--name", "seen", "--url", server[0])
+    with subprocess.Popen(
+        [*COMMAND, *map(str, given)],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):
+            while some := os.read(ours, 4096):
+                shown += some
+    os.close(ours)
+    assert 0 == process.returncode
+    assert shown.index(b"looking:") < shown.index(b"uploading:")
+
+
+def test_an_upload_says_what_was_looked_at(server: tuple[str, Path], tmp_path: Path) -> None:
+    """In one order, and what was only seen by its name is called so."""
+    add(tmp_path / "many", *(f"{number}.png" for number in range(12)))
+    ran = run("dataset", "upload", tmp_path / "many", "--url", server[0])
+    told = "checked: 2 same content, 6 right size, 4 there by name (--verify-full reads them too)"
+    assert told in ran.err

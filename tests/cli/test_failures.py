@@ -93,6 +93,7 @@ def test_folders_that_are_no_dataset(url: str, tmp_path: Path) -> None:
         ran = run("dataset", "upload", tmp_path / folder, "--url", url, "--json", code=2)
 
         assert "cannot be used as a dataset" in ran.err
+        assert ("aitk-nb dataset fix" in ran.err) is (folder == "broken")
         assert "" == ran.out
     assert "broken" not in run("dataset", "list", "--url", url).out
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +19,7 @@ LONG = ("--steps", "1000000", "--resolution", "64", "--rank", "2", "--save-every
 @pytest.fixture
 def job(url: str, dataset: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of a long job; it is stopped at the end."""
-    name = request.node.name
+    name = "".join(sign for sign in request.node.name if sign.isalnum() or sign == "_")
     run("train", "--name", name, "--dataset", dataset, *LONG, "--url", url)
     yield name
     run("stop", name, "--url", url)
@@ -56,6 +58,26 @@ def test_stop_saves_first_when_asked(job: str, url: str) -> None:
     loras = [file["name"] for file in summary["files"] if file["name"].endswith(".safetensors")]
     assert [f"{job}_{ran.json['step']:09d}.safetensors"] == loras
     assert "stopped" == run("stop", job, "--url", url, "--json").json["status"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of a POSIX system")
+@pytest.mark.parametrize("verb", ["watch", "train"])
+def test_an_interrupt_says_how_the_job_is_stopped(
+    job: str, url: str, dataset: str, verb: str
+) -> None:
+    """The job goes on; on stderr, with the exit code of an interrupt."""
+    waiting = ("train", "--name", job, "--dataset", dataset, *LONG, "--wait")
+    given = ("watch", job) if verb == "watch" else waiting
+    with start(*given, "--every", "0.2", "--url", url) as process:
+        assert process.stderr is not None
+        while " step " not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+
+    assert 130 == process.returncode
+    assert f"aitk-nb: interrupted; the job goes on: aitk-nb stop {job} stops it" in err
+    assert _state(job, url)["status"] in {"queued", "running"}
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.cli.command import run, served
+from tests.domain.pictures import add
 
 SECRETS = {"WHO": "somebody", "WORD": "a password of the tests"}
 GRADIO = ("--flavour", "gradio")
@@ -53,3 +54,34 @@ def test_options_that_do_not_fit(options: tuple[str, ...], sentence: str) -> Non
     assert sentence in ran.err
     assert "hunter2" not in ran.err
     assert 1 == len(ran.err.splitlines())
+
+
+def test_what_it_cannot_do_is_said_in_words_of_its_own(tmp_path: Path) -> None:
+    """Each says what to do instead, and nothing is asked first."""
+    add(tmp_path / "cats", "a.png", "a.txt")
+    training = ("train", "--name", "x", "--dataset", "cats")
+    with served(tmp_path / "data", *GRADIO) as (url, _):
+        run("dataset", "upload", tmp_path / "cats", "--url", url)
+        said = [
+            run(*args, "--url", url, code=1).err
+            for args in (
+                ("dataset", "verify", tmp_path / "cats"),
+                ("dataset", "download", "cats", "--out", tmp_path / "out"),
+                ("dataset", "captions", "cats", "--write"),
+                ("dataset", "delete", "cats"),
+                (*training, "--dry-run"),
+            )
+        ]
+        assert "[y/N]" not in said[3]
+        checked = run(*training, "--check", "--url", url)
+
+    for err, what, instead in zip(
+        said,
+        ("compare a dataset", "send a dataset back", "caption a", "delete a", "list the requests"),
+        ("Upload the folder again", "Use the folder", "caption_images", "It forgets it", "--check"),
+        strict=True,
+    ):
+        assert f"A Gradio server cannot {what}" in err
+        assert instead in err
+    assert checked.out
+    assert not (tmp_path / "out").exists()
