@@ -221,9 +221,9 @@ def test_only_an_embedded_address_reaches_the_demo(
 ) -> None:
     """A real server must not get the demo's jobs; the Gradio flavour brings its extra."""
     told = subprocess.run(
-        ["make", "-n", "demo"],
+        ["make", "-n", "--no-print-directory", "demo"],
         cwd=ROOT,
-        env={**os.environ, "AITK_URL": address},
+        env={**os.environ, "AITK_URL": address, "MAKEFLAGS": "", "MAKELEVEL": ""},
         capture_output=True,
         text=True,
         check=True,

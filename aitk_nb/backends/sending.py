@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -378,7 +379,9 @@ class _Sending:
 def _join(threads: Sequence[threading.Thread], longest: float | None) -> None:
     until = None if longest is None else time.monotonic() + longest
     for thread in threads:
-        thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        # An interrupt may come before a thread has begun; there is nothing to wait for then.
+        with suppress(RuntimeError):
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
 
 
 def _nobody_there(failure: ConnectionFailed) -> bool:

@@ -70,6 +70,8 @@ class Listener:
     def __init__(self, url: str, name: str) -> None:
         self.said = ""
         self._where = (url, name)
+        self._begun = threading.Event()
+        """Set once the monitor has looked at the job."""
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()))
 
     async def _watch(self) -> None:
@@ -78,6 +80,8 @@ class Listener:
             monitor = JobMonitor(client.jobs.get(name))
             watching = asyncio.ensure_future(monitor.watch(every=0.5))
             while not watching.done():
+                if monitor.panel is not None:
+                    self._begun.set()
                 if (panel := monitor.panel) is not None:
                     text = panel._health.value
                     self.said += text if text not in self.said else ""
@@ -86,6 +90,7 @@ class Listener:
 
     def __enter__(self) -> Listener:
         self._thread.start()
+        assert self._begun.wait(30)
         return self
 
     def __exit__(self, *_error: object) -> None:
