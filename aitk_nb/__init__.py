@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from aitk_nb.checks import Preflight
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.comparison import Comparison, compare
-    from aitk_nb.dataset_report import VerifyReport
+    from aitk_nb.connection.connection import Connection, Secret
+    from aitk_nb.connection.prompt import ask_login, ask_secret
     from aitk_nb.discovery import DiscoveryReport, discover
     from aitk_nb.doctor import Examination, examine
     from aitk_nb.errors import AitkError
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from aitk_nb.local_dataset import Demands, LocalDataset
     from aitk_nb.lora import inspect
     from aitk_nb.losses import LossHistory
-    from aitk_nb.models import Ability, Flavour, JobState, JobStatus
-    from aitk_nb.prompting import ask_login, ask_secret
-    from aitk_nb.rehearsals import DryRun
-    from aitk_nb.settings import Connection, Secret
+    from aitk_nb.models.dry_run import DryRun
+    from aitk_nb.models.job import JobState, JobStatus
+    from aitk_nb.models.server import Ability, Flavour
+    from aitk_nb.models.verify_report import VerifyReport
     from aitk_nb.training import TrainingParams
     from aitk_nb.views.loss_plot import plot_loss
 

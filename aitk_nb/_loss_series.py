@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aitk_nb._loss_math import Steps, Values
-from aitk_nb.models import LossColumns, LossPoint
+from aitk_nb.models.loss import LossColumns, LossPoint
 
 __all__ = ["EMPTY", "Segment", "Series", "merged", "series", "until"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from aitk_nb import _html
-from aitk_nb.access import Access, AuthState, Credential, Finding, Outcome
-from aitk_nb.models import Flavour
-from aitk_nb.tables import Table
+from aitk_nb._table import Table
+from aitk_nb.models.access import Access, AuthState, Credential, Finding, Outcome
+from aitk_nb.models.server import Flavour
 
 __all__ = ["AuthReport", "Matrix"]
 

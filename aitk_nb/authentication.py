@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from aitk_nb import verdicts
-from aitk_nb.access import AuthState, Credential, Outcome
 from aitk_nb.auth_report import AuthReport
 from aitk_nb.backends import gradio_catalogue, knocking
 from aitk_nb.backends.foreign import Foreign, Kind
 from aitk_nb.backends.gradio_login import login_of
 from aitk_nb.backends.knocking import Knocks
 from aitk_nb.backends.sighting import Sighting, look
+from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
+from aitk_nb.connection.embedded import locate
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.findings import Facts, find
-from aitk_nb.locate import locate
-from aitk_nb.models import Flavour
+from aitk_nb.models.access import AuthState, Credential, Outcome
+from aitk_nb.models.server import Flavour
 from aitk_nb.operation_match import match
-from aitk_nb.settings import Connection, Credentials, Secret, hidden
 
 __all__ = ["AuthReport", "check_auth"]
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from aitk_nb._failures import explain
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.job import EVERY, Job
-from aitk_nb.models import JobDraft, JobState, JobStatus
+from aitk_nb.models.job import JobDraft, JobState, JobStatus
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.models import DatasetInfo
+    from aitk_nb.models.dataset import DatasetInfo
 
 __all__ = ["CaptionJob", "CaptionOptions", "Captioner", "start_captioning"]
 

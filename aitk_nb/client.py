@@ -9,16 +9,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from aitk_nb import _html
+from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
+from aitk_nb.connection.embedded import locate
 from aitk_nb.errors import AitkError
-from aitk_nb.locate import locate
-from aitk_nb.models import Ability, Flavour
-from aitk_nb.settings import Connection, Credentials, Secret, hidden
+from aitk_nb.models.server import Ability, Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
     from aitk_nb.datasets import Datasets
     from aitk_nb.jobs import Jobs
-    from aitk_nb.models import Gpu
+    from aitk_nb.models.server import Gpu
     from aitk_nb.server_settings import ServerSettings
 
 __all__ = ["AIToolkitClient", "connect"]

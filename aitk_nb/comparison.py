@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from aitk_nb import _html
+from aitk_nb._table import Table
 from aitk_nb.convergence import Convergence
 from aitk_nb.errors import BadInput
 from aitk_nb.job import Job
 from aitk_nb.job_differences import varying
 from aitk_nb.losses import LossHistory
-from aitk_nb.tables import Table
 
 __all__ = ["Comparison", "Run", "compare"]
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from aitk_nb._files import keeping, replacing
 from aitk_nb.errors import AitkError, TransferFailed
-from aitk_nb.models import DownloadReport, safe_file_name
+from aitk_nb.models.job import DownloadReport
+from aitk_nb.models.names import safe_file_name
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, DatasetTools, Progress
-    from aitk_nb.models import DatasetInfo
+    from aitk_nb.models.dataset import DatasetInfo
 
 __all__ = ["download_files", "download_zip", "local_names"]
 

@@ -12,14 +12,16 @@ from aitk_nb import dataset_download, uploading
 from aitk_nb.captioning import CaptionJob, CaptionOptions, start_captioning
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
 from aitk_nb.local_dataset import LocalDataset
-from aitk_nb.models import Ability, check_name
+from aitk_nb.models.names import check_name
+from aitk_nb.models.server import Ability
 from aitk_nb.upload_notes import UploadNotes
 from aitk_nb.uploading import Confirm, Depth, IfDiffers, Outcome, UploadOptions
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress, Upload
-    from aitk_nb.dataset_report import VerifyReport
-    from aitk_nb.models import DatasetInfo, DownloadReport
+    from aitk_nb.models.dataset import DatasetInfo
+    from aitk_nb.models.job import DownloadReport
+    from aitk_nb.models.verify_report import VerifyReport
 
 __all__ = ["Datasets"]
 

@@ -12,13 +12,13 @@ from aitk_nb.backends.foreign import Foreign, Kind
 from aitk_nb.backends.probes import Answer, Asker, Credential, Probe, Progress
 from aitk_nb.backends.sighting import look
 from aitk_nb.backends.webui_catalogue import CATALOGUE
+from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
+from aitk_nb.connection.embedded import locate
 from aitk_nb.discovery_report import DiscoveryReport
-from aitk_nb.endpoints import OPERATIONS, Endpoint, Operation
 from aitk_nb.errors import ConnectionFailed, ServerNotReady
-from aitk_nb.locate import locate
-from aitk_nb.models import Ability, Flavour
+from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
+from aitk_nb.models.server import Ability, Flavour
 from aitk_nb.operation_match import match
-from aitk_nb.settings import Connection, Credentials, Secret, hidden
 
 __all__ = ["DiscoveryReport", "discover"]
 

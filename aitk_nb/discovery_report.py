@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
 from aitk_nb._files import replacing
-from aitk_nb.endpoints import Claim, Endpoint, Operation, described
-from aitk_nb.models import Ability, Flavour
-from aitk_nb.tables import Table
+from aitk_nb._table import Table
+from aitk_nb.models.endpoint import Claim, Endpoint, Operation, described
+from aitk_nb.models.server import Ability, Flavour
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import Ability, JobState
+from aitk_nb.models.job import JobState
+from aitk_nb.models.server import Ability
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

@@ -8,7 +8,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb.job_config import MISSING, draft, value_at
-from aitk_nb.models import Ability, JobState
+from aitk_nb.models.job import JobState
+from aitk_nb.models.server import Ability
 from aitk_nb.pace import seconds_per_step
 
 if TYPE_CHECKING:

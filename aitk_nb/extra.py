@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aitk_nb._yaml import parsed
 from aitk_nb.default_job import default_process
-from aitk_nb.models import name_problem
-from aitk_nb.safe_yaml import parsed
+from aitk_nb.models.names import name_problem
 
 __all__ = ["ASIDE", "RESERVED", "aside_of", "parse_extra", "process_of"]
 

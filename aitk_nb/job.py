@@ -16,12 +16,14 @@ from aitk_nb.job_summary import summary
 from aitk_nb.log_tail import LogTail
 from aitk_nb.loss_reading import read_on
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import Ability, DownloadReport, JobStatus
+from aitk_nb.models.job import DownloadReport, JobStatus
+from aitk_nb.models.server import Ability
 from aitk_nb.vitals import Vitals
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models import Gpu, JobState, RemoteFile, Sample
+    from aitk_nb.models.job import JobState, RemoteFile, Sample
+    from aitk_nb.models.server import Gpu
 
 __all__ = ["Job"]
 

@@ -10,7 +10,7 @@ from aitk_nb import presets
 from aitk_nb.default_job import default_process
 from aitk_nb.extra import aside_of, parse_extra
 from aitk_nb.job_differences import OURS, differences, fingerprint, plain_numbers
-from aitk_nb.models import JobDraft
+from aitk_nb.models.job import JobDraft
 
 if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams

@@ -11,13 +11,13 @@ from typing import Any
 
 from aitk_nb import presets
 from aitk_nb._files import replacing
-from aitk_nb.control_paths import CONTROL_KEYS, control_names, name_controls
+from aitk_nb._yaml import dumped, parsed
 from aitk_nb.default_job import default_process
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.extra import ASIDE, RESERVED, aside_of, process_of
 from aitk_nb.job_config import MISSING, draft, fields_of, value_at
 from aitk_nb.job_differences import OURS, plain_numbers
-from aitk_nb.safe_yaml import dumped, parsed
+from aitk_nb.models.control_images import CONTROL_KEYS, control_names, name_controls
 from aitk_nb.training import TrainingParams
 
 __all__ = ["as_text", "file_config", "from_config", "portable", "read", "write"]

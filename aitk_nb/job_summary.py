@@ -9,7 +9,8 @@ from aitk_nb.errors import AitkError
 
 if TYPE_CHECKING:
     from aitk_nb.job import Job
-    from aitk_nb.models import Flavour, RemoteFile
+    from aitk_nb.models.job import RemoteFile
+    from aitk_nb.models.server import Flavour
 
 __all__ = ["summary"]
 

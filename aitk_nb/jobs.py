@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, overload
 from aitk_nb.backends.base import Rehearsable
 from aitk_nb.errors import BadInput, NotFound, NotSupported
 from aitk_nb.job import Job
-from aitk_nb.models import JobState
+from aitk_nb.models.dry_run import DryRun
+from aitk_nb.models.job import JobState
 from aitk_nb.queues import standing
-from aitk_nb.rehearsals import DryRun
 from aitk_nb.starter import ELECTION, IfExists, Starter
 from aitk_nb.training import TrainingParams
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aitk_nb.models import JobState, LogChunk
+from aitk_nb.models.job import JobState, LogChunk
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

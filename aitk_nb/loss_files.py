@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aitk_nb.errors import BadInput
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import LossPoint
+from aitk_nb.models.loss import LossPoint
 
 __all__ = ["from_log", "read"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import JobState, LossColumns
+from aitk_nb.models.job import JobState
+from aitk_nb.models.loss import LossColumns
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

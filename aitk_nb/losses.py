@@ -23,7 +23,7 @@ from aitk_nb._loss_math import (
 )
 from aitk_nb._loss_series import EMPTY, Segment, Series, merged, series, until
 from aitk_nb.convergence import Convergence, convergence
-from aitk_nb.models import LossPoint
+from aitk_nb.models.loss import LossPoint
 
 if TYPE_CHECKING:
     import pandas as pd

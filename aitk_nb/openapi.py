@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb.backends.webui_catalogue import CATALOGUE, Entry, document
-from aitk_nb.endpoints import Endpoint, Parameter
 from aitk_nb.errors import NotSupported
-from aitk_nb.models import Flavour
+from aitk_nb.models.endpoint import Endpoint, Parameter
+from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.discovery_report import DiscoveryReport

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aitk_nb.endpoints import Endpoint, Operation, Parameter
+from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
 from aitk_nb.operation_words import arguments_of, words_of
 
 __all__ = ["match"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from aitk_nb.endpoints import Parameter
+from aitk_nb.models.endpoint import Parameter
 
 __all__ = ["TRAINING_WORDS", "arguments_of", "words_of"]
 

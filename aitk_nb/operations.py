@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aitk_nb.endpoints import OPERATIONS, Operation
+from aitk_nb._yaml import dumped as yaml_text
+from aitk_nb._yaml import parsed
 from aitk_nb.errors import BadInput
-from aitk_nb.models import Flavour
+from aitk_nb.models.endpoint import OPERATIONS, Operation
+from aitk_nb.models.server import Flavour
 from aitk_nb.operation_words import TRAINING_WORDS
-from aitk_nb.safe_yaml import dumped as yaml_text
-from aitk_nb.safe_yaml import parsed
 
 __all__ = ["api_names", "dumped", "load"]
 

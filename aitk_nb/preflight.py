@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from aitk_nb import presets
 from aitk_nb.checks import Check, Preflight, Verdict, note, ok, problem, unknown
-from aitk_nb.control_paths import control_names
 from aitk_nb.errors import NotFound
 from aitk_nb.estimates import Estimate, estimate
 from aitk_nb.faces import plan, size
 from aitk_nb.job_config import draft, value_at
 from aitk_nb.job_differences import differences
-from aitk_nb.models import Ability, DatasetInfo, Gpu, JobState
+from aitk_nb.models.control_images import control_names
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.job import JobState
+from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.presets import Preset
 from aitk_nb.queues import freest_gpu, gpus_of, jobs_on
 

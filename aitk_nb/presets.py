@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from aitk_nb.control_paths import CONTROL_KEYS
+from aitk_nb._yaml import parsed
 from aitk_nb.errors import BadInput
-from aitk_nb.safe_yaml import parsed
+from aitk_nb.models.control_images import CONTROL_KEYS
 
 __all__ = ["Preset", "control_keys", "load"]
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitk_nb.errors import NotSupported, Rejected, UnexpectedReply
-from aitk_nb.models import Ability, Gpu, JobState, JobStatus
+from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.server import Ability, Gpu
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

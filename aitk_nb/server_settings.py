@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitk_nb import _html
+from aitk_nb.connection.connection import Secret
 from aitk_nb.errors import AitkError, BadInput
-from aitk_nb.settings import Secret
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

@@ -11,7 +11,8 @@ from aitk_nb.errors import AitkError, JobConflict, NotFound
 from aitk_nb.job import Job
 from aitk_nb.job_config import draft
 from aitk_nb.job_differences import differences
-from aitk_nb.models import JobDraft, JobState, JobStatus, check_name
+from aitk_nb.models.job import JobDraft, JobState, JobStatus
+from aitk_nb.models.names import check_name
 from aitk_nb.queues import freest_gpu, standing
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from aitk_nb.errors import InvalidParams
 from aitk_nb.extra import parse_extra
 from aitk_nb.job_config import preset_fields
 from aitk_nb.loose_values import listed, numbers, quantised
-from aitk_nb.models import name_problem
+from aitk_nb.models.names import name_problem
 from aitk_nb.refusals import arch_problem, controls_problem, problem
 
 __all__ = ["TrainingParams", "diff"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aitk_nb.access import AuthState
-from aitk_nb.models import Flavour
+from aitk_nb.models.access import AuthState
+from aitk_nb.models.server import Flavour
 
 __all__ = ["gateway", "of_server", "unreachable"]
 

@@ -11,7 +11,8 @@ from aitk_nb.divergence import Divergence
 from aitk_nb.errors import AitkError, ConnectionFailed
 from aitk_nb.health import Health, HealthState
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import Ability, JobState, JobStatus
+from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.server import Ability
 from aitk_nb.pace import seconds_per_step
 
 if TYPE_CHECKING:

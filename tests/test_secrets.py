@@ -20,8 +20,8 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.webui import WebUI
+from aitk_nb.connection.connection import Connection, Secret, resolve
 from aitk_nb.errors import BadInput
-from aitk_nb.settings import Connection, Secret, resolve
 from tests.backends.canned import BROKEN, Asked, Reply, canned, nobody
 
 TOKEN = "planted-7f3a/9+Qz"

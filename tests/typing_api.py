@@ -7,7 +7,10 @@ from typing import assert_type
 
 import aitk_nb
 from aitk_nb.errors import AitkError, JobConflict, NotFound, TransferFailed
-from aitk_nb.models import DatasetInfo, DownloadReport, Gpu, LossPoint, RemoteFile, Sample
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.job import DownloadReport, RemoteFile, Sample
+from aitk_nb.models.loss import LossPoint
+from aitk_nb.models.server import Gpu
 
 
 def connecting(token: str) -> None:

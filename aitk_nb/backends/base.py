@@ -8,20 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from aitk_nb.models import (
-    Ability,
-    DatasetInfo,
-    Flavour,
-    Gpu,
-    JobDraft,
-    JobState,
-    LogChunk,
-    LossPage,
-    RemoteFile,
-    Sample,
-)
-from aitk_nb.rehearsals import Request
-from aitk_nb.settings import Secret
+from aitk_nb.connection.connection import Secret
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.dry_run import Request
+from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
+from aitk_nb.models.loss import LossPage
+from aitk_nb.models.server import Ability, Flavour, Gpu
 
 __all__ = ["Backend", "DatasetTools", "Progress", "Rehearsable", "SettingsStore", "Upload"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aitk_nb.backends.probes import Answer, Credential, Probe
-from aitk_nb.endpoints import Claim
-from aitk_nb.models import Flavour
+from aitk_nb.models.endpoint import Claim
+from aitk_nb.models.server import Flavour
 
 __all__ = ["claim_probes", "claims_from"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aitk_nb.backends.foreign import Foreign, Kind
 from aitk_nb.backends.sighting import look
+from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import ServerNotReady
-from aitk_nb.models import Flavour
-from aitk_nb.settings import Connection
+from aitk_nb.models.server import Flavour
 
 __all__ = ["detect"]
 

@@ -13,7 +13,7 @@ import httpx
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
-from aitk_nb.models import safe_file_name
+from aitk_nb.models.names import safe_file_name
 
 __all__ = ["MAX_BYTES", "SECONDS", "fetch_all"]
 

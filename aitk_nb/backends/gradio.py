@@ -26,17 +26,10 @@ from aitk_nb.backends.gradio_notes import JobNote
 from aitk_nb.backends.gradio_results import Results
 from aitk_nb.backends.gradio_verdict import Verdict
 from aitk_nb.errors import NotSupported
-from aitk_nb.models import (
-    Ability,
-    DatasetInfo,
-    Flavour,
-    JobDraft,
-    JobState,
-    LogChunk,
-    LossPage,
-    RemoteFile,
-    Sample,
-)
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
+from aitk_nb.models.loss import LossPage
+from aitk_nb.models.server import Ability, Flavour
 
 __all__ = ["Gradio", "Place"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from aitk_nb.endpoints import Endpoint, Parameter
+from aitk_nb.models.endpoint import Endpoint, Parameter
 
 __all__ = ["fixed"]
 

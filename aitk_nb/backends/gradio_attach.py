@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 
+from aitk_nb._yaml import parsed
 from aitk_nb.backends.gradio_app import GradioApp
 from aitk_nb.backends.gradio_files import FileRoute
 from aitk_nb.backends.gradio_notes import JobNote
 from aitk_nb.errors import NotFound, UnexpectedReply
-from aitk_nb.models import name_problem
-from aitk_nb.safe_yaml import parsed
+from aitk_nb.models.names import name_problem
 
 __all__ = ["attached", "is_folder"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aitk_nb.endpoints import Endpoint, Parameter
+from aitk_nb.models.endpoint import Endpoint, Parameter
 
 __all__ = ["GradioApp", "prefix_of", "read_app"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from aitk_nb.backends.gradio import Gradio, Place
 from aitk_nb.backends.gradio_login import GradioHttp
+from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import BadInput
-from aitk_nb.settings import Connection
 
 __all__ = ["gradio"]
 

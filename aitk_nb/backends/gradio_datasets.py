@@ -20,7 +20,8 @@ from aitk_nb.backends.gradio_journal import Journal
 from aitk_nb.backends.gradio_notes import DatasetNote, SentFile
 from aitk_nb.backends.transfer import CountingReader
 from aitk_nb.errors import AitkError, InvalidDataset, NotFound, Rejected, UnexpectedReply
-from aitk_nb.models import DatasetInfo, check_name
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.names import check_name
 
 __all__ = ["GradioDatasets", "upload_root"]
 

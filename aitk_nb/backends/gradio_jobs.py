@@ -24,7 +24,8 @@ from aitk_nb.backends.gradio_queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.backends.gradio_results import Results
 from aitk_nb.backends.gradio_verdict import Verdict
 from aitk_nb.errors import AitkError, ConnectionFailed, JobConflict, NotFound, NotSupported
-from aitk_nb.models import JobDraft, JobState, JobStatus, check_name
+from aitk_nb.models.job import JobDraft, JobState, JobStatus
+from aitk_nb.models.names import check_name
 
 __all__ = ["GradioJobs", "dataset_of"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from aitk_nb.backends.http import TIMEOUT, Http
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Unauthorized
-from aitk_nb.settings import Connection, Secret
 
 __all__ = ["GradioHttp", "login_of"]
 

@@ -15,7 +15,7 @@ from contextlib import closing
 from aitk_nb._wal import HEADER, Wal
 from aitk_nb.backends.gradio_files import FileRoute, FileStat
 from aitk_nb.errors import UnexpectedReply
-from aitk_nb.models import LossPoint
+from aitk_nb.models.loss import LossPoint
 
 __all__ = ["LossFollower"]
 

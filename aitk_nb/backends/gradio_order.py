@@ -13,9 +13,9 @@ from typing import Any, Final
 import yaml
 
 from aitk_nb.backends.gradio_app import Function
-from aitk_nb.control_paths import control_names
 from aitk_nb.errors import BadInput, InvalidParams, NotSupported
-from aitk_nb.models import JobDraft
+from aitk_nb.models.control_images import control_names
+from aitk_nb.models.job import JobDraft
 
 __all__ = ["Order", "order", "slug_of"]
 

@@ -12,7 +12,8 @@ from aitk_nb.backends.gradio_files import FileRoute, FileStat
 from aitk_nb.backends.gradio_losses import LossFollower
 from aitk_nb.backends.gradio_notes import JobNote
 from aitk_nb.errors import AitkError
-from aitk_nb.models import LossPage, RemoteFile
+from aitk_nb.models.job import RemoteFile
+from aitk_nb.models.loss import LossPage
 
 __all__ = ["Look", "Results"]
 

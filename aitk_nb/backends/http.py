@@ -16,8 +16,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from aitk_nb.backends import replies, wire_logs
 from aitk_nb.backends.causes import failure, frameless
 from aitk_nb.backends.hurry import hurry_within
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
-from aitk_nb.settings import Connection, Secret
 
 __all__ = ["Http"]
 

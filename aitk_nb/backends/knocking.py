@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 
-from aitk_nb.access import Access, Credential, Outcome
 from aitk_nb.backends import transfer
 from aitk_nb.backends.gradio_login import GradioHttp, login_of
 from aitk_nb.backends.http import Http
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Rejected, Unauthorized, UnexpectedReply
-from aitk_nb.settings import Connection, Secret
+from aitk_nb.models.access import Access, Credential, Outcome
 
 __all__ = [
     "DEFAULT_PASSWORD",

@@ -14,9 +14,9 @@ import httpx
 from aitk_nb.backends import transfer
 from aitk_nb.backends.gradio_login import GradioHttp
 from aitk_nb.backends.http import Http
+from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, Unauthorized
-from aitk_nb.models import Flavour
-from aitk_nb.settings import Connection
+from aitk_nb.models.server import Flavour
 
 __all__ = ["Answer", "Asker", "Credential", "Probe", "Progress"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from aitk_nb.backends.http import Http
-from aitk_nb.rehearsals import Request
+from aitk_nb.models.dry_run import Request
 
 __all__ = ["Rehearsal"]
 

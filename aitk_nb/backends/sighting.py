@@ -21,9 +21,9 @@ from aitk_nb.backends.causes import proxy_for
 from aitk_nb.backends.foreign import Foreign, recognise
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.replies import NOT_READY
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import ConnectionFailed
-from aitk_nb.models import Flavour
-from aitk_nb.settings import Connection, Secret
+from aitk_nb.models.server import Flavour
 
 __all__ = ["Sighting", "look"]
 

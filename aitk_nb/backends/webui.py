@@ -17,23 +17,14 @@ from aitk_nb.backends.webui_captioning import WebUICaptionings
 from aitk_nb.backends.webui_dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui_datasets import WebUIDatasets
 from aitk_nb.backends.webui_settings import WebUISettings
-from aitk_nb.control_paths import place_controls
 from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
-from aitk_nb.models import (
-    Ability,
-    DatasetInfo,
-    Flavour,
-    Gpu,
-    JobDraft,
-    JobState,
-    JobStatus,
-    LogChunk,
-    LossPage,
-    RemoteFile,
-    Sample,
-    check_name,
-)
-from aitk_nb.rehearsals import Request
+from aitk_nb.models.control_images import place_controls
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.dry_run import Request
+from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFile, Sample
+from aitk_nb.models.loss import LossPage
+from aitk_nb.models.names import check_name
+from aitk_nb.models.server import Ability, Flavour, Gpu
 
 __all__ = ["WebUI"]
 

@@ -9,7 +9,8 @@ from aitk_nb.backends import webui_wire
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.webui_datasets import WebUIDatasets
 from aitk_nb.errors import JobConflict, NotSupported, Rejected, UnexpectedReply
-from aitk_nb.models import JobDraft, JobState, check_name
+from aitk_nb.models.job import JobDraft, JobState
+from aitk_nb.models.names import check_name
 
 __all__ = ["WebUICaptionings"]
 

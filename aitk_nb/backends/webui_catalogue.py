@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import yaml
 
-from aitk_nb.endpoints import Endpoint, Operation, Parameter
-from aitk_nb.models import Ability
+from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
+from aitk_nb.models.server import Ability
 
 __all__ = ["CATALOGUE", "Entry", "abilities", "document", "endpoints", "era", "operations"]
 

@@ -14,7 +14,9 @@ from aitk_nb.backends.webui_captioning import WebUICaptionings
 from aitk_nb.backends.webui_datasets import WebUIDatasets
 from aitk_nb.backends.webui_notes import Notes, read_notes
 from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
-from aitk_nb.models import DatasetInfo, JobDraft, JobState, check_name
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.job import JobDraft, JobState
+from aitk_nb.models.names import check_name
 
 __all__ = ["WebUIDatasetTools"]
 

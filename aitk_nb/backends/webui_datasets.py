@@ -15,7 +15,8 @@ from aitk_nb.backends.transfer import Parcel
 from aitk_nb.backends.webui_files import WebUIFiles
 from aitk_nb.backends.webui_notes import Notes, read_notes
 from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
-from aitk_nb.models import DatasetInfo, check_name
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.names import check_name
 
 __all__ = ["WebUIDatasets"]
 

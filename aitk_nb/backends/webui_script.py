@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from aitk_nb.control_paths import control_names
+from aitk_nb.models.control_images import control_names
 
 if TYPE_CHECKING:
-    from aitk_nb.models import JobDraft
+    from aitk_nb.models.job import JobDraft
 
 __all__ = ["curl", "python"]
 

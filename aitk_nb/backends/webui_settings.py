@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aitk_nb.backends.http import Http
+from aitk_nb.connection.connection import Secret
 from aitk_nb.errors import UnexpectedReply
-from aitk_nb.settings import Secret
 
 __all__ = ["WebUISettings"]
 

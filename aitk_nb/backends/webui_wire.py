@@ -10,7 +10,9 @@ from typing import Any
 
 from aitk_nb.backends.webui_paths import base_name
 from aitk_nb.errors import UnexpectedReply
-from aitk_nb.models import Gpu, JobState, JobStatus, LossColumns, LossPage, RemoteFile, Sample
+from aitk_nb.models.job import JobState, JobStatus, RemoteFile, Sample
+from aitk_nb.models.loss import LossColumns, LossPage
+from aitk_nb.models.server import Gpu
 
 __all__ = ["gpus", "job_state", "loss_page", "queue_runs", "remote_files", "samples"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from aitk_nb.access import AuthState
 from aitk_nb.cli.common import AsJson, Where, at_address, command, say, show_json
+from aitk_nb.models.access import AuthState
 
 if TYPE_CHECKING:
     from aitk_nb.auth_report import AuthReport

@@ -25,13 +25,14 @@ from aitk_nb.cli.common import (
 )
 from aitk_nb.cli.plain import plain
 from aitk_nb.client import AIToolkitClient
-from aitk_nb.dataset_report import FileState
 from aitk_nb.errors import AitkError, BadInput, InvalidDataset
-from aitk_nb.models import Ability, check_name
+from aitk_nb.models.names import check_name
+from aitk_nb.models.server import Ability
+from aitk_nb.models.verify_report import FileState
 
 if TYPE_CHECKING:
-    from aitk_nb.dataset_report import VerifyReport
     from aitk_nb.local_dataset import LocalDataset
+    from aitk_nb.models.verify_report import VerifyReport
 
 __all__ = ["dataset"]
 

@@ -11,7 +11,7 @@ import typer
 from aitk_nb.cli.common import AsJson, command, plural, progress_bar, say, show_json
 from aitk_nb.cli.plain import plain
 from aitk_nb.errors import BadInput
-from aitk_nb.models import Flavour
+from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.local_dataset import Demands, LocalDataset, Problem

@@ -10,8 +10,8 @@ import typer
 
 from aitk_nb._files import replacing
 from aitk_nb.cli.common import AsJson, Where, at_address, command, counter, say, show_json
-from aitk_nb.endpoints import described
 from aitk_nb.errors import BadInput
+from aitk_nb.models.endpoint import described
 
 if TYPE_CHECKING:
     from aitk_nb.discovery_report import DiscoveryReport

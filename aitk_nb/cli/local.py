@@ -16,7 +16,7 @@ import typer
 from aitk_nb.cli.common import AsJson, Url, command, say, show_json, token_of
 from aitk_nb.client import connect
 from aitk_nb.errors import AitkError, BadInput, MissingExtra
-from aitk_nb.models import Flavour
+from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.demo import DemoServer, GradioServer

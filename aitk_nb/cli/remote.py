@@ -35,7 +35,7 @@ from aitk_nb.losses import LossHistory
 
 if TYPE_CHECKING:
     from aitk_nb.comparison import Comparison
-    from aitk_nb.models import JobState
+    from aitk_nb.models.job import JobState
 
 __all__ = [
     "download",

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from aitk_nb.client import AIToolkitClient, connect
+from aitk_nb.connection.connection import Credentials, Secret
+from aitk_nb.connection.prompt import ask_login, ask_secret
 from aitk_nb.errors import BadInput
-from aitk_nb.prompting import ask_login, ask_secret
-from aitk_nb.settings import Credentials, Secret
 
 __all__ = [
     "Url",

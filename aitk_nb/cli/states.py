@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb.cli.common import say
 from aitk_nb.cli.plain import plain
 from aitk_nb.errors import AitkError
-from aitk_nb.models import Ability, JobState, JobStatus
+from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.server import Ability
 from aitk_nb.watching import Glance, Watcher
 
 if TYPE_CHECKING:

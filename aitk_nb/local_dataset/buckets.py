@@ -16,8 +16,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple
 
+from aitk_nb._table import Table
 from aitk_nb.errors import BadInput
-from aitk_nb.tables import Table
 
 __all__ = ["Bucket", "BucketPlan", "Placed", "bucket_size", "place", "plan"]
 

@@ -12,7 +12,7 @@ from aitk_nb.local_dataset.duplicates import near, same_bytes
 from aitk_nb.local_dataset.formats import UNLISTED
 from aitk_nb.local_dataset.pairs import need_problems, pair_problems
 from aitk_nb.local_dataset.problems import Code, Problem, shown
-from aitk_nb.models import Flavour
+from aitk_nb.models.server import Flavour
 
 __all__ = ["ASPECT", "demanded", "inherent"]
 

@@ -18,7 +18,7 @@ from aitk_nb.local_dataset.look import Look
 from aitk_nb.local_dataset.pairs import Controls
 from aitk_nb.local_dataset.problems import Problem, sorted_problems
 from aitk_nb.local_dataset.sources import AnySource, Source, open_source
-from aitk_nb.models import Flavour
+from aitk_nb.models.server import Flavour
 
 __all__ = ["LocalDataset"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from aitk_nb import presets
 from aitk_nb.backends import webui_paths
 from aitk_nb.errors import BadInput
-from aitk_nb.models import Flavour
+from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams

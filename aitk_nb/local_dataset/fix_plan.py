@@ -13,7 +13,7 @@ from aitk_nb.local_dataset.demands import Demands, divisibility
 from aitk_nb.local_dataset.duplicates import near, same_bytes
 from aitk_nb.local_dataset.look import Look, look
 from aitk_nb.local_dataset.problems import Code, shown
-from aitk_nb.models import safe_file_name
+from aitk_nb.models.names import safe_file_name
 
 __all__ = ["Change", "Step", "fix_plan"]
 

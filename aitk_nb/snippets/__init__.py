@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
-from aitk_nb.endpoints import OPERATIONS, Endpoint
 from aitk_nb.errors import BadInput
-from aitk_nb.models import Flavour
+from aitk_nb.models.endpoint import OPERATIONS, Endpoint
+from aitk_nb.models.server import Flavour
 from aitk_nb.snippets import gradio, rest
 from aitk_nb.snippets.operations import client_of, has_operation, program
 from aitk_nb.snippets.request import request_of

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from urllib.parse import quote
 
-from aitk_nb.endpoints import Endpoint, Parameter
 from aitk_nb.errors import BadInput
+from aitk_nb.models.endpoint import Endpoint, Parameter
 from aitk_nb.snippets.preludes import curl as curl_prelude
 from aitk_nb.snippets.preludes import javascript_prelude, python_prelude
 from aitk_nb.snippets.quoting import (

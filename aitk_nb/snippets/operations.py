@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from aitk_nb.endpoints import OPERATIONS, Endpoint, Operation
 from aitk_nb.errors import BadInput
 from aitk_nb.job_config import draft
-from aitk_nb.models import Flavour
+from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
+from aitk_nb.models.server import Flavour
 from aitk_nb.snippets.changes import with_changes
 from aitk_nb.snippets.gradio import data_of
 from aitk_nb.snippets.preludes import curl, javascript_prelude, python_prelude

@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 from urllib.parse import quote, urlencode
 
 from aitk_nb.backends.webui_catalogue import CATALOGUE
-from aitk_nb.endpoints import Endpoint, Parameter
 from aitk_nb.errors import BadInput
-from aitk_nb.models import safe_file_name
+from aitk_nb.models.endpoint import Endpoint, Parameter
+from aitk_nb.models.names import safe_file_name
 
 __all__ = ["Request", "request_of"]
 

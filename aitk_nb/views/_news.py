@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image
 
 from aitk_nb.errors import AitkError
-from aitk_nb.models import Ability, Gpu, Sample
+from aitk_nb.models.job import Sample
+from aitk_nb.models.server import Ability, Gpu
 
 if TYPE_CHECKING:
     from aitk_nb.job import Job

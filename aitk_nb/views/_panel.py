@@ -11,7 +11,7 @@ from IPython.display import DisplayHandle, display
 
 from aitk_nb import _html
 from aitk_nb.health import Health, HealthState
-from aitk_nb.models import JobState, JobStatus
+from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.views._action import Action
 from aitk_nb.views._form import close_all, view_of
 from aitk_nb.views._news import Thumbnail

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aitk_nb.errors import BadInput
-from aitk_nb.models import safe_file_name
+from aitk_nb.models.names import safe_file_name
 
 __all__ = ["SUFFIXES", "megabytes", "private_folder", "store", "upload_limit"]
 

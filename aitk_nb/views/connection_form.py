@@ -13,8 +13,7 @@ from traitlets import Unicode
 
 from aitk_nb import _html
 from aitk_nb.auth_report import AuthReport
-from aitk_nb.errors import BadInput
-from aitk_nb.settings import (
+from aitk_nb.connection.connection import (
     LOGIN_VARIABLES,
     TOKEN_VARIABLES,
     Connection,
@@ -22,6 +21,7 @@ from aitk_nb.settings import (
     Secret,
     resolve,
 )
+from aitk_nb.errors import BadInput
 from aitk_nb.views._action import Action
 from aitk_nb.views._form import Field, Form, Looks
 

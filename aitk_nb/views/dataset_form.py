@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from aitk_nb import _html
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.local_dataset import Demands, LocalDataset
-from aitk_nb.models import name_problem
+from aitk_nb.models.names import name_problem
 from aitk_nb.views._explorer import Explorer
 from aitk_nb.views._folders import Stamp, completions, stamp
 from aitk_nb.views._form import Field, Form, Looks

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from aitk_nb import _html
 from aitk_nb.health import HealthState
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import Ability, JobStatus
+from aitk_nb.models.job import JobStatus
+from aitk_nb.models.server import Ability
 from aitk_nb.pace import Pace, cost_line, duration, status_line
 from aitk_nb.views._form import ClosedOptions
 from aitk_nb.views._loss_look import Theme
@@ -23,7 +24,7 @@ from aitk_nb.watching import PATIENCE, Glance, Watcher
 
 if TYPE_CHECKING:
     from aitk_nb.job import Job
-    from aitk_nb.models import JobState
+    from aitk_nb.models.job import JobState
 
 __all__ = ["JobMonitor", "JobRecord", "WatchingStopped"]
 

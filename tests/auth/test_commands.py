@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 
 from aitk_nb import examine
-from aitk_nb.access import AuthState
 from aitk_nb.auth_report import AuthReport
 from aitk_nb.authentication import check_auth
 from aitk_nb.backends.foreign import Kind
 from aitk_nb.doctor import StepState
+from aitk_nb.models.access import AuthState
 from tests.auth import foreign_sites as sites
 from tests.backends.canned import Asked, Reply, canned, nobody
 from tests.cli.command import run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aitk_nb import check_auth
-from aitk_nb.access import AuthState
+from aitk_nb.models.access import AuthState
 from tests.backends.canned import Asked, Reply, canned
 from tests.gradio_servers import LOGIN
 from tests.proxy import FaultProxy

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aitk_nb import check_auth
-from aitk_nb.access import AuthState
-from aitk_nb.models import Flavour
+from aitk_nb.models.access import AuthState
+from aitk_nb.models.server import Flavour
 from tests.auth import foreign_sites as sites
 from tests.backends.canned import Answer, Asked, Reply, canned, nobody
 from tests.backends.certificate import server_context

@@ -11,7 +11,8 @@ import pytest
 
 from aitk_nb import job_config
 from aitk_nb.backends.base import Backend, Upload
-from aitk_nb.models import Ability, Flavour, JobDraft, JobState, JobStatus
+from aitk_nb.models.job import JobDraft, JobState, JobStatus
+from aitk_nb.models.server import Ability, Flavour
 from aitk_nb.training import TrainingParams
 
 ODD_NAMES = (

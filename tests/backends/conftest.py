@@ -17,8 +17,8 @@ from aitk_nb.backends.gradio_journal import Journal
 from aitk_nb.backends.gradio_login import GradioHttp
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.webui import WebUI
-from aitk_nb.models import Ability
-from aitk_nb.settings import Connection
+from aitk_nb.connection.connection import Connection
+from aitk_nb.models.server import Ability
 from tests.proxy import FaultProxy
 
 STAND_IN = Path(__file__).with_name("stand_in.py")

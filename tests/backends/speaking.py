@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aitk_nb.backends.http import Http
-from aitk_nb.settings import Connection
+from aitk_nb.connection.connection import Connection
 from tests.backends.canned import Canned, Reply
 
 FINE = Reply(body={"fine": True})

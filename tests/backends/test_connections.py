@@ -10,12 +10,12 @@ import pytest
 
 from aitk_nb.backends import transfer
 from aitk_nb.backends.http import Http
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import (
     AitkError,
     BadInput,
     ConnectionFailed,
 )
-from aitk_nb.settings import Connection, Secret
 from tests.backends.canned import Canned, canned, nobody
 from tests.backends.certificate import server_context
 from tests.backends.speaking import FINE, speaking

@@ -12,7 +12,8 @@ import pytest
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported
-from aitk_nb.models import Ability, Flavour, JobState, JobStatus
+from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.server import Ability, Flavour
 from tests.backends.abilities import needs, quiet
 
 

@@ -12,7 +12,8 @@ import pytest
 from aitk_nb import demo
 from aitk_nb.backends.base import Backend, Upload
 from aitk_nb.errors import BadInput, NotFound
-from aitk_nb.models import Ability, Flavour, JobDraft
+from aitk_nb.models.job import JobDraft
+from aitk_nb.models.server import Ability, Flavour
 from tests.backends.abilities import ODD_NAMES, needs, only, quiet
 
 

@@ -11,7 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from aitk_nb.backends.base import Backend
-from aitk_nb.models import Ability, Flavour, LogChunk
+from aitk_nb.models.job import LogChunk
+from aitk_nb.models.server import Ability, Flavour
 from tests.backends.abilities import draft, needs, only
 
 POINTS = 45_000

@@ -10,9 +10,9 @@ import pytest
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.detect import detect
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import ConnectionFailed, NotSupported, ServerNotReady
-from aitk_nb.models import Ability, Flavour
-from aitk_nb.settings import Connection, Secret
+from aitk_nb.models.server import Ability, Flavour
 from tests.backends.canned import Asked, Reply, canned, nobody
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}

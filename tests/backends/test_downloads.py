@@ -141,7 +141,7 @@ from pathlib import Path
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.webui import WebUI
 from aitk_nb.errors import BadInput
-from aitk_nb.settings import Connection
+from aitk_nb.connection.connection import Connection
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 url, source, target = sys.argv[1:]

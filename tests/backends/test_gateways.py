@@ -10,9 +10,9 @@ import pytest
 
 import aitk_nb
 from aitk_nb import check_auth, demo
-from aitk_nb.access import AuthState
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, ServerNotReady
-from aitk_nb.settings import Connection, Secret
+from aitk_nb.models.access import AuthState
 from tests.backends.canned import Asked, Reply, canned
 from tests.backends.certificate import server_context
 from tests.conftest import TOKEN

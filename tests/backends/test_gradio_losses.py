@@ -17,10 +17,10 @@ import pytest
 from aitk_nb.backends.gradio_files import FileRoute
 from aitk_nb.backends.gradio_losses import LossFollower
 from aitk_nb.backends.http import Http
+from aitk_nb.connection.connection import Connection
 from aitk_nb.demo.loss_log import LossLog
 from aitk_nb.errors import NotFound
-from aitk_nb.models import LossPoint
-from aitk_nb.settings import Connection
+from aitk_nb.models.loss import LossPoint
 from tests.backends.canned import Reply, canned
 
 pytest.importorskip("gradio", reason="pip install 'aitk-nb[gradio]'")

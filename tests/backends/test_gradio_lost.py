@@ -21,9 +21,9 @@ from aitk_nb.backends.gradio_journal import Journal
 from aitk_nb.backends.gradio_login import GradioHttp
 from aitk_nb.backends.gradio_verdict import Evidence, Verdict, judge
 from aitk_nb.client import AIToolkitClient
+from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import ConnectionFailed, NotSupported
-from aitk_nb.models import JobStatus
-from aitk_nb.settings import Connection
+from aitk_nb.models.job import JobStatus
 from tests import gradio_servers
 from tests.backends.test_gradio_path import params, until_running
 from tests.proxy import FaultProxy

@@ -17,9 +17,10 @@ from PIL import Image
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.gradio_login import login_of
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import NotSupported, Unauthorized
-from aitk_nb.models import Ability, Flavour, JobStatus
-from aitk_nb.settings import Connection, Secret
+from aitk_nb.models.job import JobStatus
+from aitk_nb.models.server import Ability, Flavour
 from tests import gradio_servers
 from tests.proxy import FaultProxy
 

@@ -15,7 +15,7 @@ import pytest
 import aitk_nb
 from aitk_nb import demo, notebooks
 from aitk_nb.errors import AitkError, JobConflict, NotFound
-from aitk_nb.models import JobStatus
+from aitk_nb.models.job import JobStatus
 from tests.proxy import FaultProxy
 from tests.proxy_answers import Exchange
 

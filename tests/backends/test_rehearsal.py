@@ -13,8 +13,8 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import JobConflict, NotFound
 from aitk_nb.jobs import IfExists
-from aitk_nb.models import JobStatus
-from aitk_nb.rehearsals import DryRun
+from aitk_nb.models.dry_run import DryRun
+from aitk_nb.models.job import JobStatus
 from tests.backends.test_jobs_live import acts, params
 from tests.conftest import TOKEN
 from tests.proxy import FaultProxy

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from aitk_nb.backends.http import Http
+from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import (
     AitkError,
     ConnectionFailed,
 )
-from aitk_nb.settings import Connection
 from tests.backends.canned import BROKEN, Asked, Reply, canned, nobody
 from tests.backends.speaking import FINE, speaking
 from tests.proxy import FaultProxy

@@ -15,7 +15,8 @@ from aitk_nb.cli.plain import plain
 from aitk_nb.cli.screen import Screen
 from aitk_nb.health import Health, HealthState
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import JobState, JobStatus, LossPoint
+from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.loss import LossPoint
 from aitk_nb.watching import Glance, Watcher
 
 

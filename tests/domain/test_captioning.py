@@ -11,7 +11,7 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.captioning import CaptionOptions
 from aitk_nb.errors import AitkError, BadInput, NotFound
-from aitk_nb.models import JobStatus
+from aitk_nb.models.job import JobStatus
 
 
 @pytest.fixture(scope="module")

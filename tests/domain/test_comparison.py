@@ -13,7 +13,8 @@ from aitk_nb.comparison import Comparison, compare
 from aitk_nb.errors import BadInput
 from aitk_nb.job import Job
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import JobStatus, LossColumns, LossPoint
+from aitk_nb.models.job import JobStatus
+from aitk_nb.models.loss import LossColumns, LossPoint
 from tests.scripted import PARAMS, ScriptedBackend, there
 
 

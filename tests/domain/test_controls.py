@@ -15,7 +15,7 @@ from aitk_nb.errors import BadInput, InvalidParams, NotFound
 from aitk_nb.faces import FACES
 from aitk_nb.job_config import draft
 from aitk_nb.job_differences import differences
-from aitk_nb.models import JobStatus
+from aitk_nb.models.job import JobStatus
 from aitk_nb.training import TrainingParams
 from tests.domain.pictures import add
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aitk_nb.convergence import convergence
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import LossPoint
+from aitk_nb.models.loss import LossPoint
 
 NOISE = np.random.default_rng(5).normal(0, 0.1, 1000)
 STEPS = np.arange(1, 1001)

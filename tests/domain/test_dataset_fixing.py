@@ -14,7 +14,7 @@ from PIL import Image
 from aitk_nb.errors import BadInput
 from aitk_nb.local_dataset import Code, Demands, LocalDataset
 from aitk_nb.local_dataset.fixing import MARK
-from aitk_nb.models import Flavour
+from aitk_nb.models.server import Flavour
 from tests.domain.pictures import add, image, picture
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from aitk_nb import connect, discover
 from aitk_nb.backends.webui_catalogue import CATALOGUE
-from aitk_nb.models import Ability, Flavour
+from aitk_nb.models.server import Ability, Flavour
 from tests.cli.command import run
 from tests.conftest import TOKEN
 from tests.gradio_servers import LOGIN

@@ -12,7 +12,8 @@ from aitk_nb.errors import AitkError, BadInput, Rejected, ServerNotReady, Unexpe
 from aitk_nb.health import HealthState
 from aitk_nb.job import Job
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import JobStatus, LossPoint
+from aitk_nb.models.job import JobStatus
+from aitk_nb.models.loss import LossPoint
 from aitk_nb.training import TrainingParams
 from tests.scripted import Clock, ScriptedBackend, there
 

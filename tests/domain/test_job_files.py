@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitk_nb import job_files, presets
+from aitk_nb._yaml import dumped, parsed
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.faces import FACES, plan
 from aitk_nb.job import Job
 from aitk_nb.job_config import draft
 from aitk_nb.job_differences import fingerprint, plain_numbers
-from aitk_nb.models import JobState, JobStatus
-from aitk_nb.safe_yaml import dumped, parsed
+from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.training import TrainingParams, diff
 from tests.domain.test_job_config import CHANGES, GROUND, on_server
 from tests.scripted import ScriptedBackend

@@ -8,7 +8,7 @@ import pytest
 
 from aitk_nb.errors import JobConflict, NotFound
 from aitk_nb.jobs import ELECTION, Jobs
-from aitk_nb.models import JobState, JobStatus
+from aitk_nb.models.job import JobState, JobStatus
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 
 QUEUED, RUNNING = JobStatus.QUEUED, JobStatus.RUNNING

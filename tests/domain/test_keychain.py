@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from aitk_nb import ask_login, ask_secret, keychain
+from aitk_nb import ask_login, ask_secret
+from aitk_nb.connection import keyring_store
+from aitk_nb.connection.connection import Secret, resolve
 from aitk_nb.errors import BadInput
-from aitk_nb.settings import Secret, resolve
 
 keyring = pytest.importorskip("keyring")
 URL = "https://pod.example"
@@ -53,7 +54,7 @@ def ring() -> Iterator[Kept]:
 
 def test_a_token_is_kept_by_address(ring: Kept) -> None:
     """As `keyring set aitk-nb ADDRESS` puts it there; another address has another one."""
-    keyring.set_password(keychain.SERVICE, URL, "kept-token")
+    keyring.set_password(keyring_store.SERVICE, URL, "kept-token")
 
     assert Secret("kept-token") == resolve(f"{URL}/", environ={}).token
     assert resolve("https://other.example", environ={}).token is None
@@ -62,7 +63,7 @@ def test_a_token_is_kept_by_address(ring: Kept) -> None:
 
 def test_what_is_given_and_the_environment_come_before_it(ring: Kept) -> None:
     """The keyring is asked last."""
-    keyring.set_password(keychain.SERVICE, URL, "kept-token")
+    keyring.set_password(keyring_store.SERVICE, URL, "kept-token")
 
     assert Secret("ours") == resolve(URL, "ours", environ={}).token
     assert Secret("theirs") == resolve(URL, environ={"AITK_TOKEN": "theirs"}).token
@@ -73,7 +74,7 @@ def test_what_is_given_and_the_environment_come_before_it(ring: Kept) -> None:
 
 def test_a_password_is_kept_by_user_and_address(ring: Kept) -> None:
     """The name alone is in the environment."""
-    keyring.set_password(keychain.SERVICE, keychain.entry(URL, "me"), "kept-password")
+    keyring.set_password(keyring_store.SERVICE, keyring_store.entry(URL, "me"), "kept-password")
     connection = resolve(URL, environ={"AITK_USERNAME": "me"})
 
     assert ("me", Secret("kept-password")) == connection.login
@@ -91,7 +92,7 @@ def test_without_the_package_nothing_is_asked() -> None:
     """The package is optional, and not imported where credentials were given."""
     code = (
         "import sys; sys.modules['keyring'] = None\n"
-        "from aitk_nb.settings import resolve\n"
+        "from aitk_nb.connection.connection import resolve\n"
         "assert resolve('https://pod.example', environ={}).token is None\n"
         "del sys.modules['keyring']\n"
         "resolve('https://pod.example', 'token', environ={})\n"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.log_tail import LogTail, as_shown
-from aitk_nb.models import JobState, JobStatus, LogChunk
+from aitk_nb.models.job import JobState, JobStatus, LogChunk
 
 RUNNING = JobState("cat", JobStatus.RUNNING, pid=7)
 

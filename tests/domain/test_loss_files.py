@@ -15,7 +15,7 @@ from aitk_nb.demo.loss_log import LossLog
 from aitk_nb.errors import BadInput
 from aitk_nb.loss_files import from_log
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import LossPoint
+from aitk_nb.models.loss import LossPoint
 
 BAR = "\rcat:  18%|█▊        | {}/60 [00:{:02}<00:06,  8.01it/s, lr: 1.0e-04 loss: {}]"
 

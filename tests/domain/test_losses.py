@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aitk_nb.errors import BadInput, MissingExtra
 from aitk_nb.losses import LossHistory, fitting_weight
-from aitk_nb.models import LossPoint
+from aitk_nb.models.loss import LossPoint
 
 VALUES = st.floats(allow_nan=True, allow_infinity=True)
 POINTS = st.lists(st.builds(LossPoint, st.integers(0, 50), st.floats(0, 2e9), VALUES), max_size=40)

@@ -9,14 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aitk_nb.errors import BadInput
-from aitk_nb.models import (
-    DatasetInfo,
-    JobState,
-    JobStatus,
-    check_name,
-    name_problem,
-    safe_file_name,
-)
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.names import check_name, name_problem, safe_file_name
 
 WINDOWS_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
     f"{kind}{number}" for kind in ("COM", "LPT") for number in "0123456789¹²³"

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitk_nb.backends.gradio_catalogue import read_app
-from aitk_nb.endpoints import OPERATIONS, Endpoint, Operation, Parameter, described
 from aitk_nb.errors import BadInput
-from aitk_nb.models import Flavour
+from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation, Parameter, described
+from aitk_nb.models.server import Flavour
 from aitk_nb.operation_match import match
 from aitk_nb.operation_words import arguments_of
 from aitk_nb.operations import api_names, dumped, load
@@ -198,7 +198,7 @@ def test_no_document_makes_reading_or_matching_fail(config: Any, info: Any) -> N
 
 def load_back(found: dict[str, Operation]) -> dict[str, Operation]:
     """Return the operations after a way through a file."""
-    from aitk_nb.safe_yaml import parsed
+    from aitk_nb._yaml import parsed
 
     return load(parsed(dumped(found, "http://x", Flavour.GRADIO)))
 

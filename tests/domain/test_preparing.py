@@ -20,7 +20,9 @@ from aitk_nb.errors import (
 )
 from aitk_nb.estimates import Estimate
 from aitk_nb.jobs import Jobs
-from aitk_nb.models import Ability, DatasetInfo, Gpu, JobStatus
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.job import JobStatus
+from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.pace import seconds_per_step
 from aitk_nb.queues import freest_gpu, standing
 from aitk_nb.training import TrainingParams

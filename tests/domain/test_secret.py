@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.secret import Secret
+from aitk_nb.connection.secret import Secret
 
 BARE = "token-4711"
 TOKENS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)

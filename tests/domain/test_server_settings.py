@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 import aitk_nb
+from aitk_nb.connection.connection import Secret
 from aitk_nb.errors import AitkError, BadInput
-from aitk_nb.settings import Secret
 from tests.proxy import FaultProxy
 
 if TYPE_CHECKING:

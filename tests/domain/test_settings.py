@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aitk_nb.connection.connection import Connection, Secret, clean_url, resolve
 from aitk_nb.errors import BadInput
-from aitk_nb.settings import Connection, Secret, clean_url, resolve
 
 
 @pytest.mark.parametrize(

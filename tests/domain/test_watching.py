@@ -9,7 +9,8 @@ import pytest
 from aitk_nb.errors import ConnectionFailed, Unauthorized
 from aitk_nb.health import HealthState
 from aitk_nb.job import Job
-from aitk_nb.models import JobStatus, LossPoint
+from aitk_nb.models.job import JobStatus
+from aitk_nb.models.loss import LossPoint
 from aitk_nb.watching import Watcher
 from tests.scripted import Clock, ScriptedBackend, there
 

@@ -16,8 +16,8 @@ from aitk_nb import demo
 from aitk_nb.backends.base import Upload
 from aitk_nb.backends.http import Http
 from aitk_nb.backends.webui import WebUI
+from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import TransferFailed
-from aitk_nb.settings import Connection
 from tests.backends.progress import Heard, quiet, uploads
 from tests.proxy import FaultProxy
 from tests.proxy_chance import Chance
@@ -219,7 +219,7 @@ def test_an_interrupt_ends_requests_and_keeps_what_arrived(
         "from aitk_nb.backends.base import Upload\n"
         "from aitk_nb.backends.http import Http\n"
         "from aitk_nb.backends.webui import WebUI\n"
-        "from aitk_nb.settings import Connection\n"
+        "from aitk_nb.connection.connection import Connection\n"
         "paths = sorted(pathlib.Path(sys.argv[2]).iterdir())\n"
         "files = [Upload(path, path.name, path.stat().st_size) for path in paths]\n"
         "def heard(done, total):\n"

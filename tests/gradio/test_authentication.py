@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aitk_nb import check_auth, demo
-from aitk_nb.access import AuthState, Credential, Outcome
-from aitk_nb.models import Flavour
+from aitk_nb.models.access import AuthState, Credential, Outcome
+from aitk_nb.models.server import Flavour
 from tests.gradio_servers import LOGIN
 
 USER, PASSWORD = LOGIN

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aitk_nb import demo, discover
-from aitk_nb.endpoints import Claim
+from aitk_nb.models.endpoint import Claim
 from tests.gradio_servers import LOGIN
 from tests.snippets.programs import run
 

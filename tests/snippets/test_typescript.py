@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aitk_nb import discover
-from aitk_nb.endpoints import OPERATIONS
+from aitk_nb.models.endpoint import OPERATIONS
 from tests.gradio_servers import LOGIN
 from tests.snippets.programs import compiled, run
 

@@ -11,8 +11,8 @@ import pytest
 
 from aitk_nb import connect, discover
 from aitk_nb.backends.webui_catalogue import CATALOGUE
-from aitk_nb.endpoints import OPERATIONS
 from aitk_nb.errors import BadInput
+from aitk_nb.models.endpoint import OPERATIONS
 from tests.conftest import TOKEN
 from tests.snippets.programs import run, run_all
 

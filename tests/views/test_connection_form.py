@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from aitk_nb.authentication import check_auth
+from aitk_nb.connection.connection import Connection, Secret, resolve
 from aitk_nb.demo import DemoServer
 from aitk_nb.errors import BadInput
-from aitk_nb.settings import Connection, Secret, resolve
 from aitk_nb.views import ConnectionForm
 from tests.conftest import TOKEN
 from tests.views.conftest import click, instances, send, stored

@@ -21,7 +21,9 @@ from aitk_nb import demo
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.health import Health, HealthState
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import Ability, Gpu, JobState, JobStatus, LossPoint, Sample
+from aitk_nb.models.job import JobState, JobStatus, Sample
+from aitk_nb.models.loss import LossPoint
+from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.views import JobMonitor, JobRecord, WatchingStopped
 from tests.views.conftest import click, instances, stored
 

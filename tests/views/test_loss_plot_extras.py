@@ -12,7 +12,8 @@ from PIL import Image
 
 from aitk_nb.errors import BadInput
 from aitk_nb.losses import LossHistory
-from aitk_nb.models import LossColumns, Sample
+from aitk_nb.models.job import Sample
+from aitk_nb.models.loss import LossColumns
 from aitk_nb.views import LossFigure, plot_loss
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden, resolve
 from aitk_nb.errors import BadInput, MissingExtra
-from aitk_nb.settings import Connection, Credentials, Secret, hidden, resolve
 
 __all__ = ["locate"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from importlib import import_module
 
-from aitk_nb.secret import Secret
+from aitk_nb.connection.secret import Secret
 
 __all__ = ["SERVICE", "entry", "stored"]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from aitk_nb import keychain
+from aitk_nb.connection import keyring_store
+from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import BadInput
-from aitk_nb.secret import Secret
 
 __all__ = [
     "DEMO",
@@ -162,9 +162,9 @@ def _from_environment(environ: Mapping[str, str]) -> _Known:
 def _from_keychain(address: str, user: str) -> tuple[Secret | None, tuple[str, Secret] | None]:
     """Return the token, or with a user name the login, that the system's keyring has."""
     if user:
-        password = keychain.stored(address, user)
+        password = keyring_store.stored(address, user)
         return None, (user, password) if password else None
-    return keychain.stored(address), None
+    return keyring_store.stored(address), None
 
 
 def clean_url(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 import warnings
 
+from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import BadInput
-from aitk_nb.secret import Secret
 
 __all__ = ["ask_login", "ask_secret"]
 

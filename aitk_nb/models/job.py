@@ -1,0 +1,155 @@
+"""Frozen values that pass between the backends and everything above them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "DownloadReport",
+    "JobDraft",
+    "JobState",
+    "JobStatus",
+    "LogChunk",
+    "RemoteFile",
+    "Sample",
+]
+
+
+class JobStatus(enum.Enum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, _value: object) -> JobStatus:
+        # One odd row must not break a list; the raw word is kept in `JobState.raw_status`.
+        return cls.UNKNOWN
+
+    @property
+    def is_final(self) -> bool:
+        """True when the job does not change by itself any more."""
+        return self in {JobStatus.STOPPED, JobStatus.COMPLETED, JobStatus.ERROR}
+
+    @property
+    def is_active(self) -> bool:
+        """True while the job waits for the GPU or holds it."""
+        return self in {JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.STOPPING}
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A job as it stood when the server was asked."""
+
+    name: str
+    """The job's unique name, which is its identity, and the name of its output folder."""
+    status: JobStatus
+    """Where it is in its life."""
+    step: int = 0
+    """Completed optimiser steps."""
+    total_steps: int | None = None
+    """Steps it is to do, where known."""
+    info: str = ""
+    """The server's own words on what it is doing."""
+    speed: str = ""
+    """The server's own words on speed, as `18.56 iter/sec`; keeps its last value after the end."""
+    gpu_ids: str = ""
+    """The GPUs it runs on, as `0` or `0,1`."""
+    raw_status: str = ""
+    """The server's word for `status`."""
+    id: str | None = None
+    """The server's opaque id, where it has one."""
+    pid: int | None = None
+    """Process id on the server; not cleared when the job ends."""
+    tells_pid: bool = False
+    """True when the server tells process ids, so that having none means something."""
+    stop_requested: bool = False
+    """True once somebody asked it to stop, until it is started again."""
+    save_requested: bool = False
+    """True while a requested checkpoint has not been written yet."""
+    queue_position: int = 0
+    """Its place among the jobs of its queue: the lowest begins first."""
+    never_started: bool = False
+    """True for a row that was created and not started since."""
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The job config as the server keeps it; empty when it cannot be read."""
+
+    @property
+    def progress(self) -> float | None:
+        """Completed share of the steps, 0 to 1; None when the total is not known."""
+        if not self.total_steps:
+            return None
+        return min(1.0, max(0.0, self.step / self.total_steps))
+
+
+@dataclass(frozen=True, slots=True)
+class JobDraft:
+    """A job that is to be created, in words that hold on any server.
+
+    `config` is a job config without the server's paths: `training_folder` is missing, and each
+    dataset's `folder_path` is the dataset's name, and so are the control paths that have no slash.
+    The backend puts the paths in.
+    """
+
+    name: str
+    gpu_ids: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of a job on the server."""
+
+    name: str
+    """Base name, safe to use as a local name."""
+    size: int
+    """Bytes."""
+    path: str = field(repr=False, default="")
+    """The server's own address of it; opaque."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample picture that a job made."""
+
+    name: str
+    """Base name."""
+    step: int
+    """Completed steps when it was made; -1 where the name does not tell."""
+    index: int
+    """Which prompt, counted from 0; -1 where the name does not tell."""
+    path: str = field(repr=False, default="")
+    """The server's own address of it; opaque."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """A piece of a job's log."""
+
+    text: str
+    offset: int
+    """Byte offset to ask for next."""
+    reset: bool
+    """True when `text` replaces what was read before."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadReport:
+    """What a download brought."""
+
+    path: str
+    """Where the file is now."""
+    size: int
+    """Bytes."""
+    seconds: float
+    """Wall time; 0 when nothing had to be fetched."""
+    fetched: bool = True
+    """False when the same file was there already."""

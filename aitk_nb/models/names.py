@@ -1,0 +1,64 @@
+"""Names that the server and this machine's file system accept."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aitk_nb.errors import BadInput
+
+__all__ = ["check_name", "name_problem", "safe_file_name"]
+
+
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def name_problem(name: str) -> str | None:
+    """Return why `name` cannot name a job or a dataset, or None when it can.
+
+    The server puts names into paths without looking at them, so this is the guard.
+    """
+    if not name.strip():
+        return "a name is needed"
+    if name.startswith("."):
+        return "it must not start with a dot"
+    if ".." in name:
+        return "it must not contain '..'"
+    if _FORBIDDEN.search(name):
+        return "it must not contain '/', '\\' or control characters"
+    if "${" in name:
+        return "'${' would be replaced from the server's environment"
+    if name != name.strip():
+        return "it must not start or end with a space"
+    if len(name.encode()) > 200:
+        return "it must be at most 200 bytes long"
+    return None
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return `name` if it can name a `kind`.
+
+    Raises:
+        BadInput: the name would leave its folder on the server, or is empty.
+    """
+    if why := name_problem(name):
+        raise BadInput(f"{name!r} cannot be the name of a {kind}: {why}.")
+    return name
+
+
+_UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
+
+
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\.|$)", re.IGNORECASE
+)
+
+
+def safe_file_name(name: str) -> str:
+    """Return a server's file name as one that stays in its folder on Linux, macOS and Windows."""
+    safe = _UNSAFE.sub("_", name.replace("\\", "/").split("/")[-1]).rstrip(". ")
+    # The end of a long name is kept: it says which kind of file it is.
+    safe = safe.encode()[-200:].decode(errors="ignore")
+    if not safe or safe.startswith(".") or _RESERVED.match(safe):
+        safe = "_" + safe
+    return safe

@@ -1,0 +1,60 @@
+"""Frozen values about a server: its flavour, its abilities, its GPUs."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["Ability", "Flavour", "Gpu"]
+
+
+class Flavour(enum.Enum):
+    """Which face of AI Toolkit answers."""
+
+    WEBUI = "webui"
+    """AI Toolkit's own web UI with its REST API."""
+    GRADIO = "gradio"
+    """AI Toolkit's older Gradio app."""
+
+
+class Ability(enum.Enum):
+    """What a server can do at all; ask with `client.can(Ability.X)`."""
+
+    LIST_DATASETS = "list datasets"
+    UPLOAD = "take a dataset"
+    CAPTION_IMAGES = "write captions of local images"
+    TRAIN = "start a training"
+    LIST_JOBS = "list jobs"
+    STOP = "stop a job"
+    SAVE_NOW = "save a checkpoint on demand"
+    SAMPLE_NOW = "make samples on demand"
+    LOG = "show a job's log"
+    LOSSES = "tell a job's losses"
+    SAMPLES = "list a job's samples"
+    FILES = "list a job's files"
+    DOWNLOAD = "download a LoRA"
+    DELETE = "delete a job"
+    GPUS = "list its GPUs"
+    EDIT_DATASETS = "change, fetch and delete datasets"
+    CAPTION = "caption a dataset"
+    SETTINGS = "tell and change its settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU of the server."""
+
+    index: int
+    name: str
+    memory_total: int
+    """MiB."""
+    memory_used: int
+    """MiB."""
+    utilization: int | None = None
+    """Percent."""
+    temperature: int | None = None
+    """Degrees Celsius."""
