@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from aitk_nb.health import Health, HealthState
     from aitk_nb.job import Job
     from aitk_nb.local_dataset import Demands, LocalDataset
-    from aitk_nb.lora import inspect
-    from aitk_nb.losses import LossHistory
+    from aitk_nb.lora.api import inspect
+    from aitk_nb.losses.history import LossHistory
     from aitk_nb.models.dry_run import DryRun
     from aitk_nb.models.job import JobState, JobStatus
     from aitk_nb.models.server import Ability, Flavour

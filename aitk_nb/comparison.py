@@ -11,11 +11,11 @@ import numpy as np
 
 from aitk_nb import _html
 from aitk_nb._table import Table
-from aitk_nb.convergence import Convergence
 from aitk_nb.errors import BadInput
 from aitk_nb.job import Job
 from aitk_nb.job_differences import varying
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.convergence import Convergence
+from aitk_nb.losses.history import LossHistory
 
 __all__ = ["Comparison", "Run", "compare"]
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.losses import Steps, Values
+    from aitk_nb.losses.history import Steps, Values
 
 __all__ = ["Divergence"]
 

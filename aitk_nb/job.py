@@ -15,7 +15,7 @@ from aitk_nb.job_download import fetch, saved_steps, the_file
 from aitk_nb.job_summary import summary
 from aitk_nb.log_tail import LogTail
 from aitk_nb.loss_reading import read_on
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import DownloadReport, JobStatus
 from aitk_nb.models.server import Ability
 from aitk_nb.vitals import Vitals

@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 
 __all__ = ["Pace", "Rhythm", "cost_line", "duration", "seconds_per_step", "status_line"]

@@ -10,7 +10,7 @@ from aitk_nb._failures import explain
 from aitk_nb.divergence import Divergence
 from aitk_nb.errors import AitkError, ConnectionFailed
 from aitk_nb.health import Health, HealthState
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
 from aitk_nb.pace import seconds_per_step

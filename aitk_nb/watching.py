@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aitk_nb.backends.hurry import hurry
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.health import Health, HealthState
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
 from aitk_nb.pace import Pace, Rhythm

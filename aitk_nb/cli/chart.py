@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aitk_nb.losses import LossHistory, Steps, Values
+from aitk_nb.losses.history import LossHistory, Steps, Values
 
 __all__ = ["chart"]
 

@@ -20,7 +20,7 @@ from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.demo import DemoServer, GradioServer
-    from aitk_nb.lora import LoraReport
+    from aitk_nb.lora.api import LoraReport
 
 __all__ = ["demo", "lora", "serve"]
 
@@ -169,7 +169,7 @@ def lora(
 
     Its rank and alpha, its tensors, and what the trainer noted. Every number is read.
     """
-    from aitk_nb.lora import inspect
+    from aitk_nb.lora.api import inspect
 
     report = inspect(file)
     if as_json:

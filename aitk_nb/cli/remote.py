@@ -31,7 +31,7 @@ from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, goes_on, 
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
 from aitk_nb.job import Job
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 
 if TYPE_CHECKING:
     from aitk_nb.comparison import Comparison

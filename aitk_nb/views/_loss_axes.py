@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from aitk_nb.losses import LossHistory, extremes, fitting_weight
+from aitk_nb.losses.history import LossHistory, extremes, fitting_weight
 from aitk_nb.views._loss_curves import Curve, curve_of
 from aitk_nb.views._loss_extras import Along, Scale, placing, rate, restarts, spots
 from aitk_nb.views._loss_limits import limits, wants_log

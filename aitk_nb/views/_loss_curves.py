@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aitk_nb.losses import LossHistory, Steps, Values, extremes, smooth
+from aitk_nb.losses.history import LossHistory, Steps, Values, extremes, smooth
 from aitk_nb.views._loss_extras import Scale
 from aitk_nb.views._loss_look import BINS, COLOURS, DASHES, Theme
 

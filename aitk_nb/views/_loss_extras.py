@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from aitk_nb.losses import LossHistory, Steps, Values
+from aitk_nb.losses.history import LossHistory, Steps, Values
 
 __all__ = ["Along", "Scale", "placing", "rate", "restarts", "spots"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aitk_nb import _html
 from aitk_nb.health import HealthState
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
 from aitk_nb.pace import Pace, cost_line, duration, status_line

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import Sample
 from aitk_nb.views._loss_axes import More, draw
 from aitk_nb.views._loss_extras import Along

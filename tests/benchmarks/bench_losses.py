@@ -25,7 +25,7 @@ from matplotlib.figure import Figure  # noqa: E402
 
 import aitk_nb  # noqa: E402
 from aitk_nb import demo  # noqa: E402
-from aitk_nb.losses import LossHistory  # noqa: E402
+from aitk_nb.losses.history import LossHistory  # noqa: E402
 from aitk_nb.models.loss import LossColumns  # noqa: E402
 from aitk_nb.views.loss_plot import plot_loss  # noqa: E402
 from tests.backends.test_long_losses import fill  # noqa: E402

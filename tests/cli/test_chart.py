@@ -14,7 +14,7 @@ from aitk_nb.cli.chart import chart
 from aitk_nb.cli.plain import plain
 from aitk_nb.cli.screen import Screen
 from aitk_nb.health import Health, HealthState
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.watching import Glance, Watcher

@@ -12,7 +12,7 @@ import pytest
 from aitk_nb.comparison import Comparison, compare
 from aitk_nb.errors import BadInput
 from aitk_nb.job import Job
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossColumns, LossPoint
 from tests.scripted import PARAMS, ScriptedBackend, there

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.convergence import convergence
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.convergence import convergence
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.loss import LossPoint
 
 NOISE = np.random.default_rng(5).normal(0, 0.1, 1000)

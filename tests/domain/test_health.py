@@ -11,7 +11,7 @@ from aitk_nb._failures import explain
 from aitk_nb.errors import AitkError, BadInput, Rejected, ServerNotReady, UnexpectedReply
 from aitk_nb.health import HealthState
 from aitk_nb.job import Job
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.training import TrainingParams

@@ -9,7 +9,7 @@ import pytest
 from aitk_nb.errors import AitkError, NotFound
 from aitk_nb.job import Job
 from aitk_nb.jobs import Jobs
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossPoint
 from tests.scripted import Clock, ScriptedBackend, there

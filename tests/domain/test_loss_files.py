@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from aitk_nb.demo.loss_log import LossLog
 from aitk_nb.errors import BadInput
-from aitk_nb.loss_files import from_log
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.files import from_log
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.loss import LossPoint
 
 BAR = "\rcat:  18%|█▊        | {}/60 [00:{:02}<00:06,  8.01it/s, lr: 1.0e-04 loss: {}]"

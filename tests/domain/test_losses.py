@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.errors import BadInput, MissingExtra
-from aitk_nb.losses import LossHistory, fitting_weight
+from aitk_nb.losses.history import LossHistory, fitting_weight
 from aitk_nb.models.loss import LossPoint
 
 VALUES = st.floats(allow_nan=True, allow_infinity=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.pace import Pace, Rhythm, cost_line, duration, status_line

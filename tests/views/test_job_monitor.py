@@ -20,7 +20,7 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.health import Health, HealthState
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus, Sample
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.models.server import Ability, Gpu

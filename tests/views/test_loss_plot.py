@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from aitk_nb.errors import BadInput
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.views import LossFigure, plot_loss
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_drawn_or_saved(tmp_path: Path) -> None:
 CELLS = (
     "%matplotlib inline",
     """
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import LossPoint
 from aitk_nb.views import plot_loss
 history = LossHistory({"loss/loss": [LossPoint(s, 0.0, 1 / s) for s in range(1, 99)]}, "cat")
@@ -234,7 +234,7 @@ def test_it_shows_itself_once_in_a_notebook(inline: bool) -> None:
 def test_neither_pyplot_nor_a_window_is_needed() -> None:
     """Drawing leaves matplotlib's global state alone."""
     code = (
-        "import sys; from aitk_nb.losses import LossHistory; from aitk_nb.views import plot_loss;"
+        "import sys; from aitk_nb.losses.history import LossHistory; from aitk_nb.views import plot_loss;"
         "plot_loss(LossHistory()).png(); sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

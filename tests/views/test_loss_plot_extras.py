@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from aitk_nb.errors import BadInput
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import Sample
 from aitk_nb.models.loss import LossColumns
 from aitk_nb.views import LossFigure, plot_loss

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from aitk_nb._safetensors import Tensor
+from aitk_nb.lora.safetensors_file import Tensor
 
 __all__ = ["GROWING", "Modules", "grouped", "misfit", "rank_of"]
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from aitk_nb.errors import BadInput
-from aitk_nb.losses import LossHistory
+from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.loss import LossPoint
 
 __all__ = ["from_log", "read"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from aitk_nb._loss_math import Steps, Values
+from aitk_nb.losses.smoothing import Steps, Values
 from aitk_nb.models.loss import LossColumns, LossPoint
 
 __all__ = ["EMPTY", "Segment", "Series", "merged", "series", "until"]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aitk_nb import _html
-from aitk_nb._loss_math import (
+from aitk_nb.losses.convergence import Convergence, convergence
+from aitk_nb.losses.series import EMPTY, Segment, Series, merged, series, until
+from aitk_nb.losses.smoothing import (
     Steps,
     Values,
     breaks,
@@ -21,8 +23,6 @@ from aitk_nb._loss_math import (
     smooth,
     smooth_end,
 )
-from aitk_nb._loss_series import EMPTY, Segment, Series, merged, series, until
-from aitk_nb.convergence import Convergence, convergence
 from aitk_nb.models.loss import LossPoint
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class LossHistory:
 
     def frame(self) -> pd.DataFrame:
         """Return a DataFrame with `step`, `wall_time`, `segment` and a column for each metric."""
-        from aitk_nb.loss_tables import frame
+        from aitk_nb.losses.tables import frame
 
         return frame(self)
 
@@ -230,7 +230,7 @@ class LossHistory:
         Raises:
             BadInput: the file cannot be written.
         """
-        from aitk_nb.loss_tables import write_csv
+        from aitk_nb.losses.tables import write_csv
 
         return write_csv(self, Path(path).expanduser())
 
@@ -241,7 +241,7 @@ class LossHistory:
             MissingExtra: pyarrow is not installed.
             BadInput: the file cannot be written.
         """
-        from aitk_nb.loss_tables import write_parquet
+        from aitk_nb.losses.tables import write_parquet
 
         return write_parquet(self, Path(path).expanduser())
 
@@ -255,7 +255,7 @@ class LossHistory:
         Raises:
             BadInput: it is none of these, or cannot be read.
         """
-        from aitk_nb.loss_files import read
+        from aitk_nb.losses.files import read
 
         return read(Path(path).expanduser(), name)
 

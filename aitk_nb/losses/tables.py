@@ -17,7 +17,7 @@ from aitk_nb.errors import MissingExtra
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aitk_nb.losses import LossHistory
+    from aitk_nb.losses.history import LossHistory
 
 __all__ = ["frame", "write_csv", "write_parquet"]
 

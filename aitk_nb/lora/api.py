@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aitk_nb import _html
-from aitk_nb._adapters import GROWING, Modules, grouped, misfit, rank_of
-from aitk_nb._safetensors import Header, ReadAt, Tensor, read_header, scalar, survey
 from aitk_nb.errors import BadInput
+from aitk_nb.lora.layers import GROWING, Modules, grouped, misfit, rank_of
+from aitk_nb.lora.safetensors_file import Header, ReadAt, Tensor, read_header, scalar, survey
 
 __all__ = ["LoraReport", "inspect"]
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from aitk_nb import _html
-from aitk_nb._loss_math import Steps, Values, fitting_weight, smooth
+from aitk_nb.losses.smoothing import Steps, Values, fitting_weight, smooth
 
 __all__ = ["Convergence", "Trend", "convergence"]
 
