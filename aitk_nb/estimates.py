@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from aitk_nb.job_config import MISSING, draft, value_at
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
 from aitk_nb.pace import seconds_per_step
+from aitk_nb.training.job_config import MISSING, draft, value_at
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.training import TrainingParams
+    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["Estimate", "estimate"]
 

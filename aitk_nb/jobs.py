@@ -14,7 +14,7 @@ from aitk_nb.models.dry_run import DryRun
 from aitk_nb.models.job import JobState
 from aitk_nb.queues import standing
 from aitk_nb.starter import ELECTION, IfExists, Starter
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.fields import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

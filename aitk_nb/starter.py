@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from aitk_nb.errors import AitkError, JobConflict, NotFound
 from aitk_nb.job import Job
-from aitk_nb.job_config import draft
-from aitk_nb.job_differences import differences
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name
 from aitk_nb.queues import freest_gpu, standing
+from aitk_nb.training.config_diff import differences
+from aitk_nb.training.job_config import draft
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.training import TrainingParams
+    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["ELECTION", "IfExists", "Starter"]
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.errors import JobConflict, NotFound
-from aitk_nb.job_config import draft
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage, LossPoint
 from aitk_nb.models.server import Ability, Flavour, Gpu
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.job_config import draft
 
 PARAMS = TrainingParams(name="cat", dataset="cats", steps=100)
 """What most tests start."""

@@ -9,10 +9,10 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from aitk_nb.bounds import span
 from aitk_nb.cli.common import say, set_signature, signature
 from aitk_nb.errors import BadInput
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.limits import span
 
 __all__ = ["say_remarks", "with_fields"]
 

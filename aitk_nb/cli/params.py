@@ -9,9 +9,9 @@ import typer
 
 from aitk_nb.cli.common import command
 from aitk_nb.cli.fields import say_remarks, with_fields
-from aitk_nb.faces import FACES
-from aitk_nb.job_files import as_text
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.config_files import as_text
+from aitk_nb.training.export import FACES
+from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["params"]
 

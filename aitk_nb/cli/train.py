@@ -11,7 +11,7 @@ from aitk_nb.cli.fields import say_remarks, with_fields
 from aitk_nb.cli.states import fail_unless_completed, follow, goes_on
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["train"]
 

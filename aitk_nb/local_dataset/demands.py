@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from aitk_nb import presets
 from aitk_nb.backends import webui_paths
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
+from aitk_nb.training import presets
 
 if TYPE_CHECKING:
-    from aitk_nb.training import TrainingParams
+    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["GRADIO_FILES", "Demands", "Rename", "divisibility", "gradio_name"]
 

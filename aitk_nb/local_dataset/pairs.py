@@ -14,7 +14,7 @@ from pathlib import Path
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.local_dataset.formats import IMAGES, SOUNDS, VIDEOS, kind_of
 from aitk_nb.local_dataset.problems import Code, Problem, shown
-from aitk_nb.presets import Preset
+from aitk_nb.training.presets import Preset
 
 __all__ = ["MOST", "Controls", "control_folders", "need_problems", "pair_problems"]
 

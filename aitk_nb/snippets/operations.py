@@ -12,7 +12,6 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from aitk_nb.errors import BadInput
-from aitk_nb.job_config import draft
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Flavour
 from aitk_nb.snippets.changes import with_changes
@@ -21,7 +20,8 @@ from aitk_nb.snippets.preludes import curl, javascript_prelude, python_prelude
 from aitk_nb.snippets.quoting import Code, javascript, json_in_shell, python
 from aitk_nb.snippets.templates import filled
 from aitk_nb.snippets.types import SERVER, training_values
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.job_config import draft
 
 if TYPE_CHECKING:
     from aitk_nb.discovery_report import DiscoveryReport

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as widgets
 
-from aitk_nb import _html, presets
+from aitk_nb import _html
+from aitk_nb.training import presets
 from aitk_nb.views._form import Looks, label
 from aitk_nb.views._training_texts import preset_texts
 

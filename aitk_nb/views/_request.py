@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.faces import FACES
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.export import FACES
+from aitk_nb.training.fields import TrainingParams
 from aitk_nb.views._form import Looks
 
 __all__ = ["RequestPanel"]

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import ipywidgets as widgets
 
-from aitk_nb import _html, presets
-from aitk_nb.bounds import allowed
+from aitk_nb import _html
 from aitk_nb.checks import Preflight
-from aitk_nb.choices import CHOICES
 from aitk_nb.errors import InvalidParams
-from aitk_nb.faces import plan
-from aitk_nb.training import TrainingParams
+from aitk_nb.training import presets
+from aitk_nb.training.choices import CHOICES
+from aitk_nb.training.export import plan
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.limits import allowed
 from aitk_nb.views._action import Action
 from aitk_nb.views._form import Field, Form, Looks, label
 from aitk_nb.views._group import Group

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from aitk_nb import job_config
 from aitk_nb.backends import transfer
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import JobConflict, NotFound
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
+from aitk_nb.training import job_config
 from tests.backends.abilities import ODD_NAMES, draft, needs, quiet, running, stopped, until
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 import aitk_nb
-from aitk_nb import demo, job_config
+from aitk_nb import demo
 from aitk_nb.backends.webui import WebUI
 from aitk_nb.errors import (
     Rejected,
 )
+from aitk_nb.training import job_config
 from tests.proxy import FaultProxy
 
 

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 
 from aitk_nb.cli import app
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.fields import TrainingParams
 from tests.cli.command import run
 
 EXIT_CODES = {"0": "done", "1": "failed", "2": "bad input", "3": "unreachable", "4": "unauthorized"}

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.bounds import SOURCES, allowed, span
 from aitk_nb.errors import InvalidParams
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.limits import SOURCES, allowed, span
 
 TOOLKIT = os.environ.get("AITK_TOOLKIT", "")
 """A checkout of AI Toolkit, where one is at hand."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aitk_nb
-from aitk_nb import job_files, presets
 from aitk_nb.checks import Verdict
 from aitk_nb.errors import BadInput, InvalidParams, NotFound
-from aitk_nb.faces import FACES
-from aitk_nb.job_config import draft
-from aitk_nb.job_differences import differences
 from aitk_nb.models.job import JobStatus
-from aitk_nb.training import TrainingParams
+from aitk_nb.training import config_files, presets
+from aitk_nb.training.config_diff import differences
+from aitk_nb.training.export import FACES
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.job_config import draft
 from tests.domain.pictures import add
 
 if TYPE_CHECKING:
@@ -162,20 +162,20 @@ def test_control_images_belong_to_the_first_dataset(client: aitk_nb.AIToolkitCli
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_file_comes_back_as_it_was(root: str, slash: str) -> None:
     """Paths beside the dataset's own are names; others stay paths."""
-    config = job_files.file_config(params(control_datasets="pairs_control"))
+    config = config_files.file_config(params(control_datasets="pairs_control"))
     (dataset,) = datasets(config)
     dataset |= {"folder_path": f"{root}pairs{slash}", "control_path_1": f"{root}pairs_control"}
 
-    found = job_files.from_config(config)
+    found = config_files.from_config(config)
     assert ("pairs", ("pairs_control",)) == (found.dataset, found.control_datasets)
-    assert config == job_files.file_config(found)
-    changed = job_files.from_config(config, control_datasets=["other"])
-    assert "other" == datasets(job_files.file_config(changed))[0]["control_path_1"]
+    assert config == config_files.file_config(found)
+    changed = config_files.from_config(config, control_datasets=["other"])
+    assert "other" == datasets(config_files.file_config(changed))[0]["control_path_1"]
 
     for elsewhere in ("/elsewhere/pairs", ["/a", "/b"], "bare"):
         dataset["control_path_2"] = elsewhere
-        found = job_files.from_config(config)
-        assert config == job_files.file_config(found)
+        found = config_files.from_config(config)
+        assert config == config_files.file_config(found)
 
 
 def test_what_is_given_by_hand_is_checked() -> None:

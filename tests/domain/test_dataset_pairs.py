@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from aitk_nb import presets
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.local_dataset import Code, Demands, LocalDataset
-from aitk_nb.training import TrainingParams
+from aitk_nb.training import presets
+from aitk_nb.training.fields import TrainingParams
 from tests.domain.pictures import add
 
 PLAIN, PAIRS, VIDEOS, SOUNDS = ("plain", "pairs", "videos", "sounds")

@@ -13,13 +13,13 @@ import typer.main
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb import presets
 from aitk_nb.cli import app
-from aitk_nb.faces import FACES, command_line, parameters_cell, plan
-from aitk_nb.job_config import draft, preset_fields
 from aitk_nb.notebooks import find
 from aitk_nb.parameters import signature
-from aitk_nb.training import TrainingParams
+from aitk_nb.training import presets
+from aitk_nb.training.export import FACES, command_line, parameters_cell, plan
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.job_config import draft, preset_fields
 from aitk_nb.views.training_form import GROUPS
 from tests.cli.command import run
 from tests.domain.test_job_config import CHANGES, GROUND

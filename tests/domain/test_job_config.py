@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb import presets
-from aitk_nb.job_config import MISSING, draft, merge, value_at
-from aitk_nb.job_differences import differences, fingerprint
-from aitk_nb.training import TrainingParams
+from aitk_nb.training import presets
+from aitk_nb.training.config_diff import differences, fingerprint
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.job_config import MISSING, draft, merge, value_at
 
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 

@@ -13,15 +13,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb import job_files, presets
 from aitk_nb._yaml import dumped, parsed
 from aitk_nb.errors import BadInput, InvalidParams
-from aitk_nb.faces import FACES, plan
 from aitk_nb.job import Job
-from aitk_nb.job_config import draft
-from aitk_nb.job_differences import fingerprint, plain_numbers
 from aitk_nb.models.job import JobState, JobStatus
-from aitk_nb.training import TrainingParams, diff
+from aitk_nb.training import config_files, presets
+from aitk_nb.training.config_diff import fingerprint, plain_numbers
+from aitk_nb.training.export import FACES, plan
+from aitk_nb.training.fields import TrainingParams, diff
+from aitk_nb.training.job_config import draft
 from tests.domain.test_job_config import CHANGES, GROUND, on_server
 from tests.scripted import ScriptedBackend
 
@@ -86,7 +86,7 @@ def test_written_again_it_says_the_same(file: Path, tmp_path: Path, suffix: str)
     """Every key, and no key more."""
     target = TrainingParams.from_file(file).to_file(tmp_path / f"again{suffix}")
 
-    assert parsed(FILE) == job_files.read(target)
+    assert parsed(FILE) == config_files.read(target)
     assert TrainingParams.from_file(file) == TrainingParams.from_file(target)
 
 
@@ -122,7 +122,9 @@ def test_to_a_server_go_names_and_not_folders(file: Path) -> None:
 def test_another_dataset_has_no_folder_of_the_file(file: Path, tmp_path: Path) -> None:
     """Only the one that was read goes back to its place."""
     target = TrainingParams.from_file(file, dataset="birds").to_file(tmp_path / "x.yaml")
-    folders = [d["folder_path"] for d in job_files.read(target)["config"]["process"][0]["datasets"]]
+    folders = [
+        d["folder_path"] for d in config_files.read(target)["config"]["process"][0]["datasets"]
+    ]
     assert ["birds", "C:\\pictures\\dogs"] == folders
 
 
@@ -130,7 +132,7 @@ def test_another_dataset_has_no_folder_of_the_file(file: Path, tmp_path: Path) -
 def test_our_own_configs_come_back_as_they_were(arch: str) -> None:
     """Every architecture's, with nothing in `extra`."""
     ours = params(arch=arch, prompts=["one", "two"])
-    assert ours == job_files.from_config(draft(ours).config)
+    assert ours == config_files.from_config(draft(ours).config)
 
 
 def test_a_job_can_be_cloned() -> None:
@@ -158,7 +160,7 @@ def test_every_field_comes_back(field: str) -> None:
         if field != "base_model"
         else (params(base_model=CHANGES[field]))
     )
-    assert getattr(ours, field) == getattr(job_files.from_config(draft(ours).config), field)
+    assert getattr(ours, field) == getattr(config_files.from_config(draft(ours).config), field)
 
 
 _json = st.recursive(
@@ -201,11 +203,11 @@ def test_any_config_is_carried_whole(process: dict[str, Any], around: dict[str, 
     config = {**around, "config": {"name": "cat", "process": [process]}}
     before = copy.deepcopy(config)
     try:
-        found = job_files.from_config(config)
+        found = config_files.from_config(config)
     except InvalidParams:
         pytest.fail("a training was refused")
     assert before == config
-    assert json.loads(json.dumps(config)) == job_files.file_config(found)
+    assert json.loads(json.dumps(config)) == config_files.file_config(found)
 
 
 @settings(deadline=None)
@@ -214,7 +216,7 @@ def test_any_json_is_a_value_or_an_error(value: Any) -> None:
     """Never another exception."""
     for config in ({"config": value}, {"config": {"name": "x", "process": [value]}}):
         with pytest.raises(InvalidParams):
-            job_files.from_config(config)
+            config_files.from_config(config)
 
 
 @settings(deadline=None)
@@ -320,7 +322,7 @@ def test_ai_toolkits_own_examples_lose_nothing(path: Path, tmp_path: Path) -> No
     assert "extra" not in found.advice or "no field of its own" in found.advice["extra"]
     for suffix in (".yaml", ".json"):
         target = found.to_file(tmp_path / f"again{suffix}")
-        assert job_files.read(path) == job_files.read(target)
+        assert config_files.read(path) == config_files.read(target)
 
 
 # -- odd forms at the very places that are read ----------------------------------------------------
@@ -364,13 +366,13 @@ def test_odd_values_anywhere_are_carried_or_named(
         except (KeyError, IndexError, TypeError):
             continue
     try:
-        found = job_files.from_config(config)
+        found = config_files.from_config(config)
     except InvalidParams:
         return
     expected = copy.deepcopy(config)
     if isinstance(expected.get("meta"), dict):
         expected["meta"].pop("aitk_nb", None)
-    again = job_files.file_config(found)
+    again = config_files.file_config(found)
     assert plain_numbers(expected) == plain_numbers(again)
     assert [text(found) for text in FACES.values()]
     assert found.advice is not None
@@ -382,8 +384,8 @@ def test_an_unknown_architecture_of_a_file_is_kept() -> None:
     config = copy.deepcopy(dict(WHOLE))
     model = config["config"]["process"][0]["model"]
     model |= {"arch": "zz_brand_new", "name_or_path": "org/new"}
-    found = job_files.from_config(config)
+    found = config_files.from_config(config)
     assert ("zz_brand_new", "org/new") == (found.arch, found.base_model)
 
     del model["name_or_path"]
-    assert "zz_brand_new" in str(draft(job_files.from_config(config)).config)
+    assert "zz_brand_new" in str(draft(config_files.from_config(config)).config)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb import presets
 from aitk_nb.errors import BadInput, InvalidParams
-from aitk_nb.job_config import draft, parse_extra
-from aitk_nb.training import TrainingParams
+from aitk_nb.training import presets
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.job_config import draft, parse_extra
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
 """Two to the sixtieth values, in two kilobytes."""

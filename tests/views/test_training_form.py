@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb import _html, presets
-from aitk_nb.bounds import allowed
+from aitk_nb import _html
 from aitk_nb.checks import Check, Preflight, problem
 from aitk_nb.errors import AitkError, InvalidParams
 from aitk_nb.estimates import Estimate
-from aitk_nb.faces import FACES
 from aitk_nb.notebooks import find
-from aitk_nb.training import TrainingParams
+from aitk_nb.training import presets
+from aitk_nb.training.export import FACES
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.limits import allowed
 from aitk_nb.views import TrainingForm
 from aitk_nb.views._form import label
 from aitk_nb.views._training_texts import read_params, texts_of
@@ -368,7 +369,7 @@ def test_many_forms_leak_nothing() -> None:
 def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
     """Only edits that were made are spoken of; the old form's widgets are freed."""
     cell = (
-        "from aitk_nb.views import TrainingForm\nfrom aitk_nb.training import TrainingParams\n"
+        "from aitk_nb.views import TrainingForm\nfrom aitk_nb.training.fields import TrainingParams\n"
         "form = TrainingForm(TrainingParams(name='cat', dataset='cats'))\n"
         "from ipywidgets.widgets.widget import _instances\n"
         "form._status.value.count('reset'), len(_instances)"
@@ -463,7 +464,7 @@ def test_by_hand_and_headless_the_same_cells_give_the_same_config(execute: Any) 
     given, form = code[0], next(cell for cell in code if "TrainingForm(start" in cell)
     setting = (
         "import types\nimport aitk_nb\nfrom aitk_nb.views import TrainingForm\n"
-        "from aitk_nb.job_config import draft\n"
+        "from aitk_nb.training.job_config import draft\n"
         "sent = types.SimpleNamespace(name='cats', images=())\n"
         "client = types.SimpleNamespace(jobs=types.SimpleNamespace(preflight=None))"
     )

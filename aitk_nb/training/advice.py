@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aitk_nb import presets
-from aitk_nb.extra import aside_of, parse_extra
-from aitk_nb.presets import Preset
+from aitk_nb.training import presets
+from aitk_nb.training.extra import aside_of, parse_extra
+from aitk_nb.training.presets import Preset
 
 if TYPE_CHECKING:
-    from aitk_nb.training import TrainingParams
+    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["advice"]
 

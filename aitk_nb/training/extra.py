@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from aitk_nb._yaml import parsed
-from aitk_nb.default_job import default_process
 from aitk_nb.models.names import name_problem
+from aitk_nb.training.default_config import default_process
 
 __all__ = ["ASIDE", "RESERVED", "aside_of", "parse_extra", "process_of"]
 

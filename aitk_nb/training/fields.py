@@ -20,15 +20,15 @@ from pydantic import (
 )
 
 from aitk_nb import _html
-from aitk_nb.advice import advice
-from aitk_nb.bounds import EDGES, add_sources, allowed
-from aitk_nb.choices import CHOICES, choice_problem
 from aitk_nb.errors import InvalidParams
-from aitk_nb.extra import parse_extra
-from aitk_nb.job_config import preset_fields
-from aitk_nb.loose_values import listed, numbers, quantised
 from aitk_nb.models.names import name_problem
-from aitk_nb.refusals import arch_problem, controls_problem, problem
+from aitk_nb.training.advice import advice
+from aitk_nb.training.choices import CHOICES, choice_problem
+from aitk_nb.training.coercion import listed, numbers, quantised
+from aitk_nb.training.error_messages import arch_problem, controls_problem, problem
+from aitk_nb.training.extra import parse_extra
+from aitk_nb.training.job_config import preset_fields
+from aitk_nb.training.limits import EDGES, add_sources, allowed
 
 __all__ = ["TrainingParams", "diff"]
 
@@ -234,9 +234,9 @@ class TrainingParams(BaseModel):
         Raises:
             BadInput: it cannot be read, or is no training.
         """
-        from aitk_nb import job_files
+        from aitk_nb.training import config_files
 
-        return job_files.from_config(job_files.read(path), **fields)
+        return config_files.from_config(config_files.read(path), **fields)
 
     @classmethod
     def from_job(cls, job: Job, **fields: object) -> TrainingParams:
@@ -247,10 +247,12 @@ class TrainingParams(BaseModel):
         Raises:
             InvalidParams: its config is none that the parameters can carry.
         """
-        from aitk_nb import job_files
+        from aitk_nb.training import config_files
 
         gpu_ids = {"gpu_ids": job.state.gpu_ids} if job.state.gpu_ids else {}
-        return job_files.from_config(job_files.portable(job.state.config), **{**gpu_ids, **fields})
+        return config_files.from_config(
+            config_files.portable(job.state.config), **{**gpu_ids, **fields}
+        )
 
     def to_file(self, path: str | Path) -> Path:
         """Write a job file of AI Toolkit: JSON if it is called `.json`, else YAML.
@@ -258,9 +260,9 @@ class TrainingParams(BaseModel):
         Raises:
             BadInput: it cannot be written.
         """
-        from aitk_nb import job_files
+        from aitk_nb.training import config_files
 
-        return job_files.write(self, path)
+        return config_files.write(self, path)
 
     def _repr_html_(self) -> str:
         values = [(name, _shown(getattr(self, name))) for name in type(self).model_fields]

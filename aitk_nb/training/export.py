@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import get_args, get_origin
 
 from aitk_nb.backends import webui_script
-from aitk_nb.job_config import draft
-from aitk_nb.training import TrainingParams
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.job_config import draft
 
 __all__ = ["FACES", "Plan", "command_line", "parameters_cell", "plan", "size"]
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from aitk_nb import presets
-from aitk_nb.bounds import allowed
+from aitk_nb.training import presets
+from aitk_nb.training.limits import allowed
 
 __all__ = ["arch_problem", "controls_problem", "problem"]
 

@@ -6,14 +6,14 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aitk_nb import presets
-from aitk_nb.default_job import default_process
-from aitk_nb.extra import aside_of, parse_extra
-from aitk_nb.job_differences import OURS, differences, fingerprint, plain_numbers
 from aitk_nb.models.job import JobDraft
+from aitk_nb.training import presets
+from aitk_nb.training.config_diff import OURS, differences, fingerprint, plain_numbers
+from aitk_nb.training.default_config import default_process
+from aitk_nb.training.extra import aside_of, parse_extra
 
 if TYPE_CHECKING:
-    from aitk_nb.training import TrainingParams
+    from aitk_nb.training.fields import TrainingParams
 
 __all__ = [
     "MISSING",

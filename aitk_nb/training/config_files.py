@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aitk_nb import presets
 from aitk_nb._files import replacing
 from aitk_nb._yaml import dumped, parsed
-from aitk_nb.default_job import default_process
 from aitk_nb.errors import BadInput, InvalidParams
-from aitk_nb.extra import ASIDE, RESERVED, aside_of, process_of
-from aitk_nb.job_config import MISSING, draft, fields_of, value_at
-from aitk_nb.job_differences import OURS, plain_numbers
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names, name_controls
-from aitk_nb.training import TrainingParams
+from aitk_nb.training import presets
+from aitk_nb.training.config_diff import OURS, plain_numbers
+from aitk_nb.training.default_config import default_process
+from aitk_nb.training.extra import ASIDE, RESERVED, aside_of, process_of
+from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.job_config import MISSING, draft, fields_of, value_at
 
 __all__ = ["as_text", "file_config", "from_config", "portable", "read", "write"]
 

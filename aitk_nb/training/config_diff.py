@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aitk_nb.extra import RESERVED
 from aitk_nb.models.control_images import name_controls
+from aitk_nb.training.extra import RESERVED
 
 __all__ = ["OURS", "differences", "fingerprint", "plain_numbers", "varying"]
 

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from aitk_nb.choices import CHOICES
+from aitk_nb.training.choices import CHOICES
 
 __all__ = ["EDGES", "SOURCES", "add_sources", "allowed", "span"]
 
