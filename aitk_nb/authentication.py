@@ -11,18 +11,19 @@ from typing import Any
 
 from aitk_nb import verdicts
 from aitk_nb.auth_report import AuthReport
-from aitk_nb.backends import gradio_catalogue, knocking
-from aitk_nb.backends.foreign import Foreign, Kind
-from aitk_nb.backends.gradio_login import login_of
-from aitk_nb.backends.knocking import Knocks
-from aitk_nb.backends.sighting import Sighting, look
+from aitk_nb.backends.detection import access_probes
+from aitk_nb.backends.detection.access_probes import Knocks
+from aitk_nb.backends.detection.identify import Sighting, look
+from aitk_nb.backends.detection.unknown_server import Foreign, Kind
+from aitk_nb.backends.gradio import endpoints
+from aitk_nb.backends.gradio.login import login_of
+from aitk_nb.backends.gradio.matching import match
 from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.findings import Facts, find
 from aitk_nb.models.access import AuthState, Credential, Outcome
 from aitk_nb.models.server import Flavour
-from aitk_nb.operation_match import match
 
 __all__ = ["AuthReport", "check_auth"]
 
@@ -97,24 +98,24 @@ def _report(facts: Facts, seen: Sighting) -> AuthReport:
 
 def _webui(seen: Sighting, timeout: float) -> Facts:
     connection = seen.connection
-    knocks = knocking.knock_webui(connection, timeout)
+    knocks = access_probes.knock_webui(connection, timeout)
     state = _webui_state(knocks, connection)
     facts = Facts(connection, state, Flavour.WEBUI, knocks)
     if connection.token:
         facts = replace(facts, flaws=_flaws(connection.token))
     if state is AuthState.OPEN:
         plain = replace(connection, token=None, login=None)
-        return replace(facts, hf_token=knocking.shows_hf_token(plain, timeout))
+        return replace(facts, hf_token=access_probes.shows_hf_token(plain, timeout))
     if state is AuthState.ACCEPTED:
         return replace(
             facts,
-            hf_token=knocking.shows_hf_token(connection, timeout),
-            default_password=connection.token == Secret(knocking.DEFAULT_PASSWORD),
+            hf_token=access_probes.shows_hf_token(connection, timeout),
+            default_password=connection.token == Secret(access_probes.DEFAULT_PASSWORD),
         )
     return replace(
         facts,
         meant=_meant(connection, timeout),
-        default_password=knocking.default_password(connection, timeout),
+        default_password=access_probes.default_password(connection, timeout),
     )
 
 
@@ -143,7 +144,7 @@ def _meant(connection: Connection, timeout: float) -> str:
         tried["user"] = Secret(connection.login[0])
         tried["password"] = connection.login[1]
     for name, token in tried.items():
-        if token.is_token and knocking.accepts(
+        if token.is_token and access_probes.accepts(
             replace(connection, token=token, login=None), timeout
         ):
             return name
@@ -157,12 +158,12 @@ def _gradio(seen: Sighting, timeout: float) -> Facts:
     connection, config = seen.connection, seen.config
     login = login_of(connection)
     if seen.locked and login:
-        config = knocking.config_by_login(connection, timeout) or config
+        config = access_probes.config_by_login(connection, timeout) or config
     version = str(config.get("version", ""))
     if "components" in config and not _trains(config):
         return Facts(connection, AuthState.NOT_AITK, Flavour.GRADIO, version=version)
-    prefix = gradio_catalogue.prefix_of(config)
-    knocks = knocking.knock_gradio(connection, prefix, timeout, locked=seen.locked)
+    prefix = endpoints.prefix_of(config)
+    knocks = access_probes.knock_gradio(connection, prefix, timeout, locked=seen.locked)
     outcomes = {c.credential: c.outcome for c in knocks.cells if c.group == "login"}
     accepted = outcomes.get(Credential.COOKIE) is Outcome.ALLOWED
     if not seen.locked or knocks.wrong_accepted:
@@ -176,7 +177,7 @@ def _gradio(seen: Sighting, timeout: float) -> Facts:
 
 def _trains(config: Mapping[str, Any]) -> bool:
     """Return whether one of a Gradio app's functions is for training, a fork's too."""
-    functions = gradio_catalogue.read_app(config, None).endpoints
+    functions = endpoints.read_app(config, None).endpoints
     return match(functions)["start training"].api_name is not None
 
 

@@ -57,12 +57,12 @@ def connect(
     credentials, headers = hidden(credentials, headers)
     # The network side takes longer to import than all the rest; nobody waits for it unasked.
     from aitk_nb.backends.detect import detect
-    from aitk_nb.backends.http import Http
-    from aitk_nb.backends.webui import WebUI
+    from aitk_nb.backends.webui.backend import WebUI
+    from aitk_nb.backends.wire.http import Http
 
     flavour, connection = detect(locate(url, credentials, headers, verify))
     if flavour is Flavour.GRADIO:
-        from aitk_nb.backends.gradio_connect import gradio
+        from aitk_nb.backends.gradio.connect import gradio
         from aitk_nb.operations import api_names
 
         return AIToolkitClient(gradio(connection, api_names(operations), results))

@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from aitk_nb.backends import gradio_addresses, gradio_catalogue, webui_catalogue
-from aitk_nb.backends.claims import claim_probes, claims_from
-from aitk_nb.backends.foreign import Foreign, Kind
-from aitk_nb.backends.probes import Answer, Asker, Credential, Probe, Progress
-from aitk_nb.backends.sighting import look
-from aitk_nb.backends.webui_catalogue import CATALOGUE
+from aitk_nb.backends.detection.claims import claim_probes, claims_from
+from aitk_nb.backends.detection.identify import look
+from aitk_nb.backends.detection.probes import Answer, Asker, Credential, Probe, Progress
+from aitk_nb.backends.detection.unknown_server import Foreign, Kind
+from aitk_nb.backends.gradio import endpoints, fixed_endpoints
+from aitk_nb.backends.gradio.matching import match
+from aitk_nb.backends.webui import catalogue
+from aitk_nb.backends.webui.catalogue import CATALOGUE
 from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.discovery_report import DiscoveryReport
 from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Ability, Flavour
-from aitk_nb.operation_match import match
 
 __all__ = ["DiscoveryReport", "discover"]
 
@@ -75,17 +76,17 @@ def _webui(ask: Asker, url: str) -> DiscoveryReport:
         entry.name: _state(answer)
         for entry, answer in zip(CATALOGUE, answers[1 + len(checks) :], strict=True)
     }
-    found = webui_catalogue.endpoints(told, _asked_for(answers[0], "token"))
-    newest, odd = webui_catalogue.era(found)
+    found = catalogue.endpoints(told, _asked_for(answers[0], "token"))
+    newest, odd = catalogue.era(found)
     return DiscoveryReport(
         url=url,
         flavour=Flavour.WEBUI,
         auth=_asked_for(answers[0], "token"),
         newest=newest,
         lacking=odd,
-        abilities=webui_catalogue.abilities(found),
+        abilities=catalogue.abilities(found),
         endpoints=found,
-        operations=webui_catalogue.operations(found),
+        operations=catalogue.operations(found),
         claims=claims_from(Flavour.WEBUI, answers[1 : 1 + len(checks)]),
     )
 
@@ -111,19 +112,19 @@ def _gradio(ask: Asker, url: str) -> DiscoveryReport:
     locked, config = ask([Probe("GET", "/config", Credential.NONE), Probe("GET", "/config")])
     asked_for = _asked_for(locked, "login")
     if config.status == 200:
-        prefix = gradio_catalogue.prefix_of(config.json)
+        prefix = endpoints.prefix_of(config.json)
     else:
         ask.shut_out()
         prefix = _hidden_prefix(ask)
-    addresses = gradio_addresses.fixed(prefix, "")
+    addresses = fixed_endpoints.fixed(prefix, "")
     puts = [Probe("PUT", address.path.replace("{path}", "x")) for address in addresses]
     checks = claim_probes(Flavour.GRADIO, prefix)
     info, *answers = ask([Probe("GET", f"{prefix}/info"), *puts, *checks])
-    app = gradio_catalogue.read_app(config.json, info.json)
+    app = endpoints.read_app(config.json, info.json)
     common = [
         replace(address, state=_state(answer), auth=_needed(address, asked_for))
         for address, answer in zip(
-            gradio_addresses.fixed(prefix, app.version), answers[: len(puts)], strict=True
+            fixed_endpoints.fixed(prefix, app.version), answers[: len(puts)], strict=True
         )
     ]
     functions = [replace(function, auth=asked_for) for function in app.endpoints]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from aitk_nb.backends.knocking import Knocks
+from aitk_nb.backends.detection.access_probes import Knocks
 from aitk_nb.connection.connection import Connection
 from aitk_nb.models.access import SEVERITIES, AuthState, Credential, Finding, Outcome
 from aitk_nb.models.server import Flavour

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
-from aitk_nb.backends.hurry import hurry
+from aitk_nb.backends.wire.deadline import hurry
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
 from aitk_nb.health import Health
 from aitk_nb.job_download import fetch, saved_steps, the_file

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aitk_nb.backends.causes import proxy_for
-from aitk_nb.backends.foreign import is_pod_proxy
+from aitk_nb.backends.detection.unknown_server import is_pod_proxy
+from aitk_nb.backends.wire.network_errors import proxy_for
 from aitk_nb.findings import is_loopback
 
 __all__ = ["limits"]

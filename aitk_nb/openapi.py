@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aitk_nb.backends.webui_catalogue import CATALOGUE, Entry, document
+from aitk_nb.backends.webui.catalogue import CATALOGUE, Entry, document
 from aitk_nb.errors import NotSupported
 from aitk_nb.models.endpoint import Endpoint, Parameter
 from aitk_nb.models.server import Flavour

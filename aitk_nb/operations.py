@@ -8,10 +8,10 @@ from typing import Any
 
 from aitk_nb._yaml import dumped as yaml_text
 from aitk_nb._yaml import parsed
+from aitk_nb.backends.gradio.vocabulary import TRAINING_WORDS
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Operation
 from aitk_nb.models.server import Flavour
-from aitk_nb.operation_words import TRAINING_WORDS
 
 __all__ = ["api_names", "dumped", "load"]
 

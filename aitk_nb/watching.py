@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aitk_nb.backends.hurry import hurry
+from aitk_nb.backends.wire.deadline import hurry
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.health import Health, HealthState
 from aitk_nb.losses.history import LossHistory

@@ -18,8 +18,8 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.backends.http import Http
-from aitk_nb.backends.webui import WebUI
+from aitk_nb.backends.webui.backend import WebUI
+from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Connection, Secret, resolve
 from aitk_nb.errors import BadInput
 from tests.backends.canned import BROKEN, Asked, Reply, canned, nobody

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aitk_nb.backends.foreign import Foreign, Kind
-from aitk_nb.backends.sighting import look
+from aitk_nb.backends.detection.identify import look
+from aitk_nb.backends.detection.unknown_server import Foreign, Kind
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import ServerNotReady
 from aitk_nb.models.server import Flavour

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from aitk_nb.backends import webui_paths
+from aitk_nb.backends.webui import names
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
 from aitk_nb.training import presets
@@ -101,7 +101,7 @@ class Demands:
         """The renaming that the server does."""
         if self.rename is not None:
             return self.rename
-        return gradio_name if self.flavour is Flavour.GRADIO else webui_paths.file_name
+        return gradio_name if self.flavour is Flavour.GRADIO else names.file_name
 
     @property
     def preset(self) -> presets.Preset | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aitk_nb.backends import webui_paths
+from aitk_nb.backends.webui import names
 from aitk_nb.local_dataset.captions import Edit, decoded
 from aitk_nb.local_dataset.contents import Contents
 from aitk_nb.local_dataset.demands import Demands, divisibility
@@ -67,7 +67,7 @@ class _Plan:
     def stem_for(self, path: Path) -> str:
         """Return a stem that no server changes, and that no other file has."""
         safe = Path(safe_file_name(f"{shown(path.stem)}.txt")).stem
-        wanted = webui_paths.file_name(safe).lstrip(".")[:_STEM] or "image"
+        wanted = names.file_name(safe).lstrip(".")[:_STEM] or "image"
         stem, number = wanted, 2
         # Windows and macOS take "A.png" and "a.png" for one name.
         while stem.casefold() in self.taken:

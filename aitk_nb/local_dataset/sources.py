@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from aitk_nb.backends import fetching
+from aitk_nb.backends.wire import web_images
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.local_dataset.captions import TABLES, caption_path
 from aitk_nb.local_dataset.formats import kind_of
@@ -133,7 +133,7 @@ def _listed(entries: Sequence[str | Path], progress: Callable[[int, int], None] 
     paths, problems = list(_with_captions(files)), []
     keeper = Keeper() if addresses else None
     if keeper is not None:
-        fetched = fetching.fetch_all(addresses, keeper.folder, progress)
+        fetched = web_images.fetch_all(addresses, keeper.folder, progress)
         paths += [path for path in fetched.values() if isinstance(path, Path)]
         problems = [
             Problem(Code.UNREADABLE, _last_part(address), why, "look at its address")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import quote, urlencode
 
-from aitk_nb.backends.webui_catalogue import CATALOGUE
+from aitk_nb.backends.webui.catalogue import CATALOGUE
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import Endpoint, Parameter
 from aitk_nb.models.names import safe_file_name

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from aitk_nb.backends.webui_catalogue import CATALOGUE, document
+from aitk_nb.backends.webui.catalogue import CATALOGUE, document
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
 from aitk_nb.snippets.quoting import comment, identifier, javascript
 

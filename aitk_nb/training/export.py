@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import get_args, get_origin
 
-from aitk_nb.backends import webui_script
+from aitk_nb.backends.webui import script
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
 
@@ -80,10 +80,8 @@ FACES: Mapping[str, Callable[[TrainingParams], str]] = {
     "Job config": _config,
     "Notebook parameters": parameters_cell,
     "Command line": command_line,
-    "Requests by curl": lambda params: webui_script.curl(draft(params), freest=not params.gpu_ids),
-    "Requests in Python": lambda params: webui_script.python(
-        draft(params), freest=not params.gpu_ids
-    ),
+    "Requests by curl": lambda params: script.curl(draft(params), freest=not params.gpu_ids),
+    "Requests in Python": lambda params: script.python(draft(params), freest=not params.gpu_ids),
 }
 """How the parameters can be written down, by title."""
 

@@ -13,7 +13,7 @@ import pytest
 from aitk_nb import examine
 from aitk_nb.auth_report import AuthReport
 from aitk_nb.authentication import check_auth
-from aitk_nb.backends.foreign import Kind
+from aitk_nb.backends.detection.unknown_server import Kind
 from aitk_nb.doctor import StepState
 from aitk_nb.models.access import AuthState
 from tests.auth import foreign_sites as sites

@@ -12,11 +12,11 @@ import pytest
 
 from aitk_nb import demo
 from aitk_nb.backends.base import Backend
-from aitk_nb.backends.gradio import Gradio
-from aitk_nb.backends.gradio_journal import Journal
-from aitk_nb.backends.gradio_login import GradioHttp
-from aitk_nb.backends.http import Http
-from aitk_nb.backends.webui import WebUI
+from aitk_nb.backends.gradio.backend import Gradio
+from aitk_nb.backends.gradio.journal import Journal
+from aitk_nb.backends.gradio.login import GradioHttp
+from aitk_nb.backends.webui.backend import WebUI
+from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Connection
 from aitk_nb.models.server import Ability
 from tests.proxy import FaultProxy

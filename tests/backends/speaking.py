@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aitk_nb.backends.http import Http
+from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Connection
 from tests.backends.canned import Canned, Reply
 

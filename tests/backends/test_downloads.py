@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from aitk_nb import demo
-from aitk_nb.backends import transfer
-from aitk_nb.backends.webui import WebUI
+from aitk_nb.backends.webui.backend import WebUI
+from aitk_nb.backends.wire import download
 from aitk_nb.errors import (
     AitkError,
     BadInput,
@@ -138,8 +138,8 @@ def test_an_interrupt_leaves_nothing(
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from aitk_nb.backends.http import Http
-from aitk_nb.backends.webui import WebUI
+from aitk_nb.backends.wire.http import Http
+from aitk_nb.backends.webui.backend import WebUI
 from aitk_nb.errors import BadInput
 from aitk_nb.connection.connection import Connection
 
@@ -188,5 +188,5 @@ def test_many_downloads_at_once(line: WebUI, remote: Path, tmp_path: Path) -> No
         line.download(str(remote), tmp_path / str(number), quiet)
         return (tmp_path / str(number)).read_bytes() == content
 
-    assert [True] * 12 == transfer.each(fetch, range(12))
+    assert [True] * 12 == download.each(fetch, range(12))
     assert {str(number) for number in range(12)} == {path.name for path in tmp_path.iterdir()}

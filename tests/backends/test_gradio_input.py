@@ -13,7 +13,7 @@ from PIL import Image
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.base import Upload
-from aitk_nb.backends.gradio_order import slug_of
+from aitk_nb.backends.gradio.training_form import slug_of
 from aitk_nb.errors import AitkError, InvalidDataset, InvalidParams, NotSupported
 from tests.backends.abilities import quiet
 from tests.backends.test_gradio_path import params

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aitk_nb.backends.gradio_files import FileRoute
-from aitk_nb.backends.gradio_losses import LossFollower
-from aitk_nb.backends.http import Http
+from aitk_nb.backends.gradio.files import FileRoute
+from aitk_nb.backends.gradio.loss_db import LossFollower
+from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Connection
 from aitk_nb.demo.loss_log import LossLog
 from aitk_nb.errors import NotFound

@@ -16,7 +16,7 @@ from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.backends.gradio_login import login_of
+from aitk_nb.backends.gradio.login import login_of
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import NotSupported, Unauthorized
 from aitk_nb.models.job import JobStatus

@@ -17,8 +17,8 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.backends.gradio_journal import Journal
-from aitk_nb.backends.gradio_notes import DatasetNote, Notes
+from aitk_nb.backends.gradio.journal import Journal
+from aitk_nb.backends.gradio.journal_records import DatasetNote, Notes
 from aitk_nb.errors import BadInput
 from tests import gradio_servers
 from tests.backends.wiretap import Wiretap

@@ -9,7 +9,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.backends.webui import WebUI
+from aitk_nb.backends.webui.backend import WebUI
 from aitk_nb.errors import (
     Rejected,
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.backends import webui_paths
+from aitk_nb.backends.webui import names
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from aitk_nb.backends import webui_paths
 )
 def test_datasets_are_renamed_by_runs(name: str, stored: str) -> None:
     """Lower case, and each run of anything else becomes one underscore."""
-    assert stored == webui_paths.dataset_name(name)
+    assert stored == names.dataset_name(name)
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,17 @@ def test_datasets_are_renamed_by_runs(name: str, stored: str) -> None:
 )
 def test_files_are_renamed_by_characters(name: str, stored: str) -> None:
     """Each UTF-16 unit becomes one underscore, and case is kept."""
-    assert stored == webui_paths.file_name(name)
+    assert stored == names.file_name(name)
 
 
 @given(st.text())
 def test_a_second_renaming_changes_nothing(name: str) -> None:
     """So that a renamed file keeps its name at the server."""
-    file = webui_paths.file_name(name)
-    dataset = webui_paths.dataset_name(name)
+    file = names.file_name(name)
+    dataset = names.dataset_name(name)
 
-    assert file == webui_paths.file_name(file)
-    assert dataset == webui_paths.dataset_name(dataset)
+    assert file == names.file_name(file)
+    assert dataset == names.dataset_name(dataset)
     assert not set(file) & set('/\\:*?"<>| \x00')
 
 
@@ -66,17 +66,17 @@ def test_a_second_renaming_changes_nothing(name: str) -> None:
 )
 def test_paths_have_the_separator_of_their_server(folder: str, joined: str) -> None:
     """The server may be Windows while this machine is not."""
-    assert joined == webui_paths.join(folder, "a", "b.txt")
-    assert "b.txt" == webui_paths.base_name(joined)
+    assert joined == names.join(folder, "a", "b.txt")
+    assert "b.txt" == names.base_name(joined)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_an_address_of_a_file_is_one_segment_that_says_the_path(path: str) -> None:
     """Whatever the path holds, it is read back whole, and each address is a fresh one."""
-    url = webui_paths.file_url(path)
+    url = names.file_url(path)
     parts = urlsplit(url)
 
     assert "/api/files/" + path == unquote(parts.path)
     assert 3 == parts.path.count("/")
     assert not parts.fragment
-    assert url != webui_paths.file_url(path)
+    assert url != names.file_url(path)

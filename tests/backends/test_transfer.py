@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb.backends import transfer
 from aitk_nb.backends.base import Upload
-from aitk_nb.backends.transfer import CountingReader
+from aitk_nb.backends.wire import download
+from aitk_nb.backends.wire.download import CountingReader
 from aitk_nb.errors import (
     ConnectionFailed,
     NotFound,
@@ -33,12 +33,12 @@ def test_results_come_in_order_with_failures_in_their_place() -> None:
             raise NotFound("file", "3")
         return number * number
 
-    outcomes = transfer.each(work, range(6))
+    outcomes = download.each(work, range(6))
 
     assert [0, 1, 4] == outcomes[:3]
     assert isinstance(outcomes[3], NotFound)
     assert [16, 25] == outcomes[4:]
-    assert [] == transfer.each(work, [])
+    assert [] == download.each(work, [])
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
@@ -53,7 +53,7 @@ def test_a_foreign_error_drops_what_has_not_begun(error: type[BaseException]) ->
         threading.Event().wait(0.02)
 
     with pytest.raises(error):
-        transfer.each(work, range(2000))
+        download.each(work, range(2000))
 
     assert len(begun) < 500
 
@@ -67,7 +67,7 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
         while reader.read(700):
             pass
 
-    transfer.send_all(files, send, heard)
+    download.send_all(files, send, heard)
 
     assert (0, 100_000) == (heard.done[0], heard.done[-1])
     assert {100_000} == heard.totals
@@ -86,7 +86,7 @@ def test_a_retry_takes_its_progress_back(tmp_path: Path) -> None:
             raise ConnectionFailed("http://x")
         reader.read()
 
-    transfer.send_all(files, send, heard)
+    download.send_all(files, send, heard)
 
     assert [0, 3000, 0, 3000, 0, 3000, 5000] == heard.done
 
@@ -105,7 +105,7 @@ def test_one_file_that_fails_for_good_leaves_the_others(tmp_path: Path) -> None:
 
     heard = Heard()
     with pytest.raises(TransferFailed, match=r"2 of 4 files.*bad\.bin") as caught:
-        transfer.send_all(files, send, heard)
+        download.send_all(files, send, heard)
 
     assert {"bad.bin", "gone.bin"} == caught.value.failures.keys()
     assert 2 == caught.value.done
@@ -131,7 +131,7 @@ def test_a_download_is_whole_wherever_it_was_cut(
     def piece(start: int, end: int) -> Iterator[Iterator[bytes]]:
         yield cut_stream(content[start:end], left.pop() if left else None, chunk)
 
-    assert size == transfer.fetch(piece, size, target, heard)
+    assert size == download.fetch(piece, size, target, heard)
     assert content == target.read_bytes()
     assert heard.done == sorted(heard.done)
     assert (0, size) == (heard.done[0], heard.done[-1])
@@ -159,7 +159,7 @@ def test_a_piece_of_another_length_is_an_error(answer: bytes, tmp_path: Path) ->
         yield iter(chunks(answer))
 
     with pytest.raises(UnexpectedReply):
-        transfer.fetch(piece, 5, tmp_path / "f", quiet)
+        download.fetch(piece, 5, tmp_path / "f", quiet)
     assert [] == list(tmp_path.iterdir())
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from aitk_nb.backends import webui_paths
+from aitk_nb.backends.webui import names
 from aitk_nb.demo import DemoServer
 from aitk_nb.local_dataset import Code, LocalDataset
 from tests.domain.pictures import picture
@@ -45,7 +45,7 @@ def test_any_pair_of_names_is_stored_as_we_say(
     answer = httpx.post(
         f"{demo_server.url}/api/datasets/upload", data={"datasetName": dataset}, files=parts
     )
-    ours = [webui_paths.file_name(name) for name in (first, second)]
+    ours = [names.file_name(name) for name in (first, second)]
     assert ours == [by_the_contract(first), by_the_contract(second)]
     assert answer.json()["files"] == ours
     stored = {path.name for path in folder.iterdir()}

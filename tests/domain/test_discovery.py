@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from aitk_nb import connect, discover
-from aitk_nb.backends.webui_catalogue import CATALOGUE
+from aitk_nb.backends.webui.catalogue import CATALOGUE
 from aitk_nb.models.server import Ability, Flavour
 from tests.cli.command import run
 from tests.conftest import TOKEN

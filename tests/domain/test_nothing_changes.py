@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from aitk_nb import TrainingParams, check_auth, connect, demo, discover
-from aitk_nb.backends.webui_catalogue import CATALOGUE
+from aitk_nb.backends.webui.catalogue import CATALOGUE
 from tests import gradio_servers
 from tests.conftest import TOKEN
 from tests.gradio_servers import LOGIN, Caller, Form

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb.backends.gradio_catalogue import read_app
+from aitk_nb.backends.gradio.endpoints import read_app
+from aitk_nb.backends.gradio.matching import match
+from aitk_nb.backends.gradio.vocabulary import arguments_of
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation, Parameter, described
 from aitk_nb.models.server import Flavour
-from aitk_nb.operation_match import match
-from aitk_nb.operation_words import arguments_of
 from aitk_nb.operations import api_names, dumped, load
 
 FOLDER = Path(__file__).parent / "gradio_documents"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb._wal import HEADER, Wal
+from aitk_nb.backends.gradio.sqlite_wal import HEADER, Wal
 
 Rows = list[tuple[int, str]]
 ALL = "SELECT id, words FROM notes ORDER BY id"

@@ -14,8 +14,8 @@ import pytest
 
 from aitk_nb import demo
 from aitk_nb.backends.base import Upload
-from aitk_nb.backends.http import Http
-from aitk_nb.backends.webui import WebUI
+from aitk_nb.backends.webui.backend import WebUI
+from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import TransferFailed
 from tests.backends.progress import Heard, quiet, uploads
@@ -217,8 +217,8 @@ def test_an_interrupt_ends_requests_and_keeps_what_arrived(
     code = (
         "import pathlib, sys, threading, _thread\n"
         "from aitk_nb.backends.base import Upload\n"
-        "from aitk_nb.backends.http import Http\n"
-        "from aitk_nb.backends.webui import WebUI\n"
+        "from aitk_nb.backends.wire.http import Http\n"
+        "from aitk_nb.backends.webui.backend import WebUI\n"
         "from aitk_nb.connection.connection import Connection\n"
         "paths = sorted(pathlib.Path(sys.argv[2]).iterdir())\n"
         "files = [Upload(path, path.name, path.stat().st_size) for path in paths]\n"

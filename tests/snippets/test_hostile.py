@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb import Flavour
+from aitk_nb.backends.gradio.matching import match
 from aitk_nb.discovery_report import DiscoveryReport
 from aitk_nb.models.endpoint import Endpoint, Parameter
-from aitk_nb.operation_match import match
 from aitk_nb.snippets.quoting import (
     Code,
     comment,

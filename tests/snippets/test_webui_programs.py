@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from aitk_nb import connect, discover
-from aitk_nb.backends.webui_catalogue import CATALOGUE
+from aitk_nb.backends.webui.catalogue import CATALOGUE
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS
 from tests.conftest import TOKEN

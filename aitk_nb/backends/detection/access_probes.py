@@ -1,0 +1,271 @@
+"""Asks a server the same questions with different credentials, none of which changes anything.
+
+On the web UI most of them are PUTs: no endpoint has that method, so that whoever is let in gets an
+empty 405 and nothing is executed (contract of the web UI, section 1).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from aitk_nb.backends.gradio.login import GradioHttp, login_of
+from aitk_nb.backends.wire import download
+from aitk_nb.backends.wire.http import Http
+from aitk_nb.connection.connection import Connection, Secret
+from aitk_nb.errors import AitkError, Rejected, Unauthorized, UnexpectedReply
+from aitk_nb.models.access import Access, Credential, Outcome
+
+__all__ = [
+    "DEFAULT_PASSWORD",
+    "Knocks",
+    "accepts",
+    "config_by_login",
+    "default_password",
+    "knock_gradio",
+    "knock_webui",
+    "shows_hf_token",
+]
+
+DEFAULT_PASSWORD = "password"  # noqa: S105 - the default of AI Toolkit's Docker compose file
+
+Judge = Callable[[httpx.Response], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Knocks:
+    """What came of all questions."""
+
+    cells: tuple[Access, ...] = ()
+    """The cells of the matrix: each group of endpoints with each credential."""
+    wrong_accepted: bool = False
+    """True when a made-up token or password was accepted like a right one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One request that stands for a group of endpoints."""
+
+    group: str
+    method: str
+    path: str
+    judge: Judge
+
+
+def _past_the_door(answer: httpx.Response) -> Outcome:
+    """Judge a PUT: 405 comes from behind the password."""
+    if answer.status_code in {401, 403}:
+        return Outcome.REFUSED
+    if answer.status_code == 405:
+        return Outcome.ALLOWED
+    return Outcome.ABSENT if answer.status_code == 404 else Outcome.UNKNOWN
+
+
+def _plain(answer: httpx.Response) -> Outcome:
+    """Judge a GET that only reads."""
+    if answer.status_code in {401, 403} or answer.is_redirect:
+        return Outcome.REFUSED
+    return Outcome.ALLOWED if answer.status_code == 200 else Outcome.UNKNOWN
+
+
+def _file(answer: httpx.Response) -> Outcome:
+    """Judge the question for a file that is not there: to say so, the password was passed."""
+    if answer.status_code == 401 or answer.is_redirect:
+        return Outcome.REFUSED
+    if "html" in answer.headers.get("content-type", ""):
+        # A gateway's own page, or a server without this prefix.
+        return Outcome.REFUSED if answer.status_code == 403 else Outcome.UNKNOWN
+    return Outcome.ALLOWED if answer.status_code in {200, 403, 404} else Outcome.UNKNOWN
+
+
+_WEBUI = (
+    _Question("login", "GET", "/api/auth", _plain),
+    _Question("jobs", "PUT", "/api/jobs", _past_the_door),
+    _Question("datasets", "PUT", "/api/datasets/list", _past_the_door),
+    _Question("settings", "PUT", "/api/settings", _past_the_door),
+    _Question("images", "GET", "/api/img/x", _file),
+    _Question("files", "GET", "/api/files/x", _file),
+    _Question("page", "GET", "/", _plain),
+)
+"""The public prefixes are asked by GET, for which the contract says what they answer."""
+
+
+def _gradio_questions(prefix: str) -> tuple[_Question, ...]:
+    return (
+        _Question("login", "GET", f"{prefix}/login_check", _plain),
+        _Question("functions", "GET", f"{prefix}/info", _plain),
+        _Question("queue", "GET", f"{prefix}/queue/status", _plain),
+        _Question("files", "GET", f"{prefix}/file=x", _file),
+        _Question("page", "GET", "/", _plain),
+    )
+
+
+def knock_webui(connection: Connection, timeout: float) -> Knocks:
+    """Return what a web UI answers to no token, to a wrong one and to the given one."""
+    tokens: dict[Credential, Secret | None] = {Credential.NONE: None}
+    if not _taken(connection):
+        tokens[Credential.WRONG] = _made_up()
+        if connection.token and connection.token.is_token:
+            tokens[Credential.GIVEN] = connection.token
+    doors = {
+        credential: Http(replace(connection, token=token, login=None), attempts=1, timeout=timeout)
+        for credential, token in tokens.items()
+    }
+    with _closing(doors):
+        cells = _ask_all(_WEBUI, doors)
+    wrong = _outcome(cells, "login", Credential.WRONG) is Outcome.ALLOWED
+    return Knocks(cells, wrong)
+
+
+def _taken(connection: Connection) -> bool:
+    """Return whether a gateway's credentials leave no room for a token."""
+    return any(name.lower() == "authorization" for name in connection.headers)
+
+
+def knock_gradio(connection: Connection, prefix: str, timeout: float, *, locked: bool) -> Knocks:
+    """Return what a Gradio app answers to nobody, to a wrong login, to the given one, and to Basic.
+
+    Nobody logs in where nobody has to: an app without a login does not understand one.
+    """
+    plain = replace(connection, token=None, login=None)
+    doors: dict[Credential, Http] = {Credential.NONE: Http(plain, attempts=1, timeout=timeout)}
+    login = login_of(connection)
+    wrong_accepted = False
+    with _closing(doors):
+        if locked:
+            wrong = replace(plain, login=(login[0] if login else "nobody", _made_up()))
+            doors[Credential.WRONG], wrong_accepted = _opened(wrong, timeout)
+        if locked and login:
+            doors[Credential.COOKIE], _ = _opened(connection, timeout)
+        if login and not _taken(connection):
+            basic = {**connection.headers, "Authorization": Secret.basic(*login)}
+            doors[Credential.BASIC] = Http(
+                replace(plain, headers=basic), attempts=1, timeout=timeout
+            )
+        return Knocks(_ask_all(_gradio_questions(prefix), doors), wrong_accepted)
+
+
+def _opened(connection: Connection, timeout: float) -> tuple[Http, bool]:
+    """Return a client that has logged in, and True; or one that has not, where it may not."""
+    door = GradioHttp(connection, attempts=1, timeout=httpx.Timeout(timeout))
+    try:
+        door.log_in()
+    except (Rejected, Unauthorized, UnexpectedReply):
+        door.close()
+        plain = replace(connection, token=None, login=None)
+        return Http(plain, attempts=1, timeout=timeout), False
+    except BaseException:
+        door.close()
+        raise
+    return door, True
+
+
+def config_by_login(connection: Connection, timeout: float) -> Mapping[str, Any]:
+    """Return a Gradio app's description, for which it wants a login; empty where it refuses.
+
+    Raises:
+        ConnectionFailed: nobody answers any more.
+    """
+    door = GradioHttp(connection, attempts=1, timeout=httpx.Timeout(timeout))
+    with _closing({Credential.COOKIE: door}), suppress(Rejected, Unauthorized, UnexpectedReply):
+        found = door.get_json("/config", what="describe itself")
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def default_password(connection: Connection, timeout: float) -> bool:
+    """Return whether a web UI accepts the password that AI Toolkit's Docker files come with."""
+    if _taken(connection):
+        return False
+    token = Secret(DEFAULT_PASSWORD)
+    http = Http(replace(connection, token=token, login=None), attempts=1, timeout=timeout)
+    with _closing({Credential.GIVEN: http}), suppress(AitkError):
+        return http.raw("GET", "/api/auth").status_code == 200
+    return False
+
+
+def shows_hf_token(connection: Connection, timeout: float) -> bool:
+    """Return whether a web UI's settings hold a Hugging Face token; the token goes no further."""
+    with suppress(AitkError, ValueError):
+        http = Http(connection, attempts=1, timeout=timeout)
+        with _closing({Credential.GIVEN: http}):
+            settings = http.raw("GET", "/api/settings").json()
+        return isinstance(settings, dict) and bool(settings.get("HF_TOKEN"))
+    return False
+
+
+def accepts(connection: Connection, timeout: float) -> bool:
+    """Return whether a web UI accepts the token of `connection`."""
+    with suppress(AitkError):
+        http = Http(connection, attempts=1, timeout=timeout)
+        with _closing({Credential.GIVEN: http}):
+            return http.raw("GET", "/api/auth").status_code == 200
+    return False
+
+
+def _made_up() -> Secret:
+    return Secret(f"wrong-{secrets.token_hex(8)}")
+
+
+@contextmanager
+def _closing(doors: Mapping[Credential, Http]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for http in doors.values():
+            http.close()
+
+
+def _ask_all(
+    questions: Sequence[_Question], doors: Mapping[Credential, Http]
+) -> tuple[Access, ...]:
+    pairs = [(question, credential) for question in questions for credential in doors]
+    cells = download.each(lambda pair: _ask(doors[pair[1]], *pair), pairs)
+    return _with_public([cell for cell in cells if isinstance(cell, Access)])
+
+
+def _with_public(cells: Sequence[Access]) -> tuple[Access, ...]:
+    """Return the cells; what a server gives to everybody is public where it has a password."""
+    if _outcome(cells, "login", Credential.NONE) is Outcome.ALLOWED:
+        return tuple(cells)
+    groups = {
+        cell.group
+        for cell in cells
+        if (cell.credential, cell.outcome) == (Credential.NONE, Outcome.ALLOWED)
+    }
+    return tuple(
+        replace(cell, outcome=Outcome.PUBLIC)
+        if cell.group in groups and cell.outcome is Outcome.ALLOWED
+        else cell
+        for cell in cells
+    )
+
+
+def _ask(http: Http, question: _Question, credential: Credential) -> Access:
+    request = f"{question.method} {question.path}"
+    try:
+        answer = http.raw(question.method, question.path)
+    except AitkError as exc:
+        return Access(question.group, credential, request, 0, Outcome.UNKNOWN, str(exc))
+    outcome = question.judge(answer)
+    evidence = http.clean(f"{answer.status_code} {_words(answer)}")
+    return Access(question.group, credential, request, answer.status_code, outcome, evidence)
+
+
+def _words(answer: httpx.Response) -> str:
+    """Return what a refusal says, or the kind of any other answer."""
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if answer.status_code < 400 or "html" in kind:
+        return kind or "empty"
+    words = " ".join(answer.text[:200].split())
+    return "".join(char for char in words if char.isprintable())[:60] or kind or "empty"
+
+
+def _outcome(cells: Sequence[Access], group: str, credential: Credential) -> Outcome | None:
+    found = (c.outcome for c in cells if (c.group, c.credential) == (group, credential))
+    return next(found, None)

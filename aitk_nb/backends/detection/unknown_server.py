@@ -1,0 +1,140 @@
+"""What answers where no training server does: named in a few words, from its first page."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from aitk_nb.backends.wire.response_errors import NOT_READY
+
+__all__ = ["Foreign", "Kind", "is_pod_proxy", "recognise"]
+
+MAX_TITLE = 60
+
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_PASSWORD = re.compile(r"<input[^>]+type\s*=\s*[\"']?password", re.IGNORECASE)
+_LISTING = re.compile(r"(?:Directory listing for|Index of) /", re.IGNORECASE)
+_JUPYTER = re.compile(r"jupyter-config-data|Jupyter (?:Server|Notebook)|JupyterLab|JupyterHub")
+_LOGIN_PATH = re.compile(r"/(?:[\w-]*log-?in|sign-?in|sso|oauth2?|auth|saml|session)\b", re.I)
+
+
+class Kind(Enum):
+    """What it may be that answers."""
+
+    BOOTING = "booting"
+    """A gateway, for a server that is not up yet."""
+    GATEWAY = "gateway"
+    """A gateway that wants to know who asks."""
+    LOGIN = "login page"
+    JUPYTER = "Jupyter"
+    FILES = "file server"
+    GRADIO = "Gradio app"
+    """One without the functions for training."""
+    PAGE = "web page"
+    OTHER = "other"
+
+
+_WEBUI_PORT = "AI Toolkit's web UI listens on port 8675, and its Gradio app on 7860."
+
+_ADVICE = {
+    Kind.BOOTING: "A pod that is still booting answers like this: wait a minute and try again, "
+    f"then check the port in the address. {_WEBUI_PORT}",
+    Kind.GATEWAY: "Give what the gateway wants by headers={'Authorization': 'Basic …'}, or as "
+    "user name and password.",
+    Kind.LOGIN: "Give what the gateway wants by headers={…}, or use an address that leads past the "
+    "login, such as an SSH tunnel.",
+    Kind.JUPYTER: f"Check the port in the address. {_WEBUI_PORT}",
+    Kind.FILES: f"Check the port in the address. {_WEBUI_PORT}",
+    Kind.GRADIO: f"Check the port in the address. {_WEBUI_PORT}",
+    Kind.PAGE: f"Check the address and its port. {_WEBUI_PORT}",
+    Kind.OTHER: f"Check the address and its port. {_WEBUI_PORT}",
+}
+
+
+class Foreign(NamedTuple):
+    """Something that is no training server."""
+
+    kind: Kind
+    seen: str
+    """What it answered, as the end of a sentence: `with a web page titled 'x'`."""
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return _ADVICE[self.kind]
+
+
+def is_pod_proxy(url: str) -> bool:
+    """Return whether the address is RunPod's proxy in front of a pod."""
+    return f".{urlsplit(url).hostname}".endswith(".proxy.runpod.net")
+
+
+def recognise(url: str, page: httpx.Response, clean: Callable[[str], str]) -> Foreign:
+    """Return what answers at `url`, whose first page is `page`; `clean` takes out our secrets."""
+    status = page.status_code
+    end = f" (status {status})" if status != 200 else ""
+    if status in NOT_READY:
+        return Foreign(Kind.BOOTING, f"with status {status}")
+    if status in {401, 407}:
+        return Foreign(Kind.GATEWAY, f"with {_challenge(page, clean)}{end}")
+    if target := page.headers.get("location"):
+        return _redirect(url, clean(target.partition("?")[0]), page)
+    mark = _marked(page)
+    if mark is not None:
+        return Foreign(mark, f"with {_ARTICLES[mark]}{end}")
+    kind = page.headers.get("content-type", "nothing").partition(";")[0].strip()
+    if is_pod_proxy(url) and (status == 404 or kind == "text/html"):
+        return Foreign(Kind.BOOTING, f"with {clean(kind)}{end}")
+    if kind == "text/html":
+        return Foreign(Kind.PAGE, f"with text/html{_titled(page, clean)}{end}")
+    return Foreign(Kind.OTHER, f"with {clean(kind)}{end}")
+
+
+_ARTICLES = {
+    Kind.JUPYTER: "Jupyter's page",
+    Kind.FILES: "a file server's list of files",
+    Kind.LOGIN: "a login page",
+    Kind.GRADIO: "a Gradio app",
+}
+
+
+def _marked(page: httpx.Response) -> Kind | None:
+    text = page.text
+    server = page.headers.get("server", "")
+    if _JUPYTER.search(text) or ("Tornado" in server and '"reason": null' in text):
+        return Kind.JUPYTER
+    if _LISTING.search(text):
+        return Kind.FILES
+    if "window.gradio_config" in text:
+        return Kind.GRADIO
+    return Kind.LOGIN if _PASSWORD.search(text) else None
+
+
+def _redirect(url: str, target: str, page: httpx.Response) -> Foreign:
+    here, there = urlsplit(url), urlsplit(target)
+    if "Tornado" in page.headers.get("server", ""):
+        return Foreign(Kind.JUPYTER, f"with Jupyter's redirect to {target}")
+    moved = there.hostname not in {None, here.hostname}
+    if moved or _LOGIN_PATH.search(there.path):
+        return Foreign(Kind.LOGIN, f"with a redirect to {target}")
+    return Foreign(Kind.PAGE, f"with a redirect to {target}")
+
+
+def _challenge(page: httpx.Response, clean: Callable[[str], str]) -> str:
+    scheme = clean(page.headers.get("www-authenticate", "")).split(" ")[0]
+    if scheme.lower() in {"basic", "digest", "bearer", "negotiate"}:
+        return f"a gateway's demand for {scheme.capitalize()} credentials"
+    return "a demand for credentials that no AI Toolkit server makes"
+
+
+def _titled(page: httpx.Response, clean: Callable[[str], str]) -> str:
+    match = _TITLE.search(page.text)
+    words = " ".join(html.unescape(clean(match[1])).split()) if match else ""
+    printable = "".join(char for char in words if char.isprintable())[:MAX_TITLE]
+    return f" titled '{printable}'" if printable else ""

@@ -1,0 +1,305 @@
+"""AI Toolkit's Gradio app (`flux_train_ui.py`, and forks of it), of Gradio 4.44, 5 and 6.
+
+By itself it takes a dataset and starts a training, and tells nothing more. The rest is had by the
+server's own means: see `gradio_jobs` for what is noted here, `gradio_losses` for the losses, and
+`gradio_outcome` for what can be known when the line was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal, NoReturn
+
+from aitk_nb.backends.base import Progress, Upload
+from aitk_nb.backends.gradio.app import GradioApp
+from aitk_nb.backends.gradio.attach import attached, is_folder
+from aitk_nb.backends.gradio.captions import write_captions
+from aitk_nb.backends.gradio.datasets import GradioDatasets
+from aitk_nb.backends.gradio.files import FileRoute
+from aitk_nb.backends.gradio.job_outputs import Results
+from aitk_nb.backends.gradio.jobs import GradioJobs
+from aitk_nb.backends.gradio.journal import Journal
+from aitk_nb.backends.gradio.journal_records import JobNote
+from aitk_nb.backends.gradio.login import GradioHttp
+from aitk_nb.backends.gradio_verdict import Verdict
+from aitk_nb.errors import NotSupported
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
+from aitk_nb.models.loss import LossPage
+from aitk_nb.models.server import Ability, Flavour
+
+__all__ = ["Gradio", "Place"]
+
+Place = Literal["served", "server"]
+"""Where jobs are written: below the folder that the server shows, or where the server does."""
+
+_ALWAYS: Final = frozenset(
+    {
+        Ability.LIST_DATASETS,
+        Ability.UPLOAD,
+        Ability.CAPTION_IMAGES,
+        Ability.TRAIN,
+        Ability.LIST_JOBS,
+    }
+)
+_SERVED: Final = frozenset({Ability.LOSSES, Ability.FILES, Ability.DOWNLOAD})
+
+_SAID: Final[Mapping[Place, str]] = {
+    "served": (
+        "below the server's upload folder, so that losses and files can be read; "
+        "connect(url, results='server') leaves them in the server's own"
+    ),
+    "server": (
+        "in the server's own folder, which can be read only if the server was started with "
+        "GRADIO_ALLOWED_PATHS=output"
+    ),
+}
+
+
+class Gradio:
+    """One Gradio app of AI Toolkit."""
+
+    def __init__(
+        self,
+        http: GradioHttp,
+        *,
+        api_names: Mapping[str, str] | None = None,
+        results: Place = "served",
+        journal: Journal | None = None,
+    ) -> None:
+        """Use `api_names`, by operation, for a fork; nothing is sent before the first call."""
+        self._http = http
+        self._place: Place = results
+        self._app = GradioApp(http, api_names)
+        self._journal = journal or Journal(http.url)
+        self._shows_own = False
+
+    def __repr__(self) -> str:
+        return f"<Gradio {self.url}>"
+
+    def look(self) -> None:
+        """Find out now, and without a login, whether it is too old.
+
+        Raises:
+            NotSupported: it is an app of Gradio 3.
+        """
+        self._app.look()
+
+    @property
+    def url(self) -> str:
+        """The server's address, without secrets."""
+        return self._http.url
+
+    @property
+    def flavour(self) -> Flavour:
+        """Always `Flavour.GRADIO`."""
+        return Flavour.GRADIO
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What can be had of such an app; results only where its file route shows them."""
+        shown = self._place == "served" or self._shows_own
+        return _ALWAYS | _SERVED if shown else _ALWAYS
+
+    def close(self) -> None:
+        """Close connections; a training goes on, and one that still waits is lost."""
+        self._http.close()
+
+    @cached_property
+    def _route(self) -> FileRoute:
+        return FileRoute(self._http, self._app.prefix)
+
+    @cached_property
+    def _datasets(self) -> GradioDatasets:
+        return GradioDatasets(self._app, self._route, self._journal)
+
+    @cached_property
+    def _results(self) -> Results:
+        return Results(self._route)
+
+    @cached_property
+    def _jobs(self) -> GradioJobs:
+        served = self._place == "served"
+        return GradioJobs(self._app, self._datasets, self._results, self._journal, served=served)
+
+    # -- datasets ----------------------------------------------------------------------------
+
+    def list_datasets(self) -> tuple[str, ...]:
+        """Return the names of the datasets that were sent from here and are still there."""
+        return self._datasets.list()
+
+    def get_dataset(self, name: str) -> DatasetInfo:
+        """Return a dataset with its captions, as it was sent."""
+        return self._datasets.get(name)
+
+    def server_names(self, dataset: str, files: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+        """Return the names as they are: what the server makes of them is nobody's business.
+
+        Files are sent under numbers, so that no two of them become one.
+        """
+        return dataset, tuple(files)
+
+    def missing(
+        self, dataset: str, files: Sequence[Upload]
+    ) -> tuple[tuple[Upload, ...], tuple[Upload, ...]]:
+        """Return those of `files` that the server lacks, and those it has with other content."""
+        return self._datasets.missing(dataset, files)
+
+    def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
+        """Send `files`, and make the dataset."""
+        self._datasets.upload(dataset, files, progress)
+
+    def caption_images(
+        self, images: Sequence[Path], trigger: str, progress: Progress
+    ) -> tuple[str, ...]:
+        """Return a caption for each image, by the server's model."""
+        return write_captions(self._app, images, trigger, progress)
+
+    @property
+    def dataset_tools(self) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(
+            Ability.EDIT_DATASETS,
+            "A Gradio app forgets a dataset when it has begun to train on it: change the local "
+            "folder and upload it again.",
+        )
+
+    @property
+    def settings_store(self) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(
+            Ability.SETTINGS, "They lie in the environment of the server's process, HF_TOKEN too."
+        )
+
+    # -- jobs --------------------------------------------------------------------------------
+
+    def list_jobs(self) -> tuple[JobState, ...]:
+        """Return the jobs that were begun from here, newest first."""
+        return self._jobs.states()
+
+    def get_job(self, name: str) -> JobState:
+        """Return the job as it stands now.
+
+        The server's folder of a job is a name too: so a job is taken up that was begun elsewhere.
+        """
+        if is_folder(name):
+            return self._jobs.adopt(attached(name, self._app, self._route))
+        return self._jobs.state(name)
+
+    def create_job(self, draft: JobDraft) -> JobState:
+        """Note a job without starting it."""
+        return self._jobs.state(self._jobs.create(draft).name)
+
+    def update_job(self, state: JobState, draft: JobDraft) -> JobState:
+        """Give a job that does not run another config."""
+        return self._jobs.state(self._jobs.update(state.name, draft).name)
+
+    def start_job(self, state: JobState) -> None:
+        """Put the job into the server's queue, unless it is there already."""
+        self._jobs.start(state.name)
+
+    def stop_job(self, state: JobState) -> None:
+        """Take a job out of the queue; what has begun cannot be stopped."""
+        self._jobs.stop(state.name)
+
+    def has_exited(self, state: JobState) -> bool:
+        """Return whether the job is known to have ended."""
+        return state.status.is_final
+
+    def queue_runs(self, state: JobState) -> bool:
+        """Return True: the queue of a Gradio app always runs."""
+        return True
+
+    def mark_stopped(self, state: JobState) -> None:
+        """Note a job as stopped, whatever it does on the server."""
+        self._jobs.mark_stopped(state.name)
+
+    def delete_job(self, state: JobState) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(Ability.DELETE, "Delete its folder on the server by other means.")
+
+    def save_now(self, state: JobState) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(Ability.SAVE_NOW, "Choose save_every before the start.")
+
+    def sample_now(self, state: JobState) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(Ability.SAMPLE_NOW, "Choose sample_every and prompts before the start.")
+
+    def verdict(self, name: str) -> tuple[Verdict, str]:
+        """Return what holds of a job whose line was lost, and what that is known from."""
+        return self._jobs.verdict(name)
+
+    # -- what a job leaves behind -------------------------------------------------------------
+
+    def read_log(self, state: JobState, offset: int | None) -> LogChunk:
+        """Raise `NotSupported`."""
+        raise _cannot(Ability.LOG, "It prints to the server's own terminal only: look there.")
+
+    def loss_keys(self, state: JobState) -> tuple[str, ...]:
+        """Return the names of the logged metrics; empty before the first value."""
+        note = self._shown(state, Ability.LOSSES)
+        return self._results.loss_keys(note) if note.folder else ()
+
+    def read_losses(self, state: JobState, key: str, since_step: int | None) -> Iterator[LossPage]:
+        """Yield all points of one metric after `since_step`, in one page."""
+        note = self._shown(state, Ability.LOSSES)
+        if not note.folder:
+            return iter((LossPage(key, (), ()),))
+        return self._results.losses(note, key, since_step)
+
+    def list_files(self, state: JobState) -> tuple[RemoteFile, ...]:
+        """Return checkpoints and optimizer state, by the names that they must have."""
+        note = self._shown(state, Ability.FILES)
+        return self._results.files(note) if note.folder else ()
+
+    def list_samples(self, state: JobState) -> tuple[Sample, ...]:
+        """Raise `NotSupported`."""
+        raise _cannot(
+            Ability.SAMPLES,
+            "A sample's name holds the time of its making, which nobody outside can know, and the "
+            "server lists no folder; they lie in samples in the job's folder on the server.",
+        )
+
+    def _shown(self, state: JobState, ability: Ability) -> JobNote:
+        """Return what is noted of a job whose folder the server shows."""
+        note = self._jobs.note(state.name)
+        own = self._place == "server" and note.folder.startswith("output/")
+        if own and not self._shows_own:
+            self._shows_own = self._results.is_accepted(note)
+            if not self._shows_own and note.started is not None:
+                raise _cannot(
+                    ability,
+                    "The job lies in the server's own folder. Start the server with "
+                    "GRADIO_ALLOWED_PATHS=output, or connect with results='served'.",
+                )
+        return note
+
+    def download(self, path: str, target: Path, progress: Progress) -> int:
+        """Fetch a file of the server to `target`, whole or not at all; return its bytes."""
+        return self._route.download(path, target, progress)
+
+    def open_range(self, path: str) -> AbstractContextManager[Callable[[int, int], bytes]]:
+        """Return a reader `read(start, length)` of a file of the server."""
+        return self._route.open_range(path)
+
+    def gpus(self) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(Ability.GPUS, "Look on the machine itself.")
+
+    def meta(self) -> Mapping[str, str]:
+        """Return the version of Gradio, and what is particular about this flavour."""
+        lacking = sorted(ability.value for ability in set(Ability) - self.abilities)
+        return {
+            "cannot": ", ".join(lacking),
+            "Gradio": self._app.version,
+            "jobs and datasets": "those that were begun from this computer",
+            "results": _SAID[self._place],
+        }
+
+
+def _cannot(ability: Ability, instead: str) -> NotSupported:
+    return NotSupported(ability.value, "Gradio", instead)

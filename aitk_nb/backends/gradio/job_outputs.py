@@ -1,0 +1,159 @@
+"""What a job of a Gradio app has written, as far as the app's file route shows it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aitk_nb.backends.gradio.files import FileRoute, FileStat
+from aitk_nb.backends.gradio.journal_records import JobNote
+from aitk_nb.backends.gradio.loss_db import LossFollower
+from aitk_nb.backends.wire import download
+from aitk_nb.errors import AitkError
+from aitk_nb.models.job import RemoteFile
+from aitk_nb.models.loss import LossPage
+
+__all__ = ["Look", "Results"]
+
+_MAIN: Final = "loss/loss"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a job's folder has shown."""
+
+    accepted: bool = False
+    """Whether the trainer has begun; also where it failed at once."""
+    step: int = 0
+    """Completed steps, as far as they are logged."""
+    has_log: bool = False
+    folded: bool = False
+    """Whether the loss log was closed in order."""
+    lora: FileStat | None = None
+
+
+class Results:
+    """Reads jobs' folders; what was read of a loss log is kept, and only what is new is asked."""
+
+    def __init__(self, route: FileRoute) -> None:
+        self._route = route
+        self._lock = threading.Lock()
+        self._followers: dict[str, LossFollower] = {}
+        self._accepted: set[str] = set()
+
+    def _follower(self, note: JobNote) -> LossFollower:
+        path = f"{note.folder}/loss_log.db"
+        with self._lock:
+            return self._followers.setdefault(path, LossFollower(self._route, path))
+
+    def is_accepted(self, note: JobNote) -> bool:
+        """Return whether the trainer has written its config there."""
+        key = f"{note.folder} {note.started}"
+        if key not in self._accepted:
+            stat = self._route.stat(f"{note.folder}/config.yaml")
+            if stat is not None and stat.etag != note.old_config:
+                self._accepted.add(key)
+        return key in self._accepted
+
+    def look(self, note: JobNote) -> Look:
+        """Return what the folder shows now."""
+        if not self.is_accepted(note):
+            return Look()
+        follower = self._follower(note)
+        follower.refresh()
+        step = _last(follower)
+        return Look(
+            accepted=True,
+            step=step,
+            has_log=bool(follower.keys()),
+            folded=follower.folded,
+            lora=self.lora(note),
+        )
+
+    def step(self, note: JobNote) -> int:
+        """Return the completed steps; 0 before the first is logged."""
+        if not self.is_accepted(note):
+            return 0
+        follower = self._follower(note)
+        follower.refresh()
+        return _last(follower)
+
+    def lora(self, note: JobNote) -> FileStat | None:
+        """Return the final LoRA, or None as long as this training has not written it."""
+        stat = self._route.stat(f"{note.folder}/{note.slug}.safetensors")
+        return None if stat is None or stat.etag == note.old_lora else stat
+
+    def before(self, folder: str, slug: str) -> tuple[str, str]:
+        """Return the ETags of a LoRA and of a config that lie there before a start."""
+        looks = (
+            self._route.stat(f"{folder}/{slug}.safetensors"),
+            self._route.stat(f"{folder}/config.yaml"),
+        )
+        lora, config = (look.etag if look else "" for look in looks)
+        return lora, config
+
+    # -- losses -------------------------------------------------------------------------------
+
+    def loss_keys(self, note: JobNote) -> tuple[str, ...]:
+        """Return the names of the metrics; empty before the first value."""
+        follower = self._follower(note)
+        follower.refresh()
+        return follower.keys()
+
+    def losses(self, note: JobNote, key: str, since: int | None) -> Iterator[LossPage]:
+        """Yield the points of a metric after a step, in one page."""
+        follower = self._follower(note)
+        follower.refresh()
+        yield LossPage(key, follower.keys(), follower.points(key, since))
+
+    # -- files --------------------------------------------------------------------------------
+
+    def files(self, note: JobNote) -> tuple[RemoteFile, ...]:
+        """Return checkpoints and optimizer state.
+
+        The server lists nothing, but a checkpoint's name holds its step, and is known.
+        """
+        step = self.step(note)
+        save = _save(note.config)
+        every, most = int(save.get("save_every") or 0), int(save.get("max_step_saves_to_keep") or 4)
+        top = step // every if every else 0
+        # One more than are kept: the oldest goes only after the newest has been written.
+        numbers = [at * every for at in range(max(1, top - most), top + 2)] if every else []
+        names = {
+            f"{note.name}_{number:09d}.safetensors": f"{note.slug}_{number:09d}.safetensors"
+            for number in numbers
+        }
+        names[f"{note.name}.safetensors"] = f"{note.slug}.safetensors"
+        names["optimizer.pt"] = "optimizer.pt"
+        paths = [f"{note.folder}/{name}" for name in names.values()]
+        found = []
+        for name, path, stat in zip(
+            names, paths, download.each(self._route.stat, paths), strict=True
+        ):
+            if isinstance(stat, AitkError):
+                raise stat
+            if stat is not None:
+                found.append(RemoteFile(name, stat.size, path))
+        return tuple(found)
+
+
+def _last(follower: LossFollower) -> int:
+    """Return the completed steps, as far as they are logged.
+
+    Steps are logged by their number, which begins with 0; the very first is not logged.
+    """
+    keys = follower.keys()
+    if not keys:
+        return 0
+    points = follower.points(_MAIN if _MAIN in keys else keys[-1], None)
+    return points[-1].step + 1 if points else 0
+
+
+def _save(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        save = config["config"]["process"][0]["save"]
+    except (KeyError, IndexError, TypeError):
+        return {}
+    return save if isinstance(save, dict) else {}

@@ -1,0 +1,243 @@
+"""From a job to the form of AI Toolkit's Gradio app: its fields, and its advanced YAML."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from aitk_nb.backends.gradio.app import Function
+from aitk_nb.errors import BadInput, InvalidParams, NotSupported
+from aitk_nb.models.control_images import control_names
+from aitk_nb.models.job import JobDraft
+
+__all__ = ["Order", "order", "slug_of"]
+
+_DEV: Final = "black-forest-labs/FLUX.1-dev"
+_SCHNELL: Final = "black-forest-labs/FLUX.1-schnell"
+_MODELS: Final = {"dev": _DEV, "schnell": _SCHNELL}
+"""The app's words for the models of its form."""
+
+_FLUX: Final = frozenset({"flux", "flex1"})
+"""Architectures that AI Toolkit trains by its FLUX code; the app's example says `is_flux: true`."""
+
+_SERVERS: Final = (
+    "type",
+    "sqlite_db_path",
+    "device",
+    "training_folder",
+    "datasets",
+    "trigger_word",
+)
+"""What the app puts into the process itself, or what belongs to the web UI."""
+
+_DATASET: Final[Mapping[str, tuple[Any, ...]]] = {
+    "resolution": ([512, 768, 1024],),
+    "caption_dropout_rate": (0.05,),
+    "caption_ext": ("txt", ".txt"),
+    "default_caption": ("", None),
+    "cache_latents_to_disk": (True, False),
+    "shrink_video_to_frames": (True, False),
+    "num_frames": (1,),
+    "num_repeats": (1,),
+    "network_weight": (1,),
+    "mask_min_value": (0.1,),
+    "shuffle_tokens": (False,),
+}
+"""Values of a dataset's settings that mean what the app does anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job in the words of the app's form."""
+
+    slug: str
+    """The name that the server gives to the job's folder and files."""
+    values: Mapping[str, Any]
+    """The fields of the form, without the advanced YAML."""
+    process: Mapping[str, Any]
+    """What is merged into the process by the advanced YAML."""
+    steps: int
+    unheard: tuple[str, ...] = ()
+    """Settings that the app has no place for and that are not its own, such as
+    `resolution 512`."""
+
+    def filled(self, folder: str) -> dict[str, Any]:
+        """Return all fields; `folder` is the server's folder of results, empty for its own."""
+        process = {**({"training_folder": folder} if folder else {}), **self.process}
+        return {
+            **self.values,
+            "use_more_advanced_options": True,
+            "more_advanced_options": yaml.safe_dump(process, allow_unicode=True, sort_keys=False),
+        }
+
+
+def slug_of(name: str) -> str:
+    """Return the name that a job has on the server.
+
+    The app makes a slug of any name, by a table of all the world's scripts; of what is a slug
+    already it makes nothing else.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = "-".join(re.findall(r"[a-z0-9]+", plain))
+    return slug[:80].strip("-") or f"lora-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def order(draft: JobDraft, function: Function) -> Order:
+    """Return what to put into the app's form.
+
+    Raises:
+        InvalidParams: the app would refuse a value, or silently train something else.
+        NotSupported: the app has no advanced YAML.
+    """
+    process = _process(draft)
+    _check_form(function)
+    problems = {
+        **_number_problems(process, function),
+        **_model_problems(process),
+        **_dataset_problems(process),
+        **_gpu_problems(draft.gpu_ids),
+    }
+    if problems:
+        raise InvalidParams(problems)
+    prompts = _prompts(process)
+    slug = slug_of(draft.name)
+    model = process.get("model") or {}
+    network = process.get("network") or {}
+    values = {
+        "lora_name": slug,
+        "concept_sentence": process.get("trigger_word") or "",
+        "steps": process["train"]["steps"],
+        # The form is narrower here than the trainer, which reads the YAML.
+        "lr": _within(function, "lr", process["train"]["lr"]),
+        "rank": _within(function, "rank", network.get("linear") or 16),
+        "model_to_train": "schnell" if model.get("name_or_path") == _SCHNELL else "dev",
+        "low_vram": bool(model.get("low_vram")),
+        **{f"sample_{at}": (prompts[at - 1 : at] or [""])[0] for at in (1, 2, 3)},
+    }
+    merged = _merged(process, prompts, draft.gpu_ids)
+    return Order(slug, values, merged, int(process["train"]["steps"]), _unheard(process))
+
+
+def _process(draft: JobDraft) -> dict[str, Any]:
+    try:
+        processes = draft.config["config"]["process"]
+        process = copy.deepcopy(dict(processes[0]))
+    except (KeyError, IndexError, TypeError, ValueError) as exc:
+        raise BadInput(f"The config of {draft.name} has no process to run.") from exc
+    if len(processes) > 1:
+        raise InvalidParams({"extra": "a Gradio server runs one process only"})
+    model = process.get("model") or {}
+    if (word := model.get("name_or_path")) in _MODELS:
+        model["name_or_path"] = _MODELS[str(word)]
+    return process
+
+
+def _check_form(function: Function) -> None:
+    names = {one.name for one in function.inputs}
+    lacking = {"lora_name", "steps", "more_advanced_options", "use_more_advanced_options"} - names
+    if lacking:
+        raise NotSupported(
+            "start a training",
+            "Gradio",
+            f"{function.api_name} of this app has no {', '.join(sorted(lacking))}.",
+        )
+
+
+def _number_problems(process: Mapping[str, Any], function: Function) -> dict[str, str]:
+    problems = {}
+    train, network = process.get("train") or {}, process.get("network") or {}
+    values: dict[str, Any] = {"steps": train.get("steps"), "learning_rate": train.get("lr")}
+    if "linear" in network:
+        values["rank"] = network["linear"]
+    for field, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            problems[field] = f"{value!r} is no number"
+    steps, (_, most) = values["steps"], _bounds(function, "steps")
+    if "steps" not in problems and most is not None and steps > most:
+        problems["steps"] = f"{steps:g} is more than the {most:g} that this server takes"
+    return problems
+
+
+def _bounds(function: Function, name: str) -> tuple[float | None, float | None]:
+    props = next((one.props for one in function.inputs if one.name == name), {})
+    return props.get("minimum"), props.get("maximum")
+
+
+def _within(function: Function, name: str, value: float) -> float:
+    """Return what the form takes in the place of a value that the trainer takes by the YAML."""
+    least, most = _bounds(function, name)
+    value = value if most is None else min(value, most)
+    return value if least is None else max(value, least)
+
+
+def _model_problems(process: Mapping[str, Any]) -> dict[str, str]:
+    name = str((process.get("model") or {}).get("name_or_path") or "")
+    # The trainer would look for a repository of that name, minutes later.
+    if name and not re.search(r"[/\\]", name):
+        return {
+            "base_model": f"{name!r} is neither 'dev' nor 'schnell', nor a repository such as "
+            "owner/name, nor a path on the server"
+        }
+    return {}
+
+
+def _dataset_problems(process: Mapping[str, Any]) -> dict[str, str]:
+    if len(process.get("datasets") or ()) > 1:
+        return {"extra_datasets": "a Gradio server trains on one dataset only"}
+    if any(control_names(dataset) for dataset in process.get("datasets") or ()):
+        return {"control_datasets": "a Gradio server trains without control images"}
+    return {}
+
+
+def _gpu_problems(gpu_ids: str) -> dict[str, str]:
+    if "," in gpu_ids:
+        return {"gpu_ids": "a Gradio server trains on one GPU only"}
+    return {}
+
+
+def _prompts(process: Mapping[str, Any]) -> list[str]:
+    sample = process.get("sample") or {}
+    given = [one.get("prompt", "") for one in sample.get("samples") or () if isinstance(one, dict)]
+    return [str(prompt) for prompt in given or sample.get("prompts") or () if prompt]
+
+
+def _merged(process: Mapping[str, Any], prompts: list[str], gpu_ids: str) -> dict[str, Any]:
+    """Return what goes into the advanced YAML.
+
+    The app merges it into the process of its example: mappings by key, anything else replaced.
+    So a list of datasets would replace the folder, which only the server knows.
+    """
+    merged = {key: value for key, value in process.items() if key not in _SERVERS}
+    if gpu_ids != "0":
+        merged["device"] = gpu_ids if gpu_ids == "mps" else f"cuda:{gpu_ids}"
+    # Else there would be no losses, or a repository of somebody's on Hugging Face.
+    merged["logging"] = {"log_every": 1, **merged.get("logging", {}), "use_ui_logger": True}
+    merged["save"] = {**merged.get("save", {}), "push_to_hub": False}
+    merged["train"] = {**merged.get("train", {}), "disable_sampling": not prompts}
+    model = {key: value for key, value in (merged.get("model") or {}).items() if value != ""}
+    if arch := str(model.get("arch", "")).partition(":")[0]:
+        model["is_flux"] = arch in _FLUX
+    merged["model"] = model
+    sample = dict(merged.get("sample") or {})
+    if all(set(one) <= {"prompt"} for one in sample.get("samples") or ()):
+        # What the app's example has, of any age; `samples` came later.
+        sample.pop("samples", None)
+        sample["prompts"] = prompts
+    merged["sample"] = sample
+    return merged
+
+
+def _unheard(process: Mapping[str, Any]) -> tuple[str, ...]:
+    datasets = process.get("datasets") or [{}]
+    return tuple(
+        f"{key} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for key, value in datasets[0].items()
+        if key != "folder_path" and value and value not in _DATASET.get(key, ())
+    )

@@ -1,0 +1,166 @@
+"""What the web UI can do to a dataset that it has: measure, caption, fetch, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+from urllib.parse import quote
+
+from aitk_nb.backends.base import Progress
+from aitk_nb.backends.webui import names as webui_paths
+from aitk_nb.backends.webui.captioning import WebUICaptionings
+from aitk_nb.backends.webui.datasets import WebUIDatasets
+from aitk_nb.backends.webui.manifest import Notes, read_notes
+from aitk_nb.backends.wire import download
+from aitk_nb.backends.wire.http import Http
+from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.job import JobDraft, JobState
+from aitk_nb.models.names import check_name
+
+__all__ = ["WebUIDatasetTools"]
+
+THUMBNAIL = 32 * 2**20
+"""Bytes of an image, at most, that is fetched where a server makes no thumbnails."""
+
+T = TypeVar("T")
+
+
+class WebUIDatasetTools:
+    """Work on the datasets of one web UI."""
+
+    def __init__(self, http: Http, datasets: WebUIDatasets, captionings: WebUICaptionings) -> None:
+        self._http = http
+        self._datasets = datasets
+        self._captionings = captionings
+
+    def seen(self, dataset: str) -> DatasetInfo | None:
+        """Return the dataset as it was last seen, without asking; None if something was sent."""
+        return self._datasets.seen.get(dataset)
+
+    def sizes(self, dataset: str, names: Sequence[str]) -> dict[str, int | None]:
+        """Return the bytes of each file, None for one that is not there."""
+        folder = self._folder(dataset)
+        return _all(lambda name: self._datasets.files.size(_join(folder, name)), names)
+
+    def digests(self, dataset: str, sizes: Mapping[str, int]) -> dict[str, str]:
+        """Return the SHA-256 of each file, all of whose bytes are read back."""
+        folder, files = self._folder(dataset), self._datasets.files
+        return _all(lambda name: files.digest(_join(folder, name), sizes[name]), list(sizes))
+
+    def noted(self, dataset: str) -> frozenset[str]:
+        """Return the names of the files that were noted on the server when they were sent."""
+        return frozenset(read_notes(self._http, self._folder(dataset)))
+
+    def forget(self, dataset: str, names: Collection[str]) -> None:
+        """Drop the notes of files that are not what was noted, so that they are sent again."""
+        notes = Notes(self._http, dataset, self._folder(dataset))
+        notes.drop(names)
+        notes.write()
+
+    def remove(self, dataset: str, names: Sequence[str]) -> dict[str, str]:
+        """Delete files, and return why by name for those that could not be."""
+        folder = self._folder(dataset)
+
+        def delete(name: str) -> None:
+            # The server decodes the path once more.
+            path = quote(_join(folder, name), safe="/\\:")
+            try:
+                self._http.post_json(
+                    "/api/files/delete", {"filePath": path}, what=f"delete {name}", repeat=True
+                )
+            except Rejected as exc:
+                if exc.status != 404:
+                    raise
+
+        failures = _failures(delete, names)
+        self.forget(dataset, set(names) - failures.keys())
+        return failures
+
+    def delete(self, dataset: str) -> None:
+        """Delete a whole dataset.
+
+        Raises:
+            NotFound: there is none of exactly this name: the server would call that a success.
+        """
+        names = self._datasets.list()
+        if check_name("dataset", dataset) not in names:
+            raise NotFound("dataset", dataset, names)
+        what = f"delete the dataset {dataset}"
+        self._http.post_json("/api/datasets/delete", {"name": dataset}, what=what, repeat=True)
+
+    def write_captions(self, dataset: str, captions: Mapping[str, str]) -> dict[str, str]:
+        """Write captions by image, and return why by image for those that were not taken."""
+        folder = self._folder(dataset)
+
+        def write(image: str) -> None:
+            body = {"imgPath": _join(folder, image), "caption": captions[image]}
+            what = f"take the caption of {image}"
+            self._http.post_json("/api/img/caption", body, what=what, repeat=True)
+
+        return _failures(write, list(captions))
+
+    def fetch(self, dataset: str, name: str, target: Path, progress: Progress) -> int:
+        """Fetch a file to `target`, whole or not at all; return its bytes."""
+        path = _join(self._folder(dataset), name)
+        return self._datasets.files.download(path, target, progress)
+
+    def fetch_zip(self, dataset: str, target: Path, progress: Progress) -> int:
+        """Have the server pack a dataset, and fetch the zip to `target`; return its bytes."""
+        what = f"pack the dataset {dataset}"
+        order = {"zipTarget": "dataset", "datasetName": check_name("dataset", dataset)}
+        answer = self._http.post_json("/api/zip", order, what=what, repeat=True)
+        path = answer.get("zipPath") if isinstance(answer, dict) else None
+        # Servers from before they packed datasets take any target for the samples of a job.
+        if not isinstance(path, str) or not path.lower().endswith(".zip"):
+            raise UnexpectedReply(what, "no zip")
+        return self._datasets.files.download(path, target, progress)
+
+    def thumbnails(self, dataset: str, images: Sequence[str]) -> dict[str, bytes]:
+        """Return small pictures by image; the whole image where the server makes none."""
+        folder = self._folder(dataset)
+
+        def show(image: str) -> bytes:
+            path = quote(_join(folder, image), safe="")
+            headers = {"Accept-Encoding": "identity"}
+            url = f"/api/img/{path}?thumb=1"
+            with self._http.stream(url, what=f"show {image}", headers=headers) as answer:
+                if int(answer.headers.get("content-length", 0)) > THUMBNAIL:
+                    return b""
+                return b"".join(answer.iter_raw())
+
+        return _all(show, images)
+
+    def create_captioning(self, dataset: str, draft: JobDraft) -> JobState:
+        """Create a job that captions a dataset, without starting it."""
+        return self._captionings.create(dataset, draft)
+
+    def list_captionings(self) -> tuple[JobState, ...]:
+        """Return the captioning jobs, newest first."""
+        return self._captionings.list()
+
+    def _folder(self, dataset: str) -> str:
+        return self._datasets.folder(dataset)
+
+
+def _join(folder: str, name: str) -> str:
+    """Return the path of a file in a dataset; a name may lead into a folder of it, not out."""
+    if ".." in PurePosixPath(name.replace("\\", "/")).parts:
+        raise UnexpectedReply("name its files", f"{name!r}, which leads elsewhere")
+    return webui_paths.join(folder, name)
+
+
+def _all(work: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
+    """Return `work` of each name; raise what it raises."""
+    results: dict[str, T] = {}
+    for name, outcome in zip(names, download.each(work, names), strict=True):
+        if isinstance(outcome, AitkError):
+            raise outcome
+        results[name] = outcome
+    return results
+
+
+def _failures(work: Callable[[str], None], names: Sequence[str]) -> dict[str, str]:
+    outcomes = zip(names, download.each(work, names), strict=True)
+    return {name: str(outcome) for name, outcome in outcomes if isinstance(outcome, AitkError)}

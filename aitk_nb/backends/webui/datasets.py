@@ -1,0 +1,300 @@
+"""Datasets of the web UI: what is there, what is missing, and getting it there whole."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from aitk_nb.backends.base import Progress, Upload
+from aitk_nb.backends.webui import names as webui_paths
+from aitk_nb.backends.webui.files import WebUIFiles
+from aitk_nb.backends.webui.manifest import Notes, read_notes
+from aitk_nb.backends.wire import download
+from aitk_nb.backends.wire.download import Parcel
+from aitk_nb.backends.wire.http import Http
+from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
+from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.names import check_name
+
+__all__ = ["WebUIDatasets"]
+
+MEASURED = 8 * 2**20
+"""Bytes from which a file that was sent is measured: gateways cut what is large. The server answers
+only when it has written the file, and for small ones another request each costs as much again."""
+
+BATCH = 200
+"""Captions asked for in one request."""
+
+SAMPLE = 4
+"""Files of which the sizes are asked, to see whether what was noted still holds."""
+
+LONGEST_CAPTION = 2**20
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_FILMS = (".mp4", ".avi", ".mov", ".mkv", ".wmv", ".m4v", ".flv")
+_SOUNDS = (".mp3", ".wav", ".flac", ".ogg")
+LISTED = frozenset({*_PICTURES, *_FILMS, *_SOUNDS})
+"""What the server lists of a dataset: a file of such a name that is not listed is not there."""
+
+
+class WebUIDatasets:
+    """The dataset half of the web UI backend."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self.files = WebUIFiles(http)
+        """Its files by path."""
+        self._folders: dict[str, str] = {}
+        self.seen: dict[str, DatasetInfo] = {}
+        """The datasets as they were last seen, without those that something was sent to since."""
+        self.pace = download.Pace()
+        """What the line has been found to take."""
+
+    def root(self) -> str:
+        """Return the server's folder of datasets."""
+        return str(self.folders()["DATASETS_FOLDER"])
+
+    def folders(self) -> Mapping[str, str]:
+        """Return the server's training and datasets folders.
+
+        The same answer holds the Hugging Face token in clear; it is dropped here.
+        """
+        body = self._http.get_json("/api/settings", what="tell its folders")
+        try:
+            return {name: str(body[name]) for name in ("TRAINING_FOLDER", "DATASETS_FOLDER")}
+        except (KeyError, TypeError) as exc:
+            raise UnexpectedReply("tell its folders", "no folders") from exc
+
+    def has_model_token(self) -> bool:
+        """Return whether the server has a Hugging Face token, which is dropped here."""
+        body = self._http.get_json("/api/settings", what="tell its settings")
+        return isinstance(body, dict) and bool(str(body.get("HF_TOKEN") or "").strip())
+
+    def list(self) -> tuple[str, ...]:
+        """Return the names of the datasets, sorted."""
+        body = self._http.get_json("/api/datasets/list", what="list the datasets")
+        if not isinstance(body, list):
+            raise UnexpectedReply("list the datasets", "no list")
+        return tuple(sorted(str(name) for name in body))
+
+    def get(self, name: str) -> DatasetInfo:
+        """Return a dataset with its captions."""
+        return self.find(name)[1]
+
+    def find(self, name: str) -> tuple[str, DatasetInfo]:
+        """Return a dataset's folder on the server, and the dataset with its captions."""
+        found = self._seek(name)
+        if found is None:
+            raise NotFound("dataset", name, self.list())
+        return found
+
+    def folder(self, name: str) -> str:
+        """Return the folder of a dataset: the one it was last seen in, or else where it belongs."""
+        return self._folders.get(name) or webui_paths.join(self.root(), check_name("dataset", name))
+
+    def _seek(self, name: str) -> tuple[str, DatasetInfo] | None:
+        check_name("dataset", name)
+        self._folders.pop(name, None)
+        self.seen.pop(name, None)
+        try:
+            body = self._http.post_json(
+                "/api/datasets/listImages",
+                {"datasetName": name},
+                what=f"list the images of {name}",
+                repeat=True,
+            )
+        except Rejected as exc:
+            if exc.status == 404:
+                return None
+            raise
+        root, images = _images(body, name)
+        info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
+        folder = root.rstrip("/\\") or webui_paths.join(self.root(), name)
+        self._folders[name], self.seen[name] = folder, info
+        return folder, info
+
+    def _captions(self, root: str, images: Sequence[str]) -> dict[str, str]:
+        """Return the captions that are there, by image."""
+        captions: dict[str, str] = {}
+        for start in range(0, len(images), BATCH):
+            paths = {root + image: image for image in images[start : start + BATCH]}
+            body = self._http.post_json(
+                "/api/caption/getBatch",
+                {"imgPaths": list(paths)},
+                what="show captions",
+                repeat=True,
+            )
+            found = body.get("captions", {}) if isinstance(body, dict) else {}
+            captions |= {paths[path]: str(text) for path, text in found.items() if path in paths}
+        return {image: text for image, text in captions.items() if text}
+
+    def missing(
+        self, dataset: str, files: Sequence[Upload]
+    ) -> tuple[tuple[Upload, ...], tuple[Upload, ...]]:
+        """Return the files that the server lacks, and those it has with other content.
+
+        The server's list says which images are there and its captions what they say; what we have
+        noted says the rest, and is held against the sizes of a sample. Everything that this
+        leaves open is measured, and read back where its size proves nothing.
+        """
+        check_name("dataset", dataset)
+        found = self._seek(dataset)
+        if found is None:
+            return tuple(files), ()
+        folder, there = found
+        known = read_notes(self._http, folder)
+        verdicts = {file.name: _noted(file, there, known) for file in files}
+        believed = [file for file in files if verdicts[file.name] == "noted"]
+        if not self._sample_holds(folder, believed):
+            verdicts |= dict.fromkeys((file.name for file in believed), "")
+        open_ones = [file for file in files if not verdicts[file.name]]
+        for file, verdict in self._looked_at(folder, open_ones, known):
+            verdicts[file.name] = verdict
+        absent = tuple(file for file in files if verdicts[file.name] == "absent")
+        return absent, tuple(file for file in files if verdicts[file.name] == "differs")
+
+    def _sample_holds(self, folder: str, files: Sequence[Upload]) -> bool:
+        """Return whether some of the files have the sizes that they should have."""
+        few = random.sample(files, min(SAMPLE, len(files)))
+        sizes = download.each(lambda file: self.files.size(_path(folder, file)), few)
+        for size in sizes:
+            if isinstance(size, AitkError):
+                raise size
+        return [file.size for file in few] == sizes
+
+    def _looked_at(
+        self, folder: str, files: Sequence[Upload], known: Mapping[str, Any]
+    ) -> Iterator[tuple[Upload, str]]:
+        verdicts = download.each(lambda file: self._verdict(folder, file, known), files)
+        for file, verdict in zip(files, verdicts, strict=True):
+            if isinstance(verdict, AitkError):
+                raise verdict
+            yield file, verdict
+
+    def _verdict(self, folder: str, file: Upload, known: Mapping[str, Any]) -> str:
+        path = _path(folder, file)
+        size = self.files.size(path)
+        if size is None:
+            return "absent"
+        if size != file.size:
+            return "differs"
+        digest = file.sha256 or _digest(file.source)
+        entry = known.get(file.name)
+        is_caption = file.name.lower().endswith(".txt")
+        if not is_caption and isinstance(entry, dict) and entry.get("size") == size:
+            return "same" if entry.get("sha256") == digest else "differs"
+        # Somebody else put it there, or may have edited it. Size alone proves nothing: two BMPs of
+        # one size always agree.
+        return "same" if self.files.digest(path, size) == digest else "differs"
+
+    def upload(
+        self, dataset: str, files: Sequence[Upload], progress: Progress
+    ) -> Mapping[str, str]:
+        """Make the dataset if need be, send the files, and return their SHA-256 by name."""
+        check_name("dataset", dataset)
+        made = self._http.post_json(
+            "/api/datasets/create",
+            {"name": dataset},
+            what=f"make the dataset {dataset}",
+            repeat=True,
+        )
+        if not isinstance(made, dict) or made.get("name") != dataset:
+            raise UnexpectedReply(f"make the dataset {dataset}", "another name")
+        folder = self.folder(dataset)
+        self.seen.pop(dataset, None)
+        notes = Notes(self._http, dataset, folder)
+
+        def send(parcels: Sequence[Parcel]) -> None:
+            self._send(dataset, folder, parcels)
+            for file, reader in parcels:
+                notes.add(file.name, file.size, reader.sha256)
+
+        try:
+            return download.send_bundles(files, send, progress, self.pace)
+        finally:
+            # Also after a failure: what did arrive need not be sent or read back again.
+            notes.write()
+
+    def _send(self, dataset: str, folder: str, parcels: Sequence[Parcel]) -> None:
+        names = [file.name for file, _ in parcels]
+        what = f"take {names[0]}" if len(names) == 1 else f"take {len(names)} files"
+        answer = self._http.post_files(
+            "/api/datasets/upload",
+            {"datasetName": dataset},
+            [
+                ("files", (file.name, reader, "application/octet-stream"))
+                for file, reader in parcels
+            ],
+            what=what,
+        )
+        if not isinstance(answer, dict) or answer.get("files") != names:
+            raise UnexpectedReply(what, "other names than were sent")
+        for file, _ in parcels:
+            if file.size < MEASURED:
+                continue
+            size = self.files.size(_path(folder, file))
+            if size != file.size:
+                raise UnexpectedReply(what, f"it now has {size} bytes of it, not {file.size}")
+
+
+def _path(folder: str, file: Upload) -> str:
+    return webui_paths.join(folder, file.name)
+
+
+def _noted(file: Upload, there: DatasetInfo, known: Mapping[str, Any]) -> str:
+    """Return what is known of a file without measuring it; empty when that is not enough.
+
+    "noted" means that it is the same by what was noted when it was sent.
+    """
+    if file.name.lower().endswith(".txt"):
+        stem = PurePosixPath(file.name).stem
+        texts = [text for image, text in there.captions.items() if _stem(image) == stem]
+        return "same" if texts and texts[0] == _text(file) else ""
+    if PurePosixPath(file.name).suffix.lower() in LISTED and file.name not in there.images:
+        return "absent"
+    entry = known.get(file.name)
+    if not isinstance(entry, dict) or entry.get("size") != file.size:
+        return ""
+    return "noted" if entry.get("sha256") == (file.sha256 or _digest(file.source)) else ""
+
+
+def _stem(image: str) -> str:
+    return image.rpartition(".")[0]
+
+
+def _text(file: Upload) -> str | None:
+    """Return a caption as the server tells it, or None where it would tell something else."""
+    try:
+        return file.source.read_bytes().decode() if file.size <= LONGEST_CAPTION else None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _images(body: object, name: str) -> tuple[str, list[str]]:
+    """Return the dataset's root and its images, from the answers of both eras.
+
+    Since July 2026 `{"root", "images": [relative]}`, before it `{"images": [{"img_path"}]}`.
+    """
+    what = f"list the images of {name}"
+    if not isinstance(body, dict) or not isinstance(body.get("images"), list):
+        raise UnexpectedReply(what, "no list of images")
+    entries = body["images"]
+    if "root" in body:
+        return str(body["root"]), [str(entry) for entry in entries]
+    paths = [str(entry["img_path"]) for entry in entries if isinstance(entry, dict)]
+    if not paths:
+        return "", []
+    root, found, _ = paths[0].rpartition(name)
+    root = root + found + paths[0][len(root) + len(found) : len(root) + len(found) + 1]
+    return root, [path.removeprefix(root) for path in paths]
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise AitkError(f"{path} cannot be read: {exc.strerror or exc}.") from exc

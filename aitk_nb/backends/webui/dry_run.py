@@ -1,0 +1,96 @@
+"""`Rehearsal`: requests that read are sent, and those that change something are listed instead."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from aitk_nb.backends.wire.http import Http
+from aitk_nb.models.dry_run import Request
+
+__all__ = ["Rehearsal"]
+
+_QUEUE = re.compile(r"/api/queue/(?P<gpu_ids>[^/]+)/start")
+_START = re.compile(r"/api/jobs/(?P<id>[^/]+)/start")
+_LAST = 10**9
+"""A place in the queue behind all that are there."""
+
+
+class Rehearsal(Http):
+    """The web UI's server as it is, on which nothing is done.
+
+    What would have been saved is remembered, so that whoever goes on finds it there.
+    """
+
+    def __init__(self, http: Http) -> None:
+        """Read from the server that `http` speaks to."""
+        super().__init__(http.connection)
+        self.requests: list[Request] = []
+        """What would have been sent, in order."""
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._queues: set[str] = set()
+
+    def act(self, path: str, *, what: str) -> Any:  # noqa: ARG002  (nothing can fail)
+        """List a GET that changes something."""
+        self.requests.append(Request("GET", path))
+        if match := _QUEUE.fullmatch(path):
+            self._queues.add(unquote(match["gpu_ids"]))
+        if (match := _START.fullmatch(path)) and (row := self._row(unquote(match["id"]))):
+            position = _LAST + len(self.requests)
+            queued = {"status": "queued", "info": "Job queued", "queue_position": position}
+            self._rows[row["id"]] = row | queued
+        return {}
+
+    def post_json(self, path: str, body: object, *, what: str, repeat: bool = False) -> Any:
+        """List a POST that changes something; one that only reads is sent."""
+        if repeat:
+            return super().post_json(path, body, what=what, repeat=repeat)
+        given: Mapping[str, Any] = json.loads(json.dumps(body))
+        self.requests.append(Request("POST", path, given))
+        return self._saved(given) if path == "/api/jobs" else {"success": True}
+
+    def get_json(
+        self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
+    ) -> Any:
+        """Return the JSON of a GET, with what would have been saved in its place."""
+        if path == "/api/queue":
+            return self._with_queues(super().get_json(path, what=what, params=params))
+        if path != "/api/jobs":
+            return super().get_json(path, what=what, params=params)
+        if params and (row := self._rows.get(str(params.get("id", "")))):
+            return row
+        answer = super().get_json(path, what=what, params=params)
+        rows = answer.get("jobs") if isinstance(answer, dict) else None
+        if isinstance(rows, list):
+            there = [
+                row for row in rows if not (isinstance(row, dict) and row.get("id") in self._rows)
+            ]
+            answer = {**answer, "jobs": [*reversed(self._rows.values()), *there]}
+        return answer
+
+    def _with_queues(self, answer: Any) -> Any:
+        """Return the server's queues, with those running that would have been started."""
+        if not isinstance(answer, dict) or not isinstance(answer.get("queues"), list):
+            return answer
+        ours = [{"gpu_ids": gpu_ids, "is_running": True} for gpu_ids in sorted(self._queues)]
+        return {**answer, "queues": [*answer["queues"], *ours]}
+
+    def _saved(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the row that the server would answer, and keep it."""
+        job_id = body["id"] or "NEW_ID" + (str(len(self._rows) + 1) if self._rows else "")
+        new = {"id": job_id, "status": "stopped", "step": 0, "info": ""}
+        there = self._row(job_id) if body["id"] else None
+        changes = {
+            "name": body["name"],
+            "gpu_ids": body["gpu_ids"],
+            "job_config": json.dumps(body["job_config"]),
+        }
+        self._rows[job_id] = (there or new) | changes
+        return self._rows[job_id]
+
+    def _row(self, job_id: str) -> dict[str, Any] | None:
+        row = self.get_json("/api/jobs", what="show a job", params={"id": job_id})
+        return row if isinstance(row, dict) and row.get("id") == job_id else None

@@ -1,0 +1,116 @@
+"""Files there and back: parallel uploads with a retry each, ranged downloads that arrive whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from aitk_nb._files import replacing
+from aitk_nb.backends.base import Progress
+from aitk_nb.backends.wire.file_readers import CountingReader
+from aitk_nb.backends.wire.upload import Parcel, send_all, send_bundles
+from aitk_nb.backends.wire.upload_rate import LANES, Pace
+from aitk_nb.errors import AitkError, ConnectionFailed, UnexpectedReply
+
+__all__ = ["CountingReader", "Pace", "Parcel", "each", "fetch", "send_all", "send_bundles"]
+
+ATTEMPTS = 5
+T = TypeVar("T")
+R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
+
+
+def each(
+    work: Callable[[T], R], items: Sequence[T], *, workers: int = LANES
+) -> list[R | AitkError]:
+    """Return `work` of each item, in order, with an `AitkError` in the place of a failure.
+
+    An interrupt, or an error that is not ours, lets the items that have begun finish, drops the
+    others and is raised.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            pending = set(futures)
+            while pending:
+                done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    _reraise_foreign(future)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        outcomes: list[R | AitkError] = []
+        for future in futures:
+            error = future.exception()
+            outcomes.append(error if isinstance(error, AitkError) else future.result())
+        return outcomes
+
+
+def _reraise_foreign(future: Future[Any]) -> None:
+    error = future.exception()
+    if error is not None and not isinstance(error, AitkError):
+        raise error
+
+
+def _retrying() -> Retrying:
+    return Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.25, max=8),
+        retry=retry_if_exception_type(ConnectionFailed),
+        reraise=True,
+    )
+
+
+OpenRange = Callable[[int, int], AbstractContextManager[Iterator[bytes]]]
+"""Opens the bytes from the first number up to, but not including, the second."""
+
+
+def fetch(open_range: OpenRange, size: int, target: Path, progress: Progress) -> int:
+    """Write `size` bytes to `target`, whole or not at all, and return `size`.
+
+    Ranges are closed and inside the file, because the server neither clamps a range nor answers
+    one at the very end. A broken line (a proxy cuts it after 100 s) is taken up where it broke.
+
+    Raises:
+        AitkError: the file could not be fetched or written (no space left, say); nothing new
+            lies under the final name.
+    """
+    progress(0, size)
+    with replacing(target) as draft, draft.open("wb") as file:
+        done = 0
+        while done < size:
+            done = _fetch_on(open_range, file, done, size, progress)
+    return size
+
+
+def _fetch_on(
+    open_range: OpenRange, file: BinaryIO, start: int, size: int, progress: Progress
+) -> int:
+    """Write from `start` on as far as the line holds, and return the new position.
+
+    A line that brings nothing at all is tried a few times more.
+    """
+    done = start
+    for attempt in _retrying():
+        with attempt:
+            try:
+                with open_range(start, size) as chunks:
+                    for chunk in chunks:
+                        file.write(chunk)
+                        done += len(chunk)
+                        progress(min(done, size), size)
+            except ConnectionFailed:
+                if done == start:
+                    raise
+                _log.info("download broke at byte %d of %d, going on from there", done, size)
+                return done
+    if done != size:
+        raise UnexpectedReply("download", f"{done - start} bytes where {size - start} were asked")
+    return done
