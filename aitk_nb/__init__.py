@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aitk_nb.auth_report import AuthReport
-    from aitk_nb.authentication import check_auth
+    from aitk_nb.auth.api import check_auth
+    from aitk_nb.auth.report import AuthReport
     from aitk_nb.captioning import CaptionOptions
     from aitk_nb.checks import Preflight
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.comparison import Comparison, compare
     from aitk_nb.connection.connection import Connection, Secret
     from aitk_nb.connection.prompt import ask_login, ask_secret
-    from aitk_nb.discovery import DiscoveryReport, discover
+    from aitk_nb.discovery.api import DiscoveryReport, discover
     from aitk_nb.doctor import Examination, examine
     from aitk_nb.errors import AitkError
     from aitk_nb.examples import example_job, photos

@@ -63,7 +63,7 @@ def connect(
     flavour, connection = detect(locate(url, credentials, headers, verify))
     if flavour is Flavour.GRADIO:
         from aitk_nb.backends.gradio.connect import gradio
-        from aitk_nb.operations import api_names
+        from aitk_nb.discovery.operations_file import api_names
 
         return AIToolkitClient(gradio(connection, api_names(operations), results))
     return AIToolkitClient(WebUI(Http(connection)))

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb import _html
 from aitk_nb._failures import explain
 from aitk_nb._table import Table
-from aitk_nb.auth_report import AuthReport
-from aitk_nb.authentication import check_auth
+from aitk_nb.auth.api import check_auth
+from aitk_nb.auth.gateway import limits
+from aitk_nb.auth.report import AuthReport
+from aitk_nb.auth.security import MAX_SKEW
 from aitk_nb.client import connect
 from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.errors import AitkError, NotSupported
-from aitk_nb.findings import MAX_SKEW
-from aitk_nb.line import limits
 from aitk_nb.models.access import AuthState
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability

@@ -10,7 +10,7 @@ from aitk_nb.cli.common import AsJson, Where, at_address, command, say, show_jso
 from aitk_nb.models.access import AuthState
 
 if TYPE_CHECKING:
-    from aitk_nb.auth_report import AuthReport
+    from aitk_nb.auth.report import AuthReport
 
 __all__ = ["auth", "doctor"]
 
@@ -22,7 +22,7 @@ def auth(where: Where, as_json: AsJson = False) -> None:
 
     It is asked without credentials, with wrong ones and with yours.
     """
-    from aitk_nb.authentication import check_auth
+    from aitk_nb.auth.api import check_auth
 
     report = check_auth(where.url, where.credentials, where.headers, where.verify)
     if as_json:

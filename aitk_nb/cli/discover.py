@@ -14,7 +14,7 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import described
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery_report import DiscoveryReport
+    from aitk_nb.discovery.survey import DiscoveryReport
 
 __all__ = ["discover"]
 
@@ -55,7 +55,7 @@ def discover(
     Nothing on the server changes.
     """
     # Imported late: the other commands start quicker without it.
-    from aitk_nb.discovery import discover as find_out
+    from aitk_nb.discovery.api import discover as find_out
 
     files = {"html": html, "openapi": openapi, "save": save, "typescript": typescript}
     on_stdout = [name for name, path in files.items() if path == STDOUT]

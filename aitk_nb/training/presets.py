@@ -89,7 +89,7 @@ def control_keys(arch: str, count: int) -> tuple[str, ...]:
 
 @cache
 def _ours() -> Mapping[str, Preset]:
-    text = files("aitk_nb").joinpath("presets.yaml").read_text(encoding="utf-8")
+    text = files("aitk_nb.training").joinpath("presets.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     entries = yaml.load(text, Loader=loader)  # noqa: S506  (a safe loader, the fast one if there)
     return {arch: _preset(arch, entry) for arch, entry in entries.items()}

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from traitlets import Unicode
 
 from aitk_nb import _html
-from aitk_nb.auth_report import AuthReport
+from aitk_nb.auth.report import AuthReport
 from aitk_nb.connection.connection import (
     LOGIN_VARIABLES,
     TOKEN_VARIABLES,

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from aitk_nb import examine
-from aitk_nb.auth_report import AuthReport
-from aitk_nb.authentication import check_auth
+from aitk_nb.auth.api import check_auth
+from aitk_nb.auth.report import AuthReport
 from aitk_nb.backends.detection.unknown_server import Kind
 from aitk_nb.doctor import StepState
 from aitk_nb.models.access import AuthState

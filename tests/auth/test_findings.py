@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from aitk_nb import check_auth, demo
+from aitk_nb.auth.security import Facts, find, is_loopback, is_public
 from aitk_nb.backends.detection.access_probes import Knocks
 from aitk_nb.connection.connection import Connection, Secret
-from aitk_nb.findings import Facts, find, is_loopback, is_public
 from aitk_nb.models.access import Access, AuthState, Credential, Finding, Outcome
 from aitk_nb.models.server import Flavour
 from tests.backends.canned import Asked, Reply, canned

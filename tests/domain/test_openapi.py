@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import (
 
 from aitk_nb import demo, discover
 from aitk_nb.backends.webui.catalogue import CATALOGUE, document
+from aitk_nb.discovery.openapi import describe
 from aitk_nb.errors import NotSupported
-from aitk_nb.openapi import describe
 from tests.contract.cases import load, routes
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from aitk_nb.backends.gradio.endpoints import read_app
 from aitk_nb.backends.gradio.matching import match
 from aitk_nb.backends.gradio.vocabulary import arguments_of
+from aitk_nb.discovery.operations_file import api_names, dumped, load
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation, Parameter, described
 from aitk_nb.models.server import Flavour
-from aitk_nb.operations import api_names, dumped, load
 
 FOLDER = Path(__file__).parent / "gradio_documents"
 

@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 
 from aitk_nb import Flavour
 from aitk_nb.backends.gradio.matching import match
-from aitk_nb.discovery_report import DiscoveryReport
-from aitk_nb.models.endpoint import Endpoint, Parameter
-from aitk_nb.snippets.quoting import (
+from aitk_nb.discovery.snippets.quoting import (
     Code,
     comment,
     identifier,
@@ -26,6 +24,8 @@ from aitk_nb.snippets.quoting import (
     python,
     shell,
 )
+from aitk_nb.discovery.survey import DiscoveryReport
+from aitk_nb.models.endpoint import Endpoint, Parameter
 from tests.snippets.programs import compiled, run_all
 
 LINES = "\n\r\u2028\u2029\x0b\x0c\x85"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aitk_nb.authentication import check_auth
+from aitk_nb.auth.api import check_auth
 from aitk_nb.connection.connection import Connection, Secret, resolve
 from aitk_nb.demo import DemoServer
 from aitk_nb.errors import BadInput

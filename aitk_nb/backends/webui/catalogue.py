@@ -22,7 +22,7 @@ PLACES = ("path", "query", "body", "form")
 @functools.cache
 def document() -> Mapping[str, Any]:
     """Return the catalogue as it is written."""
-    text = resources.files("aitk_nb.backends").joinpath("webui_api.yaml").read_text("utf-8")
+    text = resources.files("aitk_nb.backends.webui").joinpath("api.yaml").read_text("utf-8")
     loaded: Mapping[str, Any] = yaml.safe_load(text)
     return loaded
 

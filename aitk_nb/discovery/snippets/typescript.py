@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from aitk_nb.backends.webui.catalogue import CATALOGUE, document
+from aitk_nb.discovery.snippets.quoting import comment, identifier, javascript
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
-from aitk_nb.snippets.quoting import comment, identifier, javascript
 
 __all__ = ["SERVER", "function_of", "training_values", "type_of", "value_of"]
 

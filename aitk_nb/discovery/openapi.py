@@ -12,7 +12,7 @@ from aitk_nb.models.endpoint import Endpoint, Parameter
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery_report import DiscoveryReport
+    from aitk_nb.discovery.survey import DiscoveryReport
 
 __all__ = ["describe", "openapi"]
 

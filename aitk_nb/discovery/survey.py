@@ -129,13 +129,13 @@ class DiscoveryReport:
 
     def to_markdown(self, path: str | Path | None = None) -> str:
         """Return the report as Markdown; with `path`, write it there as well."""
-        from aitk_nb.discovery_pages import markdown
+        from aitk_nb.discovery.pages import markdown
 
         return _kept(markdown(self), path)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the report as a page that needs nothing else; with `path`, write it there."""
-        from aitk_nb.discovery_pages import page
+        from aitk_nb.discovery.pages import page
 
         return _kept(str(page(self)), path)
 
@@ -145,7 +145,7 @@ class DiscoveryReport:
         Raises:
             NotSupported: a Gradio app, which describes its functions by itself.
         """
-        from aitk_nb.openapi import openapi
+        from aitk_nb.discovery.openapi import openapi
 
         return openapi(self)
 
@@ -155,7 +155,7 @@ class DiscoveryReport:
 
     def operations_yaml(self) -> str:
         """Return what `save` writes."""
-        from aitk_nb.operations import dumped
+        from aitk_nb.discovery.operations_file import dumped
 
         return dumped(self.operations, self.url, self.flavour)
 
@@ -176,7 +176,7 @@ class DiscoveryReport:
         Raises:
             BadInput: there is no such endpoint, operation, language or value.
         """
-        from aitk_nb.snippets import snippet
+        from aitk_nb.discovery.snippets import snippet
 
         return snippet(self, name, language, values or {})
 
@@ -186,7 +186,7 @@ class DiscoveryReport:
         Raises:
             BadInput: no training server answered.
         """
-        from aitk_nb.snippets import typescript_client
+        from aitk_nb.discovery.snippets import typescript_client
 
         return typescript_client(self)
 

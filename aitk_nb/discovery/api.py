@@ -16,7 +16,7 @@ from aitk_nb.backends.webui import catalogue
 from aitk_nb.backends.webui.catalogue import CATALOGUE
 from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
 from aitk_nb.connection.embedded import locate
-from aitk_nb.discovery_report import DiscoveryReport
+from aitk_nb.discovery.survey import DiscoveryReport
 from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Ability, Flavour

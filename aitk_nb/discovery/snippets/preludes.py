@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aitk_nb.snippets.quoting import javascript, python, shell
+from aitk_nb.discovery.snippets.quoting import javascript, python, shell
 
 __all__ = ["CURL", "curl", "javascript_prelude", "python_prelude"]
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Mapping
 from importlib import resources
 
-from aitk_nb.snippets.quoting import LITERALS
+from aitk_nb.discovery.snippets.quoting import LITERALS
 
 __all__ = ["filled"]
 
@@ -40,7 +40,7 @@ def filled(
         code: what is put in as it is.
         flags: which lines are kept.
     """
-    folder = resources.files("aitk_nb.snippets").joinpath(flavour)
+    folder = resources.files("aitk_nb.discovery.snippets").joinpath(flavour)
     raw = folder.joinpath(name).read_text(encoding="utf-8")
     literal = LITERALS[language]
 

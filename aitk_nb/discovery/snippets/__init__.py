@@ -11,16 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
+from aitk_nb.discovery.snippets import gradio_call, rest_call
+from aitk_nb.discovery.snippets.operation_programs import client_of, has_operation, program
+from aitk_nb.discovery.snippets.request import request_of
+from aitk_nb.discovery.snippets.typescript import function_of
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint
 from aitk_nb.models.server import Flavour
-from aitk_nb.snippets import gradio, rest
-from aitk_nb.snippets.operations import client_of, has_operation, program
-from aitk_nb.snippets.request import request_of
-from aitk_nb.snippets.types import function_of
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery_report import DiscoveryReport
+    from aitk_nb.discovery.survey import DiscoveryReport
 
 __all__ = ["LANGUAGES", "Snippet", "has_operation", "snippet", "typescript_client"]
 
@@ -90,15 +90,15 @@ def _call(
         return function_of(endpoint, report.prefix)
     auth = _sent(report, endpoint)
     if endpoint.index is not None or endpoint.name.startswith("/"):
-        call = gradio.call_of(endpoint, report.prefix, values)
-        return gradio.EMITTERS[language](call, report.url, auth)
+        call = gradio_call.call_of(endpoint, report.prefix, values)
+        return gradio_call.EMITTERS[language](call, report.url, auth)
     if language == "gradio_client":
         raise BadInput(f"gradio_client calls functions only; for {endpoint.name} use 'python'.")
     if endpoint.name == "login" and report.flavour is Flavour.GRADIO:
         # Who logs in before each call need not do so again; the config shows that it worked.
         endpoint = replace(_endpoint(report, "config") or endpoint, does=endpoint.does)
         auth = "login"
-    return rest.EMITTERS[language](request_of(endpoint, values), report.url, auth)
+    return rest_call.EMITTERS[language](request_of(endpoint, values), report.url, auth)
 
 
 def _sent(report: DiscoveryReport, endpoint: Endpoint) -> str:

@@ -11,20 +11,20 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from aitk_nb.discovery.snippets.changes import with_changes
+from aitk_nb.discovery.snippets.gradio_call import data_of
+from aitk_nb.discovery.snippets.preludes import curl, javascript_prelude, python_prelude
+from aitk_nb.discovery.snippets.quoting import Code, javascript, json_in_shell, python
+from aitk_nb.discovery.snippets.templates import filled
+from aitk_nb.discovery.snippets.typescript import SERVER, training_values
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Flavour
-from aitk_nb.snippets.changes import with_changes
-from aitk_nb.snippets.gradio import data_of
-from aitk_nb.snippets.preludes import curl, javascript_prelude, python_prelude
-from aitk_nb.snippets.quoting import Code, javascript, json_in_shell, python
-from aitk_nb.snippets.templates import filled
-from aitk_nb.snippets.types import SERVER, training_values
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery_report import DiscoveryReport
+    from aitk_nb.discovery.survey import DiscoveryReport
 
 __all__ = ["client_of", "has_operation", "program"]
 
@@ -261,7 +261,7 @@ def _chosen(
     train: Operation, trainer: Endpoint, params: TrainingParams, slug: str, given: set[str]
 ) -> dict[str, object]:
     """Return the value of each parameter of the training function that takes no file."""
-    from aitk_nb.snippets.gradio import call_of
+    from aitk_nb.discovery.snippets.gradio_call import call_of
 
     values = dict(call_of(trainer, "", {}).values)
     ours: dict[str, object] = {
@@ -309,7 +309,7 @@ def _creating(creator: Endpoint, language: str) -> dict[str, object]:
 
 def _given(trainer: Endpoint, data: list[object]) -> list[object]:
     """Return the data with a value of the caller's before each of our own."""
-    from aitk_nb.snippets.types import value_of
+    from aitk_nb.discovery.snippets.typescript import value_of
 
     return [
         value

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
-from aitk_nb.snippets.preludes import curl as curl_prelude
-from aitk_nb.snippets.preludes import javascript_prelude, python_prelude
-from aitk_nb.snippets.quoting import comment, javascript, python, shell
-from aitk_nb.snippets.request import Request
+from aitk_nb.discovery.snippets.preludes import curl as curl_prelude
+from aitk_nb.discovery.snippets.preludes import javascript_prelude, python_prelude
+from aitk_nb.discovery.snippets.quoting import comment, javascript, python, shell
+from aitk_nb.discovery.snippets.request import Request
 
 __all__ = ["EMITTERS"]
 

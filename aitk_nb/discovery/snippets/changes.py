@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aitk_nb.snippets.quoting import LITERALS
+from aitk_nb.discovery.snippets.quoting import LITERALS
 
 __all__ = ["with_changes"]
 

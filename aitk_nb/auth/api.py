@@ -9,8 +9,9 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from aitk_nb import verdicts
-from aitk_nb.auth_report import AuthReport
+from aitk_nb.auth import messages
+from aitk_nb.auth.report import AuthReport
+from aitk_nb.auth.security import Facts, find
 from aitk_nb.backends.detection import access_probes
 from aitk_nb.backends.detection.access_probes import Knocks
 from aitk_nb.backends.detection.identify import Sighting, look
@@ -21,7 +22,6 @@ from aitk_nb.backends.gradio.matching import match
 from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.errors import ConnectionFailed
-from aitk_nb.findings import Facts, find
 from aitk_nb.models.access import AuthState, Credential, Outcome
 from aitk_nb.models.server import Flavour
 
@@ -75,7 +75,7 @@ def _report(facts: Facts, seen: Sighting) -> AuthReport:
         what = f"as a Gradio {facts.version} app without functions for training"
         return _foreign(replace(seen, foreign=Foreign(Kind.GRADIO, what)), facts.skew)
     other_kind = bool(connection.login if flavour is Flavour.WEBUI else connection.token)
-    diagnosis, step = verdicts.of_server(flavour, facts.state, other_kind=other_kind)
+    diagnosis, step = messages.of_server(flavour, facts.state, other_kind=other_kind)
     findings = find(facts)
     if facts.meant:
         # The remedy is known: what was given is nearly right.
@@ -197,7 +197,7 @@ def _foreign(seen: Sighting, skew: float | None) -> AuthReport:
     elif foreign.kind is Kind.GATEWAY:
         given = connection.login or any(n.lower() == "authorization" for n in connection.headers)
         state = AuthState.REJECTED if given else AuthState.MISSING
-        diagnosis, step = verdicts.gateway(state)
+        diagnosis, step = messages.gateway(state)
     return AuthReport(
         connection.url,
         state,
@@ -212,7 +212,7 @@ def _foreign(seen: Sighting, skew: float | None) -> AuthReport:
 
 
 def _unreachable(connection: Connection, exc: ConnectionFailed) -> AuthReport:
-    diagnosis, step = verdicts.unreachable(exc.cause)
+    diagnosis, step = messages.unreachable(exc.cause)
     state = AuthState.UNREACHABLE
     facts = Facts(connection, state, cause=exc.cause, detail=exc.reason)
     return AuthReport(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from aitk_nb.auth.security import is_loopback
 from aitk_nb.backends.detection.unknown_server import is_pod_proxy
 from aitk_nb.backends.wire.network_errors import proxy_for
-from aitk_nb.findings import is_loopback
 
 __all__ = ["limits"]
 

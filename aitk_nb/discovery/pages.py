@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aitk_nb import _html
+from aitk_nb.discovery.snippets import has_operation
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, described
 from aitk_nb.models.server import Flavour
-from aitk_nb.snippets import has_operation
 
 if TYPE_CHECKING:
     from aitk_nb._table import Table
-    from aitk_nb.discovery_report import DiscoveryReport
+    from aitk_nb.discovery.survey import DiscoveryReport
 
 __all__ = ["markdown", "page"]
 

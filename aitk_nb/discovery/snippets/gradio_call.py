@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from urllib.parse import quote
 
-from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import Endpoint, Parameter
-from aitk_nb.snippets.preludes import curl as curl_prelude
-from aitk_nb.snippets.preludes import javascript_prelude, python_prelude
-from aitk_nb.snippets.quoting import (
+from aitk_nb.discovery.snippets.preludes import curl as curl_prelude
+from aitk_nb.discovery.snippets.preludes import javascript_prelude, python_prelude
+from aitk_nb.discovery.snippets.quoting import (
     Code,
     comment,
     is_keyword_argument,
@@ -24,7 +22,9 @@ from aitk_nb.snippets.quoting import (
     python,
     shell,
 )
-from aitk_nb.snippets.request import example_of
+from aitk_nb.discovery.snippets.request import example_of
+from aitk_nb.errors import BadInput
+from aitk_nb.models.endpoint import Endpoint, Parameter
 
 __all__ = ["EMITTERS", "FunctionCall", "call_of", "data_of"]
 
