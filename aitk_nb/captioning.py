@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from aitk_nb._failures import explain
 from aitk_nb.errors import AitkError, BadInput
-from aitk_nb.job import EVERY, Job
+from aitk_nb.jobs.failure_reasons import explain
+from aitk_nb.jobs.job import EVERY, Job
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from aitk_nb.models.server import Ability, Flavour
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
     from aitk_nb.datasets import Datasets
-    from aitk_nb.jobs import Jobs
+    from aitk_nb.jobs.api import Jobs
     from aitk_nb.models.server import Gpu
     from aitk_nb.server_settings import ServerSettings
 
@@ -103,7 +103,7 @@ class AIToolkitClient:
     @cached_property
     def jobs(self) -> Jobs:
         """Start trainings, and find those that are there."""
-        from aitk_nb.jobs import Jobs
+        from aitk_nb.jobs.api import Jobs
 
         return Jobs(self._backend)
 

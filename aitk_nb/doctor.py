@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
-from aitk_nb._failures import explain
 from aitk_nb._table import Table
 from aitk_nb.auth.api import check_auth
 from aitk_nb.auth.gateway import limits
@@ -19,6 +18,7 @@ from aitk_nb.client import connect
 from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.errors import AitkError, NotSupported
+from aitk_nb.jobs.failure_reasons import explain
 from aitk_nb.models.access import AuthState
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability

@@ -16,7 +16,7 @@ from aitk_nb.training.fields import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.client import AIToolkitClient
-    from aitk_nb.job import Job
+    from aitk_nb.jobs.job import Job
 
 __all__ = ["example_job", "photos"]
 

@@ -30,11 +30,11 @@ from aitk_nb.cli.plain import plain
 from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, goes_on, line
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
-from aitk_nb.job import Job
+from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 
 if TYPE_CHECKING:
-    from aitk_nb.comparison import Comparison
+    from aitk_nb.jobs.comparison import Comparison
     from aitk_nb.models.job import JobState
 
 __all__ = [
@@ -224,7 +224,7 @@ def _from_file(name: str) -> LossHistory:
 
 def _side_by_side(runs: Sequence[Job | LossHistory]) -> Comparison:
     # Imported late: the other commands start quicker without it.
-    from aitk_nb.comparison import compare
+    from aitk_nb.jobs.comparison import compare
 
     return compare(runs)
 

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from aitk_nb.cli.chart import chart
 from aitk_nb.cli.plain import plain
-from aitk_nb.pace import cost_line, status_line
+from aitk_nb.jobs.progress import cost_line, status_line
 
 if TYPE_CHECKING:
-    from aitk_nb.watching import Glance, Watcher
+    from aitk_nb.jobs.watcher import Glance, Watcher
 
 __all__ = ["Screen"]
 

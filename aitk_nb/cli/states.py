@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb.cli.common import say
 from aitk_nb.cli.plain import plain
 from aitk_nb.errors import AitkError
+from aitk_nb.jobs.watcher import Glance, Watcher
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.watching import Glance, Watcher
 
 if TYPE_CHECKING:
     from aitk_nb.client import AIToolkitClient
-    from aitk_nb.job import Job
+    from aitk_nb.jobs.job import Job
 
 __all__ = ["as_dict", "fail_unless_completed", "follow", "goes_on", "line"]
 

@@ -33,7 +33,7 @@ from aitk_nb.training.limits import EDGES, add_sources, allowed
 __all__ = ["TrainingParams", "diff"]
 
 if TYPE_CHECKING:
-    from aitk_nb.job import Job
+    from aitk_nb.jobs.job import Job
 
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""

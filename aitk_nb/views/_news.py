@@ -15,7 +15,7 @@ from aitk_nb.models.job import Sample
 from aitk_nb.models.server import Ability, Gpu
 
 if TYPE_CHECKING:
-    from aitk_nb.job import Job
+    from aitk_nb.jobs.job import Job
 
 __all__ = ["News", "Thumbnail", "gpu_line"]
 

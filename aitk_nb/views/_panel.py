@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
 from aitk_nb import _html
-from aitk_nb.health import Health, HealthState
+from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.views._action import Action
 from aitk_nb.views._form import close_all, view_of

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitk_nb import _html
-from aitk_nb.health import HealthState
+from aitk_nb.jobs.health import HealthState
+from aitk_nb.jobs.progress import Pace, cost_line, duration, status_line
+from aitk_nb.jobs.watcher import PATIENCE, Glance, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.pace import Pace, cost_line, duration, status_line
 from aitk_nb.views._form import ClosedOptions
 from aitk_nb.views._loss_look import Theme
 from aitk_nb.views._news import News, gpu_line
 from aitk_nb.views._panel import Acts, Panel
 from aitk_nb.views.loss_plot import LossFigure, plot_loss
-from aitk_nb.watching import PATIENCE, Glance, Watcher
 
 if TYPE_CHECKING:
-    from aitk_nb.job import Job
+    from aitk_nb.jobs.job import Job
     from aitk_nb.models.job import JobState
 
 __all__ = ["JobMonitor", "JobRecord", "WatchingStopped"]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.checks import Preflight
 from aitk_nb.errors import InvalidParams
+from aitk_nb.jobs.preflight_report import Preflight
 from aitk_nb.training import presets
 from aitk_nb.training.choices import CHOICES
 from aitk_nb.training.export import plan

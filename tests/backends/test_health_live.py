@@ -19,7 +19,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.health import Health, HealthState
+from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.models.job import JobStatus
 from aitk_nb.views import JobMonitor
 from tests.cli.command import served

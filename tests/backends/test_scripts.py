@@ -12,7 +12,7 @@ import pytest
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.demo import DemoServer
-from aitk_nb.jobs import Jobs
+from aitk_nb.jobs.api import Jobs
 from aitk_nb.models.server import Flavour
 from aitk_nb.training.export import FACES
 from aitk_nb.training.fields import TrainingParams

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import aitk_nb  # noqa: E402
-from aitk_nb.health import HealthState  # noqa: E402
+from aitk_nb.jobs.health import HealthState  # noqa: E402
 from tests.backends.test_health_live import Frail  # noqa: E402
 from tests.cli.command import served  # noqa: E402
 

@@ -16,7 +16,7 @@ from tests.browser.servers import JupyterLab, Theme, voila
 NOTEBOOK = "form.ipynb"
 CELL = """
 from aitk_nb import TrainingParams
-from aitk_nb.checks import Preflight, note, ok, problem
+from aitk_nb.jobs.preflight_report import Preflight, note, ok, problem
 from aitk_nb.views import TrainingForm
 said = (
     ok("dataset", "'photos' has 12 files, 12 with a caption."),

@@ -13,11 +13,11 @@ from rich.console import Console
 from aitk_nb.cli.chart import chart
 from aitk_nb.cli.plain import plain
 from aitk_nb.cli.screen import Screen
-from aitk_nb.health import Health, HealthState
+from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.watcher import Glance, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.loss import LossPoint
-from aitk_nb.watching import Glance, Watcher
 
 
 def history(*values: float) -> LossHistory:

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from aitk_nb import notebooks
-from aitk_nb.job import MIME
+from aitk_nb.jobs.job import MIME
 from aitk_nb.notebooks import NotebookResult
 from tests.cli.command import run
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aitk_nb.comparison import Comparison, compare
 from aitk_nb.errors import BadInput
-from aitk_nb.job import Job
+from aitk_nb.jobs.comparison import Comparison, compare
+from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossColumns, LossPoint

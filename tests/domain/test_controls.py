@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aitk_nb
-from aitk_nb.checks import Verdict
 from aitk_nb.errors import BadInput, InvalidParams, NotFound
+from aitk_nb.jobs.preflight_report import Verdict
 from aitk_nb.models.job import JobStatus
 from aitk_nb.training import config_files, presets
 from aitk_nb.training.config_diff import differences

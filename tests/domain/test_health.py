@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from aitk_nb._failures import explain
 from aitk_nb.errors import AitkError, BadInput, Rejected, ServerNotReady, UnexpectedReply
-from aitk_nb.health import HealthState
-from aitk_nb.job import Job
+from aitk_nb.jobs.failure_reasons import explain
+from aitk_nb.jobs.health import HealthState
+from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossPoint

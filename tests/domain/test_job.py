@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from aitk_nb.errors import AitkError, NotFound
-from aitk_nb.job import Job
-from aitk_nb.jobs import Jobs
+from aitk_nb.jobs.api import Jobs
+from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossPoint

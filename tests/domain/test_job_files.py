@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aitk_nb._yaml import dumped, parsed
 from aitk_nb.errors import BadInput, InvalidParams
-from aitk_nb.job import Job
+from aitk_nb.jobs.job import Job
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.training import config_files, presets
 from aitk_nb.training.config_diff import fingerprint, plain_numbers

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aitk_nb.errors import JobConflict, NotFound
-from aitk_nb.jobs import ELECTION, Jobs
+from aitk_nb.jobs.api import ELECTION, Jobs
 from aitk_nb.models.job import JobState, JobStatus
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.log_tail import LogTail, as_shown
+from aitk_nb.jobs.log_tail import LogTail, as_shown
 from aitk_nb.models.job import JobState, JobStatus, LogChunk
 
 RUNNING = JobState("cat", JobStatus.RUNNING, pid=7)

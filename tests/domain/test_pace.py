@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from aitk_nb.jobs.progress import Pace, Rhythm, cost_line, duration, status_line
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.loss import LossPoint
-from aitk_nb.pace import Pace, Rhythm, cost_line, duration, status_line
 
 RUNNING = JobState("cat", JobStatus.RUNNING, step=0, total_steps=100, info="Training")
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from aitk_nb.checks import Preflight, Verdict
 from aitk_nb.errors import (
     AitkError,
     BadInput,
@@ -18,13 +17,14 @@ from aitk_nb.errors import (
     NotSupported,
     UnexpectedReply,
 )
-from aitk_nb.estimates import Estimate
-from aitk_nb.jobs import Jobs
+from aitk_nb.jobs.api import Jobs
+from aitk_nb.jobs.estimate import Estimate
+from aitk_nb.jobs.preflight_report import Preflight, Verdict
+from aitk_nb.jobs.progress import seconds_per_step
+from aitk_nb.jobs.queue import freest_gpu, standing
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability, Gpu
-from aitk_nb.pace import seconds_per_step
-from aitk_nb.queues import freest_gpu, standing
 from aitk_nb.training.fields import TrainingParams
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 

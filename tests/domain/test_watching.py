@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from aitk_nb.errors import ConnectionFailed, Unauthorized
-from aitk_nb.health import HealthState
-from aitk_nb.job import Job
+from aitk_nb.jobs.health import HealthState
+from aitk_nb.jobs.job import Job
+from aitk_nb.jobs.watcher import Watcher
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossPoint
-from aitk_nb.watching import Watcher
 from tests.scripted import Clock, ScriptedBackend, there
 
 SILENT = ConnectionFailed("http://x", "it did not answer in time")

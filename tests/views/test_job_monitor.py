@@ -19,7 +19,7 @@ from PIL import Image
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import ConnectionFailed
-from aitk_nb.health import Health, HealthState
+from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus, Sample
 from aitk_nb.models.loss import LossPoint

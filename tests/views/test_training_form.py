@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitk_nb import _html
-from aitk_nb.checks import Check, Preflight, problem
 from aitk_nb.errors import AitkError, InvalidParams
-from aitk_nb.estimates import Estimate
+from aitk_nb.jobs.estimate import Estimate
+from aitk_nb.jobs.preflight_report import Check, Preflight, problem
 from aitk_nb.notebooks import find
 from aitk_nb.training import presets
 from aitk_nb.training.export import FACES

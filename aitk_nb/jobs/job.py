@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb import _html
 from aitk_nb.backends.wire.deadline import hurry
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
-from aitk_nb.health import Health
-from aitk_nb.job_download import fetch, saved_steps, the_file
-from aitk_nb.job_summary import summary
-from aitk_nb.log_tail import LogTail
-from aitk_nb.loss_reading import read_on
+from aitk_nb.jobs.download import fetch, saved_steps, the_file
+from aitk_nb.jobs.health import Health
+from aitk_nb.jobs.health_monitor import Vitals
+from aitk_nb.jobs.log_tail import LogTail
+from aitk_nb.jobs.loss_reader import read_on
+from aitk_nb.jobs.summary import summary
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import DownloadReport, JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.vitals import Vitals
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress

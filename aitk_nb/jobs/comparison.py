@@ -12,7 +12,7 @@ import numpy as np
 from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.errors import BadInput
-from aitk_nb.job import Job
+from aitk_nb.jobs.job import Job
 from aitk_nb.losses.convergence import Convergence
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.training.config_diff import varying

@@ -7,14 +7,14 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from aitk_nb.checks import Check, Preflight, Verdict, note, ok, problem, unknown
 from aitk_nb.errors import NotFound
-from aitk_nb.estimates import Estimate, estimate
+from aitk_nb.jobs.estimate import Estimate, estimate
+from aitk_nb.jobs.preflight_report import Check, Preflight, Verdict, note, ok, problem, unknown
+from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.control_images import control_names
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability, Gpu
-from aitk_nb.queues import freest_gpu, gpus_of, jobs_on
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.export import plan, size

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from aitk_nb.errors import AitkError, JobConflict, NotFound
-from aitk_nb.job import Job
+from aitk_nb.jobs.job import Job
+from aitk_nb.jobs.queue import freest_gpu, standing
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name
-from aitk_nb.queues import freest_gpu, standing
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.job_config import draft
 

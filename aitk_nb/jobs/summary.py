@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb.errors import AitkError
 
 if TYPE_CHECKING:
-    from aitk_nb.job import Job
+    from aitk_nb.jobs.job import Job
     from aitk_nb.models.job import RemoteFile
     from aitk_nb.models.server import Flavour
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from aitk_nb.backends.base import Rehearsable
 from aitk_nb.errors import BadInput, NotFound, NotSupported
-from aitk_nb.job import Job
+from aitk_nb.jobs.job import Job
+from aitk_nb.jobs.queue import standing
+from aitk_nb.jobs.start import ELECTION, IfExists, Starter
 from aitk_nb.models.dry_run import DryRun
 from aitk_nb.models.job import JobState
-from aitk_nb.queues import standing
-from aitk_nb.starter import ELECTION, IfExists, Starter
 from aitk_nb.training.fields import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.checks import Preflight
-    from aitk_nb.estimates import Estimate
-    from aitk_nb.queues import Standing
+    from aitk_nb.jobs.estimate import Estimate
+    from aitk_nb.jobs.preflight_report import Preflight
+    from aitk_nb.jobs.queue import Standing
 
 __all__ = ["ELECTION", "IfExists", "Jobs"]
 
@@ -143,13 +143,13 @@ class Jobs:
 
         `price_per_hour` of the server, if given, is turned into what the training costs.
         """
-        from aitk_nb.preflight import preflight
+        from aitk_nb.jobs.preflight import preflight
 
         return preflight(self._backend, params, price_per_hour)
 
     def estimate(self, params: TrainingParams, *, price_per_hour: float | None = None) -> Estimate:
         """Return time, money and size by earlier jobs on this server; nothing is invented."""
-        from aitk_nb.estimates import estimate
+        from aitk_nb.jobs.estimate import estimate
 
         return estimate(self._backend, params, price_per_hour)
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aitk_nb._failures import explain
-from aitk_nb.divergence import Divergence
 from aitk_nb.errors import AitkError, ConnectionFailed
-from aitk_nb.health import Health, HealthState
+from aitk_nb.jobs.divergence import Divergence
+from aitk_nb.jobs.failure_reasons import explain
+from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.pace import seconds_per_step
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from aitk_nb.backends.wire.deadline import hurry
 from aitk_nb.errors import ConnectionFailed
-from aitk_nb.health import Health, HealthState
+from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.progress import Pace, Rhythm
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
-from aitk_nb.pace import Pace, Rhythm
 
 if TYPE_CHECKING:
-    from aitk_nb.job import Job
+    from aitk_nb.jobs.job import Job
 
 __all__ = ["Glance", "Watcher"]
 

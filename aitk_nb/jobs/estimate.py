@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
-from aitk_nb.pace import seconds_per_step
 from aitk_nb.training.job_config import MISSING, draft, value_at
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aitk_nb import _html
 from aitk_nb._table import Table
-from aitk_nb.estimates import Estimate
+from aitk_nb.jobs.estimate import Estimate
 
 __all__ = ["Check", "Preflight", "Verdict", "note", "ok", "problem", "unknown"]
 
