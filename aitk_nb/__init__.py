@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aitk_nb.auth.api import check_auth
     from aitk_nb.auth.report import AuthReport
-    from aitk_nb.captioning import CaptionOptions
     from aitk_nb.client import AIToolkitClient, connect
     from aitk_nb.connection.connection import Connection, Secret
     from aitk_nb.connection.prompt import ask_login, ask_secret
+    from aitk_nb.datasets.captioning import CaptionOptions
+    from aitk_nb.datasets.local import Demands, LocalDataset
     from aitk_nb.discovery.api import DiscoveryReport, discover
     from aitk_nb.doctor import Examination, examine
     from aitk_nb.errors import AitkError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from aitk_nb.jobs.health import Health, HealthState
     from aitk_nb.jobs.job import Job
     from aitk_nb.jobs.preflight_report import Preflight
-    from aitk_nb.local_dataset import Demands, LocalDataset
     from aitk_nb.lora.api import inspect
     from aitk_nb.losses.history import LossHistory
     from aitk_nb.models.dry_run import DryRun

@@ -16,7 +16,7 @@ from aitk_nb.models.server import Ability, Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.datasets import Datasets
+    from aitk_nb.datasets.api import Datasets
     from aitk_nb.jobs.api import Jobs
     from aitk_nb.models.server import Gpu
     from aitk_nb.server_settings import ServerSettings
@@ -96,7 +96,7 @@ class AIToolkitClient:
     @cached_property
     def datasets(self) -> Datasets:
         """Send datasets, and see what is there."""
-        from aitk_nb.datasets import Datasets
+        from aitk_nb.datasets.api import Datasets
 
         return Datasets(self._backend)
 

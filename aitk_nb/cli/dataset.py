@@ -31,7 +31,7 @@ from aitk_nb.models.server import Ability
 from aitk_nb.models.verify_report import FileState
 
 if TYPE_CHECKING:
-    from aitk_nb.local_dataset import LocalDataset
+    from aitk_nb.datasets.local import LocalDataset
     from aitk_nb.models.verify_report import VerifyReport
 
 __all__ = ["dataset"]
@@ -129,7 +129,7 @@ def _checked(name: str | None) -> str:
 
 def _scanned(folder: Path) -> LocalDataset:
     # Imported late: the other commands start quicker without it.
-    from aitk_nb.local_dataset import LocalDataset
+    from aitk_nb.datasets.local import LocalDataset
 
     with progress_bar("looking") as progress:
         return LocalDataset.scan(folder, progress=progress)
@@ -229,7 +229,7 @@ def dataset_captions(
     With --write a model on the server first captions the images that have none.
     """
     # Imported late: the other commands start quicker without it.
-    from aitk_nb.captioning import CaptionOptions
+    from aitk_nb.datasets.captioning import CaptionOptions
 
     if write:
         job = client.datasets.caption(name, CaptionOptions(model=model))

@@ -14,7 +14,7 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
-    from aitk_nb.local_dataset import Demands, LocalDataset, Problem
+    from aitk_nb.datasets.local import Demands, LocalDataset, Problem
 
 __all__ = ["how_to_fix", "register", "say_left_out"]
 
@@ -125,7 +125,7 @@ def fix(
 def _scanned(
     source: list[str], demands: Demands, control: list[Path] | None, *, follow_links: bool
 ) -> LocalDataset:
-    from aitk_nb.local_dataset import LocalDataset
+    from aitk_nb.datasets.local import LocalDataset
 
     with progress_bar("looking") as progress:
         return LocalDataset.scan(
@@ -147,7 +147,7 @@ def _source(source: list[str]) -> str | list[str]:
 def _demands(
     resolution: str, arch: str, trigger_word: str | None, flavour: Flavour, limit: float
 ) -> Demands:
-    from aitk_nb.local_dataset import Demands
+    from aitk_nb.datasets.local import Demands
 
     try:
         pixels = tuple(int(part) for part in resolution.split(",") if part.strip())
@@ -191,7 +191,7 @@ def _problem(problem: Problem) -> dict[str, str]:
 
 def say_left_out(dataset: LocalDataset) -> None:
     """Name the files that are nothing of a dataset."""
-    from aitk_nb.local_dataset.problems import shown
+    from aitk_nb.datasets.local.problems import shown
 
     names = [plain(shown(path)) for path in dataset.contents.others]
     if names:

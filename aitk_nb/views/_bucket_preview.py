@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipywidgets as widgets
 
 from aitk_nb import _html
+from aitk_nb.datasets.local import BucketPlan, LocalDataset
+from aitk_nb.datasets.local.requirements import divisibility
 from aitk_nb.errors import BadInput
-from aitk_nb.local_dataset import BucketPlan, LocalDataset
-from aitk_nb.local_dataset.demands import divisibility
 
 __all__ = ["BucketPreview"]
 

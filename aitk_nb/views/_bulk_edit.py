@@ -9,9 +9,9 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from aitk_nb import _html
+from aitk_nb.datasets.local import LocalDataset
+from aitk_nb.datasets.local.captions import Edit, caption_path, write_caption
 from aitk_nb.errors import BadInput
-from aitk_nb.local_dataset import LocalDataset
-from aitk_nb.local_dataset.captions import Edit, caption_path, write_caption
 
 __all__ = ["BulkEdit", "changed_captions"]
 

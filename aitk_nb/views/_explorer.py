@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.local_dataset import LocalDataset, Problem
+from aitk_nb.datasets.local import LocalDataset, Problem
 from aitk_nb.views._bucket_preview import BucketPreview
 from aitk_nb.views._bulk_edit import BulkEdit
 from aitk_nb.views._caption_cards import CaptionCards

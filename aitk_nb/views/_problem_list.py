@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.local_dataset import Problem
+from aitk_nb.datasets.local import Problem
 
 __all__ = ["ProblemList"]
 

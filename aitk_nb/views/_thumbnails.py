@@ -7,7 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aitk_nb.local_dataset.look import FORMATS, MAX_PIXELS, quiet_about_size
+from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, quiet_about_size
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from aitk_nb.datasets.local.buckets import Bucket, BucketPlan
 from aitk_nb.errors import BadInput
-from aitk_nb.local_dataset.buckets import Bucket, BucketPlan
 from aitk_nb.views._loss_look import Theme, own_style
 from aitk_nb.views.loss_plot import LossFigure
 

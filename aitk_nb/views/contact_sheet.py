@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb._files import replacing
+from aitk_nb.datasets.local import LocalDataset
 from aitk_nb.errors import BadInput
-from aitk_nb.local_dataset import LocalDataset
 from aitk_nb.views._loss_look import Theme
 from aitk_nb.views._thumbnails import thumbnail
 

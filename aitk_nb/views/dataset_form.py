@@ -11,8 +11,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from aitk_nb import _html
+from aitk_nb.datasets.local import Demands, LocalDataset
 from aitk_nb.errors import BadInput, InvalidDataset
-from aitk_nb.local_dataset import Demands, LocalDataset
 from aitk_nb.models.names import name_problem
 from aitk_nb.views._explorer import Explorer
 from aitk_nb.views._folders import Stamp, completions, stamp

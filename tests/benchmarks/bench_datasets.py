@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from PIL import Image  # noqa: E402
 
-from aitk_nb.local_dataset import LocalDataset  # noqa: E402
+from aitk_nb.datasets.local import LocalDataset  # noqa: E402
 from aitk_nb.views import DatasetForm  # noqa: E402
 
 MANY = 1000

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aitk_nb.datasets.local import Demands, LocalDataset
+from aitk_nb.datasets.local.buckets import bucket_size, place, plan
+from aitk_nb.datasets.local.requirements import divisibility
 from aitk_nb.errors import BadInput
-from aitk_nb.local_dataset import Demands, LocalDataset
-from aitk_nb.local_dataset.buckets import bucket_size, place, plan
-from aitk_nb.local_dataset.demands import divisibility
 from tests.domain.pictures import picture
 
 SIDE = st.integers(1, 9000)

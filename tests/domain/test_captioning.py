@@ -9,7 +9,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.captioning import CaptionOptions
+from aitk_nb.datasets.captioning import CaptionOptions
 from aitk_nb.errors import AitkError, BadInput, NotFound
 from aitk_nb.models.job import JobStatus
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from aitk_nb.backends.webui import names
+from aitk_nb.datasets.local import Code, LocalDataset
 from aitk_nb.demo import DemoServer
-from aitk_nb.local_dataset import Code, LocalDataset
 from tests.domain.pictures import picture
 
 # What can be a file's name on every machine, and cannot be written into a form otherwise.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from aitk_nb.datasets.local import Code, Demands, LocalDataset
 from aitk_nb.errors import InvalidDataset
-from aitk_nb.local_dataset import Code, Demands, LocalDataset
 from aitk_nb.training import presets
 from aitk_nb.training.fields import TrainingParams
 from tests.domain.pictures import add

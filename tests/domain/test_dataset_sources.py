@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aitk_nb.backends.wire.web_images import fetch_all
+from aitk_nb.datasets.local import Code, LocalDataset
 from aitk_nb.errors import InvalidDataset
-from aitk_nb.local_dataset import Code, LocalDataset
 from tests.domain.pictures import add, image, picture
 
 

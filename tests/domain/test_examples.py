@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from aitk_nb.datasets.local import LocalDataset
 from aitk_nb.examples import photos
-from aitk_nb.local_dataset import LocalDataset
 
 
 def contents(folder: Path) -> dict[str, bytes]:

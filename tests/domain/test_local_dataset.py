@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from aitk_nb.datasets.local import Code, Demands, LocalDataset
 from aitk_nb.errors import BadInput, InvalidDataset
-from aitk_nb.local_dataset import Code, Demands, LocalDataset
 from aitk_nb.models.server import Flavour
 from tests.domain.pictures import add, image, picture
 

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 import aitk_nb
-from aitk_nb.dataset_download import local_names
+from aitk_nb.datasets.digest_cache import NOTES
+from aitk_nb.datasets.download import local_names
 from aitk_nb.errors import BadInput, NotFound, TransferFailed
 from aitk_nb.models.verify_report import FileState
-from aitk_nb.upload_notes import NOTES
 from tests.proxy import FaultProxy
 
 if TYPE_CHECKING:

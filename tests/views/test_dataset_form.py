@@ -16,8 +16,8 @@ from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
+from aitk_nb.datasets.local import Demands
 from aitk_nb.errors import BadInput, InvalidDataset
-from aitk_nb.local_dataset import Demands
 from aitk_nb.views import DatasetForm
 from aitk_nb.views._explorer import Explorer
 from aitk_nb.views._folders import completions

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aitk_nb.datasets.local import LocalDataset
+from aitk_nb.datasets.local.buckets import plan
 from aitk_nb.errors import BadInput
-from aitk_nb.local_dataset import LocalDataset
-from aitk_nb.local_dataset.buckets import plan
 from aitk_nb.views import contact_sheet, plot_buckets
 from aitk_nb.views._thumbnails import Thumbnails
 

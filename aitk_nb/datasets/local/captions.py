@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aitk_nb._files import replacing
+from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import BadInput
-from aitk_nb.local_dataset.problems import Code, Problem, shown
 
 __all__ = [
     "TABLES",

@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aitk_nb import dataset_download, uploading
-from aitk_nb.captioning import CaptionJob, CaptionOptions, start_captioning
+from aitk_nb.datasets import download as dataset_download
+from aitk_nb.datasets import upload as uploading
+from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning
+from aitk_nb.datasets.digest_cache import UploadNotes
+from aitk_nb.datasets.local import LocalDataset
+from aitk_nb.datasets.upload import Confirm, Depth, IfDiffers, Outcome, UploadOptions
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
-from aitk_nb.local_dataset import LocalDataset
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
-from aitk_nb.upload_notes import UploadNotes
-from aitk_nb.uploading import Confirm, Depth, IfDiffers, Outcome, UploadOptions
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress, Upload

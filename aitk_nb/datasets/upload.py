@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from aitk_nb.datasets.digest_cache import UploadNotes, digest
 from aitk_nb.errors import BadInput, InvalidDataset, NotFound, TransferFailed
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.server import Ability
 from aitk_nb.models.verify_report import FileCheck, FileState, VerifyReport
-from aitk_nb.upload_notes import UploadNotes, digest
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress, Upload

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from aitk_nb.backends.wire import web_images
+from aitk_nb.datasets.local.captions import TABLES, caption_path
+from aitk_nb.datasets.local.formats import kind_of
+from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import InvalidDataset
-from aitk_nb.local_dataset.captions import TABLES, caption_path
-from aitk_nb.local_dataset.formats import kind_of
-from aitk_nb.local_dataset.problems import Code, Problem, shown
 from aitk_nb.models.names import safe_file_name
 
 __all__ = ["AnySource", "Keeper", "Source", "natural", "open_source", "table_of"]

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from aitk_nb import _html
+from aitk_nb.datasets.local.conversion import convert
+from aitk_nb.datasets.local.fix_plan import Change, Step, fix_plan
+from aitk_nb.datasets.local.image_info import quiet_about_size
+from aitk_nb.datasets.local.parallel import in_parallel
+from aitk_nb.datasets.local.problems import shown
 from aitk_nb.errors import BadInput, InvalidDataset
-from aitk_nb.local_dataset.conversion import convert
-from aitk_nb.local_dataset.fix_plan import Change, Step, fix_plan
-from aitk_nb.local_dataset.look import quiet_about_size
-from aitk_nb.local_dataset.pool import in_parallel
-from aitk_nb.local_dataset.problems import shown
 
 if TYPE_CHECKING:
-    from aitk_nb.local_dataset.dataset import LocalDataset
+    from aitk_nb.datasets.local.scanned import LocalDataset
 
 __all__ = ["MARK", "Change", "FixReport", "Options", "fix"]
 

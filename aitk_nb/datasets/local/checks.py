@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from aitk_nb.local_dataset.contents import Contents
-from aitk_nb.local_dataset.demands import GRADIO_FILES, Demands, divisibility
-from aitk_nb.local_dataset.duplicates import near, same_bytes
-from aitk_nb.local_dataset.formats import UNLISTED
-from aitk_nb.local_dataset.pairs import need_problems, pair_problems
-from aitk_nb.local_dataset.problems import Code, Problem, shown
+from aitk_nb.datasets.local.contents import Contents
+from aitk_nb.datasets.local.control_folders import need_problems, pair_problems
+from aitk_nb.datasets.local.duplicates import near, same_bytes
+from aitk_nb.datasets.local.formats import UNLISTED
+from aitk_nb.datasets.local.problems import Code, Problem, shown
+from aitk_nb.datasets.local.requirements import GRADIO_FILES, Demands, divisibility
 from aitk_nb.models.server import Flavour
 
 __all__ = ["ASPECT", "demanded", "inherent"]

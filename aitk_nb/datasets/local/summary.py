@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aitk_nb import _html
 
 if TYPE_CHECKING:
-    from aitk_nb.local_dataset.dataset import LocalDataset
+    from aitk_nb.datasets.local.scanned import LocalDataset
 
 __all__ = ["summary", "whole"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aitk_nb.backends.webui import names
-from aitk_nb.local_dataset.captions import Edit, decoded
-from aitk_nb.local_dataset.contents import Contents
-from aitk_nb.local_dataset.demands import Demands, divisibility
-from aitk_nb.local_dataset.duplicates import near, same_bytes
-from aitk_nb.local_dataset.look import Look, look
-from aitk_nb.local_dataset.problems import Code, shown
+from aitk_nb.datasets.local.captions import Edit, decoded
+from aitk_nb.datasets.local.contents import Contents
+from aitk_nb.datasets.local.duplicates import near, same_bytes
+from aitk_nb.datasets.local.image_info import Look, look
+from aitk_nb.datasets.local.problems import Code, shown
+from aitk_nb.datasets.local.requirements import Demands, divisibility
 from aitk_nb.models.names import safe_file_name
 
 __all__ = ["Change", "Step", "fix_plan"]

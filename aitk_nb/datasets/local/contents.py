@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aitk_nb.local_dataset.captions import read_caption, read_table
-from aitk_nb.local_dataset.formats import CONVERTIBLE, FOREIGN, IMAGES, MEDIA, kind_of
-from aitk_nb.local_dataset.look import Look, look_at_all
-from aitk_nb.local_dataset.pairs import Controls, control_folders, is_control_folder
-from aitk_nb.local_dataset.problems import Code, Problem, shown
-from aitk_nb.local_dataset.sources import Source, table_of
+from aitk_nb.datasets.local.captions import read_caption, read_table
+from aitk_nb.datasets.local.control_folders import Controls, control_folders, is_control_folder
+from aitk_nb.datasets.local.formats import CONVERTIBLE, FOREIGN, IMAGES, MEDIA, kind_of
+from aitk_nb.datasets.local.image_info import Look, look_at_all
+from aitk_nb.datasets.local.problems import Code, Problem, shown
+from aitk_nb.datasets.local.sources import Source, table_of
 
 __all__ = ["Contents", "read_contents"]
 

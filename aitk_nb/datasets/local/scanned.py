@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aitk_nb import _html
+from aitk_nb.datasets.local import buckets
+from aitk_nb.datasets.local import fix as fixing
+from aitk_nb.datasets.local import summary as page
+from aitk_nb.datasets.local.checks import demanded, inherent
+from aitk_nb.datasets.local.contents import Contents, read_contents
+from aitk_nb.datasets.local.control_folders import Controls
+from aitk_nb.datasets.local.formats import SOUNDS, VIDEOS
+from aitk_nb.datasets.local.image_info import Look
+from aitk_nb.datasets.local.problems import Problem, sorted_problems
+from aitk_nb.datasets.local.requirements import Demands, Rename, divisibility
+from aitk_nb.datasets.local.sources import AnySource, Source, open_source
 from aitk_nb.errors import InvalidDataset
-from aitk_nb.local_dataset import buckets, fixing, page
-from aitk_nb.local_dataset.checks import demanded, inherent
-from aitk_nb.local_dataset.contents import Contents, read_contents
-from aitk_nb.local_dataset.demands import Demands, Rename, divisibility
-from aitk_nb.local_dataset.formats import SOUNDS, VIDEOS
-from aitk_nb.local_dataset.look import Look
-from aitk_nb.local_dataset.pairs import Controls
-from aitk_nb.local_dataset.problems import Problem, sorted_problems
-from aitk_nb.local_dataset.sources import AnySource, Source, open_source
 from aitk_nb.models.server import Flavour
 
 __all__ = ["LocalDataset"]

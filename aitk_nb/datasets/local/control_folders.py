@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aitk_nb.datasets.local.formats import IMAGES, SOUNDS, VIDEOS, kind_of
+from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import InvalidDataset
-from aitk_nb.local_dataset.formats import IMAGES, SOUNDS, VIDEOS, kind_of
-from aitk_nb.local_dataset.problems import Code, Problem, shown
 from aitk_nb.training.presets import Preset
 
 __all__ = ["MOST", "Controls", "control_folders", "need_problems", "pair_problems"]

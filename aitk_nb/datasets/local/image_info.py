@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aitk_nb.local_dataset.duplicates import dhash
-from aitk_nb.local_dataset.pool import in_parallel
-from aitk_nb.local_dataset.problems import Code
+from aitk_nb.datasets.local.duplicates import dhash
+from aitk_nb.datasets.local.parallel import in_parallel
+from aitk_nb.datasets.local.problems import Code
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aitk_nb.local_dataset.look import FORMATS, MAX_PIXELS
+from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
