@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aitk_nb.models.server import Ability, Flavour
     from aitk_nb.models.verify_report import VerifyReport
     from aitk_nb.training.fields import TrainingParams
-    from aitk_nb.views.loss_plot import plot_loss
+    from aitk_nb.views.plots.loss_plot import plot_loss
 
 # Nothing is imported until it is used: `import aitk_nb` is quick, and loads neither pandas nor
 # matplotlib for somebody who only lists jobs.

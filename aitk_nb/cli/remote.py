@@ -167,7 +167,7 @@ def losses(
         histories[0].to_parquet(parquet)
         say(f"values written to {parquet}")
     if png is not None:
-        from aitk_nb.views.loss_plot import plot_loss
+        from aitk_nb.views.plots.loss_plot import plot_loss
 
         plot_loss(histories).save(png)
         say(f"plot written to {png}")

@@ -6,15 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aitk_nb.views.bucket_plot import BucketFigure, plot_buckets
-    from aitk_nb.views.connection_form import ConnectionForm
-    from aitk_nb.views.contact_sheet import ContactSheet, contact_sheet
-    from aitk_nb.views.dataset_form import DatasetChoice, DatasetForm
-    from aitk_nb.views.job_monitor import JobMonitor, JobRecord, WatchingStopped
-    from aitk_nb.views.loss_plot import LossFigure, plot_loss
-    from aitk_nb.views.training_form import TrainingForm
+    from aitk_nb.views.dataset_form.dataset_form import DatasetChoice, DatasetForm
+    from aitk_nb.views.forms.connection_form import ConnectionForm
+    from aitk_nb.views.forms.training_form import TrainingForm
+    from aitk_nb.views.if_supported import where_able
+    from aitk_nb.views.monitor.job_monitor import JobMonitor, JobRecord, WatchingStopped
+    from aitk_nb.views.plots.bucket_plot import BucketFigure, plot_buckets
+    from aitk_nb.views.plots.contact_sheet import ContactSheet, contact_sheet
+    from aitk_nb.views.plots.loss_plot import LossFigure, plot_loss
     from aitk_nb.views.transfer_progress import TransferProgress
-    from aitk_nb.views.where_able import where_able
 
 # Nothing is imported until it is used, as in `aitk_nb` itself.
 _HOMES = {

@@ -27,7 +27,7 @@ import aitk_nb  # noqa: E402
 from aitk_nb import demo  # noqa: E402
 from aitk_nb.losses.history import LossHistory  # noqa: E402
 from aitk_nb.models.loss import LossColumns  # noqa: E402
-from aitk_nb.views.loss_plot import plot_loss  # noqa: E402
+from aitk_nb.views.plots.loss_plot import plot_loss  # noqa: E402
 from tests.backends.test_long_losses import fill  # noqa: E402
 
 RUNS = 15

@@ -20,7 +20,7 @@ from aitk_nb.training import presets
 from aitk_nb.training.export import FACES, command_line, parameters_cell, plan
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft, preset_fields
-from aitk_nb.views.training_form import GROUPS
+from aitk_nb.views.forms.training_form import GROUPS
 from tests.cli.command import run
 from tests.domain.test_job_config import CHANGES, GROUND
 

@@ -19,11 +19,11 @@ from aitk_nb import demo
 from aitk_nb.datasets.local import Demands
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.views import DatasetForm
-from aitk_nb.views._explorer import Explorer
-from aitk_nb.views._folders import completions
-from aitk_nb.views._picked import private_folder, store, upload_limit
-from aitk_nb.views._thumbnails import thumbnail
-from aitk_nb.views.dataset_form import read_choice
+from aitk_nb.views.dataset_form.dataset_form import read_choice
+from aitk_nb.views.dataset_form.explorer import Explorer
+from aitk_nb.views.dataset_form.folder_paths import completions
+from aitk_nb.views.dataset_form.picked_files import private_folder, store, upload_limit
+from aitk_nb.views.plots.thumbnails import thumbnail
 from tests.views.conftest import click, instances, send, stored
 
 

@@ -21,9 +21,9 @@ from aitk_nb.training.export import FACES
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.limits import allowed
 from aitk_nb.views import TrainingForm
-from aitk_nb.views._form import label
-from aitk_nb.views._training_texts import read_params, texts_of
-from aitk_nb.views.training_form import GROUPS
+from aitk_nb.views.forms.form import label
+from aitk_nb.views.forms.training_fields import read_params, texts_of
+from aitk_nb.views.forms.training_form import GROUPS
 from tests.views.conftest import click, instances, send
 
 START = TrainingParams(name="cat", dataset="cats")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aitk_nb.errors import NotFound, NotSupported
-from aitk_nb.views import where_able
+from aitk_nb.views import if_supported
 
 
 def test_what_can_be_done_is_returned() -> None:

@@ -16,9 +16,9 @@ from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import Sample
-from aitk_nb.views._loss_axes import More, draw
-from aitk_nb.views._loss_extras import Along
-from aitk_nb.views._loss_look import Theme, own_style
+from aitk_nb.views.plots.loss_axes import More, draw
+from aitk_nb.views.plots.loss_marks import Along
+from aitk_nb.views.plots.style import Theme, own_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ import ipywidgets as widgets
 from aitk_nb import _html
 from aitk_nb.training.export import FACES
 from aitk_nb.training.fields import TrainingParams
-from aitk_nb.views._form import Looks
+from aitk_nb.views.forms.form import Looks
 
 __all__ = ["RequestPanel"]
 

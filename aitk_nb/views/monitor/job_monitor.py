@@ -16,11 +16,11 @@ from aitk_nb.jobs.watcher import PATIENCE, Glance, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.views._form import ClosedOptions
-from aitk_nb.views._loss_look import Theme
-from aitk_nb.views._news import News, gpu_line
-from aitk_nb.views._panel import Acts, Panel
-from aitk_nb.views.loss_plot import LossFigure, plot_loss
+from aitk_nb.views.forms.form import ClosedOptions
+from aitk_nb.views.monitor.activity import News, gpu_line
+from aitk_nb.views.monitor.panel import Acts, Panel
+from aitk_nb.views.plots.loss_plot import LossFigure, plot_loss
+from aitk_nb.views.plots.style import Theme
 
 if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb._files import replacing
 from aitk_nb.datasets.local import LocalDataset
 from aitk_nb.errors import BadInput
-from aitk_nb.views._loss_look import Theme
-from aitk_nb.views._thumbnails import thumbnail
+from aitk_nb.views.plots.style import Theme
+from aitk_nb.views.plots.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aitk_nb.losses.history import LossHistory, Steps, Values, extremes, smooth
-from aitk_nb.views._loss_extras import Scale
-from aitk_nb.views._loss_look import BINS, COLOURS, DASHES, Theme
+from aitk_nb.views.plots.loss_marks import Scale
+from aitk_nb.views.plots.style import BINS, COLOURS, DASHES, Theme
 
 __all__ = ["Curve", "curve_of", "with_gaps"]
 

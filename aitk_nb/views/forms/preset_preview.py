@@ -8,8 +8,8 @@ import ipywidgets as widgets
 
 from aitk_nb import _html
 from aitk_nb.training import presets
-from aitk_nb.views._form import Looks, label
-from aitk_nb.views._training_texts import preset_texts
+from aitk_nb.views.forms.form import Looks, label
+from aitk_nb.views.forms.training_fields import preset_texts
 
 __all__ = ["PresetPreview"]
 

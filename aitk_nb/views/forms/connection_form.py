@@ -22,8 +22,8 @@ from aitk_nb.connection.connection import (
     resolve,
 )
 from aitk_nb.errors import BadInput
-from aitk_nb.views._action import Action
-from aitk_nb.views._form import Field, Form, Looks
+from aitk_nb.views.action import Action
+from aitk_nb.views.forms.form import Field, Form, Looks
 
 __all__ = ["ConnectionForm", "Given", "Typed", "read_connection", "token_source"]
 

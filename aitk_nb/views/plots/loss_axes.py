@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from aitk_nb.losses.history import LossHistory, extremes, fitting_weight
-from aitk_nb.views._loss_curves import Curve, curve_of
-from aitk_nb.views._loss_extras import Along, Scale, placing, rate, restarts, spots
-from aitk_nb.views._loss_limits import limits, wants_log
-from aitk_nb.views._loss_look import (
+from aitk_nb.views.plots.axis_limits import limits, wants_log
+from aitk_nb.views.plots.loss_curves import Curve, curve_of
+from aitk_nb.views.plots.loss_marks import Along, Scale, placing, rate, restarts, spots
+from aitk_nb.views.plots.style import (
     BINS,
     FAINT,
     INKS,

@@ -68,7 +68,7 @@ class BucketPreview:
         self._picture.layout.display = "none"
 
     def _show(self, plan: BucketPlan) -> None:
-        from aitk_nb.views.bucket_plot import plot_buckets
+        from aitk_nb.views.plots.bucket_plot import plot_buckets
 
         figure = plot_buckets(plan)
         self._picture.value, self._picture.layout.display = figure.png(), ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import ipywidgets as widgets
 
-from aitk_nb.views._form import Field
+from aitk_nb.views.forms.form import Field
 
 __all__ = ["Group"]
 

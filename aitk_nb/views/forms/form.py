@@ -14,7 +14,7 @@ from ipywidgets.widgets.widget_string import HTMLStyle, TextStyle
 
 from aitk_nb import _html
 from aitk_nb.errors import BadInput, InvalidParams
-from aitk_nb.views._places import Places, running_cell
+from aitk_nb.views.forms.cell_registry import Places, running_cell
 
 __all__ = ["WIDGET_VIEW", "ClosedOptions", "Field", "Form", "Looks", "close_all", "view_of"]
 

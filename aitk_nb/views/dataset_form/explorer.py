@@ -10,10 +10,10 @@ import ipywidgets as widgets
 
 from aitk_nb import _html
 from aitk_nb.datasets.local import LocalDataset, Problem
-from aitk_nb.views._bucket_preview import BucketPreview
-from aitk_nb.views._bulk_edit import BulkEdit
-from aitk_nb.views._caption_cards import CaptionCards
-from aitk_nb.views._problem_list import ProblemList
+from aitk_nb.views.dataset_form.bucket_preview import BucketPreview
+from aitk_nb.views.dataset_form.bulk_edit import BulkEdit
+from aitk_nb.views.dataset_form.caption_cards import CaptionCards
+from aitk_nb.views.dataset_form.problem_list import ProblemList
 
 __all__ = ["Explorer"]
 

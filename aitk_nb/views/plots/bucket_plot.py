@@ -10,8 +10,8 @@ from matplotlib.patches import Rectangle
 
 from aitk_nb.datasets.local.buckets import Bucket, BucketPlan
 from aitk_nb.errors import BadInput
-from aitk_nb.views._loss_look import Theme, own_style
-from aitk_nb.views.loss_plot import LossFigure
+from aitk_nb.views.plots.loss_plot import LossFigure
+from aitk_nb.views.plots.style import Theme, own_style
 
 __all__ = ["BucketFigure", "plot_buckets"]
 

@@ -12,11 +12,11 @@ from IPython.display import DisplayHandle, display
 from aitk_nb import _html
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.models.job import JobState, JobStatus
-from aitk_nb.views._action import Action
-from aitk_nb.views._form import close_all, view_of
-from aitk_nb.views._news import Thumbnail
-from aitk_nb.views._repair import Repair
-from aitk_nb.views.loss_plot import LossFigure
+from aitk_nb.views.action import Action
+from aitk_nb.views.forms.form import close_all, view_of
+from aitk_nb.views.monitor.activity import Thumbnail
+from aitk_nb.views.monitor.repair import Repair
+from aitk_nb.views.plots.loss_plot import LossFigure
 
 __all__ = ["Acts", "Panel"]
 

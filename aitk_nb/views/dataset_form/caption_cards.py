@@ -12,7 +12,7 @@ from aitk_nb import _html
 from aitk_nb.datasets.local import LocalDataset, Problem
 from aitk_nb.datasets.local.captions import caption_path, decoded, write_caption
 from aitk_nb.errors import BadInput
-from aitk_nb.views._thumbnails import Thumbnails
+from aitk_nb.views.plots.thumbnails import Thumbnails
 
 __all__ = ["PAGE", "CaptionCards"]
 

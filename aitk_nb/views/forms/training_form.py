@@ -14,12 +14,12 @@ from aitk_nb.training.choices import CHOICES
 from aitk_nb.training.export import plan
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.limits import allowed
-from aitk_nb.views._action import Action
-from aitk_nb.views._form import Field, Form, Looks, label
-from aitk_nb.views._group import Group
-from aitk_nb.views._preset_preview import PresetPreview
-from aitk_nb.views._request import RequestPanel
-from aitk_nb.views._training_texts import BY_LINES, own_texts, read_params, texts_of
+from aitk_nb.views.action import Action
+from aitk_nb.views.forms.field_group import Group
+from aitk_nb.views.forms.form import Field, Form, Looks, label
+from aitk_nb.views.forms.preset_preview import PresetPreview
+from aitk_nb.views.forms.request_panel import RequestPanel
+from aitk_nb.views.forms.training_fields import BY_LINES, own_texts, read_params, texts_of
 
 __all__ = ["GROUPS", "TrainingForm", "read_params", "texts_of"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.views._action import Action
+from aitk_nb.views.action import Action
 
 __all__ = ["Repair"]
 

@@ -14,10 +14,16 @@ from aitk_nb import _html
 from aitk_nb.datasets.local import Demands, LocalDataset
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.models.names import name_problem
-from aitk_nb.views._explorer import Explorer
-from aitk_nb.views._folders import Stamp, completions, stamp
-from aitk_nb.views._form import Field, Form, Looks
-from aitk_nb.views._picked import SUFFIXES, megabytes, private_folder, store, upload_limit
+from aitk_nb.views.dataset_form.explorer import Explorer
+from aitk_nb.views.dataset_form.folder_paths import Stamp, completions, stamp
+from aitk_nb.views.dataset_form.picked_files import (
+    SUFFIXES,
+    megabytes,
+    private_folder,
+    store,
+    upload_limit,
+)
+from aitk_nb.views.forms.form import Field, Form, Looks
 
 __all__ = ["DatasetChoice", "DatasetForm", "read_choice"]
 
