@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aitk_nb.cli import dataset_local
-from aitk_nb.cli.common import (
+from aitk_nb.cli.app import (
     AsJson,
     app,
     command,
@@ -23,7 +23,7 @@ from aitk_nb.cli.common import (
     say,
     show_json,
 )
-from aitk_nb.cli.plain import plain
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError, BadInput, InvalidDataset
 from aitk_nb.models.names import check_name

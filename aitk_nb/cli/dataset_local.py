@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aitk_nb.cli.common import AsJson, command, plural, progress_bar, say, show_json
-from aitk_nb.cli.plain import plain
+from aitk_nb.cli.app import AsJson, command, plural, progress_bar, say, show_json
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aitk_nb._files import replacing
-from aitk_nb.cli.common import AsJson, Where, at_address, command, counter, say, show_json
+from aitk_nb.cli.app import AsJson, Where, at_address, command, counter, say, show_json
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import described
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from aitk_nb.cli.common import command
-from aitk_nb.cli.fields import say_remarks, with_fields
+from aitk_nb.cli.app import command
+from aitk_nb.cli.param_options import say_remarks, with_fields
 from aitk_nb.training.config_files import as_text
 from aitk_nb.training.export import FACES
 from aitk_nb.training.fields import TrainingParams

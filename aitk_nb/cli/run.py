@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from aitk_nb import notebooks
-from aitk_nb.cli.common import AsJson, Url, command, say, show_json
+from aitk_nb.cli.app import AsJson, Url, command, say, show_json
 from aitk_nb.errors import AitkError, BadInput
-from aitk_nb.parameters import Parameter, signature, typed
+from aitk_nb.notebooks import run as notebooks
+from aitk_nb.notebooks.parameters import Parameter, signature, typed
 
 __all__ = ["run"]
 

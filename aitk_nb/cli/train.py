@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from aitk_nb.cli.common import AsJson, Every, command, if_interrupted, on_server, say, show_json
-from aitk_nb.cli.fields import say_remarks, with_fields
-from aitk_nb.cli.states import fail_unless_completed, follow, goes_on
+from aitk_nb.cli.app import AsJson, Every, command, if_interrupted, on_server, say, show_json
+from aitk_nb.cli.job_output import fail_unless_completed, follow, goes_on
+from aitk_nb.cli.param_options import say_remarks, with_fields
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.training.fields import TrainingParams

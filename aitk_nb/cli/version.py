@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aitk_nb.cli.common import app
+from aitk_nb.cli.app import app
 
 __all__ = ["version"]
 

@@ -13,9 +13,10 @@ import nbformat
 import pytest
 
 import aitk_nb
-from aitk_nb import demo, notebooks
+from aitk_nb import demo
 from aitk_nb.errors import AitkError, JobConflict, NotFound
 from aitk_nb.models.job import JobStatus
+from aitk_nb.notebooks import run
 from tests.proxy import FaultProxy
 from tests.proxy_answers import Exchange
 
@@ -216,8 +217,8 @@ def test_a_notebook_that_runs_again_after_its_kernel_died_does_it_once(
     book = tmp_path / "crash.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), book)
 
-    died = notebooks.run(book, tmp_path / "out.ipynb", {"url": proxy.url, "crash": crash})
-    again = notebooks.run(book, tmp_path / "out.ipynb", {"url": proxy.url})
+    died = run.run(book, tmp_path / "out.ipynb", {"url": proxy.url, "crash": crash})
+    again = run.run(book, tmp_path / "out.ipynb", {"url": proxy.url})
 
     assert died.error
     assert ("", "completed") == (again.error, again.result["status"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from aitk_nb.notebooks import find
+from aitk_nb.notebooks.run import find
 from tests.browser.servers import JupyterLab, jupyter_lab
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 import aitk_nb
 from aitk_nb.demo import DemoServer
 from aitk_nb.models.job import JobStatus
-from aitk_nb.notebooks import find
+from aitk_nb.notebooks.run import find
 from tests.browser.conftest import Photograph
 from tests.browser.notebook_page import NotebookPage, opened, write_notebook
 from tests.browser.servers import JupyterLab

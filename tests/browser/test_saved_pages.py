@@ -13,7 +13,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, Page
 
-from aitk_nb.notebooks import find
+from aitk_nb.notebooks.run import find
 from tests.browser.conftest import Photograph
 from tests.browser.servers import Theme
 

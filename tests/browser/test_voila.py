@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from aitk_nb.notebooks import find
+from aitk_nb.notebooks.run import find
 from tests.browser.conftest import Photograph
 from tests.browser.servers import Theme, voila
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from aitk_nb.cli.chart import chart
-from aitk_nb.cli.plain import plain
-from aitk_nb.cli.screen import Screen
+from aitk_nb.cli.live import Screen
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.watcher import Glance, Watcher
 from aitk_nb.losses.history import LossHistory

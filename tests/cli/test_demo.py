@@ -9,9 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from aitk_nb import notebooks
 from aitk_nb.jobs.job import MIME
-from aitk_nb.notebooks import NotebookResult
+from aitk_nb.notebooks import run as notebooks
+from aitk_nb.notebooks.run import NotebookResult
 from tests.cli.command import run
 
 QUICK = "00_quickstart"

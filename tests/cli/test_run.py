@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.errors import BadInput
-from aitk_nb.parameters import Parameter, signature, typed
+from aitk_nb.notebooks.parameters import Parameter, signature, typed
 from tests.cli.command import run
 
 KNOWN = {

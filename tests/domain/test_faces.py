@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitk_nb.cli import app
-from aitk_nb.notebooks import find
-from aitk_nb.parameters import signature
+from aitk_nb.notebooks.parameters import signature
+from aitk_nb.notebooks.run import find
 from aitk_nb.training import presets
 from aitk_nb.training.export import FACES, command_line, parameters_cell, plan
 from aitk_nb.training.fields import TrainingParams

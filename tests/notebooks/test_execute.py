@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from aitk_nb import demo, notebooks
-from aitk_nb.parameters import signature
+from aitk_nb import demo
+from aitk_nb.notebooks import run as notebooks
+from aitk_nb.notebooks.parameters import signature
 
 BOOKS = {path.stem: path for path in notebooks.find()}
 JOB = "application/vnd.aitk.job+json"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from aitk_nb import notebooks
-from aitk_nb.parameters import signature
+from aitk_nb.notebooks import run as notebooks
+from aitk_nb.notebooks.parameters import signature
 
 BOOKS = {path.stem: path for path in notebooks.find()}
 QUICK: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from aitk_nb.notebooks import find
+from aitk_nb.notebooks.run import find
 
 BOOKS = find()
 PARAMETER = re.compile(r"^[a-z_]+: [A-Za-z\[\], ]+ = [^=]+  # [^=]+$")

@@ -11,7 +11,8 @@ import nbformat
 import papermill
 import pytest
 
-from aitk_nb import demo, notebooks
+from aitk_nb import demo
+from aitk_nb.notebooks import run as notebooks
 
 TOKEN = "planted-token-0815-of-the-server"
 STEPS = 1000

@@ -15,7 +15,7 @@ from aitk_nb import _html
 from aitk_nb.errors import AitkError, InvalidParams
 from aitk_nb.jobs.estimate import Estimate
 from aitk_nb.jobs.preflight_report import Check, Preflight, problem
-from aitk_nb.notebooks import find
+from aitk_nb.notebooks.run import find
 from aitk_nb.training import presets
 from aitk_nb.training.export import FACES
 from aitk_nb.training.fields import TrainingParams

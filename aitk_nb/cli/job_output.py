@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from aitk_nb.cli.common import say
-from aitk_nb.cli.plain import plain
+from aitk_nb.cli.app import say
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.watcher import Glance, Watcher
 from aitk_nb.models.job import JobState, JobStatus
@@ -24,7 +24,7 @@ def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None
 
     What is wrong with it is said, also when it has ended.
     """
-    from aitk_nb.cli.screen import Screen
+    from aitk_nb.cli.live import Screen
 
     watcher = Watcher(job, every)
     screen = Screen(job.name, price_per_hour)

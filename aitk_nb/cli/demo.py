@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aitk_nb.cli.common import AsJson, Url, command, say, show_json, token_of
+from aitk_nb.cli.app import AsJson, Url, command, say, show_json, token_of
 from aitk_nb.client import connect
 from aitk_nb.errors import AitkError, BadInput, MissingExtra
 from aitk_nb.models.server import Flavour
@@ -125,12 +125,12 @@ def demo(
     notebooks are. With --url, or with AITK_URL set, they run against that server; its token
     comes from AITK_TOKEN.
     """
-    from aitk_nb import notebooks
+    from aitk_nb.notebooks import run
 
-    books = notebooks.find(names or ())
+    books = run.find(names or ())
     with _server(url) as (address, what):
         say(f"{what} at {address}")
-        results = notebooks.run_all(books, out, address, report=lambda text: say(text, end=""))
+        results = run.run_all(books, out, address, report=lambda text: say(text, end=""))
     if as_json:
         show_json([result.as_dict() for result in results])
     else:

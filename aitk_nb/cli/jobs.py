@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aitk_nb.cli.chart import chart
-from aitk_nb.cli.common import (
+from aitk_nb.cli.app import (
     AsJson,
     Every,
     Where,
@@ -26,8 +25,9 @@ from aitk_nb.cli.common import (
     say,
     show_json,
 )
-from aitk_nb.cli.plain import plain
-from aitk_nb.cli.states import as_dict, fail_unless_completed, follow, goes_on, line
+from aitk_nb.cli.chart import chart
+from aitk_nb.cli.job_output import as_dict, fail_unless_completed, follow, goes_on, line
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job

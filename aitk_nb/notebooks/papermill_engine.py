@@ -10,7 +10,7 @@ from typing import Any
 
 from papermill.engines import NBClientEngine
 
-from aitk_nb.widget_state import forget_widgets
+from aitk_nb.notebooks.widget_state import forget_widgets
 
 __all__ = ["AitkEngine"]
 

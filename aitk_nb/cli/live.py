@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from aitk_nb.cli.chart import chart
-from aitk_nb.cli.plain import plain
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.progress import cost_line, status_line
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import MIME
-from aitk_nb.parameters import signature
+from aitk_nb.notebooks.parameters import signature
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager

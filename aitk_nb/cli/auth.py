@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from aitk_nb.cli.common import AsJson, Where, at_address, command, say, show_json
+from aitk_nb.cli.app import AsJson, Where, at_address, command, say, show_json
 from aitk_nb.models.access import AuthState
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from aitk_nb.cli.common import say, set_signature, signature
+from aitk_nb.cli.app import say, set_signature, signature
 from aitk_nb.errors import BadInput
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.limits import span
