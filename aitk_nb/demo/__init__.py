@@ -5,9 +5,9 @@
 Importing this loads nothing but the standard library; the web framework comes with `start`.
 """
 
-from aitk_nb.demo.gradio_server import GradioMissing, GradioServer, start_gradio
-from aitk_nb.demo.lock import FolderInUse
-from aitk_nb.demo.server import DemoServer, shared, split, start
+from aitk_nb.demo.common.folder_lock import FolderInUse
+from aitk_nb.demo.gradio.server import GradioMissing, GradioServer, start_gradio
+from aitk_nb.demo.webui.server import DemoServer, shared, split, start
 
 __all__ = [
     "DemoServer",

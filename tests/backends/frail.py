@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from aitk_nb.demo.loss_log import LossLog
+from aitk_nb.demo.trainer.loss_log import LossLog
 
 
 def write(database: str, **columns: object) -> None:

@@ -18,7 +18,7 @@ from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.loss_db import LossFollower
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Connection
-from aitk_nb.demo.loss_log import LossLog
+from aitk_nb.demo.trainer.loss_log import LossLog
 from aitk_nb.errors import NotFound
 from aitk_nb.models.loss import LossPoint
 from tests.backends.canned import Reply, canned

@@ -13,7 +13,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.demo.loss_log import LossLog
+from aitk_nb.demo.trainer.loss_log import LossLog
 from tests.proxy import FaultProxy
 
 POINTS = 250_000

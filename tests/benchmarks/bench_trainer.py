@@ -25,9 +25,9 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from aitk_nb import photos  # noqa: E402
-from aitk_nb.demo import flow  # noqa: E402
-from aitk_nb.demo.denoiser import Denoiser, Shape  # noqa: E402
-from aitk_nb.demo.patches import COEFFICIENTS  # noqa: E402
+from aitk_nb.demo.trainer import flow  # noqa: E402
+from aitk_nb.demo.trainer.denoiser import Denoiser, Shape  # noqa: E402
+from aitk_nb.demo.trainer.patches import COEFFICIENTS  # noqa: E402
 from tests.demo.trainings import config, losses  # noqa: E402
 
 STEPS, RANK, RUNS = 1000, 16, 5
@@ -64,7 +64,7 @@ def _train(folder: Path, pictures: Path) -> None:
     path = folder / "job.json"
     path.write_text(json.dumps(job), "utf-8")
     subprocess.run(
-        [sys.executable, "-m", "aitk_nb.demo.trainer", str(path)],
+        [sys.executable, "-m", "aitk_nb.demo.trainer.main", str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aitk_nb.demo import flow, patches
-from aitk_nb.demo.adamw import AdamW, AdamWOptions
-from aitk_nb.demo.denoiser import Denoiser, Floats, Shape
+from aitk_nb.demo.trainer import flow, patches
+from aitk_nb.demo.trainer.adamw import AdamW, AdamWOptions
+from aitk_nb.demo.trainer.denoiser import Denoiser, Floats, Shape
 from tests.demo.trainings import learn
 
 SMALL = Shape(inner=12, outer=7, rank=3, alpha=6)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from aitk_nb.demo import gradio_captions
-from aitk_nb.demo.gradio_slug import slugify
-from aitk_nb.demo.gradio_training import Form, Pace, Refused, job_config, train
+from aitk_nb.demo.gradio import captions
+from aitk_nb.demo.gradio.slug import slugify
+from aitk_nb.demo.gradio.training import Form, Pace, Refused, job_config, train
 
 
 def form(**fields: Any) -> Form:
@@ -141,7 +141,7 @@ def test_captions_say_what_can_be_measured(
     """Light, form and colour."""
     Image.new("RGB", size, colour).save(tmp_path / "a.png")
 
-    assert text == gradio_captions.describe(tmp_path / "a.png")
+    assert text == captions.describe(tmp_path / "a.png")
 
 
 def test_a_text_is_no_picture(tmp_path: Path) -> None:
@@ -149,4 +149,4 @@ def test_a_text_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a caption")
 
     with pytest.raises(OSError, match="cannot identify image file"):
-        gradio_captions.describe(tmp_path / "a.txt")
+        captions.describe(tmp_path / "a.txt")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aitk_nb.demo.loss_log import LossLog
+from aitk_nb.demo.trainer.loss_log import LossLog
 
 
 def _read(path: Path, sql: str) -> list[Any]:

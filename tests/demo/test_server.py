@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aitk_nb import demo
-from aitk_nb.demo.routes_files import Span, read_range
+from aitk_nb.demo.webui.routes_files import Span, read_range
 
 TOKEN = "open-sesame"
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.demo import javascript
-from aitk_nb.demo.lock import FolderInUse, FolderLock
-from aitk_nb.demo.store import Store, resolve_below, resolve_inside
-from aitk_nb.demo.tables import NameTaken, NoSuchJob
+from aitk_nb.demo.common.folder_lock import FolderInUse, FolderLock
+from aitk_nb.demo.common.store import Store, resolve_below, resolve_inside
+from aitk_nb.demo.common.tables import NameTaken, NoSuchJob
+from aitk_nb.demo.webui import javascript
 
 JOB = {"name": "cat", "gpu_ids": "0", "job_config": "{}"}
 
@@ -94,7 +94,7 @@ def test_a_folder_has_one_server(store: Store) -> None:
     """Neither this process nor another one gets a folder that is in use."""
     with pytest.raises(FolderInUse, match="this one"):
         Store(store.data).open()
-    code = "import sys; from pathlib import Path; from aitk_nb.demo.store import Store\n"
+    code = "import sys; from pathlib import Path; from aitk_nb.demo.common.store import Store\n"
     code += "Store(Path(sys.argv[1])).open()"
     run = subprocess.run(
         [sys.executable, "-c", code, str(store.data)], capture_output=True, text=True, check=False

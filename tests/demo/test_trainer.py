@@ -20,9 +20,9 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from safetensors import safe_open
 
-from aitk_nb.demo.trainer import train
-from aitk_nb.demo.trainer_config import read
-from aitk_nb.demo.trainer_files import safetensors_bytes, safetensors_read
+from aitk_nb.demo.trainer.config import read
+from aitk_nb.demo.trainer.files import safetensors_bytes, safetensors_read
+from aitk_nb.demo.trainer.main import train
 from tests.demo.trainings import Running, config, losses
 
 PROMPTS = {"samples": [{"prompt": "portrait of [trigger]"}, {"prompt": "a cap", "width": 1024}]}

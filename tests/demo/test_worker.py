@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aitk_nb.demo.server import DemoServer
-from aitk_nb.demo.store import Store
-from aitk_nb.demo.tables import Job
-from aitk_nb.demo.worker import Worker
+from aitk_nb.demo.common.store import Store
+from aitk_nb.demo.common.tables import Job
+from aitk_nb.demo.webui.server import DemoServer
+from aitk_nb.demo.webui.worker import Worker
 
 COMMAND = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 
@@ -289,7 +289,7 @@ def test_over_http_from_start_to_stop(tmp_path: Path) -> None:
 
 SCRIPT = """
 import sys, time
-from aitk_nb.demo.server import DemoServer
+from aitk_nb.demo.webui.server import DemoServer
 server = DemoServer(sys.argv[1], command=sys.argv[2:]).start()
 print(server.url, flush=True)
 time.sleep(60)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb.demo.loss_log import LossLog
+from aitk_nb.demo.trainer.loss_log import LossLog
 from aitk_nb.errors import BadInput
 from aitk_nb.losses.files import from_log
 from aitk_nb.losses.history import LossHistory

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from aitk_nb.demo import trainer
-from aitk_nb.demo.gradio_slug import slugify
-from aitk_nb.demo.job_row import Nobody
-from aitk_nb.demo.store import resolve_inside
+from aitk_nb.demo.common.store import resolve_inside
+from aitk_nb.demo.gradio.slug import slugify
+from aitk_nb.demo.trainer import main
+from aitk_nb.demo.trainer.job_row import Nobody
 
 _LOOK = 0.02
 _DEFAULTS = Path(__file__).with_name("gradio_job.yaml")
@@ -91,7 +91,7 @@ def train(form: Form, pace: Pace) -> str:
     _check(config)
     _accept(config)
     _find_model(config["config"]["process"][0])
-    trainer.train(config, sys.stderr, pace, flush_seconds=pace.flush_seconds)
+    main.train(config, sys.stderr, pace, flush_seconds=pace.flush_seconds)
     return slug
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import gradio as gr
 
-from aitk_nb.demo import gradio_captions, gradio_training
+from aitk_nb.demo.gradio import captions as gradio_captions
+from aitk_nb.demo.gradio import training
 
 MAX_IMAGES = 150
 
@@ -34,7 +35,7 @@ _TOO_MANY = f"For now, only {MAX_IMAGES} or less images are allowed for training
 class Handlers:
     """The functions behind the page; they work below the current folder."""
 
-    def __init__(self, pace: gradio_training.Pace, *, captioner: bool = True) -> None:
+    def __init__(self, pace: training.Pace, *, captioner: bool = True) -> None:
         """Train at a `pace`; without a `captioner`, captioning fails as where its model is not."""
         self._pace = pace
         self._captioner = captioner
@@ -105,7 +106,7 @@ class Handlers:
             raise gr.Error(_NO_NAME)
         # The real app asks Hugging Face who is logged in; here nobody ever is.
         gr.Warning(_ONLY_LOCAL)
-        form = gradio_training.Form(
+        form = training.Form(
             name=lora_name,
             trigger=concept_sentence,
             steps=steps,
@@ -117,7 +118,7 @@ class Handlers:
             prompts=tuple(prompt for prompt in (sample_1, sample_2, sample_3) if prompt),
             advanced=more_advanced_options if use_more_advanced_options else None,
         )
-        slug = gradio_training.train(form, self._pace)
+        slug = training.train(form, self._pace)
         return f"Training completed successfully. Model saved as {slug}"
 
 

@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from aitk_nb.demo import javascript, routes_datasets, routes_files, routes_jobs, routes_media
-from aitk_nb.demo import routes_job_files as job_files
-from aitk_nb.demo import routes_system as system
-from aitk_nb.demo.routes_zip import make_zip
-from aitk_nb.demo.wire import Call, Site, answer, empty, page
+from aitk_nb.demo.webui import javascript, routes_datasets, routes_files, routes_jobs, routes_media
+from aitk_nb.demo.webui import routes_job_files as job_files
+from aitk_nb.demo.webui import routes_system as system
+from aitk_nb.demo.webui.routes_zip import make_zip
+from aitk_nb.demo.webui.wire import Call, Site, answer, empty, page
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

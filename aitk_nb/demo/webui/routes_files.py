@@ -12,10 +12,10 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from aitk_nb.demo import javascript
-from aitk_nb.demo.album_art import find_picture, tag_length
-from aitk_nb.demo.store import resolve_inside
-from aitk_nb.demo.wire import Call, bare, empty, text
+from aitk_nb.demo.common.store import resolve_inside
+from aitk_nb.demo.webui import javascript
+from aitk_nb.demo.webui.album_art import find_picture, tag_length
+from aitk_nb.demo.webui.wire import Call, bare, empty, text
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

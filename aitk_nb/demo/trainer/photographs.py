@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from aitk_nb.demo.flow import Picture
-from aitk_nb.demo.patches import SIDE, Grid, encode, grid_of
-from aitk_nb.demo.trainer_config import DatasetConfig, JobConfig
+from aitk_nb.demo.trainer.config import DatasetConfig, JobConfig
+from aitk_nb.demo.trainer.flow import Picture
+from aitk_nb.demo.trainer.patches import SIDE, Grid, encode, grid_of
 
 SHRINK = 16
 """A picture of the bucket 512 x 512 is trained with 32 x 32 pixels."""

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import Response, StreamingResponse
 
-from aitk_nb.demo import javascript, machine
-from aitk_nb.demo.wire import Call, answer, error, page
+from aitk_nb.demo.webui import javascript, machine
+from aitk_nb.demo.webui.wire import Call, answer, error, page
 
 _SETTINGS = ("HF_TOKEN", "TRAINING_FOLDER", "DATASETS_FOLDER", "MODELS_PATH")
 _MONITOR = machine.Monitor()

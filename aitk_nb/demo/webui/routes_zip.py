@@ -7,7 +7,7 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from aitk_nb.demo.wire import Call, answer, error, text
+from aitk_nb.demo.webui.wire import Call, answer, error, text
 
 _CAPTIONS = frozenset({".txt", ".json", ".caption"})
 

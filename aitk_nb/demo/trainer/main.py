@@ -1,6 +1,6 @@
 """The demo server's trainer: job config in, files out; a process, or a call.
 
-As a process, `python -m aitk_nb.demo.trainer PATH_OF_THE_CONFIG` prints the job's log, writes the
+As a process, `python -m aitk_nb.demo.trainer.main PATH_OF_THE_CONFIG` prints the job's log, writes the
 job's row if `AITK_JOB_ID` names one, stops at SIGINT, and ends when the pipe on its stdin does, so
 that no trainer outlives its server.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from aitk_nb.demo.job_row import JobRow, Watcher
+    from aitk_nb.demo.trainer.job_row import JobRow, Watcher
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _LINE = "=" * 40
@@ -43,8 +43,8 @@ def train(
         OSError: the dataset cannot be read, or the folder cannot be written.
     """
     # NumPy is imported as late as this, after `main` has seen to its threads.
-    from aitk_nb.demo import trainer_config
-    from aitk_nb.demo.training_run import TrainingRun
+    from aitk_nb.demo.trainer import config as trainer_config
+    from aitk_nb.demo.trainer.run import TrainingRun
 
     out.write(f"{json.dumps(config, indent=4)}\n")
     job = trainer_config.read(config)
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(config: Mapping[str, Any], out: TextIO, row: JobRow | None) -> str:
     """Train or caption, and return the last words of its row."""
-    from aitk_nb.demo import captioner
+    from aitk_nb.demo.trainer import captioner
 
     process = config["config"]["process"][0]
     if process.get("type") not in captioner.CAPTIONERS:
@@ -92,7 +92,7 @@ def _run(config: Mapping[str, Any], out: TextIO, row: JobRow | None) -> str:
     try:
         captioner.caption(process, out, row)
     except captioner.Interrupted as exc:
-        from aitk_nb.demo.training_run import BackToQueue, Stopped
+        from aitk_nb.demo.trainer.run import BackToQueue, Stopped
 
         raise (Stopped if exc.args == ("stopped",) else BackToQueue)(*exc.args) from None
     finally:
@@ -112,7 +112,7 @@ def _stopped(row: JobRow | None, out: TextIO) -> int:
 
 
 def _failed(row: JobRow | None, out: TextIO, exc: Exception) -> int:
-    from aitk_nb.demo.training_run import BackToQueue, Stopped
+    from aitk_nb.demo.trainer.run import BackToQueue, Stopped
 
     if isinstance(exc, Stopped):
         return _stopped(row, out)
@@ -127,7 +127,7 @@ def _failed(row: JobRow | None, out: TextIO, exc: Exception) -> int:
 
 
 def _row(config: Mapping[str, Any], out: TextIO) -> JobRow | None:
-    from aitk_nb.demo.job_row import JobRow
+    from aitk_nb.demo.trainer.job_row import JobRow
 
     job_id = os.environ.get("AITK_JOB_ID", "").strip()
     database = Path(config["config"]["process"][0].get("sqlite_db_path") or "")

@@ -8,10 +8,10 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from aitk_nb.demo import javascript
-from aitk_nb.demo.store import resolve_inside
-from aitk_nb.demo.uploads import Form, read_form, write_all
-from aitk_nb.demo.wire import Call, answer, empty, error, text
+from aitk_nb.demo.common.store import resolve_inside
+from aitk_nb.demo.webui import javascript
+from aitk_nb.demo.webui.uploads import Form, read_form, write_all
+from aitk_nb.demo.webui.wire import Call, answer, empty, error, text
 
 _IMAGE = re.compile(r"\.(jpg|jpeg|png|bmp|gif|tiff|webp|mp4|mp3|wav|flac|ogg)\Z", re.IGNORECASE)
 # The real server says this whatever went wrong.

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from PIL import Image
 
-from aitk_nb.demo.job_row import JobRow
+from aitk_nb.demo.trainer.job_row import JobRow
 
 CAPTIONERS = frozenset(
     {"AceStepCaptioner", "Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner"}

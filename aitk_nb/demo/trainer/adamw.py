@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aitk_nb.demo.denoiser import Floats
+from aitk_nb.demo.trainer.denoiser import Floats
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from aitk_nb.demo.lock import LOCK, FolderInUse, FolderLock
+from aitk_nb.demo.common.folder_lock import LOCK, FolderInUse, FolderLock
 
 PREFIX = "aitk-nb-demo-"
 """How the temporary folders of servers begin."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from aitk_nb.demo import launch, leftovers
-from aitk_nb.demo.gradio_server import GradioServer, start_gradio
-from aitk_nb.demo.store import Store
-from aitk_nb.demo.worker import Worker
+from aitk_nb.demo.common import leftovers, trainer_process
+from aitk_nb.demo.common.store import Store
+from aitk_nb.demo.gradio.server import GradioServer, start_gradio
+from aitk_nb.demo.webui.worker import Worker
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -41,7 +41,7 @@ class DemoServer:
         *,
         port: int = 0,
         token: str | None = None,
-        command: Sequence[str] = launch.TRAINER,
+        command: Sequence[str] = trainer_process.TRAINER,
     ) -> None:
         """Serve the folder `data`, or a temporary one; nothing happens before `start`.
 
@@ -145,8 +145,8 @@ class DemoServer:
     ) -> None:
         import uvicorn
 
-        from aitk_nb.demo.webui import build
-        from aitk_nb.demo.wire import Site
+        from aitk_nb.demo.webui.app import build
+        from aitk_nb.demo.webui.wire import Site
 
         site = Site(store, worker, self._token or None)
         config = uvicorn.Config(

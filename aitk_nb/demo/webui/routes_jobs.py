@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from aitk_nb.demo import javascript
-from aitk_nb.demo.tables import Job, NameTaken, NoSuchJob, Value
-from aitk_nb.demo.wire import Call, answer, empty, error
+from aitk_nb.demo.common.tables import Job, NameTaken, NoSuchJob, Value
+from aitk_nb.demo.webui import javascript
+from aitk_nb.demo.webui.wire import Call, answer, empty, error
 
 _NOT_FOUND = "Job not found"
 

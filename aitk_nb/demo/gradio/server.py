@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from aitk_nb.demo import launch, leftovers
-from aitk_nb.demo.lock import FolderLock
+from aitk_nb.demo.common import leftovers, trainer_process
+from aitk_nb.demo.common.folder_lock import FolderLock
 
 APP = Path(__file__).with_name("gradio_app.py")
 LOG = "terminal.log"
@@ -186,7 +186,7 @@ class GradioServer:
 
     def _environment(self) -> dict[str, str]:
         seen = {
-            **launch.inherited(os.environ),
+            **trainer_process.inherited(os.environ),
             "PYTHONUNBUFFERED": "1",
             "PYTHONIOENCODING": "utf-8",
         }

@@ -1,6 +1,6 @@
 """The embedded Gradio server as a script: AI Toolkit's Gradio app, in a harmless form.
 
-`python aitk_nb/demo/gradio_app.py --data FOLDER` serves on loopback until its stdin ends (when that
+`python aitk_nb/demo/gradio/app.py --data FOLDER` serves on loopback until its stdin ends (when that
 is a pipe) or Ctrl-C comes. The first line on stdout is the address, all else goes to stderr. It
 runs under Gradio 4.44, 5 and 6, and needs beside it only NumPy, Pillow, PyYAML and safetensors.
 """
@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.chdir(options.data)
     _quiet_environment(options)
     # All that loads NumPy or Gradio comes after the environment is as it shall be.
-    from aitk_nb.demo.lock import FolderInUse, FolderLock
-    from aitk_nb.demo.trainer import end_with_stdin
+    from aitk_nb.demo.common.folder_lock import FolderInUse, FolderLock
+    from aitk_nb.demo.trainer.main import end_with_stdin
 
     lock = FolderLock(Path.cwd())
     try:
@@ -116,13 +116,13 @@ def _quiet_environment(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> str:
     """Begin to answer, and return the address without a slash at the end."""
-    from aitk_nb.demo import gradio_page
-    from aitk_nb.demo.gradio_handlers import Handlers
-    from aitk_nb.demo.gradio_training import Pace
+    from aitk_nb.demo.gradio import page
+    from aitk_nb.demo.gradio.handlers import Handlers
+    from aitk_nb.demo.gradio.training import Pace
 
     pace = Pace(options.step_seconds, options.flush_seconds, options.hold)
     handlers = Handlers(pace, captioner=not options.no_captioner)
-    blocks, looks = gradio_page.build(handlers)
+    blocks, looks = page.build(handlers)
     for attempt in range(_ATTEMPTS):
         port = options.port or _free_port()
         try:

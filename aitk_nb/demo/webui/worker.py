@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
-from aitk_nb.demo import launch
-from aitk_nb.demo.launch import Child
-from aitk_nb.demo.store import Store
-from aitk_nb.demo.tables import Job, NoSuchJob, Queue, Value
+from aitk_nb.demo.common import trainer_process
+from aitk_nb.demo.common.store import Store
+from aitk_nb.demo.common.tables import Job, NoSuchJob, Queue, Value
+from aitk_nb.demo.common.trainer_process import Child
 
 _log = logging.getLogger(__name__)
 _WATCH = 0.05
@@ -23,7 +23,7 @@ class Worker:
         self,
         store: Store,
         *,
-        command: Sequence[str] = launch.TRAINER,
+        command: Sequence[str] = trainer_process.TRAINER,
         every: float = 1.0,
         patience: float = 5.0,
     ) -> None:
@@ -121,14 +121,14 @@ class Worker:
         }
         try:
             self._store.db.update_job(job.id, starting)
-            folder = launch.prepare(self._store, job)
-            child = launch.spawn(self._store, job, folder, self._command)
+            folder = trainer_process.prepare(self._store, job)
+            child = trainer_process.spawn(self._store, job, folder, self._command)
         except NoSuchJob:
             return
-        except launch.Unusable:
+        except trainer_process.Unusable:
             # The real worker dies of this; the job stays as it is and blocks its queue.
             return
-        except launch.Refused as exc:
+        except trainer_process.Refused as exc:
             self._write(job.id, {"status": "error", "info": f"Refused: {exc}."})
             return
         except (OSError, ValueError) as exc:
@@ -150,7 +150,7 @@ class Worker:
         message = child.ending()
         if message is None:
             return
-        launch.append_line(child.log, message)
+        trainer_process.append_line(child.log, message)
         self._write(
             child.job_id, {"status": "error", "info": message, "pid": None}, only_if="running"
         )

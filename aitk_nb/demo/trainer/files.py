@@ -18,8 +18,8 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from aitk_nb.demo.denoiser import Floats
-from aitk_nb.demo.trainer_config import JobConfig
+from aitk_nb.demo.trainer.config import JobConfig
+from aitk_nb.demo.trainer.denoiser import Floats
 
 _VERSION = "1.0"
 _SIZES = {"BF16": 2, "F16": 2, "F32": 4}

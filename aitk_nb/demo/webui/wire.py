@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 
-from aitk_nb.demo import javascript
-from aitk_nb.demo.store import Store
+from aitk_nb.demo.common.store import Store
+from aitk_nb.demo.webui import javascript
 
 if TYPE_CHECKING:
     from starlette.requests import Request

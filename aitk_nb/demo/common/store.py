@@ -7,8 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from aitk_nb.demo.lock import FolderLock
-from aitk_nb.demo.tables import Database
+from aitk_nb.demo.common.folder_lock import FolderLock
+from aitk_nb.demo.common.tables import Database
 
 FOLDER_SETTINGS = ("TRAINING_FOLDER", "DATASETS_FOLDER", "MODELS_PATH")
 

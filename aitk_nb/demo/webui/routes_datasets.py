@@ -9,9 +9,9 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from aitk_nb.demo import javascript
-from aitk_nb.demo.uploads import Form, read_form, write_all
-from aitk_nb.demo.wire import JSON, Call, answer, empty, error
+from aitk_nb.demo.webui import javascript
+from aitk_nb.demo.webui.uploads import Form, read_form, write_all
+from aitk_nb.demo.webui.wire import JSON, Call, answer, empty, error
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _FILMS = (".mp4", ".avi", ".mov", ".mkv", ".wmv", ".m4v", ".flv")

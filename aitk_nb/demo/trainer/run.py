@@ -6,16 +6,17 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
-from aitk_nb.demo import flow, photographs, trainer_config
-from aitk_nb.demo.adamw import AdamW, AdamWOptions
-from aitk_nb.demo.denoiser import Denoiser, Floats, Shape
-from aitk_nb.demo.job_row import Flags, Nobody, Watcher
-from aitk_nb.demo.loss_log import LossLog
-from aitk_nb.demo.patches import COEFFICIENTS, SIDE, decode, grid_of
-from aitk_nb.demo.photographs import Lesson
-from aitk_nb.demo.progress import Progress
-from aitk_nb.demo.trainer_config import JobConfig, SampleItem
-from aitk_nb.demo.trainer_files import JobFolder
+from aitk_nb.demo.trainer import config as trainer_config
+from aitk_nb.demo.trainer import flow, photographs
+from aitk_nb.demo.trainer.adamw import AdamW, AdamWOptions
+from aitk_nb.demo.trainer.config import JobConfig, SampleItem
+from aitk_nb.demo.trainer.denoiser import Denoiser, Floats, Shape
+from aitk_nb.demo.trainer.files import JobFolder
+from aitk_nb.demo.trainer.job_row import Flags, Nobody, Watcher
+from aitk_nb.demo.trainer.loss_log import LossLog
+from aitk_nb.demo.trainer.patches import COEFFICIENTS, SIDE, decode, grid_of
+from aitk_nb.demo.trainer.photographs import Lesson
+from aitk_nb.demo.trainer.progress_bar import Progress
 
 _LARGEST_SAMPLE = 256
 

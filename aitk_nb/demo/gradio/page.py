@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from aitk_nb.demo.gradio_handlers import MAX_IMAGES, Handlers
+from aitk_nb.demo.gradio.handlers import MAX_IMAGES, Handlers
 
 ADVANCED = Path(__file__).with_name("gradio_advanced.yaml")
 """What the field for advanced options holds at first."""

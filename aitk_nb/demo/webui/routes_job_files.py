@@ -8,10 +8,10 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from aitk_nb.demo import javascript
-from aitk_nb.demo.routes_jobs import find
-from aitk_nb.demo.store import resolve_inside
-from aitk_nb.demo.wire import HTML, Call, answer, empty, error
+from aitk_nb.demo.common.store import resolve_inside
+from aitk_nb.demo.webui import javascript
+from aitk_nb.demo.webui.routes_jobs import find
+from aitk_nb.demo.webui.wire import HTML, Call, answer, empty, error
 
 MAX_TAIL_BYTES = 5 * 1024 * 1024
 _SAMPLES = (".png", ".jpg", ".jpeg", ".webp", ".mp4", "mp3", "wav", "flac", "ogg")

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aitk_nb.demo.store import Store, resolve_below, resolve_inside
-from aitk_nb.demo.tables import Job
+from aitk_nb.demo.common.store import Store, resolve_below, resolve_inside
+from aitk_nb.demo.common.tables import Job
 
-TRAINER = (sys.executable, "-m", "aitk_nb.demo.trainer")
+TRAINER = (sys.executable, "-m", "aitk_nb.demo.trainer.main")
 
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
 _KEPT_WORDS = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from aitk_nb.demo.denoiser import Floats
+from aitk_nb.demo.trainer.denoiser import Floats
 
 SIDE = 8
 COEFFICIENTS = SIDE * SIDE * 3

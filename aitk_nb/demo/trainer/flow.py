@@ -14,8 +14,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from aitk_nb.demo.denoiser import Denoiser, Floats
-from aitk_nb.demo.patches import COEFFICIENTS, OVERVIEW, PLACE, Grid, spread
+from aitk_nb.demo.trainer.denoiser import Denoiser, Floats
+from aitk_nb.demo.trainer.patches import COEFFICIENTS, OVERVIEW, PLACE, Grid, spread
 
 DRAWS = 4
 """Noisy versions of one picture in one step, at times spread evenly: this calms the loss."""
