@@ -9,122 +9,82 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.auth.api import check_auth
-    from aitk_nb.auth.report import AuthReport
-    from aitk_nb.client import AIToolkitClient, connect
-    from aitk_nb.connection.connection import Connection, Secret
-    from aitk_nb.connection.prompt import ask_login, ask_secret
-    from aitk_nb.datasets.captioning import CaptionOptions
-    from aitk_nb.datasets.local import Demands, LocalDataset
-    from aitk_nb.discovery.api import DiscoveryReport, discover
-    from aitk_nb.doctor import Examination, examine
-    from aitk_nb.errors import AitkError
-    from aitk_nb.examples import example_job, photos
-    from aitk_nb.jobs.comparison import Comparison, compare
-    from aitk_nb.jobs.health import Health, HealthState
-    from aitk_nb.jobs.job import Job
-    from aitk_nb.jobs.preflight_report import Preflight
-    from aitk_nb.lora.api import inspect
-    from aitk_nb.losses.history import LossHistory
-    from aitk_nb.models.dry_run import DryRun
-    from aitk_nb.models.job import JobState, JobStatus
-    from aitk_nb.models.server import Ability, Flavour
-    from aitk_nb.models.verify_report import VerifyReport
-    from aitk_nb.training.fields import TrainingParams
-    from aitk_nb.views.plots.loss_plot import plot_loss
+    from aitk_nb.auth import AuthReport as AuthReport
+    from aitk_nb.auth import check_auth as check_auth
+    from aitk_nb.client import AIToolkitClient as AIToolkitClient
+    from aitk_nb.client import connect as connect
+    from aitk_nb.connection import Connection as Connection
+    from aitk_nb.connection import Secret as Secret
+    from aitk_nb.connection import ask_login as ask_login
+    from aitk_nb.connection import ask_secret as ask_secret
+    from aitk_nb.datasets import CaptionOptions as CaptionOptions
+    from aitk_nb.datasets import Demands as Demands
+    from aitk_nb.datasets import LocalDataset as LocalDataset
+    from aitk_nb.discovery import DiscoveryReport as DiscoveryReport
+    from aitk_nb.discovery import discover as discover
+    from aitk_nb.doctor import Examination as Examination
+    from aitk_nb.doctor import examine as examine
+    from aitk_nb.errors import AitkError as AitkError
+    from aitk_nb.examples import example_job as example_job
+    from aitk_nb.examples import photos as photos
+    from aitk_nb.jobs import Comparison as Comparison
+    from aitk_nb.jobs import Health as Health
+    from aitk_nb.jobs import HealthState as HealthState
+    from aitk_nb.jobs import Job as Job
+    from aitk_nb.jobs import Preflight as Preflight
+    from aitk_nb.jobs import compare as compare
+    from aitk_nb.lora import inspect as inspect
+    from aitk_nb.losses import LossHistory as LossHistory
+    from aitk_nb.models import Ability as Ability
+    from aitk_nb.models import DryRun as DryRun
+    from aitk_nb.models import Flavour as Flavour
+    from aitk_nb.models import JobState as JobState
+    from aitk_nb.models import JobStatus as JobStatus
+    from aitk_nb.models import VerifyReport as VerifyReport
+    from aitk_nb.training import TrainingParams as TrainingParams
+    from aitk_nb.views import plot_loss as plot_loss
 
-# Nothing is imported until it is used: `import aitk_nb` is quick, and loads neither pandas nor
-# matplotlib for somebody who only lists jobs.
-_HOMES = {
-    "AIToolkitClient": "client",
-    "Ability": "models",
-    "AitkError": "errors",
-    "AuthReport": "auth_report",
-    "CaptionOptions": "captioning",
-    "Comparison": "comparison",
-    "Connection": "settings",
-    "Demands": "local_dataset",
-    "DiscoveryReport": "discovery",
-    "DryRun": "rehearsals",
-    "Examination": "doctor",
-    "Flavour": "models",
-    "Health": "health",
-    "HealthState": "health",
-    "Job": "job",
-    "JobState": "models",
-    "JobStatus": "models",
-    "LocalDataset": "local_dataset",
-    "LossHistory": "losses",
-    "Preflight": "checks",
-    "Secret": "settings",
-    "TrainingParams": "training",
-    "VerifyReport": "dataset_report",
-    "ask_login": "prompting",
-    "ask_secret": "prompting",
-    "check_auth": "authentication",
-    "compare": "comparison",
-    "connect": "client",
-    "discover": "discovery",
-    "examine": "doctor",
-    "example_job": "examples",
-    "inspect": "lora",
-    "photos": "examples",
-    "plot_loss": "views.loss_plot",
-}
-
-__all__ = [
-    "AIToolkitClient",
-    "Ability",
-    "AitkError",
-    "AuthReport",
-    "CaptionOptions",
-    "Comparison",
-    "Connection",
-    "Demands",
-    "DiscoveryReport",
-    "DryRun",
-    "Examination",
-    "Flavour",
-    "Health",
-    "HealthState",
-    "Job",
-    "JobState",
-    "JobStatus",
-    "LocalDataset",
-    "LossHistory",
-    "Preflight",
-    "Secret",
-    "TrainingParams",
-    "VerifyReport",
-    "ask_login",
-    "ask_secret",
-    "check_auth",
-    "compare",
-    "connect",
-    "discover",
-    "examine",
-    "example_job",
-    "inspect",
-    "photos",
-    "plot_loss",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("aitk-nb")
-    if name in _HOMES:
-        value = getattr(import_module(f"aitk_nb.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'aitk_nb' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "AIToolkitClient": "client",
+        "Ability": "models",
+        "AitkError": "errors",
+        "AuthReport": "auth",
+        "CaptionOptions": "datasets",
+        "Comparison": "jobs",
+        "Connection": "connection",
+        "Demands": "datasets",
+        "DiscoveryReport": "discovery",
+        "DryRun": "models",
+        "Examination": "doctor",
+        "Flavour": "models",
+        "Health": "jobs",
+        "HealthState": "jobs",
+        "Job": "jobs",
+        "JobState": "models",
+        "JobStatus": "models",
+        "LocalDataset": "datasets",
+        "LossHistory": "losses",
+        "Preflight": "jobs",
+        "Secret": "connection",
+        "TrainingParams": "training",
+        "VerifyReport": "models",
+        "ask_login": "connection",
+        "ask_secret": "connection",
+        "check_auth": "auth",
+        "compare": "jobs",
+        "connect": "client",
+        "discover": "discovery",
+        "examine": "doctor",
+        "example_job": "examples",
+        "inspect": "lora",
+        "photos": "examples",
+        "plot_loss": "views",
+    },
+)

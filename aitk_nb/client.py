@@ -56,7 +56,7 @@ def connect(
     """
     credentials, headers = hidden(credentials, headers)
     # The network side takes longer to import than all the rest; nobody waits for it unasked.
-    from aitk_nb.backends.detect import detect
+    from aitk_nb.backends.detection.identify import detect
     from aitk_nb.backends.webui.backend import WebUI
     from aitk_nb.backends.wire.http import Http
 

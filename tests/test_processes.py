@@ -55,7 +55,7 @@ def marked(folder: Path) -> list[psutil.Process]:
 
 def trainers(folder: Path) -> list[psutil.Process]:
     """Return the trainers among them."""
-    return [process for process in marked(folder) if "aitk_nb.demo.trainer.main" in _words(process)]
+    return [process for process in marked(folder) if "aitk_nb.demo.trainer" in _words(process)]
 
 
 def _words(process: psutil.Process) -> list[str]:

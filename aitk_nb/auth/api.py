@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aitk_nb.auth import messages
+from aitk_nb.auth.gateway import _gateway
 from aitk_nb.auth.report import AuthReport
 from aitk_nb.auth.security import Facts, find
 from aitk_nb.backends.detection import access_probes
@@ -224,15 +225,6 @@ def _unreachable(connection: Connection, exc: ConnectionFailed) -> AuthReport:
         cause=exc.cause or "broken",
         detail=exc.reason,
     )
-
-
-def _gateway(headers: Mapping[str, str]) -> str:
-    """Return what stands between us and the server, as far as an answer tells."""
-    if "cf-ray" in headers:
-        return "cloudflare"
-    passed = headers.get("via") or headers.get("server") or ""
-    known = ("cloudflare", "nginx", "caddy", "traefik", "envoy", "haproxy", "apache")
-    return next((name for name in known if name in passed.lower()), "")
 
 
 def _skew(seen: Sighting) -> float | None:

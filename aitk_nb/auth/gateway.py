@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aitk_nb.auth.security import is_loopback
 from aitk_nb.backends.detection.unknown_server import is_pod_proxy
 from aitk_nb.backends.wire.network_errors import proxy_for
@@ -42,3 +44,12 @@ def limits(url: str, gateway: str) -> tuple[str, str]:
     if is_loopback(url):
         return "Nothing stands between: the address is on this machine, or the end of a tunnel.", ""
     return "No gateway or proxy shows itself on the way.", ""
+
+
+def _gateway(headers: Mapping[str, str]) -> str:
+    """Return what stands between us and the server, as far as an answer tells."""
+    if "cf-ray" in headers:
+        return "cloudflare"
+    passed = headers.get("via") or headers.get("server") or ""
+    known = ("cloudflare", "nginx", "caddy", "traefik", "envoy", "haproxy", "apache")
+    return next((name for name in known if name in passed.lower()), "")

@@ -9,11 +9,13 @@ from __future__ import annotations
 from aitk_nb.cli.app import app, as_far_as_it_goes
 from aitk_nb.cli.auth import auth, doctor
 from aitk_nb.cli.dataset import dataset
-from aitk_nb.cli.demo import demo, lora, serve
+from aitk_nb.cli.demo import demo
 from aitk_nb.cli.discover import discover
 from aitk_nb.cli.jobs import download, jobs, losses, stop, watch
+from aitk_nb.cli.lora import lora
 from aitk_nb.cli.params import params
 from aitk_nb.cli.run import run
+from aitk_nb.cli.serve import serve
 from aitk_nb.cli.train import train
 from aitk_nb.cli.version import version
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
-from aitk_nb.training.job_config import MISSING, draft, value_at
+from aitk_nb.training.config_paths import MISSING, value_at
+from aitk_nb.training.job_config import draft
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

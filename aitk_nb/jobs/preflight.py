@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from aitk_nb._units import size
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import Estimate, estimate
 from aitk_nb.jobs.preflight_report import Check, Preflight, Verdict, note, ok, problem, unknown
@@ -17,8 +18,9 @@ from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import differences
-from aitk_nb.training.export import plan, size
-from aitk_nb.training.job_config import draft, value_at
+from aitk_nb.training.config_paths import value_at
+from aitk_nb.training.job_config import draft
+from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from collections import deque
 
 import numpy as np
 
+from aitk_nb._units import duration
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 
-__all__ = ["Pace", "Rhythm", "cost_line", "duration", "seconds_per_step", "status_line"]
+__all__ = ["Pace", "Rhythm", "cost_line", "seconds_per_step", "status_line"]
 
 _SPEED = re.compile(r"\s*(?P<number>\d+(\.\d+)?) (?P<unit>iter/sec|sec/iter)\s*")
 _REMEMBERED = 30
@@ -105,13 +106,3 @@ def cost_line(price_per_hour: float, history: LossHistory, left: float | None) -
         if left is None
         else f"{words}, about {price_per_hour * (spent + left) / 3600:.2f} in all"
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a time span in one or two units."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -77,7 +77,7 @@ def find(names: Sequence[str] = ()) -> tuple[Path, ...]:
     Raises:
         BadInput: there is none of such a name, or none at all, in the package or beside it.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "_notebooks", package.parent / "notebooks"):
         found = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
         if found:

@@ -15,10 +15,11 @@ from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names, name_controls
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import OURS, plain_numbers
+from aitk_nb.training.config_paths import MISSING, fields_of, value_at
 from aitk_nb.training.default_config import default_process
 from aitk_nb.training.extra import ASIDE, RESERVED, aside_of, process_of
 from aitk_nb.training.fields import TrainingParams
-from aitk_nb.training.job_config import MISSING, draft, fields_of, value_at
+from aitk_nb.training.job_config import draft
 
 __all__ = ["as_text", "file_config", "from_config", "portable", "read", "write"]
 

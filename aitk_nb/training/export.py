@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import get_args, get_origin
 
 from aitk_nb.backends.webui import script
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
 
-__all__ = ["FACES", "Plan", "command_line", "parameters_cell", "plan", "size"]
+__all__ = ["FACES", "command_line", "parameters_cell"]
 
 
 def parameters_cell(params: TrainingParams) -> str:
@@ -84,59 +82,3 @@ FACES: Mapping[str, Callable[[TrainingParams], str]] = {
     "Requests in Python": lambda params: script.python(draft(params), freest=not params.gpu_ids),
 }
 """How the parameters can be written down, by title."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a training comes to; what is not known is None."""
-
-    images_seen: int
-    steps_per_epoch: int | None
-    epochs: float | None
-    checkpoints: int
-    """Files that are left at the end, the last one included."""
-    disk: int | None
-    """Bytes of these files."""
-
-    def __str__(self) -> str:
-        words = [f"{self.images_seen:,} images seen"]
-        if self.steps_per_epoch and self.epochs is not None:
-            epochs = f"{self.epochs:,.0f}" if self.epochs >= 100 else f"{self.epochs:.3g}"
-            words += [f"{self.steps_per_epoch:,} steps per epoch", f"{epochs} epochs"]
-        else:
-            words.append("epochs unknown without the number of images")
-        words.append(f"{self.checkpoints} checkpoint{'s' * (self.checkpoints != 1)} kept")
-        if self.disk is None:
-            words.append("disk unknown before the first checkpoint")
-        else:
-            words.append(f"about {size(self.disk)}")
-        return " · ".join(words)
-
-
-def size(amount: int) -> str:
-    """Return bytes for people."""
-    if amount < 1e6:
-        return f"{amount / 1e3:,.1f} kB"
-    return f"{amount / 1e6:,.0f} MB" if amount < 1e10 else f"{amount / 1e9:,.1f} GB"
-
-
-def plan(
-    params: TrainingParams, images: int | None = None, checkpoint_size: int | None = None
-) -> Plan:
-    """Return what a training comes to, with a dataset of so many images.
-
-    An epoch shows each image once at each resolution. `checkpoint_size` are the bytes of a
-    checkpoint that was seen; without it nothing is said of the disk.
-    """
-    at_once = params.batch_size * params.gradient_accumulation
-    seen = params.steps * at_once
-    shown = images * len(params.resolution) if images else None
-    # The last step is saved as the LoRA, beside the numbered ones.
-    kept = min((params.steps - 1) // params.save_every, params.max_saves) + 1
-    return Plan(
-        images_seen=seen,
-        steps_per_epoch=math.ceil(shown / at_once) if shown else None,
-        epochs=seen / shown if shown else None,
-        checkpoints=kept,
-        disk=None if checkpoint_size is None else kept * checkpoint_size,
-    )

@@ -25,9 +25,9 @@ from aitk_nb.models.names import name_problem
 from aitk_nb.training.advice import advice
 from aitk_nb.training.choices import CHOICES, choice_problem
 from aitk_nb.training.coercion import listed, numbers, quantised
+from aitk_nb.training.config_paths import preset_fields
 from aitk_nb.training.error_messages import arch_problem, controls_problem, problem
 from aitk_nb.training.extra import parse_extra
-from aitk_nb.training.job_config import preset_fields
 from aitk_nb.training.limits import EDGES, add_sources, allowed
 
 __all__ = ["TrainingParams", "diff"]

@@ -2,65 +2,44 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.views.dataset_form.dataset_form import DatasetChoice, DatasetForm
-    from aitk_nb.views.forms.connection_form import ConnectionForm
-    from aitk_nb.views.forms.training_form import TrainingForm
-    from aitk_nb.views.if_supported import where_able
-    from aitk_nb.views.monitor.job_monitor import JobMonitor, JobRecord, WatchingStopped
-    from aitk_nb.views.plots.bucket_plot import BucketFigure, plot_buckets
-    from aitk_nb.views.plots.contact_sheet import ContactSheet, contact_sheet
-    from aitk_nb.views.plots.loss_plot import LossFigure, plot_loss
-    from aitk_nb.views.transfer_progress import TransferProgress
+    from aitk_nb.views.dataset_form.dataset_form import DatasetChoice as DatasetChoice
+    from aitk_nb.views.dataset_form.dataset_form import DatasetForm as DatasetForm
+    from aitk_nb.views.forms.connection_form import ConnectionForm as ConnectionForm
+    from aitk_nb.views.forms.training_form import TrainingForm as TrainingForm
+    from aitk_nb.views.if_supported import if_supported as if_supported
+    from aitk_nb.views.monitor.job_monitor import JobMonitor as JobMonitor
+    from aitk_nb.views.monitor.job_monitor import JobRecord as JobRecord
+    from aitk_nb.views.monitor.job_monitor import WatchingStopped as WatchingStopped
+    from aitk_nb.views.plots.bucket_plot import BucketFigure as BucketFigure
+    from aitk_nb.views.plots.bucket_plot import plot_buckets as plot_buckets
+    from aitk_nb.views.plots.contact_sheet import ContactSheet as ContactSheet
+    from aitk_nb.views.plots.contact_sheet import contact_sheet as contact_sheet
+    from aitk_nb.views.plots.loss_plot import LossFigure as LossFigure
+    from aitk_nb.views.plots.loss_plot import plot_loss as plot_loss
+    from aitk_nb.views.transfer_progress import TransferProgress as TransferProgress
 
-# Nothing is imported until it is used, as in `aitk_nb` itself.
-_HOMES = {
-    "BucketFigure": "bucket_plot",
-    "ConnectionForm": "connection_form",
-    "ContactSheet": "contact_sheet",
-    "DatasetChoice": "dataset_form",
-    "DatasetForm": "dataset_form",
-    "JobMonitor": "job_monitor",
-    "JobRecord": "job_monitor",
-    "LossFigure": "loss_plot",
-    "TrainingForm": "training_form",
-    "TransferProgress": "transfer_progress",
-    "WatchingStopped": "job_monitor",
-    "contact_sheet": "contact_sheet",
-    "plot_buckets": "bucket_plot",
-    "plot_loss": "loss_plot",
-    "where_able": "where_able",
-}
-
-__all__ = [
-    "BucketFigure",
-    "ConnectionForm",
-    "ContactSheet",
-    "DatasetChoice",
-    "DatasetForm",
-    "JobMonitor",
-    "JobRecord",
-    "LossFigure",
-    "TrainingForm",
-    "TransferProgress",
-    "WatchingStopped",
-    "contact_sheet",
-    "plot_buckets",
-    "plot_loss",
-    "where_able",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(f"aitk_nb.views.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'aitk_nb.views' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "BucketFigure": "plots.bucket_plot",
+        "ConnectionForm": "forms.connection_form",
+        "ContactSheet": "plots.contact_sheet",
+        "DatasetChoice": "dataset_form.dataset_form",
+        "DatasetForm": "dataset_form.dataset_form",
+        "JobMonitor": "monitor.job_monitor",
+        "JobRecord": "monitor.job_monitor",
+        "LossFigure": "plots.loss_plot",
+        "TrainingForm": "forms.training_form",
+        "TransferProgress": "transfer_progress",
+        "WatchingStopped": "monitor.job_monitor",
+        "contact_sheet": "plots.contact_sheet",
+        "if_supported": "if_supported",
+        "plot_buckets": "plots.bucket_plot",
+        "plot_loss": "plots.loss_plot",
+    },
+)

@@ -1,4 +1,4 @@
-"""`where_able`: a cell that shows something on servers that can do it, and else why they cannot."""
+"""`if_supported`: show something where the server can do it, and elsewhere why not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aitk_nb import _html
 from aitk_nb.errors import NotSupported
 
-__all__ = ["Missing", "where_able"]
+__all__ = ["Missing", "if_supported"]
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Missing:
         return {"text/plain": words, "text/html": _html.message(words)}
 
 
-def where_able(call: Callable[[], T]) -> T | Missing:
+def if_supported(call: Callable[[], T]) -> T | Missing:
     """Return what `call` returns, or, where this server cannot do it, a notice that says so.
 
     For the last line of a cell, so that one notebook runs on servers of both flavours to its end.

@@ -11,7 +11,7 @@ from typing import Any
 from IPython.display import display
 
 from aitk_nb import _html
-from aitk_nb.jobs.progress import duration
+from aitk_nb._units import duration
 
 __all__ = ["TransferProgress"]
 

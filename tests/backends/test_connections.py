@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aitk_nb.backends.wire import download
 from aitk_nb.backends.wire.http import Http
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import (
     AitkError,
@@ -173,7 +173,7 @@ def test_making_one_sends_nothing() -> None:
 def test_threads_share_one_pool() -> None:
     """Also when all of them are the first."""
     http = Http(Connection("http://127.0.0.1:1"))
-    pools = download.each(lambda _number: http.client, range(32), workers=32)
+    pools = each(lambda _number: http.client, range(32), workers=32)
     http.close()
 
     assert 1 == len(set(map(id, pools)))

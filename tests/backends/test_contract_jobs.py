@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aitk_nb.backends.base import Backend
-from aitk_nb.backends.wire import download
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import JobConflict, NotFound
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
@@ -80,7 +80,7 @@ def test_a_handle_is_shared_by_threads(backend: Backend) -> None:
         backend.delete_job(state)
         backend._ids[state.name] = state.id  # type: ignore[attr-defined]  # it was there before
 
-        outcomes = download.each(backend.get_job, [state.name] * 8)
+        outcomes = each(backend.get_job, [state.name] * 8)
 
         assert [NotFound] * 8 == [type(outcome) for outcome in outcomes]
 

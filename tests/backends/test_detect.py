@@ -9,7 +9,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.backends.detect import detect
+from aitk_nb.backends.detection.identify import detect
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import ConnectionFailed, NotSupported, ServerNotReady
 from aitk_nb.models.server import Ability, Flavour

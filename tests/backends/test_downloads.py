@@ -11,7 +11,7 @@ import pytest
 
 from aitk_nb import demo
 from aitk_nb.backends.webui.backend import WebUI
-from aitk_nb.backends.wire import download
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import (
     AitkError,
     BadInput,
@@ -188,5 +188,5 @@ def test_many_downloads_at_once(line: WebUI, remote: Path, tmp_path: Path) -> No
         line.download(str(remote), tmp_path / str(number), quiet)
         return (tmp_path / str(number)).read_bytes() == content
 
-    assert [True] * 12 == download.each(fetch, range(12))
+    assert [True] * 12 == each(fetch, range(12))
     assert {str(number) for number in range(12)} == {path.name for path in tmp_path.iterdir()}

@@ -19,7 +19,7 @@ from aitk_nb import demo
 from aitk_nb.backends.gradio.backend import Gradio
 from aitk_nb.backends.gradio.journal import Journal
 from aitk_nb.backends.gradio.login import GradioHttp
-from aitk_nb.backends.gradio_verdict import Evidence, Verdict, judge
+from aitk_nb.backends.gradio.outcome import Evidence, Verdict, judge
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import ConnectionFailed, NotSupported

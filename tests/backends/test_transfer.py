@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from aitk_nb.backends.base import Upload
 from aitk_nb.backends.wire import download
 from aitk_nb.backends.wire.download import CountingReader
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import (
     ConnectionFailed,
     NotFound,
@@ -33,12 +34,12 @@ def test_results_come_in_order_with_failures_in_their_place() -> None:
             raise NotFound("file", "3")
         return number * number
 
-    outcomes = download.each(work, range(6))
+    outcomes = each(work, range(6))
 
     assert [0, 1, 4] == outcomes[:3]
     assert isinstance(outcomes[3], NotFound)
     assert [16, 25] == outcomes[4:]
-    assert [] == download.each(work, [])
+    assert [] == each(work, [])
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
@@ -53,7 +54,7 @@ def test_a_foreign_error_drops_what_has_not_begun(error: type[BaseException]) ->
         threading.Event().wait(0.02)
 
     with pytest.raises(error):
-        download.each(work, range(2000))
+        each(work, range(2000))
 
     assert len(begun) < 500
 

@@ -64,7 +64,7 @@ def _train(folder: Path, pictures: Path) -> None:
     path = folder / "job.json"
     path.write_text(json.dumps(job), "utf-8")
     subprocess.run(
-        [sys.executable, "-m", "aitk_nb.demo.trainer.main", str(path)],
+        [sys.executable, "-m", "aitk_nb.demo.trainer", str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

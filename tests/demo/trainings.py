@@ -62,7 +62,7 @@ def learn(folder: Path, photos: Path, **changes: Any) -> np.ndarray[Any, np.dtyp
     path = folder / "job.json"
     path.write_text(json.dumps(config(folder, photos, **plain)), "utf-8")
     subprocess.run(
-        [sys.executable, "-m", "aitk_nb.demo.trainer.main", str(path)],
+        [sys.executable, "-m", "aitk_nb.demo.trainer", str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -90,7 +90,7 @@ class Running:
         self.log = data / "log.txt"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "aitk_nb.demo.trainer.main", str(path)],
+                [sys.executable, "-m", "aitk_nb.demo.trainer", str(path)],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.STDOUT,

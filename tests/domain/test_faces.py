@@ -17,9 +17,11 @@ from aitk_nb.cli import app
 from aitk_nb.notebooks.parameters import signature
 from aitk_nb.notebooks.run import find
 from aitk_nb.training import presets
-from aitk_nb.training.export import FACES, command_line, parameters_cell, plan
+from aitk_nb.training.config_paths import preset_fields
+from aitk_nb.training.export import FACES, command_line, parameters_cell
 from aitk_nb.training.fields import TrainingParams
-from aitk_nb.training.job_config import draft, preset_fields
+from aitk_nb.training.job_config import draft
+from aitk_nb.training.plan import plan
 from aitk_nb.views.forms.training_form import GROUPS
 from tests.cli.command import run
 from tests.domain.test_job_config import CHANGES, GROUND

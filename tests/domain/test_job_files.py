@@ -19,9 +19,10 @@ from aitk_nb.jobs.job import Job
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.training import config_files, presets
 from aitk_nb.training.config_diff import fingerprint, plain_numbers
-from aitk_nb.training.export import FACES, plan
+from aitk_nb.training.export import FACES
 from aitk_nb.training.fields import TrainingParams, diff
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.plan import plan
 from tests.domain.test_job_config import CHANGES, GROUND, on_server
 from tests.scripted import ScriptedBackend
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from aitk_nb.jobs.progress import Pace, Rhythm, cost_line, duration, status_line
+from aitk_nb._units import duration
+from aitk_nb.jobs.progress import Pace, Rhythm, cost_line, status_line
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.loss import LossPoint

@@ -160,7 +160,7 @@ def test_no_token_is_in_any_widget_or_message(wire: list[dict[str, Any]]) -> Non
 
 
 def _all_widgets(form: Any) -> list[Any]:
-    from aitk_nb.views.forms.form import _parts
+    from aitk_nb.views.widgets import _parts
 
     return list(_parts(form.widget))
 

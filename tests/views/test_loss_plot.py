@@ -234,7 +234,7 @@ def test_it_shows_itself_once_in_a_notebook(inline: bool) -> None:
 def test_neither_pyplot_nor_a_window_is_needed() -> None:
     """Drawing leaves matplotlib's global state alone."""
     code = (
-        "import sys; from aitk_nb.losses.history import LossHistory; from aitk_nb.views import plot_loss;"
+        "import sys; from aitk_nb import LossHistory; from aitk_nb.views import plot_loss;"
         "plot_loss(LossHistory()).png(); sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -369,7 +369,7 @@ def test_many_forms_leak_nothing() -> None:
 def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
     """Only edits that were made are spoken of; the old form's widgets are freed."""
     cell = (
-        "from aitk_nb.views import TrainingForm\nfrom aitk_nb.training.fields import TrainingParams\n"
+        "from aitk_nb import TrainingParams\nfrom aitk_nb.views import TrainingForm\n"
         "form = TrainingForm(TrainingParams(name='cat', dataset='cats'))\n"
         "from ipywidgets.widgets.widget import _instances\n"
         "form._status.value.count('reset'), len(_instances)"

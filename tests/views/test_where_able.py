@@ -10,7 +10,7 @@ from aitk_nb.views import if_supported
 
 def test_what_can_be_done_is_returned() -> None:
     """As it is."""
-    assert where_able(lambda: 7) == 7
+    assert if_supported(lambda: 7) == 7
 
 
 def test_what_cannot_be_done_is_said() -> None:
@@ -19,7 +19,7 @@ def test_what_cannot_be_done_is_said() -> None:
     def refuse() -> int:
         raise NotSupported("sing", "a <b>server", "Whistle.")
 
-    shown = where_able(refuse)._repr_mimebundle_()  # type: ignore[union-attr]
+    shown = if_supported(refuse)._repr_mimebundle_()  # type: ignore[union-attr]
     assert "sing" in shown["text/plain"]
     assert "Whistle." in shown["text/plain"]
     assert "<b>" not in shown["text/html"]
@@ -28,4 +28,4 @@ def test_what_cannot_be_done_is_said() -> None:
         raise NotFound("job", "x")
 
     with pytest.raises(NotFound):
-        where_able(fail)
+        if_supported(fail)

@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 
 from aitk_nb.backends.gradio.login import GradioHttp, login_of
-from aitk_nb.backends.wire import download
 from aitk_nb.backends.wire.http import Http
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Rejected, Unauthorized, UnexpectedReply
 from aitk_nb.models.access import Access, Credential, Outcome
@@ -225,7 +225,7 @@ def _ask_all(
     questions: Sequence[_Question], doors: Mapping[Credential, Http]
 ) -> tuple[Access, ...]:
     pairs = [(question, credential) for question in questions for credential in doors]
-    cells = download.each(lambda pair: _ask(doors[pair[1]], *pair), pairs)
+    cells = each(lambda pair: _ask(doors[pair[1]], *pair), pairs)
     return _with_public([cell for cell in cells if isinstance(cell, Access)])
 
 

@@ -17,15 +17,15 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from aitk_nb.backends.detection.unknown_server import Foreign, recognise
+from aitk_nb.backends.detection.unknown_server import Foreign, Kind, recognise
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.network_errors import proxy_for
 from aitk_nb.backends.wire.response_errors import NOT_READY
 from aitk_nb.connection.connection import Connection, Secret
-from aitk_nb.errors import ConnectionFailed
+from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.models.server import Flavour
 
-__all__ = ["Sighting", "look"]
+__all__ = ["Sighting", "detect", "look"]
 
 # Addresses are copied from a browser's address bar; these are pages of the web UI, not base paths.
 PAGES = ("/dashboard", "/jobs", "/datasets", "/settings")
@@ -206,3 +206,17 @@ def _json(answer: httpx.Response) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def detect(connection: Connection) -> tuple[Flavour, Connection]:
+    """Return the flavour that answers, and the connection with the address it answers at.
+
+    Raises:
+        ConnectionFailed: nobody answers.
+        ServerNotReady: something else answers, such as the page of a booting pod.
+    """
+    seen = look(connection)
+    if seen.flavour is None:
+        what = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
+        raise ServerNotReady(seen.connection.url, what.seen, what.advice)
+    return seen.flavour, seen.connection

@@ -12,8 +12,8 @@ from typing import Any, Self
 import httpx
 
 from aitk_nb.backends.gradio.login import GradioHttp
-from aitk_nb.backends.wire import download
 from aitk_nb.backends.wire.http import Http
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, Unauthorized
 from aitk_nb.models.server import Flavour
@@ -127,7 +127,7 @@ class Asker:
     def __call__(self, probes: Sequence[Probe]) -> tuple[Answer, ...]:
         """Return the answer to each probe; what has none by the end of the time says so."""
         self._count.more(len(probes))
-        answers = download.each(self._ask, probes)
+        answers = each(self._ask, probes)
         return tuple(
             Answer(probe, failure=str(answer)) if isinstance(answer, AitkError) else answer
             for probe, answer in zip(probes, answers, strict=True)

@@ -24,7 +24,7 @@ from aitk_nb.backends.gradio.jobs import GradioJobs
 from aitk_nb.backends.gradio.journal import Journal
 from aitk_nb.backends.gradio.journal_records import JobNote
 from aitk_nb.backends.gradio.login import GradioHttp
-from aitk_nb.backends.gradio_verdict import Verdict
+from aitk_nb.backends.gradio.outcome import Verdict
 from aitk_nb.errors import NotSupported
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample

@@ -19,6 +19,7 @@ from aitk_nb.backends.gradio.journal import Journal
 from aitk_nb.backends.gradio.journal_records import DatasetNote, SentFile
 from aitk_nb.backends.wire import download
 from aitk_nb.backends.wire.download import CountingReader
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import AitkError, InvalidDataset, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
@@ -114,7 +115,7 @@ class GradioDatasets:
 
     def _still_there(self, sent: Sequence[SentFile]) -> set[str]:
         """Return the names of those uploads that the server still keeps."""
-        looks = download.each(lambda file: self._route.stat(file.path), sent)
+        looks = each(lambda file: self._route.stat(file.path), sent)
         for look in looks:
             if isinstance(look, AitkError):
                 raise look

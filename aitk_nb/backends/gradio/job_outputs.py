@@ -10,7 +10,7 @@ from typing import Any, Final
 from aitk_nb.backends.gradio.files import FileRoute, FileStat
 from aitk_nb.backends.gradio.journal_records import JobNote
 from aitk_nb.backends.gradio.loss_db import LossFollower
-from aitk_nb.backends.wire import download
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import AitkError
 from aitk_nb.models.job import RemoteFile
 from aitk_nb.models.loss import LossPage
@@ -129,9 +129,7 @@ class Results:
         names["optimizer.pt"] = "optimizer.pt"
         paths = [f"{note.folder}/{name}" for name in names.values()]
         found = []
-        for name, path, stat in zip(
-            names, paths, download.each(self._route.stat, paths), strict=True
-        ):
+        for name, path, stat in zip(names, paths, each(self._route.stat, paths), strict=True):
             if isinstance(stat, AitkError):
                 raise stat
             if stat is not None:

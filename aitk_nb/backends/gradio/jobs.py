@@ -19,10 +19,9 @@ from aitk_nb.backends.gradio.datasets import GradioDatasets
 from aitk_nb.backends.gradio.job_outputs import Results
 from aitk_nb.backends.gradio.journal import Journal
 from aitk_nb.backends.gradio.journal_records import JobNote, Notes
-from aitk_nb.backends.gradio.outcome import Outcomes
+from aitk_nb.backends.gradio.outcome import Outcomes, Verdict
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.backends.gradio.training_form import Order, order
-from aitk_nb.backends.gradio_verdict import Verdict
 from aitk_nb.errors import AitkError, ConnectionFailed, JobConflict, NotFound, NotSupported
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name

@@ -1,4 +1,4 @@
-"""Every endpoint that the web UI is known to have, and since when (`webui_api.yaml`)."""
+"""Every endpoint that the web UI is known to have, and since when (`api.yaml`)."""
 
 from __future__ import annotations
 

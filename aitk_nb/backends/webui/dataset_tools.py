@@ -8,12 +8,12 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from aitk_nb.backends.base import Progress
-from aitk_nb.backends.webui import names as webui_paths
+from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.webui.captioning import WebUICaptionings
 from aitk_nb.backends.webui.datasets import WebUIDatasets
 from aitk_nb.backends.webui.manifest import Notes, read_notes
-from aitk_nb.backends.wire import download
 from aitk_nb.backends.wire.http import Http
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState
@@ -148,13 +148,13 @@ def _join(folder: str, name: str) -> str:
     """Return the path of a file in a dataset; a name may lead into a folder of it, not out."""
     if ".." in PurePosixPath(name.replace("\\", "/")).parts:
         raise UnexpectedReply("name its files", f"{name!r}, which leads elsewhere")
-    return webui_paths.join(folder, name)
+    return paths.join(folder, name)
 
 
 def _all(work: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
     """Return `work` of each name; raise what it raises."""
     results: dict[str, T] = {}
-    for name, outcome in zip(names, download.each(work, names), strict=True):
+    for name, outcome in zip(names, each(work, names), strict=True):
         if isinstance(outcome, AitkError):
             raise outcome
         results[name] = outcome
@@ -162,5 +162,5 @@ def _all(work: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
 
 
 def _failures(work: Callable[[str], None], names: Sequence[str]) -> dict[str, str]:
-    outcomes = zip(names, download.each(work, names), strict=True)
+    outcomes = zip(names, each(work, names), strict=True)
     return {name: str(outcome) for name, outcome in outcomes if isinstance(outcome, AitkError)}

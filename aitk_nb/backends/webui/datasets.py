@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aitk_nb.backends.base import Progress, Upload
-from aitk_nb.backends.webui import names as webui_paths
+from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.webui.files import WebUIFiles
 from aitk_nb.backends.webui.manifest import Notes, read_notes
 from aitk_nb.backends.wire import download
 from aitk_nb.backends.wire.download import Parcel
 from aitk_nb.backends.wire.http import Http
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
@@ -93,7 +94,7 @@ class WebUIDatasets:
 
     def folder(self, name: str) -> str:
         """Return the folder of a dataset: the one it was last seen in, or else where it belongs."""
-        return self._folders.get(name) or webui_paths.join(self.root(), check_name("dataset", name))
+        return self._folders.get(name) or paths.join(self.root(), check_name("dataset", name))
 
     def _seek(self, name: str) -> tuple[str, DatasetInfo] | None:
         check_name("dataset", name)
@@ -112,7 +113,7 @@ class WebUIDatasets:
             raise
         root, images = _images(body, name)
         info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
-        folder = root.rstrip("/\\") or webui_paths.join(self.root(), name)
+        folder = root.rstrip("/\\") or paths.join(self.root(), name)
         self._folders[name], self.seen[name] = folder, info
         return folder, info
 
@@ -159,7 +160,7 @@ class WebUIDatasets:
     def _sample_holds(self, folder: str, files: Sequence[Upload]) -> bool:
         """Return whether some of the files have the sizes that they should have."""
         few = random.sample(files, min(SAMPLE, len(files)))
-        sizes = download.each(lambda file: self.files.size(_path(folder, file)), few)
+        sizes = each(lambda file: self.files.size(_path(folder, file)), few)
         for size in sizes:
             if isinstance(size, AitkError):
                 raise size
@@ -168,7 +169,7 @@ class WebUIDatasets:
     def _looked_at(
         self, folder: str, files: Sequence[Upload], known: Mapping[str, Any]
     ) -> Iterator[tuple[Upload, str]]:
-        verdicts = download.each(lambda file: self._verdict(folder, file, known), files)
+        verdicts = each(lambda file: self._verdict(folder, file, known), files)
         for file, verdict in zip(files, verdicts, strict=True):
             if isinstance(verdict, AitkError):
                 raise verdict
@@ -241,7 +242,7 @@ class WebUIDatasets:
 
 
 def _path(folder: str, file: Upload) -> str:
-    return webui_paths.join(folder, file.name)
+    return paths.join(folder, file.name)
 
 
 def _noted(file: Upload, there: DatasetInfo, known: Mapping[str, Any]) -> str:

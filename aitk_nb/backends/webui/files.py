@@ -10,7 +10,7 @@ from typing import Any
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.webui import names
-from aitk_nb.backends.wire import download as transfer
+from aitk_nb.backends.wire.download import fetch
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
 
@@ -56,7 +56,7 @@ class WebUIFiles:
                 # Without a chunk size: what waits for a chunk to fill is lost when the line breaks.
                 yield response.iter_raw()
 
-        return transfer.fetch(piece, size, target, progress)
+        return fetch(piece, size, target, progress)
 
     @contextmanager
     def open_range(self, path: str) -> Iterator[Callable[[int, int], bytes]]:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from aitk_nb.backends.webui import names as webui_paths
+from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import AitkError, Rejected, UnexpectedReply
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 def read_notes(http: Http, folder: str) -> dict[str, Any]:
     """Return what earlier uploads noted; empty when there is nothing that can be read."""
-    url = webui_paths.file_url(webui_paths.join(folder, MANIFEST))
+    url = paths.file_url(paths.join(folder, MANIFEST))
     try:
         body = http.read("GET", url, what="show the manifest").json()
     except (Rejected, UnexpectedReply, ValueError):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -15,48 +14,14 @@ from aitk_nb._files import replacing
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.file_readers import CountingReader
 from aitk_nb.backends.wire.upload import Parcel, send_all, send_bundles
-from aitk_nb.backends.wire.upload_rate import LANES, Pace
-from aitk_nb.errors import AitkError, ConnectionFailed, UnexpectedReply
+from aitk_nb.backends.wire.upload_rate import Pace
+from aitk_nb.errors import ConnectionFailed, UnexpectedReply
 
-__all__ = ["CountingReader", "Pace", "Parcel", "each", "fetch", "send_all", "send_bundles"]
+__all__ = ["CountingReader", "Pace", "Parcel", "fetch", "send_all", "send_bundles"]
 
 ATTEMPTS = 5
-T = TypeVar("T")
-R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
-
-
-def each(
-    work: Callable[[T], R], items: Sequence[T], *, workers: int = LANES
-) -> list[R | AitkError]:
-    """Return `work` of each item, in order, with an `AitkError` in the place of a failure.
-
-    An interrupt, or an error that is not ours, lets the items that have begun finish, drops the
-    others and is raised.
-    """
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            pending = set(futures)
-            while pending:
-                done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    _reraise_foreign(future)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        outcomes: list[R | AitkError] = []
-        for future in futures:
-            error = future.exception()
-            outcomes.append(error if isinstance(error, AitkError) else future.result())
-        return outcomes
-
-
-def _reraise_foreign(future: Future[Any]) -> None:
-    error = future.exception()
-    if error is not None and not isinstance(error, AitkError):
-        raise error
 
 
 def _retrying() -> Retrying:

@@ -12,7 +12,7 @@ from pathlib import Path
 from aitk_nb.demo.common.store import Store, resolve_below, resolve_inside
 from aitk_nb.demo.common.tables import Job
 
-TRAINER = (sys.executable, "-m", "aitk_nb.demo.trainer.main")
+TRAINER = (sys.executable, "-m", "aitk_nb.demo.trainer")
 
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
 _KEPT_WORDS = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
@@ -102,7 +102,7 @@ def inherited(ours: Mapping[str, str]) -> dict[str, str]:
 
 def environment(job: Job, ours: Mapping[str, str]) -> dict[str, str]:
     """Return what the trainer sees: the little it needs, and nothing secret."""
-    package_root = Path(__file__).resolve().parents[2]
+    package_root = Path(__file__).resolve().parents[3]
     return {
         **inherited(ours),
         **dict.fromkeys(_THREADS, "1"),

@@ -166,5 +166,5 @@ def _free_port() -> int:
 if __name__ == "__main__":
     here = Path(__file__).resolve()
     # As a script it has its own folder first on the path, whose modules have everyday names.
-    sys.path[:] = [str(here.parents[2]), *(p for p in sys.path if Path(p) != here.parent)]
+    sys.path[:] = [str(here.parents[3]), *(p for p in sys.path if Path(p) != here.parent)]
     main()

@@ -14,7 +14,7 @@ import gradio as gr
 
 from aitk_nb.demo.gradio.handlers import MAX_IMAGES, Handlers
 
-ADVANCED = Path(__file__).with_name("gradio_advanced.yaml")
+ADVANCED = Path(__file__).with_name("advanced.yaml")
 """What the field for advanced options holds at first."""
 
 _TITLE = """# LoRA Ease for FLUX, embedded

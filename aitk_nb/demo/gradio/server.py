@@ -20,7 +20,7 @@ from typing import Self
 from aitk_nb.demo.common import leftovers, trainer_process
 from aitk_nb.demo.common.folder_lock import FolderLock
 
-APP = Path(__file__).with_name("gradio_app.py")
+APP = Path(__file__).with_name("app.py")
 LOG = "terminal.log"
 """The file in the data folder that holds what the app prints."""
 

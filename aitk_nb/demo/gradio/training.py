@@ -18,7 +18,7 @@ from aitk_nb.demo.trainer import main
 from aitk_nb.demo.trainer.job_row import Nobody
 
 _LOOK = 0.02
-_DEFAULTS = Path(__file__).with_name("gradio_job.yaml")
+_DEFAULTS = Path(__file__).with_name("job.yaml")
 _SCHNELL = {
     "name_or_path": "black-forest-labs/FLUX.1-schnell",
     "assistant_lora_path": "ostris/FLUX.1-schnell-training-adapter",

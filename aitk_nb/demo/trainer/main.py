@@ -1,6 +1,6 @@
 """The demo server's trainer: job config in, files out; a process, or a call.
 
-As a process, `python -m aitk_nb.demo.trainer.main PATH_OF_THE_CONFIG` prints the job's log, writes the
+As a process, `python -m aitk_nb.demo.trainer PATH_OF_THE_CONFIG` prints the job's log, writes the
 job's row if `AITK_JOB_ID` names one, stops at SIGINT, and ends when the pipe on its stdin does, so
 that no trainer outlives its server.
 """
@@ -162,10 +162,3 @@ def _watch(stdin: int) -> None:
         while os.read(stdin, 4096):
             pass
     os._exit(1)
-
-
-if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    # An interrupt that came during an import would end the process by signal after all.
-    os._exit(code)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import abc
-import difflib
-import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import ipywidgets as widgets
 from ipywidgets.widgets.widget_description import DescriptionStyle
@@ -15,10 +13,10 @@ from ipywidgets.widgets.widget_string import HTMLStyle, TextStyle
 from aitk_nb import _html
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.views.forms.cell_registry import Places, running_cell
+from aitk_nb.views.widgets import ClosedOptions, close_all, view_of
 
-__all__ = ["WIDGET_VIEW", "ClosedOptions", "Field", "Form", "Looks", "close_all", "view_of"]
+__all__ = ["Field", "Form", "Looks"]
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 Value = TypeVar("Value")
 _PLACES = Places()
@@ -30,19 +28,6 @@ _LABELS = {
     "low_vram": "Low VRAM",
     "quantize_te": "Quantize encoder",
 }
-
-
-class ClosedOptions:
-    """Refuses keyword arguments that its class does not have, and names the nearest one."""
-
-    def __new__(cls, *_given: object, **options: object) -> Self:
-        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-        for name in options:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
-                raise TypeError(f"{cls.__name__} has no argument {name!r}{hint}")
-        return super().__new__(cls)
 
 
 class Looks:
@@ -215,26 +200,3 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
 def label(name: str) -> str:
     """Return a field's name as people read it."""
     return _LABELS.get(name) or name.replace("_", " ").capitalize()
-
-
-def view_of(widget: widgets.Widget) -> dict[str, Any]:
-    """Return the entry of a display bundle that shows `widget`; empty once it is closed."""
-    if widget.comm is None:
-        return {}
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    return {WIDGET_VIEW: view}
-
-
-def close_all(widget: widgets.Widget) -> None:
-    """Close `widget`, everything in it, and their layouts and styles."""
-    for part in list(_parts(widget)):
-        part.close()
-
-
-def _parts(widget: widgets.Widget) -> Iterator[widgets.Widget]:
-    yield widget
-    for name in ("layout", "style"):
-        if (part := getattr(widget, name, None)) is not None:
-            yield part
-    for child in getattr(widget, "children", ()):
-        yield from _parts(child)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
 from aitk_nb.errors import InvalidParams
+from aitk_nb.training.config_paths import PATHS
 from aitk_nb.training.fields import TrainingParams
-from aitk_nb.training.job_config import PATHS
 
 __all__ = ["BY_LINES", "own_texts", "preset_texts", "read_params", "texts_of"]
 

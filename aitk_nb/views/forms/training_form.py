@@ -11,9 +11,9 @@ from aitk_nb.errors import InvalidParams
 from aitk_nb.jobs.preflight_report import Preflight
 from aitk_nb.training import presets
 from aitk_nb.training.choices import CHOICES
-from aitk_nb.training.export import plan
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.limits import allowed
+from aitk_nb.training.plan import plan
 from aitk_nb.views.action import Action
 from aitk_nb.views.forms.field_group import Group
 from aitk_nb.views.forms.form import Field, Form, Looks, label

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitk_nb import _html
+from aitk_nb._units import duration
 from aitk_nb.jobs.health import HealthState
-from aitk_nb.jobs.progress import Pace, cost_line, duration, status_line
+from aitk_nb.jobs.progress import Pace, cost_line, status_line
 from aitk_nb.jobs.watcher import PATIENCE, Glance, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.views.forms.form import ClosedOptions
 from aitk_nb.views.monitor.activity import News, gpu_line
 from aitk_nb.views.monitor.panel import Acts, Panel
 from aitk_nb.views.plots.loss_plot import LossFigure, plot_loss
 from aitk_nb.views.plots.style import Theme
+from aitk_nb.views.widgets import ClosedOptions
 
 if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job

@@ -13,10 +13,10 @@ from aitk_nb import _html
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.views.action import Action
-from aitk_nb.views.forms.form import close_all, view_of
 from aitk_nb.views.monitor.activity import Thumbnail
 from aitk_nb.views.monitor.repair import Repair
 from aitk_nb.views.plots.loss_plot import LossFigure
+from aitk_nb.views.widgets import close_all, view_of
 
 __all__ = ["Acts", "Panel"]
 

@@ -1,0 +1,1 @@
+"""Finding out what answers at an address."""

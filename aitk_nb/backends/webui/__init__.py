@@ -1,0 +1,1 @@
+"""AI Toolkit's own web UI, by its REST API."""

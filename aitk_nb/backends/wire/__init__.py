@@ -1,0 +1,1 @@
+"""HTTP: requests, uploads and downloads, whatever server answers."""

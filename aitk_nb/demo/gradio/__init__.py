@@ -1,0 +1,1 @@
+"""The embedded copy of AI Toolkit's Gradio app."""

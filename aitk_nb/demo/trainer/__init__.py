@@ -1,0 +1,1 @@
+"""The embedded trainer: small, but it trains."""

@@ -1,0 +1,29 @@
+"""Training jobs: starting, watching, stopping and comparing them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aitk_nb._lazy import lazy
+
+if TYPE_CHECKING:
+    from aitk_nb.jobs.api import Jobs as Jobs
+    from aitk_nb.jobs.comparison import Comparison as Comparison
+    from aitk_nb.jobs.comparison import compare as compare
+    from aitk_nb.jobs.health import Health as Health
+    from aitk_nb.jobs.health import HealthState as HealthState
+    from aitk_nb.jobs.job import Job as Job
+    from aitk_nb.jobs.preflight_report import Preflight as Preflight
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "Comparison": "comparison",
+        "Health": "health",
+        "HealthState": "health",
+        "Job": "job",
+        "Jobs": "api",
+        "Preflight": "preflight_report",
+        "compare": "comparison",
+    },
+)

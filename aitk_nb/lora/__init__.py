@@ -1,0 +1,19 @@
+"""LoRA files: what they hold, and whether they are sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aitk_nb._lazy import lazy
+
+if TYPE_CHECKING:
+    from aitk_nb.lora.api import LoraReport as LoraReport
+    from aitk_nb.lora.api import inspect as inspect
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "LoraReport": "api",
+        "inspect": "api",
+    },
+)

@@ -1,0 +1,17 @@
+"""Losses as values: series, smoothing, tables and files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aitk_nb._lazy import lazy
+
+if TYPE_CHECKING:
+    from aitk_nb.losses.history import LossHistory as LossHistory
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "LossHistory": "history",
+    },
+)

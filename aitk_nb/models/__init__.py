@@ -1,0 +1,27 @@
+"""Frozen values that pass between the backends and everything above them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aitk_nb._lazy import lazy
+
+if TYPE_CHECKING:
+    from aitk_nb.models.dry_run import DryRun as DryRun
+    from aitk_nb.models.job import JobState as JobState
+    from aitk_nb.models.job import JobStatus as JobStatus
+    from aitk_nb.models.server import Ability as Ability
+    from aitk_nb.models.server import Flavour as Flavour
+    from aitk_nb.models.verify_report import VerifyReport as VerifyReport
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "Ability": "server",
+        "DryRun": "dry_run",
+        "Flavour": "server",
+        "JobState": "job",
+        "JobStatus": "job",
+        "VerifyReport": "verify_report",
+    },
+)

@@ -1,0 +1,1 @@
+"""The forms for the connection and the training."""

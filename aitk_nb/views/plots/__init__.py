@@ -1,0 +1,1 @@
+"""Figures of losses, buckets and samples."""

@@ -1,0 +1,52 @@
+"""What all views share about widgets."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterator
+from typing import Any, Self
+
+import ipywidgets as widgets
+
+__all__ = ["WIDGET_VIEW", "ClosedOptions", "close_all", "view_of"]
+
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class ClosedOptions:
+    """Refuses keyword arguments that its class does not have, and names the nearest one."""
+
+    def __new__(cls, *_given: object, **options: object) -> Self:
+        """Refuse options that `__init__` does not take."""
+        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        for name in options:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
+                raise TypeError(f"{cls.__name__} has no argument {name!r}{hint}")
+        return super().__new__(cls)
+
+
+def view_of(widget: widgets.Widget) -> dict[str, Any]:
+    """Return the entry of a display bundle that shows `widget`; empty once it is closed."""
+    if widget.comm is None:
+        return {}
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {WIDGET_VIEW: view}
+
+
+def close_all(widget: widgets.Widget) -> None:
+    """Close `widget`, everything in it, and their layouts and styles."""
+    for part in list(_parts(widget)):
+        part.close()
+
+
+def _parts(widget: widgets.Widget) -> Iterator[widgets.Widget]:
+    yield widget
+    for name in ("layout", "style"):
+        if (part := getattr(widget, name, None)) is not None:
+            yield part
+    for child in getattr(widget, "children", ()):
+        yield from _parts(child)
