@@ -252,7 +252,7 @@ class Datasets:
     def thumbnails(self, name: str, limit: int = 40) -> tuple[tuple[bytes, str], ...]:
         """Return small pictures of the first images, each with its caption or else its name.
 
-        `aitk_nb.views.plots.contact_sheet` puts them on one sheet.
+        `aitk_nb.views.contact_sheet` puts them on one sheet.
 
         Raises:
             NotFound: the server has no such dataset.

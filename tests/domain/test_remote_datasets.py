@@ -282,7 +282,7 @@ def test_a_dataset_is_deleted_by_its_exact_name(
 
 def test_thumbnails_make_a_contact_sheet(client: aitk_nb.AIToolkitClient, folder: Path) -> None:
     """Small pictures from the server, in order, with their captions."""
-    from aitk_nb.views.plots import contact_sheet
+    from aitk_nb.views import contact_sheet
 
     client.datasets.upload(folder, "sheet")
 

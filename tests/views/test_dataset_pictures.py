@@ -12,8 +12,7 @@ from PIL import Image
 from aitk_nb.datasets.local import LocalDataset
 from aitk_nb.datasets.local.buckets import plan
 from aitk_nb.errors import BadInput
-from aitk_nb.views import plot_buckets
-from aitk_nb.views.plots import contact_sheet
+from aitk_nb.views import contact_sheet, plot_buckets
 from aitk_nb.views.plots.thumbnails import Thumbnails
 
 
