@@ -224,9 +224,9 @@ def _from_file(name: str) -> LossHistory:
 
 def _side_by_side(runs: Sequence[Job | LossHistory]) -> Comparison:
     # Imported late: the other commands start quicker without it.
-    from aitk_nb.jobs.comparison import compare
+    from aitk_nb.jobs.comparison import compare_jobs
 
-    return compare(runs)
+    return compare_jobs(runs)
 
 
 def _as_dict(history: LossHistory) -> dict[str, object]:

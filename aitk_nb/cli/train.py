@@ -78,5 +78,5 @@ def _check(
     else:
         typer.echo(repr(found))
     if not found.ok:
-        about = ", ".join(check.about for check in found.problems)
+        about = ", ".join(check.name for check in found.problems)
         raise AitkError(f"{params.name} would not come to a good end: {about}.")

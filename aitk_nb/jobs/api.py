@@ -19,7 +19,7 @@ from aitk_nb.training.fields import TrainingParams
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
     from aitk_nb.jobs.estimate import Estimate
-    from aitk_nb.jobs.preflight_report import Preflight
+    from aitk_nb.jobs.preflight_report import PreflightReport
     from aitk_nb.jobs.queue import Standing
 
 __all__ = ["ELECTION", "IfExists", "Jobs"]
@@ -138,7 +138,7 @@ class Jobs:
 
     def preflight(
         self, params: TrainingParams, *, price_per_hour: float | None = None
-    ) -> Preflight:
+    ) -> PreflightReport:
         """Look at everything that is known to go wrong with a training, and change nothing.
 
         `price_per_hour` of the server, if given, is turned into what the training costs.

@@ -1,4 +1,4 @@
-"""`compare`: several trainings side by side, ranked only as far as the noise allows."""
+"""`compare_jobs`: several trainings side by side, ranked only as far as the noise allows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aitk_nb.losses.convergence import Convergence
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.training.config_diff import varying
 
-__all__ = ["Comparison", "Run", "compare"]
+__all__ = ["Comparison", "Run", "compare_jobs"]
 
 _SPEED = "steps/s"
 _OTHER_LOSS = ("datasets.", "model.", "train.loss", "train.timestep", "train.noise", "train.weight")
@@ -98,7 +98,7 @@ class Comparison:
         }
 
 
-def compare(runs: Iterable[Job | LossHistory]) -> Comparison:
+def compare_jobs(runs: Iterable[Job | LossHistory]) -> Comparison:
     """Return jobs or histories side by side: what differs, where they ended, and who is ahead.
 
     One run is placed before another only if their smoothed ends differ by more than twice the

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from aitk_nb._units import size
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import Estimate, estimate
-from aitk_nb.jobs.preflight_report import Check, Preflight, Verdict, note, ok, problem, unknown
+from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
+from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import control_names
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobState
@@ -35,7 +36,7 @@ _SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
 
 def preflight(
     backend: Backend, params: TrainingParams, price_per_hour: float | None = None
-) -> Preflight:
+) -> PreflightReport:
     """Look at everything that is known to go wrong with a training, and change nothing.
 
     Raises:
@@ -52,7 +53,7 @@ def preflight(
         look.time(),
         *look.remarks(),
     )
-    return Preflight(params.name, checks, look.images, look.estimate)
+    return PreflightReport(params.name, Checklist(checks), look.images, look.estimate)
 
 
 class _Look:
@@ -259,8 +260,8 @@ class _Look:
     def time(self) -> Check:
         """Say how long it takes."""
         text = str(self.estimate)
-        verdict = Verdict.UNKNOWN if self.estimate.seconds is None else Verdict.OK
-        return Check("time", verdict, f"{text[:1].upper()}{text[1:]}.")
+        status = Status.UNKNOWN if self.estimate.seconds is None else Status.OK
+        return Check("time", status, f"{text[:1].upper()}{text[1:]}.")
 
     def remarks(self) -> Iterator[Check]:
         """Say which parameters fit badly together."""
