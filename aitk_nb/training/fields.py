@@ -56,6 +56,8 @@ class TrainingParams(BaseModel):
     """
 
     model_config = ConfigDict(
+        # Importing the class is quick; the first parameters build the validators.
+        defer_build=True,
         frozen=True,
         extra="forbid",
         # Papermill makes a number of `-p name 2024` and of `-p gpu_ids 0`.

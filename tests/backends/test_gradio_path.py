@@ -292,7 +292,7 @@ def test_a_wrong_login(any_login_server: demo.GradioServer) -> None:
     """The flavour shows, the first call that needs the login fails."""
     with connected(any_login_server.url, credentials=("somebody", "planted-7f3a")) as client:
         assert Flavour.GRADIO is client.flavour
-        with pytest.raises(Unauthorized, match="does not accept this user name") as caught:
+        with pytest.raises(Unauthorized, match="rejects this user name") as caught:
             client.datasets.list()
     assert caught.value.sent
     assert "planted" not in str(caught.value)
@@ -305,7 +305,7 @@ def test_no_login(any_login_server: demo.GradioServer) -> None:
             FaultProxy(any_login_server.url) as proxy,
             connected(proxy.url, credentials=credentials) as client,
         ):
-            with pytest.raises(Unauthorized, match="wants a user name and password") as caught:
+            with pytest.raises(Unauthorized, match="requires a user name and password") as caught:
                 client.datasets.list()
             assert not caught.value.sent
             assert not any("authorization" in exchange.headers for exchange in proxy.log)

@@ -93,8 +93,8 @@ def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: 
 
     told = run("dataset", "verify", *given, "--full", "--json", code=1).json
     states = {file["name"]: file["state"] for file in told["files"]}
-    assert (False, "missing", "differs") == (told["ok"], states["a.png"], states["b.png"])
-    assert ["other.png"] == told["foreign"]
+    assert (False, "missing", "different") == (told["ok"], states["a.png"], states["b.png"])
+    assert ["other.png"] == told["extra"]
 
     assert "other files under the names b.png" in run("dataset", "upload", *given, code=2).err
     sent = run("dataset", "upload", *given, "--replace", "--json").json
@@ -309,5 +309,5 @@ def test_an_upload_says_what_was_looked_at(server: tuple[str, Path], tmp_path: P
     """In one order, and what was only seen by its name is called so."""
     add(tmp_path / "many", *(f"{number}.png" for number in range(12)))
     ran = run("dataset", "upload", tmp_path / "many", "--url", server[0])
-    told = "checked: 2 same content, 6 right size, 4 there by name (--verify-full reads them too)"
+    told = "checked: 2 identical, 6 same size, 4 there by name (--verify-full reads them too)"
     assert told in ran.err

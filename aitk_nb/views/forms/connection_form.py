@@ -131,6 +131,7 @@ class ConnectionForm(Form[Connection]):
         self,
         connection: Connection | str = "",
         *,
+        token: Secret | str | None = None,
         credentials: Credentials | None = None,
         headers: Mapping[str, str | Secret] | None = None,
         verify: bool | str | Path | None = None,
@@ -142,7 +143,8 @@ class ConnectionForm(Form[Connection]):
         `on_check`, such as `aitk_nb.check_auth`, adds a button that calls it with the form's value
         and shows the result.
         """
-        self._given = Given(connection, credentials, headers, verify, environ)
+        given = token if credentials is None else credentials
+        self._given = Given(connection, given, headers, verify, environ)
         self._typed: Secret | None = None
         looks = Looks()
         self._url = widgets.Text(
@@ -175,8 +177,8 @@ class ConnectionForm(Form[Connection]):
         self._token.observe(self._take_token, names="value")
         url = Field(self._url, looks, "https://… of a pod or a gateway, http://… or demo:")
         user = Field(self._user, looks)
-        token = Field(self._token, looks)
-        body = [*url.widgets, *user.widgets, *token.widgets, self._forget]
+        secret = Field(self._token, looks)
+        body = [*url.widgets, *user.widgets, *secret.widgets, self._forget]
         self.check: Action | None = None
         if on_check is not None:
             self.check = Action(
@@ -188,7 +190,7 @@ class ConnectionForm(Form[Connection]):
                 layout=widgets.Layout(**looks.indented),
             )
             body.append(self.check.button)
-        self._build({"url": url, "user": user, "token": token}, body, looks)
+        self._build({"url": url, "user": user, "token": secret}, body, looks)
         self._refresh()
 
     @property
