@@ -80,7 +80,7 @@ class ConnectionForm(Form[Connection]):
             }
             environ = {}
         # Not itself: the form's attributes must show no token.
-        self._environ = lambda: environ
+        self._environ: Callable[[], Mapping[str, str]] = lambda: environ
         given = self._given["credentials"]
         user = "" if given else environ.get(USER_VARIABLE, "")
         self._typed: Secret | None = None
