@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from aitk_nb.errors import AitkError as AitkError
     from aitk_nb.examples import example_job as example_job
     from aitk_nb.examples import photos as photos
-    from aitk_nb.jobs import Comparison as Comparison
+    from aitk_nb.jobs import ComparisonReport as ComparisonReport
     from aitk_nb.jobs import Health as Health
     from aitk_nb.jobs import HealthState as HealthState
     from aitk_nb.jobs import Job as Job
     from aitk_nb.jobs import Preflight as Preflight
-    from aitk_nb.jobs import compare as compare
+    from aitk_nb.jobs import compare_jobs as compare_jobs
     from aitk_nb.lora import inspect as inspect
     from aitk_nb.losses import LossHistory as LossHistory
     from aitk_nb.models import Ability as Ability
-    from aitk_nb.models import DryRun as DryRun
+    from aitk_nb.models import DryRunReport as DryRunReport
     from aitk_nb.models import Flavour as Flavour
     from aitk_nb.models import JobState as JobState
     from aitk_nb.models import JobStatus as JobStatus
@@ -57,11 +57,11 @@ __getattr__, __dir__, __all__ = lazy(
         "AitkError": "errors",
         "AuthReport": "auth",
         "CaptionOptions": "datasets",
-        "Comparison": "jobs",
+        "ComparisonReport": "jobs",
         "Connection": "connection",
         "Demands": "datasets",
         "DiscoveryReport": "discovery",
-        "DryRun": "models",
+        "DryRunReport": "models",
         "Examination": "doctor",
         "Flavour": "models",
         "Health": "jobs",
@@ -78,7 +78,7 @@ __getattr__, __dir__, __all__ = lazy(
         "ask_login": "connection",
         "ask_secret": "connection",
         "check_auth": "auth",
-        "compare": "jobs",
+        "compare_jobs": "jobs",
         "connect": "client",
         "discover": "discovery",
         "examine": "doctor",

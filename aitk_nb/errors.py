@@ -13,6 +13,7 @@
     │   └── JobConflict         a job of that name exists with another config
     ├── UnexpectedReply         the server answered in a form that nobody has seen
     ├── NotSupported            this flavour of server cannot do it at all
+    ├── JobFailed               a job ended without completing
     └── TransferFailed          files that did not arrive whole
 
 The message says what happened and what to do next; the facts are attributes.
@@ -29,6 +30,7 @@ __all__ = [
     "InvalidDataset",
     "InvalidParams",
     "JobConflict",
+    "JobFailed",
     "MissingExtra",
     "NotFound",
     "NotSupported",
@@ -204,6 +206,20 @@ class NotSupported(AitkError):
         self.ability = ability
         self.flavour = flavour
         self.instead = instead
+
+
+class JobFailed(AitkError):
+    """A job ended in an error or was stopped; `status`, `step` and `info` say how."""
+
+    def __init__(self, name: str, status: str, step: int, info: str = "") -> None:
+        super().__init__(
+            f"{name} ended as {status} at step {step}: "
+            f"{info.rstrip('.') or 'the server does not say why'}."
+        )
+        self.name = name
+        self.status = status
+        self.step = step
+        self.info = info
 
 
 class TransferFailed(AitkError):

@@ -11,7 +11,7 @@ from aitk_nb.cli.auth import auth, doctor
 from aitk_nb.cli.dataset import dataset
 from aitk_nb.cli.demo import demo
 from aitk_nb.cli.discover import discover
-from aitk_nb.cli.jobs import download, jobs, losses, stop, watch
+from aitk_nb.cli.jobs import compare, download, jobs, losses, stop, watch
 from aitk_nb.cli.lora import lora
 from aitk_nb.cli.params import params
 from aitk_nb.cli.run import run
@@ -22,6 +22,7 @@ from aitk_nb.cli.version import version
 __all__ = [
     "app",
     "auth",
+    "compare",
     "dataset",
     "demo",
     "discover",

@@ -8,7 +8,7 @@ from typing import Any
 
 from aitk_nb import _html
 from aitk_nb._table import Table
-from aitk_nb.jobs.estimate import Estimate
+from aitk_nb.jobs.estimate import EstimateReport
 
 __all__ = ["Check", "Preflight", "Verdict", "note", "ok", "problem", "unknown"]
 
@@ -48,7 +48,7 @@ class Preflight:
     checks: tuple[Check, ...]
     images: int | None = None
     """Images in its datasets."""
-    estimate: Estimate = field(default_factory=Estimate)
+    estimate: EstimateReport = field(default_factory=EstimateReport)
 
     @property
     def ok(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from aitk_nb import _html
+from aitk_nb.losses.divergence import diverged_step
 from aitk_nb.losses.smoothing import Steps, Values, fitting_weight, smooth
 
 __all__ = ["Convergence", "Trend", "convergence"]
@@ -16,8 +17,6 @@ __all__ = ["Convergence", "Trend", "convergence"]
 Trend: TypeAlias = Literal["falling", "flat", "rising", "diverged", "too short to tell"]
 
 _FEW = 20
-_EXPLODED = 5.0
-_ODD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def convergence(steps: Steps, values: Values) -> Convergence:
     """Return how `values` at `steps` went."""
     finite = np.isfinite(values)
     some, places = values[finite], steps[finite]
-    diverged = _diverged(steps, values)
+    diverged = diverged_step(steps, values)
     if not some.size:
         nan = math.nan
         return Convergence(values.size, nan, nan, nan, -1, nan, _trend(0, 0, 0, diverged), diverged)
@@ -126,23 +125,3 @@ def _trend(change: float, error: float, count: int, diverged: int | None) -> Tre
     if abs(change) <= error:
         return "flat"
     return "falling" if change < 0 else "rising"
-
-
-def _diverged(steps: Steps, values: Values) -> int | None:
-    """Return the step from which on no value is a number, or all are far above the beginning."""
-    odd = ~np.isfinite(values)
-    numbers = np.flatnonzero(~odd)
-    end = int(numbers[-1]) + 1 if numbers.size else 0
-    if values.size - end >= _ODD:
-        return int(steps[end])
-    some = values[numbers]
-    if some.size < _FEW:
-        return None
-    curve = smooth(some, 0.8)
-    start = float(np.median(some[: max(5, some.size // 10)]))
-    high = curve > start + _EXPLODED * max(abs(start), 1e-12)
-    if not high[-1]:
-        return None
-    calm = np.flatnonzero(~high)
-    first = int(calm[-1]) + 1 if calm.size else 0
-    return int(steps[numbers[first]])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.models.dry_run import DryRun as DryRun
+    from aitk_nb.models.dry_run import DryRunReport as DryRunReport
     from aitk_nb.models.job import JobState as JobState
     from aitk_nb.models.job import JobStatus as JobStatus
     from aitk_nb.models.server import Ability as Ability
@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "Ability": "server",
-        "DryRun": "dry_run",
+        "DryRunReport": "dry_run",
         "Flavour": "server",
         "JobState": "job",
         "JobStatus": "job",

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from aitk_nb.cli.chart import chart
-from aitk_nb.cli.live import Screen
+from aitk_nb.cli.live import LiveView
 from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.health import Health, HealthState
-from aitk_nb.jobs.watcher import Glance, Watcher
+from aitk_nb.jobs.watcher import Update, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.loss import LossPoint
@@ -74,15 +74,15 @@ def test_the_screen_shows_progress_chart_cost_and_what_is_wrong() -> None:
     info = "\x1b]0;evil\x07[red]Training[/red]\r\n"
     state = JobState("cat", JobStatus.RUNNING, step=50, total_steps=100, info=info)
     health = Health(HealthState.STALLED, "It stands.\x1b[2J", "Look.")
-    with Screen("cat", 1.0, console) as screen:
-        screen.show(Glance(state, health, has_more=True, wait=2.0), watcher)
+    with LiveView("cat", 1.0, console) as screen:
+        screen.show(Update(state, health, has_more=True, wait=2.0), watcher)
     text = out.getvalue()
     assert screen.is_usable
     for part in ("step 50 of 100", "cost 0.00", "stalled: It stands.", "[red]Training[/red]", "⠦"):
         assert part in text
     assert "\x1b]0;" not in text
     assert "\x1b[2J" not in text
-    assert not Screen("cat", console=Console(file=io.StringIO())).is_usable
+    assert not LiveView("cat", console=Console(file=io.StringIO())).is_usable
 
 
 def test_a_servers_words_are_made_plain() -> None:

@@ -1,4 +1,4 @@
-"""`Rehearsal`: requests that read are sent, and those that change something are listed instead."""
+"""`DryRunHttp`: sends requests that only read, and lists those that change something."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Any
 from urllib.parse import unquote
 
 from aitk_nb.backends.wire.http import Http
-from aitk_nb.models.dry_run import Request
+from aitk_nb.models.dry_run import PlannedRequest
 
-__all__ = ["Rehearsal"]
+__all__ = ["DryRunHttp"]
 
 _QUEUE = re.compile(r"/api/queue/(?P<gpu_ids>[^/]+)/start")
 _START = re.compile(r"/api/jobs/(?P<id>[^/]+)/start")
 _LAST = 10**9
-"""A place in the queue behind all that are there."""
+"""A queue position behind all others."""
 
 
-class Rehearsal(Http):
-    """The web UI's server as it is, on which nothing is done.
+class DryRunHttp(Http):
+    """The web UI's server, read-only.
 
-    What would have been saved is remembered, so that whoever goes on finds it there.
+    Rows that would have been saved are kept, so that later reads find them.
     """
 
     def __init__(self, http: Http) -> None:
-        """Read from the server that `http` speaks to."""
+        """Read from the server of `http`."""
         super().__init__(http.connection)
-        self.requests: list[Request] = []
-        """What would have been sent, in order."""
+        self.requests: list[PlannedRequest] = []
+        """The requests held back, in order."""
         self._rows: dict[str, dict[str, Any]] = {}
         self._queues: set[str] = set()
 
     def act(self, path: str, *, what: str) -> Any:  # noqa: ARG002  (nothing can fail)
         """List a GET that changes something."""
-        self.requests.append(Request("GET", path))
+        self.requests.append(PlannedRequest("GET", path))
         if match := _QUEUE.fullmatch(path):
             self._queues.add(unquote(match["gpu_ids"]))
         if (match := _START.fullmatch(path)) and (row := self._row(unquote(match["id"]))):
@@ -49,7 +49,7 @@ class Rehearsal(Http):
         if repeat:
             return super().post_json(path, body, what=what, repeat=repeat)
         given: Mapping[str, Any] = json.loads(json.dumps(body))
-        self.requests.append(Request("POST", path, given))
+        self.requests.append(PlannedRequest("POST", path, given))
         return self._saved(given) if path == "/api/jobs" else {"success": True}
 
     def get_json(

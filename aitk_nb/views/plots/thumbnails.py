@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, quiet_about_size
 
@@ -17,12 +17,12 @@ __all__ = ["Thumbnails", "thumbnail"]
 _QUALITY = 70
 
 
-def thumbnail(path: Path, edge: int = 144) -> bytes:
-    """Return a small JPEG of a picture, or nothing when it cannot be read any more."""
+def thumbnail(source: Path | BinaryIO, edge: int = 144) -> bytes:
+    """Return a small JPEG of an image, or nothing if it cannot be read."""
     from PIL import Image, ImageOps
 
     try:
-        with quiet_about_size(), Image.open(path, formats=FORMATS) as image:
+        with quiet_about_size(), Image.open(source, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return b""
             image.draft("RGB", (2 * edge, 2 * edge))
