@@ -72,8 +72,7 @@ def goes_on(client: AIToolkitClient, job: Job) -> str:
 
 def line(state: JobState) -> str:
     """Return a job as one line for people."""
-    total = f"/{state.total_steps}" if state.total_steps else ""
-    words = f"{state.name}  {state.status.value}  step {state.step}{total}  {state.info}"
+    words = f"{state.name}  {state.status.value}  step {state.step_text}  {state.info}"
     return plain(words).rstrip()
 
 

@@ -175,7 +175,7 @@ def losses(
 @command("compare")
 @at_address
 def compare(where: Where, jobs: Runs, png: Png = None, as_json: AsJson = False) -> None:
-    """Compare the losses of jobs: where they differ, and which is ahead.
+    """Compare jobs: where they differ, and which is ahead.
 
     A file that ends with .db, .csv or .txt is read itself; for files alone no server is contacted.
     """

@@ -69,7 +69,7 @@ class HealthMonitor:
             losses: Its losses if they are known; otherwise the last ones are read.
         """
         self._remember(state)
-        at = f"at step {state.step}" + (f" of {state.total_steps}" if state.total_steps else "")
+        at = f"at step {state.step_text}"
         match state.status:
             case JobStatus.QUEUED:
                 return self._queued(state)

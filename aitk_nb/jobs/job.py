@@ -242,10 +242,9 @@ class Job(JobOutputs):
 
     def _repr_html_(self) -> str:
         state = self.state
-        total = f" of {state.total_steps}" if state.total_steps else ""
         rows = [
             ("status", state.status.value),
-            ("step", f"{state.step}{total}"),
+            ("step", state.step_text),
             ("server says", state.info),
             *([("start", self.start_result)] if self.start_result else ()),
         ]

@@ -78,8 +78,7 @@ def seconds_per_step(speed: str) -> float | None:
 
 def status_line(state: JobState, rate: StepRate) -> str:
     """Return status, step, speed and time left, as far as they are known."""
-    total = f" of {state.total_steps}" if state.total_steps else ""
-    parts = [state.status.value, f"step {state.step}{total}"]
+    parts = [state.status.value, f"step {state.step_text}"]
     if state.status is JobStatus.RUNNING and (speed := rate.steps_per_second):
         parts.append(f"{speed:.3g} steps/s" if speed >= 1 else f"{1 / speed:.3g} s/step")
     if (left := rate.seconds_left(state)) is not None:

@@ -85,6 +85,11 @@ class JobState:
     """The job config as the server keeps it; empty when it cannot be read."""
 
     @property
+    def step_text(self) -> str:
+        """Step and total steps in words, such as `5 of 100`."""
+        return f"{self.step} of {self.total_steps}" if self.total_steps else str(self.step)
+
+    @property
     def progress(self) -> float | None:
         """Completed share of the steps, 0 to 1; None when the total is not known."""
         if not self.total_steps:

@@ -93,7 +93,7 @@ def test_waiting_returns_the_completed_state_and_raises_for_any_other_end() -> N
             caught.value.status,
             caught.value.step,
         )
-    backend.script = [RUNNING]
+    backend.script = [{"status": RUNNING}]
     with pytest.raises(AitkError, match="did not end within 5 s"):
         watched(backend, clock).wait(timeout=5.0)
 

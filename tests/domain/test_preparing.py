@@ -318,7 +318,7 @@ def test_the_place_in_the_queue_is_told() -> None:
     assert place is not None
     assert (3, ("run",), ("first", "second")) == (place.number, place.running, place.before)
     assert (
-        "number 3 in the queue of GPU 0, on which 'run' runs; before it: 'first', 'second'"
+        "number 3 in the queue of GPU 0, where 'run' is running; before it: 'first', 'second'"
         == str(place)
     )
     backend.queue_is_running = False

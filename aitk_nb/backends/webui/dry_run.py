@@ -56,27 +56,16 @@ class DryRunHttp(Http):
         self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
     ) -> Any:
         """Return the JSON of a GET, with what would have been saved in its place."""
-        if path == "/api/queue":
-            return self._with_queues(super().get_json(path, what=what, params=params))
-        if path != "/api/jobs":
-            return super().get_json(path, what=what, params=params)
-        if params and (row := self._rows.get(str(params.get("id", "")))):
+        if path == "/api/jobs" and params and (row := self._rows.get(str(params.get("id", "")))):
             return row
         answer = super().get_json(path, what=what, params=params)
-        rows = answer.get("jobs") if isinstance(answer, dict) else None
-        if isinstance(rows, list):
-            there = [
-                row for row in rows if not (isinstance(row, dict) and row.get("id") in self._rows)
-            ]
-            answer = {**answer, "jobs": [*reversed(self._rows.values()), *there]}
-        return answer
-
-    def _with_queues(self, answer: Any) -> Any:
-        """Return the server's queues, with those running that would have been started."""
-        if not isinstance(answer, dict) or not isinstance(answer.get("queues"), list):
+        queues = [{"gpu_ids": gpu_ids, "is_running": True} for gpu_ids in sorted(self._queues)]
+        ours = {"/api/queue": ("queues", queues), "/api/jobs": ("jobs", list(self._rows.values()))}
+        key, rows = ours.get(path, ("", ()))
+        if not isinstance(answer, dict) or not isinstance(there := answer.get(key), list):
             return answer
-        ours = [{"gpu_ids": gpu_ids, "is_running": True} for gpu_ids in sorted(self._queues)]
-        return {**answer, "queues": [*answer["queues"], *ours]}
+        kept = [row for row in there if not (isinstance(row, dict) and row.get("id") in self._rows)]
+        return {**answer, key: [*reversed(rows), *kept]}
 
     def _saved(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the row that the server would answer, and keep it."""

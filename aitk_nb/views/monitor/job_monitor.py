@@ -198,8 +198,7 @@ class JobMonitor(ClosedOptions):
     def _plot(self, update: Update, watcher: Watcher) -> LossFigure:
         state, final = update.state, self.history.final
         left = watcher.rate.seconds_left(state)
-        total = f" of {state.total_steps}" if state.total_steps else ""
-        words = f"{state.status.value}, step {state.step}{total}"
+        words = f"{state.status.value}, step {state.step_text}"
         if state.status is JobStatus.COMPLETED:
             words = f"{state.step} steps"
         value = f" · {final:.4g}" if math.isfinite(final) else ""
