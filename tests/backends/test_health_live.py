@@ -148,8 +148,8 @@ def test_a_trainer_that_stands_still_is_stalled_and_no_more_is_claimed(
             began = time.monotonic()
             health = until(job, HealthState.STALLED, 30.0)
             assert time.monotonic() - began >= 9.0
-            assert "hangs or has died; the server can't tell" in health.text
-            monitor.until_says("hangs or has died; the server can't tell")
+            assert "The process hangs or has died" in health.text
+            monitor.until_says("The process hangs or has died")
         finally:
             os.kill(job.state.pid, signal.SIGCONT)
         until(job, HealthState.TRAINING)
@@ -168,7 +168,7 @@ def test_a_trainer_that_is_killed_while_the_worker_is_dead_is_stalled_and_can_be
         health = until(job, HealthState.STALLED, 30.0)
         assert JobStatus.RUNNING is job.state.status
         assert health.can_be_repaired
-        monitor.until_says("hangs or has died; the server can't tell")
+        monitor.until_says("The process hangs or has died")
         assert job.repair(confirmed=True).status is JobStatus.STOPPED
     assert job.health().state is HealthState.STOPPED
 
