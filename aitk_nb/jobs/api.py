@@ -6,23 +6,19 @@ import itertools
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from aitk_nb.backends.base import SupportsDryRun
+from aitk_nb.backends.base import Backend, SupportsDryRun
 from aitk_nb.errors import BadInput, NotFound, NotSupported
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.preflight import preflight
+from aitk_nb.jobs.preflight_report import Preflight
 from aitk_nb.jobs.start import ELECTION, IfExists, JobStart, describe
 from aitk_nb.models.dry_run import DryRunReport
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.names import check_name
+from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-    from aitk_nb.jobs.preflight_report import Preflight
-    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["ELECTION", "IfExists", "Jobs"]
 

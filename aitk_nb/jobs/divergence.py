@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from aitk_nb.backends.base import Backend
 from aitk_nb.losses.divergence import diverged_step, usual_level
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
 
 __all__ = ["Divergence"]
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aitk_nb._units import duration
+from aitk_nb.backends.base import Backend
 from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.server import Ability
 from aitk_nb.training.config_paths import MISSING, value_at
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
 
 __all__ = ["EstimateReport", "estimate"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, ConnectionFailed
 from aitk_nb.jobs.divergence import Divergence
 from aitk_nb.jobs.failure_reasons import explain
@@ -15,9 +15,6 @@ from aitk_nb.jobs.queue import queue_position
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
 
 __all__ = ["HealthMonitor"]
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from aitk_nb.backends.base import Backend, Progress
 from aitk_nb.jobs.download import fetch, saved_steps, the_file
 from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.jobs.summary import JobSummary, summary
 from aitk_nb.losses.history import LossHistory
-from aitk_nb.models.job import DownloadReport
-from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models.job import JobState, RemoteFile, Sample
-    from aitk_nb.models.server import Gpu
+from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
+from aitk_nb.models.server import Ability, Gpu
 
 __all__ = ["JobOutputs"]
 

@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from aitk_nb._units import size
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.preflight_report import Check, Preflight, Verdict, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.control_images import control_names
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft, JobState
+from aitk_nb.models.job import JobDraft
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.config_paths import value_at
+from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["preflight"]
 
@@ -128,13 +125,13 @@ class _Checks:
             elif not info.images:
                 yield problem("dataset", f"{name!r} is empty. Upload images to it.")
             else:
-                yield self._dataset(info)
-
-    def _dataset(self, info: DatasetInfo) -> Check:
-        text = f"{info.name!r} has {len(info.images)} files, {len(info.captions)} with a caption."
-        if not info.captions and not self._params.trigger_word:
-            return note("dataset", f"{text} No captions and no trigger word: nothing triggers it.")
-        return ok("dataset", text)
+                captions = len(info.captions)
+                text = f"{name!r} has {len(info.images)} files, {captions} with a caption."
+                if captions or self._params.trigger_word:
+                    yield ok("dataset", text)
+                else:
+                    words = "No captions and no trigger word: nothing triggers it."
+                    yield note("dataset", f"{text} {words}")
 
     def needs(self) -> Iterator[Check]:
         """Check whether the architecture gets what it requires."""
@@ -145,66 +142,64 @@ class _Checks:
         yield from found or [ok("needs", f"{self._preset.label} has all it requires.")]
 
     def _controls(self, preset: Preset) -> Iterator[Check]:
-        label, needs = preset.label, preset.needs
         say = problem if preset.needs_controls else note
         entries = value_at(self._draft.config, "config.process.0.datasets")
-        if preset.control_keys and not entries[0].get(preset.control_keys[0]):
-            yield say(
-                "needs",
-                f"{label} trains on image pairs: set control_datasets to the names of the "
-                "datasets with the control images.",
-            )
-        for entry in entries[1:]:
-            if preset.control_keys and not entry.get(preset.control_keys[0]):
+        for key in preset.control_keys[:1]:
+            if not entries[0].get(key):
                 yield say(
                     "needs",
-                    f"{entry['folder_path']!r} has no control images: name their dataset in "
-                    f"extra, e.g. 'datasets: [{{}}, {{{preset.control_keys[0]}: NAME}}]'.",
+                    f"{preset.label} trains on image pairs: set control_datasets to the names of "
+                    "the datasets with the control images.",
                 )
+            for entry in entries[1:]:
+                if not entry.get(key):
+                    yield say(
+                        "needs",
+                        f"{entry['folder_path']!r} has no control images: name their dataset in "
+                        f"extra, e.g. 'datasets: [{{}}, {{{key}: NAME}}]'.",
+                    )
         for entry in entries:
             for name in control_names(entry).values():
                 yield from self._pairs(entry["folder_path"], name, say)
-        if {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(needs) and self._params.prompts:
-            samples = value_at(self._draft.config, "config.process.0.sample.samples")
+        may_need = {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(preset.needs)
+        samples = value_at(self._draft.config, "config.process.0.sample.samples")
+        if may_need and self._params.prompts:
             if not any(key.startswith("ctrl_img") for item in samples for key in item):
-                yield note("needs", f"{label} may need a control image (ctrl_img) for samples.")
+                text = f"{preset.label} may need a control image (ctrl_img) for samples."
+                yield note("needs", text)
 
     def _pairs(self, dataset: str, controls: str, say: Callable[..., Check]) -> Iterator[Check]:
         """Check whether each image has a control image of its name, as the trainer pairs them."""
         try:
-            names = self._backend.get_dataset(controls).images
+            stems = {PurePosixPath(one).stem for one in self._backend.get_dataset(controls).images}
         except NotFound as exc:
             yield problem("needs", f"{exc} Upload the control images first.")
             return
-        images = self._found.get(dataset)
-        stems = {PurePosixPath(name).stem for name in names}
-        if isinstance(images, DatasetInfo):
-            alone = [name for name in images.images if PurePosixPath(name).stem not in stems]
-            if alone:
-                yield say(
-                    "needs",
-                    f"{len(alone)} of {len(images.images)} images in {dataset!r} have no control "
-                    f"image of the same name in {controls!r}, e.g. {alone[0]!r}.",
-                )
+        info = self._found.get(dataset)
+        images = info.images if isinstance(info, DatasetInfo) else ()
+        if alone := [name for name in images if PurePosixPath(name).stem not in stems]:
+            yield say(
+                "needs",
+                f"{len(alone)} of {len(images)} images in {dataset!r} have no control image of "
+                f"the same name in {controls!r}, e.g. {alone[0]!r}.",
+            )
 
     def _media(self, preset: Preset) -> Iterator[Check]:
         """Check whether the files are of the kind that the architecture trains on."""
-        if not self._files:
-            return
         label = preset.label
         ends = [PurePosixPath(file).suffix.lower() for file in self._files]
         videos, sounds = sum(e in _VIDEOS for e in ends), sum(e in _SOUNDS for e in ends)
-        if preset.group == "audio":
-            if not sounds:
-                yield problem("needs", f"{label} trains on audio, and the dataset has none.")
-        elif sounds:
-            yield problem(
-                "needs", f"{label} does not train on audio; the dataset has {sounds} files."
-            )
-        if "datasets.num_frames" in preset.needs:
-            if self._params.num_frames > 1 and not videos:
-                yield note("needs", "num_frames is above 1, and the dataset has no video.")
-        elif videos:
+        if not ends:
+            return
+        if preset.group == "audio" and not sounds:
+            yield problem("needs", f"{label} trains on audio, and the dataset has none.")
+        if preset.group != "audio" and sounds:
+            text = f"{label} does not train on audio; the dataset has {sounds} files."
+            yield problem("needs", text)
+        takes_videos = "datasets.num_frames" in preset.needs
+        if takes_videos and self._params.num_frames > 1 and not videos:
+            yield note("needs", "num_frames is above 1, and the dataset has no video.")
+        if videos and not takes_videos:
             yield note("needs", f"{label} makes single images; the dataset has {videos} videos.")
 
     def gate(self) -> Check:
@@ -216,14 +211,15 @@ class _Checks:
             return ok("base model", f"The weights of {preset.label} are public.")
         told = self._backend.meta().get("hugging_face_token")
         text = f"The weights of {preset.label} are gated ({preset.gate_url})"
-        if told == "set":
-            return ok("base model", f"{text}; the server has a Hugging Face token.")
-        if told == "missing":
-            return problem(
-                "base model",
-                f"{text}, and the server has no Hugging Face token: request access, and put a "
-                "token into the server's settings.",
-            )
+        match self._backend.meta().get("hugging_face_token"):
+            case "set":
+                return ok("base model", f"{text}; the server has a Hugging Face token.")
+            case "missing":
+                return problem(
+                    "base model",
+                    f"{text}, and the server has no Hugging Face token: request access, and put a "
+                    "token into the server's settings.",
+                )
         return unknown("base model", f"{text}; the server does not say whether it has a token.")
 
     def gpu(self) -> Check:
@@ -236,20 +232,13 @@ class _Checks:
             return problem("GPU", text)
         free = [_card(known[one]) for one in wanted if one in known]
         text = f"GPU {gpu_ids} ({'; '.join(free)})" if free else f"GPU {gpu_ids}"
-        others = self._others(gpu_ids)
+        listed = Ability.LIST_JOBS in self._backend.abilities
+        jobs = jobs_on(gpu_ids, self._backend.list_jobs() if listed else ())
+        others = [repr(state.name) for state in jobs if state.name != self._params.name]
         if not others:
             return ok("GPU", f"{text}: no other job uses it.")
-        return note(
-            "GPU",
-            f"{text}: used by {len(others)} active job{'s' * (len(others) != 1)} first, "
-            f"{', '.join(repr(state.name) for state in others[:3])}.",
-        )
-
-    def _others(self, gpu_ids: str) -> list[JobState]:
-        if Ability.LIST_JOBS not in self._backend.abilities:
-            return []
-        jobs = self._backend.list_jobs()
-        return [state for state in jobs_on(gpu_ids, jobs) if state.name != self._params.name]
+        active = f"{len(others)} active job{'s' * (len(others) != 1)}"
+        return note("GPU", f"{text}: used by {active} first, {', '.join(others[:3])}.")
 
     def disk(self) -> Check:
         """Tell the size of the checkpoints; no server says how much disk is free."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability, Gpu
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
 
 __all__ = ["QueuePosition", "freest_gpu", "gpus_of", "jobs_on", "queue_position"]
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, JobConflict, NotFound
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.queue import freest_gpu
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, StartResult
 from aitk_nb.training.config_diff import differences
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
 
 __all__ = ["ELECTION", "IfExists", "JobStart", "describe"]
 

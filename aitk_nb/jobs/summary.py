@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aitk_nb import _html
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.losses.history import LossHistory
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-    from aitk_nb.models.job import JobState
+from aitk_nb.models.job import JobState
 
 __all__ = ["MIME", "JobSummary", "summary"]
 
