@@ -163,10 +163,10 @@ class _Checks:
                 yield from self._pairs(entry["folder_path"], name, say)
         may_need = {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(preset.needs)
         samples = value_at(self._draft.config, "config.process.0.sample.samples")
-        if may_need and self._params.prompts:
-            if not any(key.startswith("ctrl_img") for item in samples for key in item):
-                text = f"{preset.label} may need a control image (ctrl_img) for samples."
-                yield note("needs", text)
+        given = any(key.startswith("ctrl_img") for item in samples for key in item)
+        if may_need and self._params.prompts and not given:
+            text = f"{preset.label} may need a control image (ctrl_img) for samples."
+            yield note("needs", text)
 
     def _pairs(self, dataset: str, controls: str, say: Callable[..., Check]) -> Iterator[Check]:
         """Check whether each image has a control image of its name, as the trainer pairs them."""
@@ -209,7 +209,6 @@ class _Checks:
             return unknown("base model", "Check its Hugging Face page: its weights may be gated.")
         if not preset.gate_url:
             return ok("base model", f"The weights of {preset.label} are public.")
-        told = self._backend.meta().get("hugging_face_token")
         text = f"The weights of {preset.label} are gated ({preset.gate_url})"
         match self._backend.meta().get("hugging_face_token"):
             case "set":

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import math
+import sys
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from aitk_nb.cli.app import counter, progress_bar
 from aitk_nb.cli.chart import chart
 from aitk_nb.cli.live import LiveView
 from aitk_nb.cli.sanitize import plain
@@ -83,6 +87,30 @@ def test_the_screen_shows_progress_chart_cost_and_what_is_wrong() -> None:
     assert "\x1b]0;" not in text
     assert "\x1b[2J" not in text
     assert not LiveView("cat", console=Console(file=io.StringIO())).is_usable
+
+
+class Terminal(io.StringIO):
+    """A stderr that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Be one."""
+        return True
+
+
+@pytest.mark.parametrize(("bar", "says"), [(progress_bar, "0.5/1.0 kB"), (counter, "512/1024")])
+def test_progress_is_drawn_on_terminals_only(
+    bar: Any, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is done and how much there is; elsewhere nothing is written."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    for screen in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", screen)
+        with bar("working") as progress:
+            progress(512, 1024)
+        drawn = screen.getvalue()
+        assert isinstance(screen, Terminal) == bool(drawn)
+        assert not drawn or (says in drawn and "working" in drawn)
 
 
 def test_a_servers_words_are_made_plain() -> None:
