@@ -17,9 +17,9 @@ def connecting(token: str) -> None:
     """Every way to say where and who."""
     assert_type(aitk_nb.connect(), aitk_nb.AIToolkitClient)
     aitk_nb.connect("demo:")
-    aitk_nb.connect("http://127.0.0.1:8675", token)
-    aitk_nb.connect("http://127.0.0.1:8675", aitk_nb.Secret(token), verify=Path("ca.pem"))
-    aitk_nb.connect("https://x", ("user", token), {"X-Gateway": token}, verify=False)
+    aitk_nb.connect("http://127.0.0.1:8675", token=token)
+    aitk_nb.connect("http://127.0.0.1:8675", token=aitk_nb.Secret(token), verify=Path("ca.pem"))
+    aitk_nb.connect("https://x", credentials=("user", token), headers={"X-Gateway": token})
     aitk_nb.connect(aitk_nb.Connection("http://127.0.0.1:8675", token=aitk_nb.Secret(token)))
     aitk_nb.connect(headers={"X-Gateway": aitk_nb.Secret(token)})
 
@@ -51,7 +51,7 @@ def the_whole_path(folder: Path) -> DownloadReport:
 
 def preparing(client: aitk_nb.AIToolkitClient, params: aitk_nb.TrainingParams) -> None:
     """What is known before a start, and several at once."""
-    assert_type(client.jobs.preflight(params, price_per_hour=0.5), aitk_nb.Preflight)
+    assert_type(client.jobs.preflight(params, price_per_hour=0.5), aitk_nb.PreflightReport)
     assert_type(client.jobs.preflight(params).ok, bool)
     assert_type(client.jobs.estimate(params).seconds, float | None)
     assert_type(client.jobs.plan(params), aitk_nb.DryRunReport)
@@ -99,4 +99,4 @@ def show(done: int, total: int) -> None:
 
 def looking(path: Path) -> None:
     """A LoRA on the disk."""
-    assert_type(aitk_nb.inspect(path).finite, bool | None)
+    assert_type(aitk_nb.inspect_lora(path).finite, bool | None)

@@ -9,12 +9,15 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from importlib.metadata import version
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
 from aitk_nb.cli.sanitize import plain
@@ -54,23 +57,55 @@ __all__ = [
     "token_of",
 ]
 
-FIRST = ("demo", "serve", "dataset", "train")
-"""The commands with which somebody begins; the others follow as they are registered."""
+COMMANDS = {
+    "demo": "demo",
+    "serve": "serve",
+    "dataset": "dataset",
+    "train": "train",
+    "auth": "auth",
+    "doctor": "auth",
+    "discover": "discover",
+    "jobs": "jobs",
+    "watch": "jobs",
+    "stop": "jobs",
+    "losses": "jobs",
+    "compare": "jobs",
+    "download": "jobs",
+    "lora": "lora",
+    "params": "params",
+    "run": "run",
+}
+"""The module of each command, in the order of the help."""
 
 
-class InOrder(TyperGroup):
-    """Lists the commands in the order in which somebody meets them."""
+class Commands(Mapping[str, Any]):
+    """The commands by name; the module of one is imported when it is asked for."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands."""
-        names = super().list_commands(ctx)
-        return [*FIRST, *(name for name in names if name not in FIRST)]
+    def __getitem__(self, name: str) -> Any:
+        import_module(f"aitk_nb.cli.{COMMANDS[name]}")
+        group = typer.main.get_command(app)
+        assert isinstance(group, LazyGroup)
+        return group.registered[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class LazyGroup(TyperGroup):
+    """Imports the module of a command when that command is run or listed."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.registered = self.commands
+        self.commands: Any = Commands()
 
 
 app = typer.Typer(
     name="aitk-nb",
-    cls=InOrder,
-    help="Train LoRAs on a remote AI Toolkit server.",
+    cls=LazyGroup,
     epilog="Exit codes: 0 done, 1 server or job failed, 2 bad input, 3 unreachable, "
     "4 unauthorized, 130 interrupted.",
     no_args_is_help=True,
@@ -83,7 +118,26 @@ app = typer.Typer(
 )
 
 Every = Annotated[float, typer.Option(min=0.1, help="Polling interval in seconds.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"aitk-nb {version('aitk-nb')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Train LoRAs on a remote AI Toolkit server."""
+
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -129,7 +183,7 @@ def _explained() -> Iterator[None]:
 
 @contextmanager
 def if_interrupted(then: str) -> Iterator[None]:
-    """Have an interrupt of the block say what holds `then`."""
+    """Make an interrupt of the block say `then`."""
     try:
         yield
     except KeyboardInterrupt:
@@ -140,12 +194,12 @@ def if_interrupted(then: str) -> Iterator[None]:
 def _interruptible() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end the block as Ctrl-C does, so that it cleans up.
 
-    Only the first one counts: a second Ctrl-C must not cut the cleaning short, which ends by
+    Only the first one counts: a second Ctrl-C must not cut the cleanup short, which ends by
     itself within seconds.
     """
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     known = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # What `nohup`, or a shell that starts us in the background, has switched off stays off.
+    # What `nohup`, or a shell that starts us in the background, ignores stays ignored.
     before = {number: signal.getsignal(number) for number in known}
     ours = [number for number in known if before[number] is not signal.SIG_IGN]
 
@@ -162,7 +216,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _close_stdout() -> None:
-    """Send what is left for stdout nowhere: to write it again at exit would fail again."""
+    """Discard what is left for stdout: writing it at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -195,19 +249,19 @@ def confirmed(question: str) -> bool:
     """Ask on stderr, and return whether the answer is yes.
 
     Raises:
-        BadInput: nobody answers, as in a script.
+        BadInput: There is no answer, as in a script.
     """
     # The prompt of a library would put a space on stdout, which is for results.
     say(f"{question} [y/N]: ", end="")
     answer = sys.stdin.readline()
     if not answer:
         say("")
-        raise BadInput("Nobody answered, and nothing was deleted. Give --yes to go on.")
+        raise BadInput("No answer, so nothing was deleted. Pass --yes to continue.")
     return answer.strip().lower() in {"y", "yes"}
 
 
 def show_json(value: object) -> None:
-    """Write the one JSON document of this command on stdout; what is no number becomes null."""
+    """Write this command's JSON document on stdout; NaN and infinity become null."""
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
     typer.echo(json.dumps(_finite(value), ensure_ascii=ascii_only, indent=2))
 

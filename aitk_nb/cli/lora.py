@@ -25,9 +25,9 @@ def lora(
 
     Its rank and alpha, its tensors, and what the trainer noted. Every number is read.
     """
-    from aitk_nb.lora.api import inspect
+    from aitk_nb.lora.api import inspect_lora
 
-    report = inspect(file)
+    report = inspect_lora(file)
     if as_json:
         show_json({"ok": report.ok, **asdict(report), "rank": report.rank, "alpha": report.alpha})
     else:

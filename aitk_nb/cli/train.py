@@ -84,5 +84,5 @@ def _preflight(
     else:
         typer.echo(repr(found))
     if not found.ok:
-        about = ", ".join(check.about for check in found.problems)
+        about = ", ".join(check.name for check in found.problems)
         raise AitkError(f"Preflight checks failed for {params.name}: {about}.")

@@ -12,7 +12,7 @@ from aitk_nb.models.endpoint import Endpoint, Parameter
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import DiscoveryReport
+    from aitk_nb.discovery.survey import Survey
 
 __all__ = ["describe", "openapi"]
 
@@ -30,7 +30,7 @@ NOTES: Mapping[str, str] = {
 }
 
 
-def openapi(report: DiscoveryReport) -> dict[str, Any]:
+def openapi(report: Survey) -> dict[str, Any]:
     """Return the document for the endpoints that this server has.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The operation map as a file that a user can correct: written, read and checked."""
+"""The operations of a server as a file that a user can edit: written, read and checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aitk_nb.models.server import Flavour
 __all__ = ["api_names", "dumped", "load"]
 
 NAMES = (*OPERATIONS, "write captions")
-"""What may be named: captions have no program to be printed, and can be mapped all the same."""
+"""What may be mapped: captions too, although there is no program for them."""
 
 WORDS = frozenset({"files", "captions", *TRAINING_WORDS})
 """Our words for values, which `arguments` maps to an app's parameters."""
@@ -24,17 +24,17 @@ WORDS = frozenset({"files", "captions", *TRAINING_WORDS})
 KEYS = frozenset({"api_name", "calls", "arguments", "confidence", "reasons"})
 
 HEAD = """\
-# The calls behind what people want to do on this server, as far as they could be told.
-# Correct what is wrong, and connect with it: aitk_nb.connect(url, operations="{name}").
-#   api_name   the function of the Gradio app that does it
-#   calls      endpoints in the order of calls; an empty list where the server cannot do it
+# The calls for each operation on this server, as far as they could be found out.
+# Correct what is wrong, and connect with gradio=aitk_nb.GradioOptions(operations="{name}").
+#   api_name   the function of the Gradio app
+#   calls      endpoints in the order of calls; an empty list if the server can't do it
 #   arguments  our word for a value: the function's parameter, or a list of them
 # Words: {words}.
 """
 
 
 def dumped(operations: Mapping[str, Operation], url: str, flavour: Flavour | None) -> str:
-    """Return the operations as YAML with a head that tells how to correct it."""
+    """Return the operations as YAML with a header that says how to edit it."""
     body = {
         "url": url,
         "flavour": flavour.value if flavour else None,
@@ -61,19 +61,19 @@ def load(source: str | Path | Mapping[str, Any]) -> dict[str, Operation]:
     """Return the operations of a file that `report.save` wrote, or of a mapping like it.
 
     Raises:
-        BadInput: the file cannot be read, or something in it cannot be meant.
+        BadInput: The file can't be read, or something in it is invalid.
     """
     body = source if isinstance(source, Mapping) else _read(Path(source).expanduser())
     where = "The operations" if isinstance(source, Mapping) else f"{source}"
     listed = body.get("operations") if isinstance(body, Mapping) else None
     if not isinstance(listed, Mapping):
-        raise BadInput(f"{where}: there is no mapping named 'operations'.")
+        raise BadInput(f"{where}: expected a mapping named 'operations'.")
     found = {}
     for name, raw in listed.items():
         known = _name(name)
         if known is None:
             words = ", ".join(NAMES)
-            raise BadInput(f"{where}: {name!r} is no operation; there are {words}.")
+            raise BadInput(f"{where}: unknown operation {name!r}; choose from {words}.")
         try:
             found[known] = _operation(known, raw)
         except ValueError as exc:
@@ -115,17 +115,17 @@ def _operation(name: str, raw: Any) -> Operation:
     if isinstance(raw, str):
         raw = {"api_name": raw}
     if not isinstance(raw, Mapping):
-        raise ValueError("a mapping with 'api_name' or 'calls' is meant")
+        raise ValueError("expected a mapping with 'api_name' or 'calls'")
     if unknown := sorted(map(str, set(raw) - KEYS)):
-        raise ValueError(f"unknown key {', '.join(unknown)}; there are {', '.join(sorted(KEYS))}")
+        raise ValueError(f"unknown key {', '.join(unknown)}; choose from {', '.join(sorted(KEYS))}")
     api_name = raw.get("api_name")
     if api_name is not None:
         if not isinstance(api_name, str) or not api_name.strip("/"):
-            raise ValueError("'api_name' is a text such as /start_training")
+            raise ValueError("'api_name' must be a text such as /start_training")
         api_name = "/" + api_name.lstrip("/")
     calls = raw.get("calls", [api_name] if api_name else None)
     if calls is None:
-        raise ValueError("one of 'api_name' and 'calls' is needed")
+        raise ValueError("'api_name' or 'calls' is required")
     return Operation(
         name,
         calls=_texts("calls", calls),
@@ -138,15 +138,17 @@ def _operation(name: str, raw: Any) -> Operation:
 
 def _texts(key: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"'{key}' is a list of texts")
+        raise ValueError(f"'{key}' must be a list of texts")
     return tuple(value)
 
 
 def _arguments(value: Any) -> dict[str, str | tuple[str, ...]]:
     if not isinstance(value, Mapping):
-        raise ValueError("'arguments' maps our words to the function's parameters")
+        raise ValueError("'arguments' must map our words to the function's parameters")
     if unknown := sorted(map(str, set(value) - WORDS)):
-        raise ValueError(f"{', '.join(unknown)} is none of {', '.join(sorted(WORDS))}")
+        raise ValueError(
+            f"unknown word {', '.join(unknown)}; choose from {', '.join(sorted(WORDS))}"
+        )
     return {
         word: item if isinstance(item, str) else _texts(f"arguments: {word}", item)
         for word, item in value.items()
@@ -155,5 +157,5 @@ def _arguments(value: Any) -> dict[str, str | tuple[str, ...]]:
 
 def _confidence(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError("'confidence' is a number from 0 to 1")
+        raise ValueError("'confidence' must be a number from 0 to 1")
     return float(value)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aitk_nb.jobs.health import Health as Health
     from aitk_nb.jobs.health import HealthState as HealthState
     from aitk_nb.jobs.job import Job as Job
-    from aitk_nb.jobs.preflight_report import Preflight as Preflight
+    from aitk_nb.jobs.preflight_report import PreflightReport as PreflightReport
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy(
         "HealthState": "health",
         "Job": "job",
         "Jobs": "api",
-        "Preflight": "preflight_report",
+        "PreflightReport": "preflight_report",
         "compare_jobs": "comparison",
     },
 )

@@ -12,7 +12,7 @@ from aitk_nb.errors import BadInput, NotFound, NotSupported
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.preflight import preflight
-from aitk_nb.jobs.preflight_report import Preflight
+from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.jobs.start import ELECTION, IfExists, JobStart, describe
 from aitk_nb.models.dry_run import DryRunReport
 from aitk_nb.models.job import JobState, JobStatus
@@ -165,7 +165,7 @@ class Jobs:
 
     def preflight(
         self, params: TrainingParams, *, price_per_hour: float | None = None
-    ) -> Preflight:
+    ) -> PreflightReport:
         """Check for everything that is known to go wrong with a training job; change nothing.
 
         Args:

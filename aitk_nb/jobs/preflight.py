@@ -10,8 +10,9 @@ from aitk_nb._units import size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
-from aitk_nb.jobs.preflight_report import Check, Preflight, Verdict, note, ok, problem, unknown
+from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
+from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import control_names
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft
@@ -34,7 +35,7 @@ def preflight(
     params: TrainingParams,
     draft: JobDraft,
     price_per_hour: float | None = None,
-) -> Preflight:
+) -> PreflightReport:
     """Check for everything that is known to go wrong with a job; change nothing.
 
     Args:
@@ -57,7 +58,7 @@ def preflight(
         checks.time(),
         *checks.remarks(),
     )
-    return Preflight(params.name, rows, checks.images, checks.estimate)
+    return PreflightReport(params.name, Checklist(rows), checks.images, checks.estimate)
 
 
 class _Checks:
@@ -254,8 +255,8 @@ class _Checks:
     def time(self) -> Check:
         """Tell how long it takes."""
         text = str(self.estimate)
-        verdict = Verdict.UNKNOWN if self.estimate.seconds is None else Verdict.OK
-        return Check("time", verdict, f"{text[:1].upper()}{text[1:]}.")
+        status = Status.UNKNOWN if self.estimate.seconds is None else Status.OK
+        return Check("time", status, f"{text[:1].upper()}{text[1:]}.")
 
     def remarks(self) -> Iterator[Check]:
         """Tell which parameters do not fit together."""

@@ -8,12 +8,12 @@ from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
     from aitk_nb.lora.api import LoraReport as LoraReport
-    from aitk_nb.lora.api import inspect as inspect
+    from aitk_nb.lora.api import inspect_lora as inspect_lora
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "LoraReport": "api",
-        "inspect": "api",
+        "inspect_lora": "api",
     },
 )

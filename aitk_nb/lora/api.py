@@ -1,4 +1,4 @@
-"""`inspect`: what is inside a LoRA file, and whether its numbers are sound."""
+"""`inspect_lora`: what is inside a LoRA file, and whether its numbers are sound."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aitk_nb.errors import BadInput
 from aitk_nb.lora.layers import GROWING, Modules, grouped, misfit, rank_of
 from aitk_nb.lora.safetensors_file import Header, ReadAt, Tensor, read_header, scalar, survey
 
-__all__ = ["LoraReport", "inspect"]
+__all__ = ["LoraReport", "inspect_lora"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,9 @@ class LoraReport:
         return _html.definition(pairs)
 
 
-def inspect(source: str | Path | ReadAt, *, size: int | None = None, name: str = "") -> LoraReport:
+def inspect_lora(
+    source: str | Path | ReadAt, *, size: int | None = None, name: str = ""
+) -> LoraReport:
     """Return a report of a LoRA file.
 
     Args:

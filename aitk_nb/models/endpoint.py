@@ -1,11 +1,11 @@
-"""What a server can be asked: endpoints, operations, and claims held against it, as values."""
+"""What a server offers, as values: endpoints with parameters, and operations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["OPERATIONS", "Claim", "Endpoint", "Operation", "Parameter", "described", "shortened"]
+__all__ = ["OPERATIONS", "Endpoint", "Operation", "Parameter", "described", "shortened"]
 
 OPERATIONS = ("create dataset", "start training", "job status", "download LoRA")
 """What people want of a server."""
@@ -79,6 +79,11 @@ class Endpoint:
     """Gradio's number of the function; an implementation detail, for functions without a name."""
 
     @property
+    def result(self) -> str:
+        """What comes back, and whether it comes in parts."""
+        return f"{self.returns}, in parts" if self.generator else self.returns
+
+    @property
     def exists(self) -> bool:
         """True when the server has it, in this form or an older one."""
         return self.state in {"present", "changed"}
@@ -105,19 +110,6 @@ class Operation:
     """0 to 1; 1 when the server is known to be as we say."""
     reasons: tuple[str, ...] = ()
     """Why these calls."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something that people are told, held against one server."""
-
-    claim: str
-    verdict: str
-    """`true`, `false`, or a word for what it is instead."""
-    evidence: str
-    """The request and what it answered: status, content type, first characters."""
-    instead: str
-    """What holds or works on this server; empty where the claim is true."""
 
 
 def described(parameters: tuple[Parameter, ...]) -> str:

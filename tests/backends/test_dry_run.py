@@ -129,7 +129,7 @@ def test_several_are_planned_as_one(client: aitk_nb.AIToolkitClient, proxy: Faul
 
 def test_a_dry_run_says_no_token(token_server: demo.DemoServer, photos: Path) -> None:
     """It is in no request, whatever is shown of it."""
-    with aitk_nb.connect(token_server.url, TOKEN) as client:
+    with aitk_nb.connect(token_server.url, token=TOKEN) as client:
         client.datasets.upload(photos, "cats")
         run = client.jobs.plan(params("secret"))
 

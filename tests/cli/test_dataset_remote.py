@@ -65,7 +65,7 @@ def test_an_upload_is_verified_in_full(server: tuple[str, Path], folder: Path) -
 
     assert "full\n" == ran.out
     assert "full: 3 images; 6 files sent, 0 were there" in ran.err
-    assert "6 same content" in ran.err
+    assert "6 identical" in ran.err
     # Nothing has to be sent, and every byte is read all the same.
     swapped = bytearray((datasets / "full" / "b.png").read_bytes())
     swapped[-9] ^= 255
@@ -87,7 +87,7 @@ def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: 
 
     ran = run("dataset", "verify", *given, "--full", code=1)
     lines = {tuple(line.rsplit(maxsplit=1)) for line in ran.out.splitlines()}
-    assert {("missing", "a.png"), ("differs", "b.png"), ("not ours", "other.png")} <= lines
+    assert {("missing", "a.png"), ("different", "b.png"), ("extra", "other.png")} <= lines
     assert "1 file missing, 1 file different" in ran.err
     assert "--replace" in ran.err
 

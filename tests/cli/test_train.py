@@ -26,7 +26,7 @@ def test_a_check_tells_all_and_starts_nothing(url: str, dataset: str) -> None:
     assert told["ok"] is True
     assert told["images"]
     assert {"name", "dataset", "needs", "base model", "GPU", "disk", "time"} <= {
-        check["about"] for check in told["checks"]
+        check["name"] for check in told["checks"]
     }
     assert "checked" not in run("jobs", "--url", url).out
 

@@ -19,10 +19,11 @@ from aitk_nb.errors import (
 )
 from aitk_nb.jobs.api import Jobs
 from aitk_nb.jobs.estimate import EstimateReport
-from aitk_nb.jobs.preflight_report import Preflight, Verdict
+from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.jobs.queue import freest_gpu, queue_position
 from aitk_nb.jobs.start import describe
+from aitk_nb.models.checklist import Status
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability, Gpu
@@ -67,9 +68,9 @@ def params(**fields: Any) -> TrainingParams:
     return TrainingParams(**{**PARAMS.model_dump(), **fields})
 
 
-def found(report: Preflight, about: str) -> tuple[Verdict, str]:
+def found(report: PreflightReport, about: str) -> tuple[Status, str]:
     """Return the first check of that name."""
-    return next((c.verdict, c.text) for c in report.checks if c.about == about)
+    return next((c.status, c.message) for c in report.checks if c.name == about)
 
 
 # -- checks ---------------------------------------------------------------------------------------
@@ -83,9 +84,9 @@ def test_all_is_well() -> None:
     assert report.ok
     assert [] == backend.calls
     assert ["name", "dataset", "needs", "base model", "GPU", "disk", "time"] == [
-        check.about for check in report.checks
+        check.name for check in report.checks
     ][:7]
-    assert (Verdict.OK, "'cats' has 2 files, 1 with a caption.") == found(report, "dataset")
+    assert (Status.OK, "'cats' has 2 files, 1 with a caption.") == found(report, "dataset")
     assert 2 == report.images
 
 
@@ -105,15 +106,15 @@ def test_what_would_fail_is_a_problem(fields: dict[str, Any], about: str, says: 
     report = jobs(Furnished()).preflight(params(**fields))
 
     assert not report.ok
-    assert about in {check.about for check in report.problems}
-    assert any(says in check.text for check in report.problems)
+    assert about in {check.name for check in report.problems}
+    assert any(says in check.message for check in report.problems)
     assert says in repr(report)
 
 
 def test_an_empty_dataset_is_a_problem() -> None:
     """The trainer would find it minutes later."""
     report = jobs(ScriptedBackend()).preflight(PARAMS)
-    assert (Verdict.PROBLEM, "'cats' is empty. Upload images to it.") == found(report, "dataset")
+    assert (Status.PROBLEM, "'cats' is empty. Upload images to it.") == found(report, "dataset")
     assert 0 == report.images
 
 
@@ -121,8 +122,8 @@ def test_pictures_without_words_are_remarked_on() -> None:
     """Unless a trigger word calls the LoRA."""
     backend = Furnished()
     backend.captions = {}
-    assert Verdict.NOTE is found(jobs(backend).preflight(PARAMS), "dataset")[0]
-    assert Verdict.OK is found(jobs(backend).preflight(params(trigger_word="zwx")), "dataset")[0]
+    assert Status.WARNING is found(jobs(backend).preflight(PARAMS), "dataset")[0]
+    assert Status.OK is found(jobs(backend).preflight(params(trigger_word="zwx")), "dataset")[0]
 
 
 def test_control_images_that_are_said_are_taken() -> None:
@@ -132,22 +133,22 @@ def test_control_images_that_are_said_are_taken() -> None:
         extra="datasets: [{control_path: /data/pairs}]\nsample: {samples: [{ctrl_img: /x.png}]}",
         prompts="a cat",
     )
-    assert Verdict.OK is found(jobs(Furnished()).preflight(given), "needs")[0]
+    assert Status.OK is found(jobs(Furnished()).preflight(given), "needs")[0]
 
 
 @pytest.mark.parametrize(
     ("images", "fields", "verdict"),
     [
-        (("a.mp4",), {"arch": "wan21:1b", "num_frames": 41}, Verdict.OK),
-        (("a.png",), {"arch": "wan21:1b", "num_frames": 41}, Verdict.NOTE),
-        (("a.MP4",), {"arch": "flux"}, Verdict.NOTE),
-        (("a.wav",), {"arch": "flux"}, Verdict.PROBLEM),
-        (("a.wav",), {"arch": "ace_step_15"}, Verdict.OK),
-        (("a.png",), {"arch": "zz_new", "base_model": "x/y"}, Verdict.UNKNOWN),
+        (("a.mp4",), {"arch": "wan21:1b", "num_frames": 41}, Status.OK),
+        (("a.png",), {"arch": "wan21:1b", "num_frames": 41}, Status.WARNING),
+        (("a.MP4",), {"arch": "flux"}, Status.WARNING),
+        (("a.wav",), {"arch": "flux"}, Status.PROBLEM),
+        (("a.wav",), {"arch": "ace_step_15"}, Status.OK),
+        (("a.png",), {"arch": "zz_new", "base_model": "x/y"}, Status.UNKNOWN),
     ],
 )
 def test_the_kind_of_files_is_the_one_that_is_learnt_from(
-    images: tuple[str, ...], fields: dict[str, Any], verdict: Verdict
+    images: tuple[str, ...], fields: dict[str, Any], verdict: Status
 ) -> None:
     """Videos, sounds and stills."""
     assert verdict is found(jobs(Furnished(*images)).preflight(params(**fields)), "needs")[0]
@@ -156,14 +157,14 @@ def test_the_kind_of_files_is_the_one_that_is_learnt_from(
 @pytest.mark.parametrize(
     ("token", "fields", "verdict"),
     [
-        ("set", {"arch": "flux"}, Verdict.OK),
-        ("missing", {"arch": "flux"}, Verdict.PROBLEM),
-        ("", {"arch": "flux"}, Verdict.UNKNOWN),
-        ("missing", {"arch": "flux", "base_model": "my/copy"}, Verdict.UNKNOWN),
-        ("missing", {}, Verdict.OK),
+        ("set", {"arch": "flux"}, Status.OK),
+        ("missing", {"arch": "flux"}, Status.PROBLEM),
+        ("", {"arch": "flux"}, Status.UNKNOWN),
+        ("missing", {"arch": "flux", "base_model": "my/copy"}, Status.UNKNOWN),
+        ("missing", {}, Status.OK),
     ],
 )
-def test_a_gated_model_wants_a_token(token: str, fields: dict[str, Any], verdict: Verdict) -> None:
+def test_a_gated_model_wants_a_token(token: str, fields: dict[str, Any], verdict: Status) -> None:
     """Of the server; whether it may read the model only the start tells."""
     report = jobs(Furnished(token=token)).preflight(params(**fields))
     assert verdict is found(report, "base model")[0]
@@ -173,23 +174,23 @@ def test_a_name_that_is_taken_is_told() -> None:
     """The same job, another one, and one that nobody can read."""
     backend = Furnished()
     there(backend, status=COMPLETED)
-    assert (Verdict.NOTE, True) == (
+    assert (Status.WARNING, True) == (
         found(jobs(backend).preflight(PARAMS), "name")[0],
         "attaches" in found(jobs(backend).preflight(PARAMS), "name")[1],
     )
     verdict, text = found(jobs(backend).preflight(params(steps=7)), "name")
-    assert (Verdict.PROBLEM, True) == (verdict, "train.steps is 100, not 7" in text)
+    assert (Status.PROBLEM, True) == (verdict, "train.steps is 100, not 7" in text)
     backend.jobs["cat"] = replace(backend.jobs["cat"], config={})
-    assert Verdict.PROBLEM is found(jobs(backend).preflight(PARAMS), "name")[0]
+    assert Status.PROBLEM is found(jobs(backend).preflight(PARAMS), "name")[0]
 
 
 def test_a_job_on_the_gpu_is_told() -> None:
     """It comes first."""
     backend = Furnished()
     there(backend, params(name="dog", gpu_ids="1"), status=RUNNING)
-    assert Verdict.OK is found(jobs(backend).preflight(params(gpu_ids="0")), "GPU")[0]
+    assert Status.OK is found(jobs(backend).preflight(params(gpu_ids="0")), "GPU")[0]
     verdict, text = found(jobs(backend).preflight(params(gpu_ids="0,1")), "GPU")
-    assert (Verdict.NOTE, True) == (verdict, "'dog'" in text)
+    assert (Status.WARNING, True) == (verdict, "'dog'" in text)
 
 
 def test_the_report_is_safe_html_and_json() -> None:
@@ -197,8 +198,8 @@ def test_the_report_is_safe_html_and_json() -> None:
     backend = Furnished(datasets=("<b>cats",))
     report = jobs(backend).preflight(params(dataset="<b>cats", name="<i>x"))
 
-    assert "<b>cats" not in report._repr_html_()
-    assert "<i>x" not in report._repr_html_()
+    assert "<b>cats" not in report.html()
+    assert "<i>x" not in report.html()
     assert json.loads(json.dumps(report.as_dict()))["ok"] is True
     assert report._repr_mimebundle_()["text/plain"] == repr(report)
 
@@ -263,7 +264,7 @@ def test_the_size_comes_from_a_job_with_the_same_network() -> None:
     assert 5000 == jobs(backend).estimate(PARAMS).checkpoint_size
     assert jobs(backend).estimate(params(rank=7)).checkpoint_size is None
     verdict, text = found(jobs(backend).preflight(params(steps=1000)), "disk")
-    assert (Verdict.OK, True) == (verdict, "20.0 kB for 4 checkpoints" in text)
+    assert (Status.OK, True) == (verdict, "20.0 kB for 4 checkpoints" in text)
 
 
 # -- the GPU and the queue ------------------------------------------------------------------------
@@ -289,7 +290,7 @@ def test_a_server_that_cannot_tell_its_gpus_trains_all_the_same() -> None:
             raise UnexpectedReply("list its GPUs", "a web page")
 
     assert "0" == jobs(Mute()).start(PARAMS).state.gpu_ids
-    assert Verdict.OK is found(jobs(Mute()).preflight(params(name="dog")), "dataset")[0]
+    assert Status.OK is found(jobs(Mute()).preflight(params(name="dog")), "dataset")[0]
 
 
 def test_a_resumed_job_stays_on_its_gpu() -> None:

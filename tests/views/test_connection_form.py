@@ -36,14 +36,14 @@ def test_edited_by_messages_it_is_the_same_as_constructed() -> None:
     send(form._url, value="https://pod.example/")
     send(form._token, value=f" {TYPED} ")
 
-    assert resolve("https://pod.example", TYPED, environ={}) == form.value
+    assert resolve("https://pod.example", token=TYPED, environ={}) == form.value
     assert ("url", "token") == form.edited
     form.close()
 
 
 def test_the_check_shows_what_it_found(token_server: DemoServer) -> None:
     """The verdict and what is dangerous about the server, as a page and not as an object."""
-    form = ConnectionForm(token_server.url, credentials=TOKEN, environ={}, on_check=check_auth)
+    form = ConnectionForm(token_server.url, token=TOKEN, environ={}, on_check=check_auth)
     assert form.check is not None
     form.check.press()
     form.check.wait(30)

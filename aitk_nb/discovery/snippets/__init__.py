@@ -20,7 +20,7 @@ from aitk_nb.models.endpoint import OPERATIONS, Endpoint
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import DiscoveryReport
+    from aitk_nb.discovery.survey import Survey
 
 __all__ = ["LANGUAGES", "Snippet", "has_operation", "snippet", "typescript_client"]
 
@@ -40,9 +40,7 @@ class Snippet(str):
         return {"text/plain": str(self), "text/html": _html.code(str(self))}
 
 
-def snippet(
-    report: DiscoveryReport, name: str, language: str, values: Mapping[str, object]
-) -> Snippet:
+def snippet(report: Survey, name: str, language: str, values: Mapping[str, object]) -> Snippet:
     """Return code that calls an endpoint or does an operation; see `DiscoveryReport.snippet`.
 
     Raises:
@@ -51,9 +49,7 @@ def snippet(
     return Snippet(_snippet(report, name, language, values))
 
 
-def _snippet(
-    report: DiscoveryReport, name: str, language: str, values: Mapping[str, object]
-) -> str:
+def _snippet(report: Survey, name: str, language: str, values: Mapping[str, object]) -> str:
     if language not in LANGUAGES:
         raise BadInput(f"{language!r} is no language of snippets: {', '.join(LANGUAGES)} are.")
     if report.flavour is None:
@@ -71,21 +67,19 @@ def _snippet(
     raise BadInput(f"There is no endpoint or operation named {name!r}; there are {known}.")
 
 
-def typescript_client(report: DiscoveryReport) -> Snippet:
+def typescript_client(report: Survey) -> Snippet:
     """Return a TypeScript file with a client; see `DiscoveryReport.typescript_client`."""
     if report.flavour is None:
         raise BadInput("No training server answered, so that there is nothing to call.")
     return Snippet(client_of(report))
 
 
-def _endpoint(report: DiscoveryReport, name: str) -> Endpoint | None:
+def _endpoint(report: Survey, name: str) -> Endpoint | None:
     by_name = {endpoint.name: endpoint for endpoint in report.endpoints}
     return by_name.get(name) or by_name.get(f"/{name}")
 
 
-def _call(
-    report: DiscoveryReport, endpoint: Endpoint, language: str, values: Mapping[str, object]
-) -> str:
+def _call(report: Survey, endpoint: Endpoint, language: str, values: Mapping[str, object]) -> str:
     if language == "typescript":
         return function_of(endpoint, report.prefix)
     auth = _sent(report, endpoint)
@@ -101,7 +95,7 @@ def _call(
     return rest_call.EMITTERS[language](request_of(endpoint, values), report.url, auth)
 
 
-def _sent(report: DiscoveryReport, endpoint: Endpoint) -> str:
+def _sent(report: Survey, endpoint: Endpoint) -> str:
     """Return what is sent to prove who asks: nothing to an endpoint that is public to read."""
     public = endpoint.auth == "public" and endpoint.method == "GET"
     return "none" if public else report.auth

@@ -24,7 +24,7 @@ from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import DiscoveryReport
+    from aitk_nb.discovery.survey import Survey
 
 __all__ = ["client_of", "has_operation", "program"]
 
@@ -36,7 +36,7 @@ OWN = frozenset({"folder", "results", "name"})
 Values = Mapping[str, object]
 
 
-def has_operation(report: DiscoveryReport, name: str) -> bool:
+def has_operation(report: Survey, name: str) -> bool:
     """Return whether the operation can be written as a program for this server."""
     operation = report.operations.get(name)
     if operation is None or not operation.calls:
@@ -48,7 +48,7 @@ def has_operation(report: DiscoveryReport, name: str) -> bool:
     return bool(operation.api_name) if name in OPERATIONS[:2] else known
 
 
-def program(report: DiscoveryReport, name: str, language: str, values: Values) -> str:
+def program(report: Survey, name: str, language: str, values: Values) -> str:
     """Return a program that does an operation.
 
     Raises:
@@ -78,7 +78,7 @@ def program(report: DiscoveryReport, name: str, language: str, values: Values) -
     return with_changes(text, flavour, stem, language, gaps["texts"])
 
 
-def client_of(report: DiscoveryReport) -> str:
+def client_of(report: Survey) -> str:
     """Return a TypeScript file with a client for the operations.
 
     Raises:
@@ -123,7 +123,7 @@ def _pasted(text: str) -> str:
 # -- the web UI -----------------------------------------------------------------------------------
 
 
-def _webui(report: DiscoveryReport, language: str, values: Values) -> dict[str, Any]:
+def _webui(report: Survey, language: str, values: Values) -> dict[str, Any]:
     params = _params(values)
     job = draft(params)
     config: Any = job.config
@@ -199,7 +199,7 @@ def _file_name(name: str) -> str:
 # -- Gradio ---------------------------------------------------------------------------------------
 
 
-def _gradio(report: DiscoveryReport, language: str, values: Values) -> dict[str, Any]:
+def _gradio(report: Survey, language: str, values: Values) -> dict[str, Any]:
     by_name = {endpoint.name: endpoint for endpoint in report.endpoints}
     create, train = report.operations["create dataset"], report.operations["start training"]
     creator = by_name.get(create.api_name or "")

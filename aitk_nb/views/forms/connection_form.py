@@ -1,4 +1,4 @@
-"""`ConnectionForm`: which server, and its token, which never stays in a widget."""
+"""`ConnectionForm`: a server and its token, which never stays in a widget."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from aitk_nb.connection.connection import (
     LOGIN_VARIABLES,
     TOKEN_VARIABLES,
     Connection,
+    ConnectionOptions,
     Credentials,
     Secret,
     resolve,
@@ -32,7 +33,7 @@ USER_VARIABLE = LOGIN_VARIABLES[0]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the form was made with: all of a connection that is not typed into it."""
+    """What the form was created with: the parts of a connection that are not typed."""
 
     connection: Connection | str = ""
     credentials: Credentials | None = field(default=None, repr=False)
@@ -42,20 +43,20 @@ class Given:
 
     @property
     def url(self) -> str:
-        """The address as it was given, which may be empty."""
+        """The given address, which may be empty."""
         given = self.connection
         return given.url if isinstance(given, Connection) else given
 
     @property
     def has_credentials(self) -> bool:
-        """True when a token, or a user name and password, came with it."""
+        """True if a token, or a user name and password, came with it."""
         if isinstance(self.connection, Connection):
             return bool(self.connection.token or self.connection.login)
         return bool(self.credentials)
 
     @property
     def user(self) -> str:
-        """The user name as it was given or stands in the environment; it is no secret."""
+        """The given user name, or the one in the environment; it is not a secret."""
         given = self.connection
         login = given.login if isinstance(given, Connection) else self.credentials
         if isinstance(login, tuple):
@@ -65,19 +66,19 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What stands in the form's fields, and the secret that was taken out of one of them."""
+    """The content of the form's fields, and the secret that was taken out of one of them."""
 
     url: str
     user: str = ""
-    """The user name; an empty one means that the secret is a token."""
+    """The user name; if it is empty, the secret is a token."""
     secret: Secret | None = None
 
 
 def read_connection(given: Given, typed: Typed) -> Connection:
-    """Return the connection that is meant by what was given and what was typed.
+    """Return the connection that the given and the typed values describe.
 
     Raises:
-        BadInput: the address is not one, or the token cannot be sent.
+        BadInput: The address is invalid, or the token can't be sent.
     """
     url, user = typed.url.strip(), typed.user.strip()
     credentials: Credentials | None = typed.secret
@@ -85,17 +86,22 @@ def read_connection(given: Given, typed: Typed) -> Connection:
         credentials = (user, typed.secret)
     if not isinstance(given.connection, Connection):
         named = {**given.environ, USER_VARIABLE: user} if user else given.environ
-        return resolve(url, credentials or given.credentials, given.headers, given.verify, named)
+        options: ConnectionOptions = {
+            "credentials": credentials or given.credentials,
+            "headers": given.headers,
+            "verify": given.verify,
+        }
+        return resolve(url, environ=named, **options)
     if credentials is None and url == given.connection.url:
         return given.connection
-    checked = resolve(url, credentials, environ=given.environ)
+    checked = resolve(url, credentials=credentials, environ=given.environ)
     if credentials is None:
         return replace(given.connection, url=checked.url)
     return replace(given.connection, url=checked.url, token=checked.token, login=checked.login)
 
 
 def token_source(given: Given, connection: Connection | None, typed: Typed) -> str:
-    """Return where the token or password comes from, in words and without it."""
+    """Return where the token or password comes from, without showing it."""
     word = "password" if connection and connection.login and not connection.token else "token"
     if typed.secret is not None:
         return f"the {word} that you typed"
@@ -109,7 +115,7 @@ def token_source(given: Given, connection: Connection | None, typed: Typed) -> s
 
 
 class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publishes no types
-    """A password field whose content the kernel never sends anywhere, not even back."""
+    """A password field whose content the kernel never sends back."""
 
     value = Unicode("").tag(sync=True, echo_update=False)
 
@@ -117,8 +123,8 @@ class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publish
 class ConnectionForm(Form[Connection]):
     """Edits a `Connection`: the address of a server and its token.
 
-    The token is read from the environment as `connect` does, or typed; what is typed is taken
-    out of the field at once, and kept where no notebook, widget or message shows it.
+    The token is read from the environment as by `connect`, or typed; typed text is taken out of
+    the field at once, and kept where no notebook, widget or message shows it.
     """
 
     def __init__(
@@ -133,8 +139,8 @@ class ConnectionForm(Form[Connection]):
     ) -> None:
         """Start from a connection, or from what `connect` takes.
 
-        With `on_check`, such as `aitk_nb.check_auth`, there is a button that calls it with the
-        form's value and shows what it returns.
+        `on_check`, such as `aitk_nb.check_auth`, adds a button that calls it with the form's value
+        and shows the result.
         """
         self._given = Given(connection, credentials, headers, verify, environ)
         self._typed: Secret | None = None
@@ -148,8 +154,8 @@ class ConnectionForm(Form[Connection]):
         )
         self._token = _TokenField(
             description="Token, password",
-            placeholder="leave empty to use the one named below",
-            # Each key would be read, and taken out of the field, by itself.
+            placeholder="empty: use the one named below",
+            # Otherwise each key would be read, and taken out of the field, by itself.
             continuous_update=False,
             style=looks.text,
             layout=looks.control,
@@ -157,7 +163,7 @@ class ConnectionForm(Form[Connection]):
         self._user = widgets.Text(
             self._given.user,
             description="User name",
-            placeholder="empty for a token; a Gradio app wants one",
+            placeholder="empty for a token; required by a Gradio app",
             style=looks.text,
             layout=looks.control,
         )
@@ -187,7 +193,7 @@ class ConnectionForm(Form[Connection]):
 
     @property
     def edited(self) -> tuple[str, ...]:
-        """What was changed since the form was made."""
+        """What was changed since the form was created."""
         token = ("token",) if self._typed is not None else ()
         return tuple(name for name in super().edited if name != "token") + token
 
@@ -227,13 +233,13 @@ class ConnectionForm(Form[Connection]):
         super()._refresh()
 
     def _say(self, text: str, kind: _html.Kind) -> None:
-        # What shows itself has a sign of its own.
+        # HTML has a sign of its own.
         is_shown = isinstance(text, _html.Html)
         self._show_status({}, [text if is_shown else _html.message(text, kind)])
 
     def _rows(self) -> Iterable[tuple[object, object]]:
         connection = None if self._problems() else self._read()
-        yield "address", connection.url if connection else "not usable"
+        yield "address", connection.url if connection else "invalid"
         yield "token", token_source(self._given, connection, self._now)
         if connection and connection.headers:
             yield "extra headers", ", ".join(connection.headers)
@@ -242,7 +248,7 @@ class ConnectionForm(Form[Connection]):
 
     def __repr__(self) -> str:
         problems = self._problems()
-        return f"<ConnectionForm {'not usable' if problems else self._read().url}>"
+        return f"<ConnectionForm {'invalid' if problems else self._read().url}>"
 
 
 def _default_address(environ: Mapping[str, str]) -> str:
@@ -252,6 +258,5 @@ def _default_address(environ: Mapping[str, str]) -> str:
 
 def _in_words(result: object) -> str:
     if isinstance(result, AuthReport):
-        page: _html.Html = result._repr_mimebundle_()["text/html"]
-        return page
+        return result.html()
     return "" if result is None else repr(result)
