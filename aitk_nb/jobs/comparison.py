@@ -13,8 +13,8 @@ from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
-from aitk_nb.losses.convergence import Convergence
 from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.summary import LossSummary
 from aitk_nb.training.config_diff import varying
 
 __all__ = ["Comparison", "Run", "compare"]
@@ -31,7 +31,7 @@ class Run:
     name: str
     settings: tuple[str, ...]
     """Its values of the settings that differ, as the comparison names them."""
-    result: Convergence
+    result: LossSummary
     speed: float
     """Steps per second, by the times of its losses; NaN when they do not tell."""
     checkpoint: int | None
@@ -115,7 +115,7 @@ def compare(runs: Iterable[Job | LossHistory]) -> Comparison:
     configs = [one.state.config if isinstance(one, Job) else {} for one in given]
     # A history out of a file has no settings: it differs from the others by not telling them.
     differing = varying(configs) if all(configs) else {}
-    results = [history.convergence() for history in histories]
+    results = [history.summary() for history in histories]
     names = [one.name or f"history {number}" for number, one in enumerate(given, 1)]
     why_not = [path for path in differing if path.startswith(_OTHER_LOSS)]
     places = [None] * len(given) if why_not else _places(results)
@@ -137,7 +137,7 @@ def compare(runs: Iterable[Job | LossHistory]) -> Comparison:
     )
 
 
-def _places(results: Sequence[Convergence]) -> list[tuple[int, int] | None]:
+def _places(results: Sequence[LossSummary]) -> list[tuple[int, int] | None]:
     """Return the best and the worst place of each run."""
     count = len(results)
     return [
@@ -149,7 +149,7 @@ def _places(results: Sequence[Convergence]) -> list[tuple[int, int] | None]:
     ]
 
 
-def _ahead(one: Convergence, other: Convergence) -> bool:
+def _ahead(one: LossSummary, other: LossSummary) -> bool:
     """Return whether the end of one is below that of the other by more than noise."""
     if one is other or one.trend == "diverged":
         return False
@@ -178,7 +178,7 @@ def _verdict(
 
 
 def _speed(history: LossHistory) -> float:
-    gaps = np.diff(history.walls()) / np.maximum(np.diff(history.columns()[0]), 1)
+    gaps = np.diff(history.wall_times()) / np.maximum(np.diff(history.columns()[0]), 1)
     usual = float(np.median(gaps)) if gaps.size else 0.0
     return 1 / usual if usual > 0 else math.nan
 

@@ -12,7 +12,7 @@ from aitk_nb.models.server import Ability
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.losses.history import Steps, Values
+    from aitk_nb.losses.smoothing import Steps, Values
 
 __all__ = ["Divergence"]
 

@@ -95,7 +95,7 @@ def cost_line(price_per_hour: float, history: LossHistory, left: float | None) -
     In whatever currency `price_per_hour` is; an empty text when that is 0. A machine is paid for
     from its start on, and while it idles: this is the training's share.
     """
-    walls = history.walls()
+    walls = history.wall_times()
     walls = walls[np.isfinite(walls)]
     if price_per_hour <= 0:
         return ""

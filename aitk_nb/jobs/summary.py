@@ -37,7 +37,7 @@ def _files(job: Job) -> tuple[RemoteFile, ...]:
 
 def _final_loss(job: Job) -> float | None:
     try:
-        final = job.losses().final
+        final = job.losses().summary().end
     except AitkError:
         return None
     return float(f"{final:.4g}") if math.isfinite(final) else None

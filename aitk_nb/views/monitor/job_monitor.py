@@ -190,7 +190,7 @@ class JobMonitor(ClosedOptions):
             status=state.status,
             step=state.step,
             total_steps=state.total_steps,
-            loss=self.history.final,
+            loss=self.history.summary().end,
             error=health.text if health.is_bad else "",
             remedy=health.remedy if health.is_bad else "",
         )
@@ -210,7 +210,7 @@ def _acts(job: Job, on_stop: Callable[[], object] | None) -> Acts:
 
 
 def _title(state: JobState, history: LossHistory, pace: Pace) -> str:
-    final = history.final
+    final = history.summary().end
     value = f" · {final:.4g}" if math.isfinite(final) else ""
     if state.status is JobStatus.COMPLETED:
         return f"Loss of {state.name}: {state.step} steps{value}"
