@@ -38,7 +38,7 @@ class Series(NamedTuple):
     def until(self, step: int) -> Series:
         """Return the points up to and including `step`."""
         end = int(self.steps.searchsorted(step, side="right"))
-        return Series(*(column[:end] for column in self))
+        return Series(self.steps[:end], self.wall_times[:end], self.values[:end])
 
 
 class Segment(NamedTuple):
@@ -98,17 +98,12 @@ def extremes(values: Values, bins: int) -> npt.NDArray[np.intp]:
     rows = np.pad(values, (0, -values.size % width), mode="edge").reshape(-1, width)
     starts = np.arange(rows.shape[0]) * width
     finite = np.isfinite(rows)
-    kept = [starts[:1], [values.size - 1]]
-    if finite.all():
-        kept += [starts + rows.argmin(axis=1), starts + rows.argmax(axis=1)]
-    else:
-        kept += [
-            starts + np.where(finite, rows, np.inf).argmin(axis=1),
-            starts + np.where(finite, rows, -np.inf).argmax(axis=1),
-            # A row of finite values gives its first position: a harmless extra point.
-            starts + finite.argmin(axis=1),
-        ]
-    return np.unique(np.minimum(np.concatenate(kept), values.size - 1))
+    low = np.where(finite, rows, np.inf).argmin(axis=1)
+    high = np.where(finite, rows, -np.inf).argmax(axis=1)
+    # A row of finite values gives its first position: a harmless extra point.
+    odd = finite.argmin(axis=1)
+    kept = np.concatenate([[0, values.size - 1], *(starts + at for at in (low, high, odd))])
+    return np.unique(np.minimum(kept, values.size - 1))
 
 
 def breaks(steps: Steps, wall_times: Values, every: int) -> Steps:

@@ -208,7 +208,7 @@ CELLS = (
     "%matplotlib inline",
     """
 from aitk_nb.losses.history import LossHistory
-from aitk_nb.models.job import LossPoint
+from aitk_nb.models.loss import LossPoint
 from aitk_nb.views import plot_loss
 history = LossHistory({"loss/loss": [LossPoint(s, 0.0, 1 / s) for s in range(1, 99)]}, "cat")
 """,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aitk_nb.losses.history import Values
+from aitk_nb.losses.smoothing import Values
 
 __all__ = ["limits", "wants_log"]
 

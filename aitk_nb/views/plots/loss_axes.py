@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from aitk_nb.losses.history import LossHistory, extremes, fitting_weight
+from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.series import extremes
+from aitk_nb.losses.smoothing import default_smoothing
 from aitk_nb.views.plots.axis_limits import limits, wants_log
 from aitk_nb.views.plots.loss_curves import Curve, curve_of
 from aitk_nb.views.plots.loss_marks import Along, Scale, placing, rate, restarts, spots
@@ -102,7 +104,7 @@ def _lines(
     handles = []
     only = len(curves) == 1
     for curve in curves:
-        past = fitting_weight(curve.inside[1].size) if weight is None else weight
+        past = default_smoothing(curve.inside[1].size) if weight is None else weight
         if past and len(curves) <= _MANY:
             # Below all smoothed curves.
             raw = axes.plot(*curve.raw, color=curve.colour, linewidth=0.8, zorder=1.8)[0]

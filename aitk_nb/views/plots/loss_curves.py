@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aitk_nb.losses.history import LossHistory, Steps, Values, extremes, smooth
+from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.series import extremes
+from aitk_nb.losses.smoothing import Steps, Values, smooth
 from aitk_nb.views.plots.loss_marks import Scale
 from aitk_nb.views.plots.style import BINS, COLOURS, DASHES, Theme
 

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from aitk_nb.losses.history import LossHistory, Steps, Values
+from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.smoothing import Steps, Values
 
 __all__ = ["Along", "Scale", "placing", "rate", "restarts", "spots"]
 
@@ -27,7 +28,7 @@ def placing(
         return lambda _history, steps: steps / per_epoch, "epoch"
     if along == "step":
         return lambda _history, steps: steps.astype(np.float64), "step"
-    spans = [float(np.ptp(walls)) for one in histories if (walls := one.walls(key)).size]
+    spans = [float(np.ptp(walls)) for one in histories if (walls := one.wall_times(key)).size]
     longest = max(spans, default=0.0)
     unit, name = next(
         ((unit, name) for unit, name in ((3600.0, "hours"), (60.0, "minutes")) if longest > unit),
@@ -35,7 +36,7 @@ def placing(
     )
 
     def place(history: LossHistory, steps: Steps) -> Values:
-        known, walls = history.columns(key)[0], history.walls(key)
+        known, walls = history.columns(key)[0], history.wall_times(key)
         return np.asarray((np.interp(steps, known, walls) - walls[0]) / unit, dtype=np.float64)
 
     return place, f"{name} since the first step"
