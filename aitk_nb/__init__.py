@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aitk_nb.jobs import Job as Job
     from aitk_nb.jobs import Preflight as Preflight
     from aitk_nb.jobs import compare as compare
-    from aitk_nb.lora import inspect as inspect
+    from aitk_nb.lora import inspect_lora as inspect_lora
     from aitk_nb.losses import LossHistory as LossHistory
     from aitk_nb.models import Ability as Ability
     from aitk_nb.models import DryRun as DryRun
@@ -83,7 +83,7 @@ __getattr__, __dir__, __all__ = lazy(
         "discover": "discovery",
         "examine": "doctor",
         "example_job": "examples",
-        "inspect": "lora",
+        "inspect_lora": "lora",
         "photos": "examples",
         "plot_loss": "views",
     },

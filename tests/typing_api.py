@@ -95,4 +95,4 @@ def show(done: int, total: int) -> None:
 
 def looking(path: Path) -> None:
     """A LoRA on the disk."""
-    assert_type(aitk_nb.inspect(path).finite, bool | None)
+    assert_type(aitk_nb.inspect_lora(path).finite, bool | None)

@@ -116,7 +116,7 @@ def test_fifty_images_and_many_steps(
         }
         lora = next(Path(folder).glob("*[a-z].safetensors"))
         assert lora.read_bytes() == Path(report.path).read_bytes()
-        assert aitk_nb.inspect(report.path).ok
+        assert aitk_nb.inspect_lora(report.path).ok
 
 
 def test_settings_take_effect(any_server: demo.GradioServer, tmp_path: Path) -> None:

@@ -366,7 +366,7 @@ def test_the_real_trainer_leaves_losses_samples_and_a_lora(
         assert (JobStatus.COMPLETED, 60) == (state.status, state.step), job.log()[-2000:]
         history = job.losses()
         report = job.download(tmp_path)
-        lora = aitk_nb.inspect(report.path)
+        lora = aitk_nb.inspect_lora(report.path)
         samples = job.samples()
         client.jobs.delete("live")
 
