@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import Image
-
 from aitk_nb.errors import AitkError
 from aitk_nb.models.job import Sample
 from aitk_nb.models.server import Ability, Gpu
+from aitk_nb.views.plots.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job
@@ -72,7 +70,7 @@ class News:
         newest = tuple(one for one in some if one.step == last)[:_SHOWN]
         if newest == self._newest:
             return
-        found = [(one, _thumbnail(self._job.picture(one))) for one in newest]
+        found = [(one, thumbnail(self._job.picture(one), _EDGE)) for one in newest]
         self.samples = tuple(
             Thumbnail(jpeg, f"step {one.step}, prompt {one.index + 1}")
             for one, jpeg in found
@@ -88,20 +86,6 @@ def _quietly() -> Iterator[None]:
         yield
     except AitkError:
         return
-
-
-def _thumbnail(content: bytes) -> bytes:
-    """Return a small JPEG of a picture; nothing when it is none, or not whole yet."""
-    buffer = io.BytesIO()
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            picture.draft("RGB", (2 * _EDGE, 2 * _EDGE))
-            small = picture.convert("RGB")
-            small.thumbnail((_EDGE, _EDGE))
-            small.save(buffer, "JPEG", quality=80)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return b""
-    return buffer.getvalue()
 
 
 def gpu_line(gpus: Iterable[Gpu]) -> str:
