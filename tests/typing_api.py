@@ -64,7 +64,7 @@ def following(job: aitk_nb.Job) -> None:
     history = job.losses()
     assert_type(job.losses(since=history), aitk_nb.LossHistory)
     assert_type(history.points(), tuple[LossPoint, ...])
-    assert_type(history.final, float)
+    assert_type(history.summary().end, float)
     frame = history.frame()
     frame.to_csv("losses.csv")
     assert_type(job.samples(), tuple[Sample, ...])

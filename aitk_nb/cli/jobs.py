@@ -165,7 +165,7 @@ def losses(
         show_json(shown[0] if len(shown) == 1 else shown)
         return
     for history in histories:
-        typer.echo(plain(f"{history.name}  {history.summary}"))
+        typer.echo(plain(f"{history.name}  {history.summary()}"))
         if sys.stdout.isatty():
             width = min(shutil.get_terminal_size().columns, 100)
             plain_only = "utf" not in (sys.stdout.encoding or "").lower()

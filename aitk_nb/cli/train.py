@@ -63,9 +63,9 @@ def train(
         job = client.jobs.start(params, if_exists=if_exists)
     for warning in caught:
         say(f"warning: {plain(str(warning.message))}")
-    say(f"{job.name}: {describe(job)}")
-    if wait:
-        with if_interrupted(goes_on(client, job)):
+    with if_interrupted(goes_on(client, job)):
+        say(f"{job.name}: {describe(job)}")
+        if wait:
             follow(job, every)
     if as_json:
         show_json(job.summary().as_dict())

@@ -13,8 +13,8 @@ from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
-from aitk_nb.losses.convergence import Convergence
 from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.summary import LossSummary
 from aitk_nb.training.config_diff import varying
 
 __all__ = ["ComparisonReport", "Run", "compare_jobs"]
@@ -30,7 +30,7 @@ class Run:
     name: str
     settings: tuple[str, ...]
     """Its values of the settings that differ, in the order of the report's `settings`."""
-    result: Convergence
+    result: LossSummary
     speed: float
     """Steps per second, from the times of its losses; NaN if unknown."""
     checkpoint: int | None
@@ -122,7 +122,7 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
     configs = [one.state.config if isinstance(one, Job) else {} for one in given]
     # A history out of a file has no settings to compare.
     differing = varying(configs) if all(configs) else {}
-    results = [history.convergence() for history in histories]
+    results = [history.summary() for history in histories]
     names = [one.name or f"history {number}" for number, one in enumerate(given, 1)]
     why_not = [path for path in differing if path.startswith(_OTHER_LOSS)]
     places = [None] * len(given) if why_not else _places(results)
@@ -144,7 +144,7 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
     )
 
 
-def _places(results: Sequence[Convergence]) -> list[tuple[int, int] | None]:
+def _places(results: Sequence[LossSummary]) -> list[tuple[int, int] | None]:
     """Return the best and the worst place of each run."""
     count = len(results)
     return [
@@ -156,7 +156,7 @@ def _places(results: Sequence[Convergence]) -> list[tuple[int, int] | None]:
     ]
 
 
-def _ahead(one: Convergence, other: Convergence) -> bool:
+def _ahead(one: LossSummary, other: LossSummary) -> bool:
     """Return whether the end of one is below that of the other by more than noise."""
     if one is other or one.trend == "diverged":
         return False
@@ -185,7 +185,7 @@ def _verdict(
 
 
 def _speed(history: LossHistory) -> float:
-    gaps = np.diff(history.walls()) / np.maximum(np.diff(history.columns()[0]), 1)
+    gaps = np.diff(history.wall_times()) / np.maximum(np.diff(history.columns()[0]), 1)
     usual = float(np.median(gaps)) if gaps.size else 0.0
     return 1 / usual if usual > 0 else math.nan
 

@@ -96,7 +96,7 @@ def cost_line(price_per_hour: float, history: LossHistory, left: float | None) -
     """
     if price_per_hour <= 0:
         return ""
-    walls = history.walls()
+    walls = history.wall_times()
     walls = walls[np.isfinite(walls)]
     spent = float(np.ptp(walls)) if walls.size else 0.0
     words = f"cost {price_per_hour * spent / 3600:.2f} since the first step"

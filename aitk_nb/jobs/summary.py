@@ -69,7 +69,7 @@ def summary(backend: Backend, state: JobState) -> JobSummary:
     loss = math.nan
     files: tuple[tuple[str, int], ...] = ()
     with suppress(AitkError):
-        loss = read_on(backend, state, LossHistory(name=state.name)).final
+        loss = read_on(backend, state, LossHistory(name=state.name)).summary().end
     with suppress(AitkError):
         files = tuple((file.name, file.size) for file in backend.list_files(state))
     return JobSummary(

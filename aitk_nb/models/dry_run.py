@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from aitk_nb import _html
 from aitk_nb.models.job import StartResult
+from aitk_nb.models.report import JsonReport
 
 __all__ = ["DryRunReport", "PlannedRequest"]
 
@@ -32,7 +33,7 @@ class PlannedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class DryRunReport:
+class DryRunReport(JsonReport):
     """What `client.jobs.start` would do, found without changing anything on the server.
 
     Example:
@@ -59,10 +60,6 @@ class DryRunReport:
         return "\n\n".join([*lines, *map(str, self.requests)])
 
     __repr__ = __str__
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain data, ready for JSON."""
-        return asdict(self)
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         first, *rest = str(self).split("\n\n", 1)

@@ -156,4 +156,4 @@ def test_the_gpu_with_the_most_free_memory_is_taken_on_the_wire(
     *_, last = job.watch(every=0.05, timeout=30)
     assert JobStatus.COMPLETED is last.status
     beside = client.jobs.preflight(params("beside", gpu_ids="1,2"))
-    assert any("GPU 1,2 (free, 15.6 GiB free; mute)" in check.text for check in beside.checks)
+    assert any("GPU 1,2 (free, 15.6 GiB free; mute)" in check.message for check in beside.checks)

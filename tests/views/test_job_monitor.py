@@ -148,7 +148,7 @@ def test_it_ends_with_a_record_that_repeats() -> None:
         record.step,
         record.total_steps,
     )
-    assert record.loss == monitor.history.final
+    assert record.loss == monitor.history.summary().end
     assert f"<'cat' completed at step 100, loss {record.loss:.4g}>" == repr(record)
     assert "100 of 100" in record._repr_html_()
     assert before == instances()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -74,7 +73,7 @@ class Activity:
         newest = tuple(one for one in images if one.step == last)[:_SHOWN]
         if newest == self._newest:
             return
-        jpegs = [thumbnail(io.BytesIO(self._job.sample_image(one)), _EDGE) for one in newest]
+        jpegs = [thumbnail(self._job.sample_image(one), _EDGE) for one in newest]
         self.samples = tuple(
             Thumbnail(jpeg, f"step {one.step}, prompt {one.index + 1}")
             for one, jpeg in zip(newest, jpegs, strict=True)

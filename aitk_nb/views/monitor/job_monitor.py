@@ -155,7 +155,7 @@ class JobMonitor(ClosedOptions):
             status=state.status,
             step=state.step,
             total_steps=state.total_steps,
-            loss=self.history.final,
+            loss=self.history.summary().end,
             error=health.text if health.is_bad else "",
             remedy=health.remedy if health.is_bad else "",
         )
@@ -196,7 +196,7 @@ class JobMonitor(ClosedOptions):
             busy = panel.is_busy
 
     def _plot(self, update: Update, watcher: Watcher) -> LossFigure:
-        state, final = update.state, self.history.final
+        state, final = update.state, self.history.summary().end
         left = watcher.rate.seconds_left(state)
         words = f"{state.status.value}, step {state.step_text}"
         if state.status is JobStatus.COMPLETED:
