@@ -110,7 +110,7 @@ def test_fifty_images_and_many_steps(
             steps, values = history.columns(key)
             assert [row[0] for row in rows] == steps.tolist() == list(range(1, many_steps))
             assert [row[2] for row in rows] == values.tolist()
-            assert [row[1] for row in rows] == history.walls(key).tolist()
+            assert [row[1] for row in rows] == history.wall_times(key).tolist()
 
         read = sum(e.bytes_out for e in proxy.log if "loss_log.db" in e.path)
         assert read <= 2 * (many_steps - 1) * FLUSH

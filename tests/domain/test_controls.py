@@ -77,7 +77,7 @@ def test_from_a_folder_to_a_job(
     assert all(Path(dataset[f"control_path_{n}"], "a.png").is_file() for n in (1, 2))
     assert None is dataset["control_path_3"]
     assert () == differences(job.state.config, draft(meant).config)
-    assert meant == TrainingParams.from_job(job)
+    assert meant == job.params()
     # Running the cell again attaches.
     assert job.state.id == client.jobs.start(meant).state.id
 
