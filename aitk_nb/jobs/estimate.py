@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from pydantic import computed_field
+
 from aitk_nb._units import duration
 from aitk_nb.backends.base import Backend
 from aitk_nb.jobs.progress import seconds_per_step
@@ -51,6 +53,7 @@ class EstimateReport:
     checkpoint_size: int | None = None
     """Bytes of a checkpoint of an earlier job with the same network."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def money(self) -> float | None:
         """Cost of the job, in the currency of the price."""

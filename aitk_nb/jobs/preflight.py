@@ -111,28 +111,25 @@ class _Checks:
             return problem("name", f"A job named {name!r} exists, and its config is unreadable.")
         if changes := differences(have.config, self._draft.config):
             shown = "; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")
-            return problem(
-                "name",
-                f"Another job has this name ({status}): {shown}. Choose another name, or start "
-                "with if_exists='resume' or 'new'.",
-            )
+            remedy = "Choose another name, or start with if_exists='resume' or 'new'."
+            return problem("name", f"Another job has this name ({status}): {shown}.", remedy)
         return note("name", f"This job already exists ({status}); starting attaches to it.")
 
     def datasets(self) -> Iterator[Check]:
         """Check whether the datasets exist, and what is in them."""
         for name, info in self._found.items():
             if isinstance(info, NotFound):
-                yield problem("dataset", f"{info} Upload it first.")
+                yield problem("dataset", str(info), "Upload it first.")
             elif not info.images:
-                yield problem("dataset", f"{name!r} is empty. Upload images to it.")
+                yield problem("dataset", f"{name!r} is empty.", "Upload images to it.")
             else:
                 captions = len(info.captions)
                 text = f"{name!r} has {len(info.images)} files, {captions} with a caption."
                 if captions or self._params.trigger_word:
                     yield ok("dataset", text)
                 else:
-                    words = "No captions and no trigger word: nothing triggers it."
-                    yield note("dataset", f"{text} {words}")
+                    remedy = "Add captions or a trigger word, so that something triggers the LoRA."
+                    yield note("dataset", text, remedy)
 
     def needs(self) -> Iterator[Check]:
         """Check whether the architecture gets what it requires."""
@@ -147,18 +144,13 @@ class _Checks:
         entries = value_at(self._draft.config, "config.process.0.datasets")
         for key in preset.control_keys[:1]:
             if not entries[0].get(key):
-                yield say(
-                    "needs",
-                    f"{preset.label} trains on image pairs: set control_datasets to the names of "
-                    "the datasets with the control images.",
-                )
+                remedy = "Set control_datasets to the names of the datasets with control images."
+                yield say("needs", f"{preset.label} trains on image pairs.", remedy)
             for entry in entries[1:]:
                 if not entry.get(key):
-                    yield say(
-                        "needs",
-                        f"{entry['folder_path']!r} has no control images: name their dataset in "
-                        f"extra, e.g. 'datasets: [{{}}, {{{key}: NAME}}]'.",
-                    )
+                    text = f"{entry['folder_path']!r} has no control images."
+                    remedy = f"Name their dataset in extra: 'datasets: [{{}}, {{{key}: NAME}}]'."
+                    yield say("needs", text, remedy)
         for entry in entries:
             for name in control_names(entry).values():
                 yield from self._pairs(entry["folder_path"], name, say)
@@ -174,7 +166,7 @@ class _Checks:
         try:
             stems = {PurePosixPath(one).stem for one in self._backend.get_dataset(controls).images}
         except NotFound as exc:
-            yield problem("needs", f"{exc} Upload the control images first.")
+            yield problem("needs", str(exc), "Upload the control images first.")
             return
         info = self._found.get(dataset)
         images = info.images if isinstance(info, DatasetInfo) else ()
@@ -215,11 +207,8 @@ class _Checks:
             case "set":
                 return ok("base model", f"{text}; the server has a Hugging Face token.")
             case "missing":
-                return problem(
-                    "base model",
-                    f"{text}, and the server has no Hugging Face token: request access, and put a "
-                    "token into the server's settings.",
-                )
+                remedy = "Request access, and put a token into the server's settings."
+                return problem("base model", f"{text}; the server has no token for them.", remedy)
         return unknown("base model", f"{text}; the server does not say whether it has a token.")
 
     def gpu(self) -> Check:

@@ -96,7 +96,7 @@ def test_what_the_server_lacks_is_found_before(
             name="half", dataset="half", arch="flux_kontext", control_datasets=list(names)
         )
         checks = client.jobs.preflight(wanted).checks
-        return next((c.status, c.message) for c in checks if c.name == "needs")
+        return next((c.status, f"{c.message} {c.remedy}") for c in checks if c.name == "needs")
 
     verdict, text = said()
     assert verdict is Status.PROBLEM
