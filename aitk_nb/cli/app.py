@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 import math
 import os
@@ -41,7 +40,6 @@ __all__ = [
     "Url",
     "Where",
     "app",
-    "as_far_as_it_goes",
     "at_address",
     "command",
     "confirmed",
@@ -226,13 +224,6 @@ def _exit_code(exc: AitkError) -> int:
     if isinstance(exc, ConnectionFailed):
         return 3
     return 4 if isinstance(exc, Unauthorized) else 1
-
-
-def as_far_as_it_goes() -> None:
-    """Show what the terminal's encoding lacks as an escape, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str, *, end: str = "\n") -> None:
