@@ -70,7 +70,7 @@ def plot_buckets(plan: BucketPlan, *, theme: Theme = "light") -> BucketFigure:
 
 def _title(plan: BucketPlan) -> str:
     batch = f" of {plan.batch_size} images" if plan.batch_size > 1 else ""
-    return f"{plan.images} images: an epoch has {plan.steps_per_epoch} steps{batch}"
+    return f"{plan.images} images, {plan.steps_per_epoch} steps{batch} per epoch"
 
 
 def _draw_row(axes: Axes, row: Sequence[Bucket], theme: Theme) -> float:
@@ -99,7 +99,7 @@ def _draw_row(axes: Axes, row: Sequence[Bucket], theme: Theme) -> float:
         place += room + _GAP
     if rest := row[_SHOWN:]:
         images = sum(len(bucket.images) for bucket in rest)
-        text = f"and {images} images\nin {len(rest)} more"
+        text = f"and {images} image{'s' if images > 1 else ''}\nin {len(rest)} more"
         axes.text(place, 0.5, text, color=inks["quiet"], va="center", fontsize=8)
         place += 1.2
     axes.set_ylim(-0.52, 1.45)

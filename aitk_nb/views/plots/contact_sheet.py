@@ -120,8 +120,8 @@ def contact_sheet(
         BadInput: a number is below 1, or `theme` is invalid.
 
     Example:
-        >>> contact_sheet([(b"", "an image that can't be read")])
-        <contact sheet: 1 images>
+        >>> contact_sheet([(b"", "an image that can't be read"), (b"", "another one")])
+        <contact sheet: 2 images>
     """
     if most < 1 or columns < 1:
         raise BadInput("`most` and `columns` must be at least 1.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,17 +79,22 @@ def draw(
     metric = key or (full[0].main_key if full else "loss")
     scale, along = placing(full, key, extras.along, extras.per_epoch)
     axes = _cleared(figure)
+    shown = limits([one.columns(key)[1] for one in full])
+    # Matplotlib finds a place above a power of ten that belongs to all ticks; that takes as long as
+    # drawing all lines.
+    fixed = 1.0 if 0.02 < shown[1] < 5000 else None
     texts = [
-        axes.set_title(short(title, 160), wrap=len(title) > 60),
+        axes.set_title(textwrap.fill(short(title, 150), 72), y=fixed),
         axes.set_xlabel(along),
         axes.set_ylabel("loss" if metric == "loss/loss" else short(metric, 30)),
     ]
     for text in texts:
         text.set_parse_math(False)  # a name may hold a "$"
-    # Each tick costs as much as a line, so there are few.
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], integer=along == "step"))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    shown = limits([one.columns(key)[1] for one in full])
+    # Each tick takes as long as a line, so there are few.
+    ticks: dict[str, Any] = {"steps": [1, 2, 5, 10], "min_n_ticks": 1}
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=along == "step", **ticks))
+    axes.xaxis.set_major_formatter("{x:,.10g}")
+    axes.yaxis.set_major_locator(MaxNLocator(6, **ticks))
     curves = [curve_of(one, i, key, smoothing, shown, theme, scale) for i, one in enumerate(full)]
     if curves:
         plot = _Plot(axes, theme)
@@ -226,7 +232,7 @@ def _legend(figure: Figure, entries: Sequence[tuple[Line2D, str]]) -> None:
     legend = figure.legend(
         [line for line, _ in some],
         [str(number) for number in range(len(some))],
-        loc="outside right upper" if beside else "outside lower left",
+        loc="outside right upper" if beside else "outside lower center",
         ncols=1 if beside else len(some),
     )
     # Set afterwards: a label that begins with "_" would be left out, one with "$" be formatted.

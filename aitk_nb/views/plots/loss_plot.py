@@ -125,7 +125,7 @@ def _layout_key(figure: Figure) -> object:
     """Return what the place of the axes depends on."""
     texts = [len(text.get_text()) for text in figure.axes[0].get_yticklabels()]
     legend = [text.get_text() for one in figure.legends for text in one.get_texts()]
-    return max(texts, default=0), len(figure.axes[0].get_title()) // 60, legend
+    return max(texts, default=0), figure.axes[0].get_title().count("\n"), legend
 
 
 @contextmanager

@@ -64,6 +64,8 @@ _OURS: dict[str, Any] = {
     "figure.figsize": (7.0, 3.5),
     "figure.dpi": 150,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.07,
+    "figure.constrained_layout.w_pad": 0.07,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.xmargin": 0.02,
@@ -72,8 +74,6 @@ _OURS: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
-    # A fixed place: finding one takes as long as drawing all lines.
-    "axes.titley": 1.0,
     # A power of ten above the axis instead of learning rates as 0.0001 and 8e-05.
     "axes.formatter.limits": (-3, 4),
     "axes.formatter.useoffset": False,
@@ -111,6 +111,7 @@ def own_style(theme: Theme) -> Iterator[None]:
 
 
 def short(text: str, length: int) -> str:
-    """Return `text` on one line and not longer than `length`."""
+    """Return `text` on one line and not longer than `length`, shortened in its middle."""
     line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1] + "…"
+    half = length // 2
+    return line if len(line) <= length else f"{line[: length - half - 1]}…{line[-half:]}"
