@@ -11,7 +11,7 @@ import numpy.typing as npt
 from aitk_nb.losses.smoothing import Steps, Values
 from aitk_nb.models.loss import LossColumns, LossPoint
 
-__all__ = ["EMPTY", "Segment", "Series", "breaks", "extremes", "series", "timeline"]
+__all__ = ["EMPTY", "Series", "breaks", "extremes", "series", "timeline"]
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -32,26 +32,12 @@ class Series(NamedTuple):
         if not self.steps.size or not new.steps.size:
             return new if new.steps.size else self
         # The first of equal steps is taken, so the new ones come first.
-        columns = [np.concatenate(both) for both in zip(new, self, strict=True)]
-        return _sorted(*columns)
+        return _sorted(*(np.concatenate(both) for both in zip(new, self, strict=True)))
 
     def until(self, step: int) -> Series:
         """Return the points up to and including `step`."""
         end = int(self.steps.searchsorted(step, side="right"))
         return Series(self.steps[:end], self.wall_times[:end], self.values[:end])
-
-
-class Segment(NamedTuple):
-    """The steps between two starts of the trainer."""
-
-    first: int
-    """First logged step."""
-    last: int
-    """Last logged step that was not trained again later."""
-    began: float
-    """Time of the first step, in seconds since 1970 by the server's clock."""
-    ended: float
-    """Time of the last step."""
 
 
 def series(points: Iterable[LossPoint]) -> Series:

@@ -18,10 +18,12 @@ from aitk_nb.losses.series import extremes
 from aitk_nb.losses.smoothing import Values, default_smoothing
 from aitk_nb.views.plots.loss_axis import Along, Scale, limits, placing
 from aitk_nb.views.plots.loss_curves import Curve, curve_of, described
-from aitk_nb.views.plots.style import BINS, FAINT, INKS, Theme, short
+from aitk_nb.views.plots.style import BINS, INKS, Theme, short
 
 __all__ = ["Extras", "draw"]
 
+_FAINT = {"light": (0.35, 0.22), "dark": (0.5, 0.35)}
+"""How opaque single values are: those of one history, and those of several over each other."""
 _MANY = 4  # of more histories only the smoothed curves are drawn
 _MARKS = 60  # more marks in a row could not be told apart
 _ENTRIES, _LETTERS = 5, 100  # what fits into one row of the legend
@@ -107,14 +109,7 @@ def draw(
         _legend(figure, plot.entries)
     else:
         axes.set(xticks=(), yticks=())
-        axes.text(
-            *(0.5, 0.5, "no losses yet"),
-            ha="center",
-            va="center",
-            fontsize=13,
-            transform=axes.transAxes,
-            color=INKS[theme]["quiet"],
-        )
+        axes.annotate("no losses yet", (0.5, 0.5), xycoords="axes fraction", ha="center", size=13)
     return described(curves, metric)
 
 
@@ -136,7 +131,7 @@ def _lines(plot: _Plot, curves: Sequence[Curve], smoothing: float | None) -> Non
         color = curve.color
         if past and len(curves) <= _MANY:
             # Below all smoothed curves.
-            faint: dict[str, Any] = {"zorder": 1.8, "alpha": FAINT[plot.theme][0 if only else 1]}
+            faint: dict[str, Any] = {"zorder": 1.8, "alpha": _FAINT[plot.theme][0 if only else 1]}
             plot.line(*curve.raw, "each step" if only else "", color=color, lw=0.8, **faint)
         meaning = f"smoothed ({past:.{2 if past < 0.985 else 5}g})" if past else "each step"
         words = meaning if only else curve.name
@@ -174,22 +169,22 @@ def _mark_odd(plot: _Plot, curves: Sequence[Curve], shown: tuple[float, float]) 
     values = np.concatenate([curve.values[curve.beyond] for curve in curves])
     places = np.concatenate([curve.places[curve.beyond] for curve in curves])
     finite = np.isfinite(values)
-    over, under = finite & (values > shown[1]), finite & (values < shown[0])
-    reach = f"up to {values[over].max():.2g}" if over.any() else ""
-    depth = f"down to {values[under].min():.2g}" if under.any() else ""
     for mask, height, marker, words in (
         (~finite, 0.015, "|", "NaN or infinite"),
-        (over, 0.985, "^", f"off the axis, {reach}"),
-        (under, 0.015, "v", f"off the axis, {depth}"),
+        (finite & (values > shown[1]), 0.985, "^", "off the axis, up to {:.2g}"),
+        (finite & (values < shown[0]), 0.015, "v", "off the axis, down to {:.2g}"),
     ):
-        look = {"color": INKS[plot.theme]["warning"], "marker": marker, "markersize": 6}
-        plot.row(np.unique(places[mask]), height, f"{mask.sum()} {words}", BINS, **look)
+        if count := int(mask.sum()):
+            furthest = values[mask][np.abs(values[mask] - shown[0]).argmax()]
+            look = {"color": INKS[plot.theme].warning, "marker": marker, "markersize": 6}
+            words = f"{count} {words.format(furthest)}"
+            plot.row(np.unique(places[mask]), height, words, BINS, **look)
 
 
 def _mark_restarts(plot: _Plot, curves: Sequence[Curve]) -> None:
     only = len(curves) == 1
     for curve in curves[: _MANY if len(curves) <= _MANY else 0]:
-        color = INKS[plot.theme]["quiet"] if only else curve.color
+        color = INKS[plot.theme].quiet if only else curve.color
         for place in curve.cuts:
             line = plot.axes.axvline(place, color=color, linewidth=1.1, linestyle=(0, (1, 2)))
         if only and curve.cuts.size:
@@ -199,7 +194,7 @@ def _mark_restarts(plot: _Plot, curves: Sequence[Curve]) -> None:
 
 def _mark_extras(plot: _Plot, history: LossHistory, scale: Scale, extras: Extras) -> None:
     """Draw what belongs to the training of a single history and is not a loss."""
-    ink, quiet = INKS[plot.theme]["ink"], INKS[plot.theme]["quiet"]
+    ink, quiet = INKS[plot.theme].ink, INKS[plot.theme].quiet
     for at, words, height, look in (
         (extras.checkpoints, "checkpoint", 0.0, {"marker": "D", "color": ink}),
         (extras.samples, "sampling", 0.05, {"marker": "o", "color": quiet, "mfc": "none"}),
@@ -218,8 +213,7 @@ def _mark_extras(plot: _Plot, history: LossHistory, scale: Scale, extras: Extras
         right.tick_params(labelcolor=quiet)
         right.grid(visible=False)
         right.spines["right"].set_visible(True)
-        finite = values[np.isfinite(values)]
-        right.set_ylim(0, (float(finite.max()) if finite.size else 0.0) * 1.15 or 1.0)
+        right.set_ylim(0, values.max(initial=0.0, where=np.isfinite(values)) * 1.15 or 1.0)
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[Line2D, str]]) -> None:
