@@ -84,8 +84,9 @@ def extremes(values: Values, bins: int) -> npt.NDArray[np.intp]:
     rows = np.pad(values, (0, -values.size % width), mode="edge").reshape(-1, width)
     starts = np.arange(rows.shape[0]) * width
     finite = np.isfinite(rows)
-    low = np.where(finite, rows, np.inf).argmin(axis=1)
-    high = np.where(finite, rows, -np.inf).argmax(axis=1)
+    whole = finite.all()
+    low = (rows if whole else np.where(finite, rows, np.inf)).argmin(axis=1)
+    high = (rows if whole else np.where(finite, rows, -np.inf)).argmax(axis=1)
     # A row of finite values gives its first position: a harmless extra point.
     odd = finite.argmin(axis=1)
     kept = np.concatenate([[0, values.size - 1], *(starts + at for at in (low, high, odd))])

@@ -163,7 +163,7 @@ def test_a_file_without_losses(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing", "utf-8")
     (tmp_path / "broken.db").write_bytes(b"SQLite format 3\0" + bytes(99))
     assert "notes.txt holds no losses" in run("losses", "notes.txt", code=2, cwd=tmp_path).err
-    assert "broken.db cannot be read" in run("losses", "broken.db", code=2, cwd=tmp_path).err
+    assert "the losses in broken.db" in run("losses", "broken.db", code=2, cwd=tmp_path).err
 
 
 def test_a_job_file_starts_the_same_job(path: dict[str, Ran], url: str, tmp_path: Path) -> None:

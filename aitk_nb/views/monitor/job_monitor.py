@@ -177,7 +177,8 @@ class JobMonitor(ClosedOptions):
 
     def _picture(self, state: JobState, pace: Pace) -> LossFigure:
         title = _title(state, self.history, pace)
-        if self._figure is None:
+        # The last picture is a new one: it is the same whatever was drawn before it.
+        if self._figure is None or state.status.is_final:
             self._figure = plot_loss(self.history, title=title, theme=self._theme)
         else:
             self._figure.redraw(self.history, title=title)

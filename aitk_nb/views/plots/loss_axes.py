@@ -115,7 +115,9 @@ def draw(
 
 def _cleared(figure: Figure) -> Axes:
     """Return the empty axes of a figure; those that it has are kept, as new ones take longer."""
-    axes, *others = figure.axes or [figure.add_subplot()]
+    if not figure.axes:
+        return figure.add_subplot()
+    axes, *others = figure.axes
     for artist in (*others, *figure.legends, *axes.lines, *axes.texts):
         artist.remove()
     axes.relim()

@@ -38,8 +38,8 @@ INKS = {
     "light": Inks("#ffffff", "#1f2328", "#59636e", "#d8dee4", "#b3261e", "#d7e8f4", "#0072B2"),
     "dark": Inks("#1b1f24", "#e6edf3", "#9aa4ae", "#3d444d", "#ff8a80", "#23394a", "#56B4E9"),
 }
-BINS = 400
-"""Stretches of which the extremes are drawn: two of them share three pixels of a page."""
+BINS = 300
+"""Stretches of which the extremes are drawn; each is two pixels of a page wide."""
 
 _PARTS = (
     *("agg.", "axes.", "figure.", "grid.", "legend.", "lines.", "markers.", "mathtext."),
