@@ -18,9 +18,13 @@ _EMPTY = 0x2800
 def chart(
     history: LossHistory, width: int = 72, height: int = 9, *, ascii_only: bool = False
 ) -> str:
-    """Return the smoothed loss over the steps, `width` letters wide; empty when there is none.
+    """Return the smoothed loss over the steps; empty if there are too few values.
 
-    Text that is only ASCII is coarser.
+    Args:
+        history: What to draw.
+        width: Letters in a line.
+        height: Lines of the curve.
+        ascii_only: Whether to draw with `*` instead of braille letters, which is coarser.
     """
     steps = history.columns()[0]
     curve = history.smoothed()
@@ -28,18 +32,18 @@ def chart(
     if finite.sum() < 2 or width < 24:
         return ""
     steps, curve = steps[finite], curve[finite]
-    # The first values average hardly anything, and a low one among them is mere luck.
+    # The first smoothed values are averages of hardly anything, so a low one means nothing.
     low, high = float(curve[curve.size // 20 :].min()), float(curve.max())
     curve = np.maximum(curve, low)
-    labels = [f"{high:.4g}", f"{low:.4g}"]
+    labels = [f"{high:.4g}", *[""] * (height - 2), f"{low:.4g}"]
     margin = max(map(len, labels))
     inner = width - margin - 2
     across, down = (1, 1) if ascii_only else (2, 4)
     dots = _raster(steps, curve, inner * across, height * down)
-    rows = _plain(dots) if ascii_only else _braille(dots)
+    plain = ["".join("*" if dot else " " for dot in row) for row in dots.tolist()]
+    rows = plain if ascii_only else _braille(dots)
     edge = "|" if ascii_only else "▏"
-    marks = [labels[0], *[""] * (height - 2), labels[1]]
-    lines = [f"{mark:>{margin}} {edge}{row}" for mark, row in zip(marks, rows, strict=True)]
+    lines = [f"{label:>{margin}} {edge}{row}" for label, row in zip(labels, rows, strict=True)]
     first, last = f"step {steps[0]}", str(steps[-1])
     return "\n".join([*lines, f"{'':{margin + 2}}{first}{last:>{inner - len(first)}}"])
 
@@ -69,7 +73,3 @@ def _braille(dots: np.ndarray) -> list[str]:
     cells = dots.reshape(height // 4, 4, width // 2, 2)
     letters = (cells * _DOTS[:, None, :]).sum(axis=(1, 3)) + _EMPTY
     return ["".join(map(chr, row)) for row in letters.tolist()]
-
-
-def _plain(dots: np.ndarray) -> list[str]:
-    return ["".join("*" if dot else " " for dot in row) for row in dots.tolist()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO
 from aitk_nb import _html, _units
 from aitk_nb.errors import BadInput
 from aitk_nb.lora.layers import GROWING, Modules, grouped, misfit, rank_of
-from aitk_nb.lora.safetensors_file import Header, ReadAt, Tensor, read_header, scalar, survey
+from aitk_nb.lora.safetensors_file import ReadAt, Tensor, read_header, scalar, survey
 
 __all__ = ["LoraReport", "inspect_lora"]
 
@@ -75,7 +76,7 @@ class LoraReport:
         checked = {True: "all finite", False: "not all finite", None: "not checked"}[self.finite]
         return [
             ("file", f"{self.path} ({_units.size(self.size)})"),
-            ("kind", self._kind),
+            ("kind", self.kind or "not a LoRA"),
             ("rank", _listed(self.ranks)),
             ("alpha", _listed(self.alphas) if self.alphas else "none: it equals the rank"),
             ("tensors", f"{self.tensors} ({', '.join(self.dtypes)}) in {self.modules} layers"),
@@ -84,15 +85,11 @@ class LoraReport:
             ("base", self.base_model or "not recorded"),
         ]
 
-    @property
-    def _kind(self) -> str:
-        return self.kind or "not a LoRA"
-
     def __repr__(self) -> str:
         verdict = "ok" if self.ok else f"{len(self.problems)} problems: {self.problems[0]}"
         step = "" if self.step is None else f" step {self.step}"
         return (
-            f"<LoraReport {Path(self.path).name!r} {self._kind} "
+            f"<LoraReport {Path(self.path).name!r} {self.kind or 'not a LoRA'} "
             f"rank {_listed(self.ranks)} alpha {_listed(self.alphas)}{step}, "
             f"{self.tensors} tensors, {_units.size(self.size)}: {verdict}>"
         )
@@ -153,11 +150,11 @@ def _reader(file: BinaryIO) -> ReadAt:
 
 
 def _report(read: ReadAt, size: int, label: str, *, whole: bool) -> LoraReport:
-    header = read_header(read, size, label)
-    tensors = header.tensors.values()
-    kind, modules = grouped(header.tensors)
-    zero, odd = _surveyed(read, header, label) if whole else (set(), [])
-    recorded = _recorded(header.metadata)
+    named, metadata = read_header(read, size, label)
+    tensors = named.values()
+    kind, modules = grouped(named)
+    zero, odd = _surveyed(read, named, label) if whole else (set(), [])
+    recorded = _recorded(metadata)
     recorded_alphas = recorded.pop("alphas")
     return LoraReport(
         path=label,
@@ -172,16 +169,18 @@ def _report(read: ReadAt, size: int, label: str, *, whole: bool) -> LoraReport:
         finite=not odd if whole else None,
         zero_tensors=len(zero) if whole else None,
         problems=tuple(_problems(kind, modules, zero, odd)),
-        metadata=dict(header.metadata),
+        metadata=dict(metadata),
         **recorded,
     )
 
 
-def _surveyed(read: ReadAt, header: Header, label: str) -> tuple[set[Tensor], list[str]]:
+def _surveyed(
+    read: ReadAt, tensors: Mapping[str, Tensor], label: str
+) -> tuple[set[Tensor], list[str]]:
     """Return the tensors that are all zero, and the names of those that are not finite."""
     zero: set[Tensor] = set()
     odd: list[str] = []
-    for name, tensor in header.tensors.items():
+    for name, tensor in tensors.items():
         finite, all_zero = survey(read, tensor, label)
         if all_zero:
             zero.add(tensor)
@@ -231,7 +230,10 @@ def _recorded(metadata: Mapping[str, str]) -> dict[str, Any]:
     def first(*keys: str) -> str:
         return next((metadata[key][:200] for key in keys if metadata.get(key)), "")
 
-    info = _object(metadata.get("training_info", ""))
+    info: object = None
+    with suppress(ValueError, RecursionError):
+        info = json.loads(metadata.get("training_info", "")[:10_000])
+    info = info if isinstance(info, dict) else {}
     alpha = _number(first("ss_network_alpha"))
     step = _number(info.get("step", first("ss_steps")))
     epoch = _number(info.get("epoch", first("ss_epoch")))
@@ -242,15 +244,6 @@ def _recorded(metadata: Mapping[str, str]) -> dict[str, Any]:
         "step": None if step is None else int(step),
         "epoch": None if epoch is None else int(epoch),
     }
-
-
-def _object(text: str) -> dict[str, object]:
-    """Return the JSON object in `text`; an empty one if it is something else."""
-    try:
-        value = json.loads(text[:10_000])
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> float | None:

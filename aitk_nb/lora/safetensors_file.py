@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +19,7 @@ from safetensors import SafetensorError, deserialize
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["Header", "ReadAt", "Tensor", "read_header", "scalar", "survey"]
+__all__ = ["ReadAt", "Tensor", "read_header", "scalar", "survey"]
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
 """Returns `length` bytes from `start` on: `read(start, length)`."""
@@ -58,16 +58,10 @@ class Tensor:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a safetensors file says about itself."""
-
-    tensors: Mapping[str, Tensor]
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-def read_header(read: ReadAt, size: int, label: str) -> Header:
-    """Return the checked header of a file.
+def read_header(
+    read: ReadAt, size: int, label: str
+) -> tuple[Mapping[str, Tensor], Mapping[str, str]]:
+    """Return the tensors and the metadata that the header of a file describes.
 
     Args:
         read: Reads the file.
@@ -100,7 +94,7 @@ def read_header(read: ReadAt, size: int, label: str) -> Header:
         raise BadInput(f"{label} is incomplete: it has {size} of {end} bytes. Download it again.")
     if end < size:
         raise BadInput(f"{label} is damaged: {size - end} bytes follow its last tensor.")
-    return Header(tensors, metadata)
+    return tensors, metadata
 
 
 def _tensor(entry: Any, start: int, label: str) -> Tensor:
@@ -139,10 +133,9 @@ def scalar(read: ReadAt, tensor: Tensor, label: str) -> float | None:
     if tensor.count != 1 or tensor.dtype not in {*_CODES, "BF16"}:
         return None
     raw = _exactly(read, tensor.start, tensor.size, label)
-    if tensor.dtype == "BF16":
-        # A bfloat16 is the upper half of a float32.
-        return float(np.frombuffer(b"\0\0" + raw, dtype="<f4")[0])
-    return float(np.frombuffer(raw, dtype=_CODES[tensor.dtype])[0])
+    # A bfloat16 is the upper half of a float32.
+    raw, code = (b"\0\0" + raw, "<f4") if tensor.dtype == "BF16" else (raw, _CODES[tensor.dtype])
+    return float(np.frombuffer(raw, dtype=code)[0])
 
 
 def _exactly(read: ReadAt, start: int, length: int, label: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from aitk_nb import _html
 from aitk_nb.losses import files
-from aitk_nb.losses.series import EMPTY, Segment, Series, breaks, series, timeline
+from aitk_nb.losses.series import EMPTY, Series, breaks, series, timeline
 from aitk_nb.losses.smoothing import Steps, Values, smooth
 from aitk_nb.losses.summary import LossSummary, summarize
 from aitk_nb.models.loss import LossPoint
@@ -107,9 +106,8 @@ class LossHistory:
                 Text that is not a number becomes NaN.
         """
         points: dict[str, list[LossPoint]] = {}
-        for step, wall, key, value in rows:
-            point = LossPoint(int(step), float(wall or 0.0), _number(value))
-            points.setdefault(str(key), []).append(point)
+        for step, wall_time, key, value in rows:
+            points.setdefault(str(key), []).append(LossPoint.logged(step, wall_time, value))
         history = self
         for key, some in points.items():
             history = history.extended(key, some)
@@ -128,17 +126,6 @@ class LossHistory:
         # Training continued from the last remaining point, if there are any before and after.
         seen = steps[places[(places > 0) & (places < steps.size)] - 1]
         return tuple(np.union1d(paused, seen).tolist())
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """The stretches between `restarts`: one without a restart, none without points."""
-        steps, times = timeline(self._series.values())
-        ends = [0, *np.searchsorted(steps, self.restarts, side="right").tolist(), steps.size]
-        return tuple(
-            Segment(int(steps[a]), int(steps[b - 1]), float(times[a]), float(times[b - 1]))
-            for a, b in pairwise(ends)
-            if a < b
-        )
 
     def points(self, key: str = "") -> tuple[LossPoint, ...]:
         """Return the points of a metric by step; none for an unknown key."""
@@ -235,18 +222,11 @@ class LossHistory:
         return int(self._columns("").steps.size)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, LossHistory):
-            return NotImplemented
-        return (
-            self._name == other._name
-            and self.restarts == other.restarts
-            and self.keys == other.keys
-            and all(
-                np.array_equal(mine, theirs, equal_nan=True)
-                for key in self.keys
-                for mine, theirs in zip(self._columns(key), other._columns(key), strict=True)  # noqa: SLF001
-            )
-        )
+        return isinstance(other, LossHistory) and self._content() == other._content()
+
+    def _content(self) -> object:
+        columns = {key: [one.tobytes() for one in some] for key, some in self._series.items()}
+        return self._name, self.restarts, columns
 
     __hash__ = None  # type: ignore[assignment]  # compared by content, which may be long
 
@@ -267,10 +247,3 @@ class LossHistory:
 
     def _columns(self, key: str) -> Series:
         return self._series.get(key or self.main_key, EMPTY)
-
-
-def _number(value: float | str | None) -> float:
-    try:
-        return math.nan if value is None else float(value)
-    except ValueError:
-        return math.nan

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from aitk_nb.losses.smoothing import Steps, Values
 from aitk_nb.models.loss import LossColumns, LossPoint
 
-__all__ = ["EMPTY", "Segment", "Series", "breaks", "extremes", "series", "timeline"]
+__all__ = ["EMPTY", "Series", "breaks", "extremes", "series", "timeline"]
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
@@ -32,26 +32,12 @@ class Series(NamedTuple):
         if not self.steps.size or not new.steps.size:
             return new if new.steps.size else self
         # The first of equal steps is taken, so the new ones come first.
-        columns = [np.concatenate(both) for both in zip(new, self, strict=True)]
-        return _sorted(*columns)
+        return _sorted(*(np.concatenate(both) for both in zip(new, self, strict=True)))
 
     def until(self, step: int) -> Series:
         """Return the points up to and including `step`."""
         end = int(self.steps.searchsorted(step, side="right"))
         return Series(self.steps[:end], self.wall_times[:end], self.values[:end])
-
-
-class Segment(NamedTuple):
-    """The steps between two starts of the trainer."""
-
-    first: int
-    """First logged step."""
-    last: int
-    """Last logged step that was not trained again later."""
-    began: float
-    """Time of the first step, in seconds since 1970 by the server's clock."""
-    ended: float
-    """Time of the last step."""
 
 
 def series(points: Iterable[LossPoint]) -> Series:
@@ -98,8 +84,9 @@ def extremes(values: Values, bins: int) -> npt.NDArray[np.intp]:
     rows = np.pad(values, (0, -values.size % width), mode="edge").reshape(-1, width)
     starts = np.arange(rows.shape[0]) * width
     finite = np.isfinite(rows)
-    low = np.where(finite, rows, np.inf).argmin(axis=1)
-    high = np.where(finite, rows, -np.inf).argmax(axis=1)
+    whole = finite.all()
+    low = (rows if whole else np.where(finite, rows, np.inf)).argmin(axis=1)
+    high = (rows if whole else np.where(finite, rows, -np.inf)).argmax(axis=1)
     # A row of finite values gives its first position: a harmless extra point.
     odd = finite.argmin(axis=1)
     kept = np.concatenate([[0, values.size - 1], *(starts + at for at in (low, high, odd))])

@@ -65,34 +65,21 @@ class LossSummary:
         )
 
     def __repr__(self) -> str:
-        return (
-            f"<LossSummary {self}, {self._trend}, end {self._end}, best {self._best}>"
-            if self.points
-            else "<LossSummary empty>"
-        )
+        rows = [f"{name} {value}" for name, value in self._rows] if self.points else []
+        return f"<LossSummary {', '.join([str(self), *rows])}>"
 
     def _repr_html_(self) -> str:
-        return _html.definition(
-            [
-                ("smoothed end", self._end),
-                ("smoothed best", self._best),
-                ("last third", f"{self.change:+.2g}"),
-                ("trend", self._trend),
-            ]
-        )
+        return _html.definition(self._rows)
 
     @property
-    def _end(self) -> str:
-        return f"{self.end:.4g} ± {self.spread:.2g}"
-
-    @property
-    def _best(self) -> str:
-        return f"{self.best:.4g} at step {self.best_step}"
-
-    @property
-    def _trend(self) -> str:
+    def _rows(self) -> list[tuple[str, str]]:
         at = f" at step {self.diverged_step}" if self.diverged_step is not None else ""
-        return self.trend + at
+        return [
+            ("smoothed end", f"{self.end:.4g} ± {self.spread:.2g}"),
+            ("smoothed best", f"{self.best:.4g} at step {self.best_step}"),
+            ("last third", f"{self.change:+.2g}"),
+            ("trend", self.trend + at),
+        ]
 
 
 def summarize(metric: str, steps: Steps, values: Values) -> LossSummary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
@@ -17,6 +18,15 @@ class LossPoint(NamedTuple):
     """Seconds since 1970, by the server's clock."""
     value: float
     """NaN where the server has no number."""
+
+    @classmethod
+    def logged(cls, step: int, wall_time: float | None, value: float | str | None) -> LossPoint:
+        """Return a row of a trainer's log, where a value may be text, or missing."""
+        try:
+            number = math.nan if value is None else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        return cls(int(step), float(wall_time or 0.0), number)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -116,10 +116,8 @@ def test_a_restart_is_noticed_wherever_the_new_run_stands(
     followed, fresh = job.losses(history), job.losses()
     assert followed.restarts == (150,)
     assert followed.frame().drop(columns="segment").equals(fresh.frame().drop(columns="segment"))
-    assert [(one.first, one.last) for one in followed.segments] == [
-        (1, 150),
-        (151, 150 + count),
-    ]
+    spans = followed.frame().groupby("segment")["step"].agg(["min", "max"])
+    assert [tuple(span) for span in spans.to_numpy()] == [(1, 150), (151, 150 + count)]
     assert followed.frame()["segment"].sum() == count
     assert job.losses(followed) == followed
 

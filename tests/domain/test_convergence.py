@@ -28,7 +28,7 @@ def test_a_falling_and_a_settled_loss() -> None:
     assert [one.trend for one in (falling, settled, rising)] == ["falling", "flat", "rising"]
     assert falling.change == pytest.approx(-0.5, abs=0.1)
     assert rising.best_step < 200
-    assert ", flat, end 0." in repr(settled)
+    assert ", trend flat>" in repr(settled)
     assert "± " in settled._repr_html_()
 
 

@@ -181,7 +181,7 @@ def test_a_plot_that_is_drawn_again_is_the_plot_of_what_is_there_now() -> None:
         # The axes may have kept their place; here they are laid out like those of a new plot.
         axes = plot.figure.axes[0]
         axes.set_subplotspec(axes.get_subplotspec())
-        plot.figure.set_layout_engine("constrained")
+        plot.figure.set_layout_engine("constrained", h_pad=0.07, w_pad=0.07)
         assert plot.png() == fresh.png()
         assert plot.alt == fresh.alt
 

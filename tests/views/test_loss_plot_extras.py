@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -76,18 +77,53 @@ def test_checkpoints_samples_and_the_rate_are_marked_on_demand() -> None:
     assert len(plot_loss(history()).figure.axes) == 1
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_hangs_out_of_the_picture(theme: Literal["light", "dark"]) -> None:
-    """However many words the legend has."""
-    odd = history().extended("loss/loss", [])
-    points = [*odd.points()[:100], odd.points()[100]._replace(value=math.nan), *odd.points()[101:]]
+def odd_values() -> LossHistory:
+    """Return a history with everything that the legend can mention."""
+    points = [*history().points()]
     points[50] = points[50]._replace(value=90.0)
-    plot = plot_loss(odd.extended("loss/loss", points), theme=theme, checkpoints=[100])
-    box = plot.figure.legends[0].get_window_extent()
+    points[100] = points[100]._replace(value=math.nan)
+    return history().extended("loss/loss", points)
+
+
+LONG = "my_character_flux_lora_with_a_very_long_name_that_does_not_end_before_the_picture_does"
+PLOTS = {
+    "odd values": lambda theme: plot_loss(odd_values(), theme=theme, checkpoints=[100]),
+    "all extras": lambda theme: plot_loss(
+        history(), theme=theme, checkpoints=[100, 600], samples=[0, 300], learning_rate=True
+    ),
+    "a long name": lambda theme: plot_loss(history(name=LONG), theme=theme),
+    "long names": lambda theme: plot_loss([history(name=f"{LONG}_{n}") for n in range(4)]),
+    "many": lambda theme: plot_loss([history(20, str(n)) for n in range(20)], theme=theme),
+    "many steps": lambda theme: plot_loss(history(100_000), theme=theme),
+    "one point": lambda theme: plot_loss(history(1), theme=theme),
+    "a rate": lambda theme: plot_loss(history(), key="learning_rate", theme=theme),
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("draw", PLOTS.values(), ids=PLOTS.keys())
+def test_nothing_hangs_out_of_the_picture(
+    draw: Callable[[str], LossFigure], theme: Literal["light", "dark"]
+) -> None:
+    """No text is cut, and none lies on another."""
+    plot = draw(theme)
+    plot.png()
     width, height = plot.figure.canvas.get_width_height()
-    assert box.x0 >= 0
-    assert box.x1 <= width
-    assert box.y1 <= height
+    texts = [text for legend in plot.figure.legends for text in legend.get_texts()]
+    for one in plot.figure.axes:
+        texts += [one._left_title, one.yaxis.get_offset_text()]
+        for axis in (one.xaxis, one.yaxis):
+            drawn = axis._update_ticks() if axis.get_visible() else []
+            texts += [
+                axis.label,
+                *(tick.label1 for tick in drawn),
+                *(tick.label2 for tick in drawn),
+            ]
+    boxes = [text.get_window_extent() for text in texts if text.get_text() and text.get_visible()]
+    for number, box in enumerate(boxes):
+        assert 0 <= box.x0 <= box.x1 <= width
+        assert 0 <= box.y0 <= box.y1 <= height
+        assert not [other for other in boxes[:number] if box.padded(-1).overlaps(other)]
 
 
 def test_a_single_spike_among_a_million_points_is_seen() -> None:

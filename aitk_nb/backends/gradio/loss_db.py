@@ -11,7 +11,6 @@ salts in its header and its frames; the remaining old frames lie behind the new 
 
 from __future__ import annotations
 
-import math
 import shutil
 import sqlite3
 import struct
@@ -21,10 +20,10 @@ import threading
 import weakref
 from bisect import bisect_left, bisect_right
 from contextlib import closing
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from aitk_nb.backends.gradio.files import FileRoute, FileStat
 from aitk_nb.errors import UnexpectedReply
@@ -33,7 +32,7 @@ from aitk_nb.models.loss import LossColumns, LossPoint
 __all__ = ["LossFollower"]
 
 _ROWS = (
-    "SELECT key, CAST(metrics.step AS INTEGER), CAST(ifnull(wall_time, 0) AS REAL),"
+    "SELECT key, CAST(metrics.step AS INTEGER), CAST(wall_time AS REAL),"
     " ifnull(value_real, value_text)"
     " FROM metrics JOIN steps ON steps.step = metrics.step ORDER BY key, metrics.step"
 )
@@ -52,7 +51,6 @@ class LossFollower:
         self._route = route
         self._paths = path, path + "-wal"
         self._lock = threading.Lock()
-        self._copy: Path | None = None
         self._seen: tuple[FileStat | None, FileStat | None] = (None, None)
         self._header = b""
         self._frames = 0
@@ -149,13 +147,17 @@ class LossFollower:
 
     # -- the copy -----------------------------------------------------------------------------
 
+    @cached_property
+    def _copy(self) -> Path:
+        """The local database, in a folder that goes with this object."""
+        folder = tempfile.mkdtemp(prefix="aitk-losses-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder, "loss_log.db")
+
     def _copy_database(self, database: FileStat) -> None:
         content = self._read(0, 0, database.size)
-        if self._copy is None:
-            self._copy = Path(tempfile.mkdtemp(prefix="aitk-losses-"), "loss_log.db")
-            weakref.finalize(self, shutil.rmtree, self._copy.parent, ignore_errors=True)
         self._beside("-wal").unlink(missing_ok=True)
-        self._beside("").write_bytes(content)
+        self._copy.write_bytes(content)
 
     def _write_log(self, start: int, content: bytes) -> None:
         with self._beside("-wal").open("r+b" if start else "wb") as file:
@@ -164,14 +166,13 @@ class LossFollower:
             file.write(content)
 
     def _beside(self, suffix: str) -> Path:
-        assert self._copy is not None
         return self._copy.with_name(self._copy.name + suffix)
 
     def _load(self) -> int:
         """Read all rows of the copy, and return how many frames of its log are valid."""
         # Opened read-only, SQLite leaves the log as it is. The bytes are a stranger's: nothing in
         # them may run.
-        uri = self._beside("").as_uri() + "?mode=ro"
+        uri = self._copy.as_uri() + "?mode=ro"
         try:
             with closing(sqlite3.connect(uri, uri=True)) as db:
                 db.execute("PRAGMA trusted_schema = OFF")
@@ -182,9 +183,7 @@ class LossFollower:
         except sqlite3.DatabaseError as exc:
             raise UnexpectedReply("read the losses", f"a damaged database ({exc})") from exc
         self._series = {
-            str(key): LossColumns.of(
-                LossPoint(step, wall, _number(value)) for _, step, wall, value in some
-            )
+            str(key): LossColumns.of(LossPoint.logged(*row) for _, *row in some)
             for key, some in groupby(rows, key=itemgetter(0))
         }
         return frames
@@ -199,10 +198,3 @@ class LossFollower:
             return 0
         with index.open("rb", buffering=0) as file:
             return int.from_bytes(file.read(20)[16:], sys.byteorder)
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan

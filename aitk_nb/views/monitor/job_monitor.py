@@ -204,7 +204,8 @@ class JobMonitor(ClosedOptions):
         value = f" · {final:.4g}" if math.isfinite(final) else ""
         end = "" if left is None else f" · about {duration(left)} left"
         title = f"Loss of {state.name}: {words}{value}{end}"
-        if self._figure is None:
+        # The last picture is a new one: it is the same whatever was drawn before it.
+        if self._figure is None or update.state.status.is_final:
             self._figure = plot_loss(self.history, title=title, theme=self._theme)
         else:
             self._figure.redraw(self.history, title=title)

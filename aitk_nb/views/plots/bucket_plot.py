@@ -70,13 +70,13 @@ def plot_buckets(plan: BucketPlan, *, theme: Theme = "light") -> BucketFigure:
 
 def _title(plan: BucketPlan) -> str:
     batch = f" of {plan.batch_size} images" if plan.batch_size > 1 else ""
-    return f"{plan.images} images: an epoch has {plan.steps_per_epoch} steps{batch}"
+    return f"{plan.images} images, {plan.steps_per_epoch} steps{batch} per epoch"
 
 
 def _draw_row(axes: Axes, row: Sequence[Bucket], theme: Theme) -> float:
     """Draw the buckets of one resolution, and return the width; in sides of its square."""
     inks = INKS[theme]
-    fills = LinearSegmentedColormap.from_list("images", [inks["few"], inks["many"]])
+    fills = LinearSegmentedColormap.from_list("images", [inks.few, inks.many])
     pixels, most = row[0].resolution, max(len(bucket.images) for bucket in row)
     axes.set_axis_off()
     axes.text(0, 1.42, f"resolution {pixels}", fontsize=9, va="top")
@@ -89,18 +89,18 @@ def _draw_row(axes: Axes, row: Sequence[Bucket], theme: Theme) -> float:
         center = place + room / 2
         axes.add_patch(Rectangle((center - wide / 2, 0), wide, high, color=fills(share), lw=0))
         axes.add_patch(
-            Rectangle((center - 0.5, 0), 1, 1, fill=False, ls=":", lw=0.8, ec=inks["quiet"])
+            Rectangle((center - 0.5, 0), 1, 1, fill=False, ls=":", lw=0.8, ec=inks.quiet)
         )
-        ink = inks["paper"] if share > 0.5 else inks["ink"]
+        ink = inks.paper if share > 0.5 else inks.ink
         many: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10, "color": ink}
         axes.text(center, high / 2, str(len(bucket.images)), **many)
-        below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7, "color": inks["quiet"]}
+        below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7, "color": inks.quiet}
         axes.text(center, -0.06, "\n".join(names), **below)
         place += room + _GAP
     if rest := row[_SHOWN:]:
         images = sum(len(bucket.images) for bucket in rest)
-        text = f"and {images} images\nin {len(rest)} more"
-        axes.text(place, 0.5, text, color=inks["quiet"], va="center", fontsize=8)
+        text = f"and {images} image{'s' if images > 1 else ''}\nin {len(rest)} more"
+        axes.text(place, 0.5, text, color=inks.quiet, va="center", fontsize=8)
         place += 1.2
     axes.set_ylim(-0.52, 1.45)
     axes.set_aspect("equal", anchor="NW")

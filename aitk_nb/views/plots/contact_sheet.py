@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
@@ -83,18 +85,18 @@ class ContactSheet:
         rows = -(-len(self.items) // columns) or 1
         below = 2 * _LETTER if self.more else 0
         size = (columns * wide + _GAP, rows * high + _GAP + below)
-        sheet = Image.new("RGB", size, inks["paper"])
+        sheet = Image.new("RGB", size, inks.paper)
         pen, font = ImageDraw.Draw(sheet), _font()
         for number, (content, caption) in enumerate(self.items):
             left = _GAP + number % columns * wide
             top = _GAP + number // columns * high
-            _paste(sheet, content, left, top, inks["grid"])
+            _paste(sheet, content, left, top, inks.grid)
             for line, text in enumerate(_folded(pen, caption, font, _EDGE)):
                 spot = (left, top + _EDGE + 4 + line * (_LETTER + 4))
-                pen.text(spot, text, fill=inks["ink"], font=font)
+                pen.text(spot, text, fill=inks.ink, font=font)
         if self.more:
             text = f"and {self.more} more"
-            pen.text((_GAP, size[1] - 2 * _LETTER), text, fill=inks["ink"], font=font)
+            pen.text((_GAP, size[1] - 2 * _LETTER), text, fill=inks.ink, font=font)
         return sheet
 
 
@@ -120,8 +122,8 @@ def contact_sheet(
         BadInput: a number is below 1, or `theme` is invalid.
 
     Example:
-        >>> contact_sheet([(b"", "an image that can't be read")])
-        <contact sheet: 1 images>
+        >>> contact_sheet([(b"", "an image that can't be read"), (b"", "another one")])
+        <contact sheet: 2 images>
     """
     if most < 1 or columns < 1:
         raise BadInput("`most` and `columns` must be at least 1.")
@@ -150,8 +152,7 @@ def _paste(sheet: Image.Image, content: bytes, left: int, top: int, empty: str) 
     except Exception:  # noqa: BLE001 - bytes of a server can raise anything in a decoder
         sheet.paste(empty, (left, top, left + _EDGE, top + _EDGE))
         return
-    across, down = (_EDGE - picture.width) // 2, _EDGE - picture.height
-    sheet.paste(picture, (left + across, top + down))
+    sheet.paste(picture, (left + (_EDGE - picture.width) // 2, top + _EDGE - picture.height))
 
 
 def _folded(
@@ -160,20 +161,17 @@ def _folded(
     """Return the text in a few lines of at most `width` pixels."""
     lines: list[str] = []
     rest = " ".join(text[:300].split())
+
+    def reach(end: int) -> int:
+        return math.ceil(pen.textlength(rest[:end], font=font))
+
     while rest and len(lines) < _LINES:
-        end = len(rest)
-        while end > 1 and pen.textlength(rest[:end], font=font) > width:
-            end -= 1
+        end = bisect_right(range(1, len(rest) + 1), width, key=reach) or 1
         if end < len(rest) and (space := rest.rfind(" ", 0, end + 1)) > 0:
             end = space
-        if len(lines) == _LINES - 1 and end < len(rest):
-            while end > 1 and pen.textlength(rest[:end].rstrip() + "…", font=font) > width:
-                end -= 1
-            lines.append(rest[:end].rstrip() + "…")
-            break
         lines.append(rest[:end])
         rest = rest[end:].lstrip()
-    return lines
+    return [*lines[:-1], f"{lines[-1][:-2]}…"] if rest else lines
 
 
 def _font() -> ImageFont.FreeTypeFont:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,10 +18,12 @@ from aitk_nb.losses.series import extremes
 from aitk_nb.losses.smoothing import Values, default_smoothing
 from aitk_nb.views.plots.loss_axis import Along, Scale, limits, placing
 from aitk_nb.views.plots.loss_curves import Curve, curve_of, described
-from aitk_nb.views.plots.style import BINS, FAINT, INKS, Theme, short
+from aitk_nb.views.plots.style import BINS, INKS, Theme, short
 
 __all__ = ["Extras", "draw"]
 
+_FAINT = {"light": (0.35, 0.22), "dark": (0.5, 0.35)}
+"""How opaque single values are: those of one history, and those of several over each other."""
 _MANY = 4  # of more histories only the smoothed curves are drawn
 _MARKS = 60  # more marks in a row could not be told apart
 _ENTRIES, _LETTERS = 5, 100  # what fits into one row of the legend
@@ -78,17 +81,22 @@ def draw(
     metric = key or (full[0].main_key if full else "loss")
     scale, along = placing(full, key, extras.along, extras.per_epoch)
     axes = _cleared(figure)
+    shown = limits([one.columns(key)[1] for one in full])
+    # Matplotlib finds a place above a power of ten that belongs to all ticks; that takes as long as
+    # drawing all lines.
+    fixed = 1.0 if 0.02 < shown[1] < 5000 else None
     texts = [
-        axes.set_title(short(title, 160), wrap=len(title) > 60),
+        axes.set_title(textwrap.fill(short(title, 150), 72), y=fixed),
         axes.set_xlabel(along),
         axes.set_ylabel("loss" if metric == "loss/loss" else short(metric, 30)),
     ]
     for text in texts:
         text.set_parse_math(False)  # a name may hold a "$"
-    # Each tick costs as much as a line, so there are few.
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], integer=along == "step"))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    shown = limits([one.columns(key)[1] for one in full])
+    # Each tick takes as long as a line, so there are few.
+    ticks: dict[str, Any] = {"steps": [1, 2, 5, 10], "min_n_ticks": 1}
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=along == "step", **ticks))
+    axes.xaxis.set_major_formatter("{x:,.10g}")
+    axes.yaxis.set_major_locator(MaxNLocator(6, **ticks))
     curves = [curve_of(one, i, key, smoothing, shown, theme, scale) for i, one in enumerate(full)]
     if curves:
         plot = _Plot(axes, theme)
@@ -101,20 +109,15 @@ def draw(
         _legend(figure, plot.entries)
     else:
         axes.set(xticks=(), yticks=())
-        axes.text(
-            *(0.5, 0.5, "no losses yet"),
-            ha="center",
-            va="center",
-            fontsize=13,
-            transform=axes.transAxes,
-            color=INKS[theme]["quiet"],
-        )
+        axes.annotate("no losses yet", (0.5, 0.5), xycoords="axes fraction", ha="center", size=13)
     return described(curves, metric)
 
 
 def _cleared(figure: Figure) -> Axes:
     """Return the empty axes of a figure; those that it has are kept, as new ones take longer."""
-    axes, *others = figure.axes or [figure.add_subplot()]
+    if not figure.axes:
+        return figure.add_subplot()
+    axes, *others = figure.axes
     for artist in (*others, *figure.legends, *axes.lines, *axes.texts):
         artist.remove()
     axes.relim()
@@ -130,7 +133,7 @@ def _lines(plot: _Plot, curves: Sequence[Curve], smoothing: float | None) -> Non
         color = curve.color
         if past and len(curves) <= _MANY:
             # Below all smoothed curves.
-            faint: dict[str, Any] = {"zorder": 1.8, "alpha": FAINT[plot.theme][0 if only else 1]}
+            faint: dict[str, Any] = {"zorder": 1.8, "alpha": _FAINT[plot.theme][0 if only else 1]}
             plot.line(*curve.raw, "each step" if only else "", color=color, lw=0.8, **faint)
         meaning = f"smoothed ({past:.{2 if past < 0.985 else 5}g})" if past else "each step"
         words = meaning if only else curve.name
@@ -168,22 +171,22 @@ def _mark_odd(plot: _Plot, curves: Sequence[Curve], shown: tuple[float, float]) 
     values = np.concatenate([curve.values[curve.beyond] for curve in curves])
     places = np.concatenate([curve.places[curve.beyond] for curve in curves])
     finite = np.isfinite(values)
-    over, under = finite & (values > shown[1]), finite & (values < shown[0])
-    reach = f"up to {values[over].max():.2g}" if over.any() else ""
-    depth = f"down to {values[under].min():.2g}" if under.any() else ""
     for mask, height, marker, words in (
         (~finite, 0.015, "|", "NaN or infinite"),
-        (over, 0.985, "^", f"off the axis, {reach}"),
-        (under, 0.015, "v", f"off the axis, {depth}"),
+        (finite & (values > shown[1]), 0.985, "^", "off the axis, up to {:.2g}"),
+        (finite & (values < shown[0]), 0.015, "v", "off the axis, down to {:.2g}"),
     ):
-        look = {"color": INKS[plot.theme]["warning"], "marker": marker, "markersize": 6}
-        plot.row(np.unique(places[mask]), height, f"{mask.sum()} {words}", BINS, **look)
+        if count := int(mask.sum()):
+            furthest = values[mask][np.abs(values[mask] - shown[0]).argmax()]
+            look = {"color": INKS[plot.theme].warning, "marker": marker, "markersize": 6}
+            words = f"{count} {words.format(furthest)}"
+            plot.row(np.unique(places[mask]), height, words, BINS, **look)
 
 
 def _mark_restarts(plot: _Plot, curves: Sequence[Curve]) -> None:
     only = len(curves) == 1
     for curve in curves[: _MANY if len(curves) <= _MANY else 0]:
-        color = INKS[plot.theme]["quiet"] if only else curve.color
+        color = INKS[plot.theme].quiet if only else curve.color
         for place in curve.cuts:
             line = plot.axes.axvline(place, color=color, linewidth=1.1, linestyle=(0, (1, 2)))
         if only and curve.cuts.size:
@@ -193,7 +196,7 @@ def _mark_restarts(plot: _Plot, curves: Sequence[Curve]) -> None:
 
 def _mark_extras(plot: _Plot, history: LossHistory, scale: Scale, extras: Extras) -> None:
     """Draw what belongs to the training of a single history and is not a loss."""
-    ink, quiet = INKS[plot.theme]["ink"], INKS[plot.theme]["quiet"]
+    ink, quiet = INKS[plot.theme].ink, INKS[plot.theme].quiet
     for at, words, height, look in (
         (extras.checkpoints, "checkpoint", 0.0, {"marker": "D", "color": ink}),
         (extras.samples, "sampling", 0.05, {"marker": "o", "color": quiet, "mfc": "none"}),
@@ -212,8 +215,7 @@ def _mark_extras(plot: _Plot, history: LossHistory, scale: Scale, extras: Extras
         right.tick_params(labelcolor=quiet)
         right.grid(visible=False)
         right.spines["right"].set_visible(True)
-        finite = values[np.isfinite(values)]
-        right.set_ylim(0, (float(finite.max()) if finite.size else 0.0) * 1.15 or 1.0)
+        right.set_ylim(0, values.max(initial=0.0, where=np.isfinite(values)) * 1.15 or 1.0)
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[Line2D, str]]) -> None:
@@ -226,7 +228,7 @@ def _legend(figure: Figure, entries: Sequence[tuple[Line2D, str]]) -> None:
     legend = figure.legend(
         [line for line, _ in some],
         [str(number) for number in range(len(some))],
-        loc="outside right upper" if beside else "outside lower left",
+        loc="outside right upper" if beside else "outside lower center",
         ncols=1 if beside else len(some),
     )
     # Set afterwards: a label that begins with "_" would be left out, one with "$" be formatted.

@@ -62,11 +62,11 @@ def _range(finite: Values) -> tuple[float, float]:
     some = finite[:: -(-finite.size // _ENOUGH)]
     near_low, near_high = np.quantile(some, (0.02, 0.98))
     fence = near_high - near_low
-    usual = pd.Series(some).rolling(_WINDOW, center=True).median().dropna().to_numpy()
-    # The ends have no neighbors on one side that could tell whether they are alone.
-    usual = np.concatenate([usual, some[[0, -1]]])
-    low = max(lowest, float(min(near_low - fence, usual.min())))
-    high = min(highest, float(max(near_high + fence, usual.max())))
-    if highest - lowest <= _WORTH * (high - low):
-        return lowest, highest
-    return low, high
+    low, high = max(lowest, near_low - fence), min(highest, near_high + fence)
+    if highest - lowest > _WORTH * (high - low):
+        usual = pd.Series(some).rolling(_WINDOW, center=True).median().dropna()
+        # The ends have no neighbors on one side that could tell whether they are alone.
+        low, high = min(low, usual.min(), *some[[0, -1]]), max(high, usual.max(), *some[[0, -1]])
+    if highest - lowest > _WORTH * (high - low):
+        return float(low), float(high)
+    return lowest, highest

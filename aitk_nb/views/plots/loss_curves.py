@@ -12,9 +12,11 @@ from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.series import extremes
 from aitk_nb.losses.smoothing import Steps, Values, smooth
 from aitk_nb.views.plots.loss_axis import Scale
-from aitk_nb.views.plots.style import BINS, COLORS, DASHES, Theme, short
+from aitk_nb.views.plots.style import BINS, COLORS, Theme, short
 
 __all__ = ["Curve", "curve_of", "described"]
+
+_DASHES = ("-", "--", ":", "-.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def curve_of(
         smooth=smoothed,
         line=_thinned(some_places, smoothed, cuts),
         color=colors[index % len(colors)],
-        dashes=DASHES[index // len(colors) % len(DASHES)],
+        dashes=_DASHES[index // len(colors) % len(_DASHES)],
     )
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from aitk_nb.views.plots.style import Theme, check_theme, own_style
 
 __all__ = ["LossFigure", "plot_loss"]
 
-_COLOURS = 128
+_COLORS = 128
 
 
 class LossFigure:
@@ -47,7 +45,7 @@ class LossFigure:
         """Return the picture as PNG; the same history gives the same bytes."""
         from PIL import Image, PngImagePlugin
 
-        with _drawing(self._theme):
+        with own_style(self._theme):
             self._draw()
         about = PngImagePlugin.PngInfo()
         for name, text in self._about.items():
@@ -55,8 +53,8 @@ class LossFigure:
         pixels = np.asarray(self._canvas.buffer_rgba())  # type: ignore[no-untyped-call]
         picture = Image.fromarray(pixels).convert("RGB")
         # A third of the bytes for the same sight: a notebook keeps every plot that it shows.
-        small = picture.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        # The colour of the paper must not be the mean of its neighbours.
+        small = picture.quantize(_COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        # The color of the paper must not be the mean of its neighbours.
         if palette := small.getpalette():
             corner = (0, 0, 1, 1)
             spot = 3 * small.crop(corner).tobytes()[0]
@@ -75,7 +73,7 @@ class LossFigure:
 
     def redraw(self, history: LossHistory, *, title: str) -> None:
         """Show `history` instead of what was shown."""
-        with _drawing(self._theme):
+        with own_style(self._theme):
             self.alt = draw(self.figure, [history], title=title, theme=self._theme)
             # The axes stay where they are if they can: it takes half the time, and nothing jumps.
             same = _layout_key(self.figure) == self._laid_out
@@ -84,7 +82,7 @@ class LossFigure:
     def svg(self) -> bytes:
         """Return the picture as SVG; the same history gives the same bytes."""
         buffer = io.BytesIO()
-        with _drawing(self._theme):
+        with own_style(self._theme):
             self._draw()
             self.figure.savefig(
                 buffer, format="svg", metadata={**self._about, "Date": None, "Creator": None}
@@ -125,15 +123,7 @@ def _layout_key(figure: Figure) -> object:
     """Return what the place of the axes depends on."""
     texts = [len(text.get_text()) for text in figure.axes[0].get_yticklabels()]
     legend = [text.get_text() for one in figure.legends for text in one.get_texts()]
-    return max(texts, default=0), len(figure.axes[0].get_title()) // 60, legend
-
-
-@contextmanager
-def _drawing(theme: Theme) -> Iterator[None]:
-    with own_style(theme), warnings.catch_warnings():
-        # Letters that the font lacks are drawn as boxes, which people see.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        yield
+    return max(texts, default=0), figure.axes[0].get_title().count("\n"), legend
 
 
 def plot_loss(
@@ -194,7 +184,7 @@ def plot_loss(
     names = [one.name for one in histories if one.name]
     if title is None:
         title = f"{key or 'Loss'} of {names[0]}" if len(names) == len(histories) == 1 else ""
-    with _drawing(theme):
+    with own_style(theme):
         figure = Figure()
         look: dict[str, Any] = {"log": log, "title": title, "theme": theme, "extras": extras}
         alt = draw(figure, histories, key, smoothing, **look)
