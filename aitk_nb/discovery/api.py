@@ -117,7 +117,7 @@ def _gradio(ask: Asker, url: str) -> DiscoveryReport:
         ask.shut_out()
         prefix = _hidden_prefix(ask)
     addresses = fixed_endpoints.fixed(prefix, "")
-    puts = [Probe("PUT", address.path.replace("{path}", "x")) for address in addresses]
+    puts = [Probe("PUT", address.probe_path) for address in addresses]
     checks = claim_probes(Flavour.GRADIO, prefix)
     info, *answers = ask([Probe("GET", f"{prefix}/info"), *puts, *checks])
     app = endpoints.read_app(config.json, info.json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -82,6 +83,11 @@ class Endpoint:
     def exists(self) -> bool:
         """True when the server has it, in this form or an older one."""
         return self.state in {"present", "changed"}
+
+    @property
+    def probe_path(self) -> str:
+        """A path to probe for its existence with PUT, which no endpoint implements."""
+        return re.sub(r"\{(\w+)\}", lambda name: "x" if name[1] == "path" else "0", self.path)
 
     @property
     def sent(self) -> tuple[Parameter, ...]:

@@ -21,6 +21,8 @@ __all__ = [
     "is_keyword_argument",
     "javascript",
     "json_in_shell",
+    "key",
+    "member",
     "python",
     "shell",
 ]
@@ -70,7 +72,7 @@ def javascript(value: object) -> str:
     if isinstance(value, Code):
         return value.text
     if isinstance(value, Mapping):
-        pairs = (f"{_key(str(key))}: {javascript(item)}" for key, item in value.items())
+        pairs = (f"{key(str(name))}: {javascript(item)}" for name, item in value.items())
         return "{ " + ", ".join(pairs) + " }" if value else "{}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_items(value, javascript, "...Array({1}).fill({0})")) + "]"
@@ -150,6 +152,17 @@ _TAKEN = frozenset(
 )  # fmt: skip
 
 
+def key(name: str) -> str:
+    """Return a name as the key of an object of JavaScript, or of a type of TypeScript."""
+    plain = re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", name) and name != "__proto__"
+    return name if plain else javascript(name)
+
+
+def member(name: str) -> str:
+    """Return the expression for a value that a caller of JavaScript gives."""
+    return f"values.{name}" if key(name) == name else f"values[{javascript(name)}]"
+
+
 def is_keyword_argument(name: str) -> bool:
     """Return whether a call in Python can give a value by this name."""
     return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
@@ -161,11 +174,6 @@ def _items(values: Sequence[object], literal: Callable[[object], str], repeated:
         length = len(list(row))
         words += [word] * length if length < LIKE else [repeated.format(word, length)]
     return words
-
-
-def _key(name: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", name) and name != "__proto__"
-    return name if plain else javascript(name)
 
 
 def _shown(text: str) -> str:
