@@ -66,21 +66,16 @@ def _endpoint(path: str, method: str, operation: Mapping[str, Any]) -> Endpoint:
 
 def _parameters(operation: Mapping[str, Any]) -> Iterator[Parameter]:
     for raw in map(resolved, operation.get("parameters", ())):
-        required = raw.get("required", False)
-        yield _parameter(
-            raw["name"], raw["in"], raw["schema"], required, raw.get("description", "")
-        )
+        needed = raw.get("required", False)
+        yield _parameter(raw["name"], raw["in"], needed, {**raw, **raw["schema"]})
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         place = "body" if media == "application/json" else "form"
         body = content["schema"]
         for name, schema in body["properties"].items():
-            required = name in body.get("required", ())
-            yield _parameter(name, place, schema, required, schema.get("description", ""))
+            yield _parameter(name, place, name in body.get("required", ()), schema)
 
 
-def _parameter(
-    name: str, place: str, schema: Mapping[str, Any], required: bool, about: str
-) -> Parameter:
+def _parameter(name: str, place: str, required: bool, schema: Mapping[str, Any]) -> Parameter:
     return Parameter(
         name,
         type=_type(schema),
@@ -88,7 +83,7 @@ def _parameter(
         required=required,
         default=schema.get("default"),
         choices=tuple(schema.get("enum", ())),
-        about=about,
+        about=schema.get("description", ""),
         example=next(iter(schema.get("examples", ())), None),
     )
 

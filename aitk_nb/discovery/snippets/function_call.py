@@ -24,7 +24,7 @@ from aitk_nb.discovery.snippets.literals import (
 )
 from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.discovery.snippets.rest_call import checked, example_of, fetch, form_file
-from aitk_nb.models.endpoint import Endpoint, Parameter
+from aitk_nb.models.endpoint import Endpoint, Parameter, rows
 
 __all__ = ["data_of", "examples", "function_call"]
 
@@ -95,19 +95,12 @@ def function_call(
         return typescript.function(endpoint, title, "unknown[]", _typescript(call))
     gaps = {"url": LITERALS[language](url)}
     lines = _LINES[language](call, auth)
-    return assembled(language, [title], head(language, auth), gaps, lines)
+    return assembled(language, [title], head(auth), gaps, lines)
 
 
 def examples(endpoint: Endpoint) -> dict[str, object]:
     """Return a value for each parameter that a caller gives."""
-    return {parameter.name: _example(parameter) for parameter in endpoint.sent}
-
-
-def _example(parameter: Parameter) -> object:
-    # Gradio's own examples, such as "Hello!!", are no values that anybody wants.
-    if parameter.type == "string" and parameter.default is None and not parameter.choices:
-        return ""
-    return example_of(parameter)
+    return {parameter.name: example_of(parameter) for parameter in endpoint.sent}
 
 
 def data_of(
@@ -247,16 +240,18 @@ _APPEND = 'form.append("files", new Blob([await readFile(path)]), name);'
 
 def _typescript(call: Call) -> list[str]:
     words = []
-    for parameter, *more in typescript.rows(call.endpoint.parameters):
+    for parameter, *more in rows(call.endpoint.parameters):
+        is_text = more and parameter.type == "string" and parameter.default is None
+        default = javascript("" if is_text else parameter.default)
         if parameter.hidden:
-            words.append("null")
+            words += ["null"] * (len(more) + 1)
         elif more:
             given = member(f"{parameter.name}_to_{more[-1].name}")
             size = f"{{ length: {len(more) + 1} }}"
-            words.append(f'...Array.from({size}, (_, at) => {given}?.[at] ?? "")')
+            words.append(f"...Array.from({size}, (_, at) => {given}?.[at] ?? {default})")
         else:
-            default = "" if parameter.required else f" ?? {javascript(parameter.default)}"
-            words.append(member(parameter.name) + default)
+            given = member(parameter.name)
+            words.append(given if parameter.required else f"{given} ?? {default}")
     data = f"const data: unknown[] = [{', '.join(words)}];"
     return [data, *_joined(call), *(_NAMED_END if call.is_named else _NUMBERED_END)]
 

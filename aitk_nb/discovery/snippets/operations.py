@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -31,16 +30,15 @@ OWN = frozenset({"folder", "results"})
 """Values of the operations that are not training parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """What a program of an operation is made of."""
-
-    title: str
-    changes: tuple[str, ...]
-    """The gaps with examples, which a user has to change."""
-    parts: tuple[str, ...]
-    """What a flavour's texts have of it; `_parts` leaves out what a server cannot do."""
-
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "create dataset": ("folder", "session", "upload", "create dataset", "created"),
+    "start training": (
+        "train", "dataset", "where", "results", "start training", "queue", "started",
+    ),
+    "job status": ("job", "job status", "losses"),
+    "download LoRA": ("job", "download LoRA", "download"),
+}  # fmt: skip
+"""The parts of an operation's program, as far as the texts of a language and flavour have them."""
 
 EXAMPLES = {
     "folder": "the folder",
@@ -50,67 +48,19 @@ EXAMPLES = {
     "trained_on": "the dataset",
     "results": "the folder of results that the training job printed",
 }
-"""What the values to be changed are, by gap."""
+"""What the values are that a user has to change, by gap."""
 
-OUTLINES: Mapping[tuple[str, str], Outline] = {
-    ("webui", "create dataset"): Outline(
-        "Create a dataset on the server, and upload a folder to it",
-        ("folder", "dataset"),
-        ("folder", "webui: create dataset"),
-    ),
-    ("webui", "start training"): Outline(
-        "Create a training job on a dataset of the server, and start its queue",
-        ("name", "trained_on"),
-        ("webui: start training", "webui: start the queue", "webui: started"),
-    ),
-    ("webui", "job status"): Outline(
-        "Show a job: its status, step and last losses",
-        ("name",),
-        ("webui: find the job", "webui: job status", "webui: losses", "webui: no losses"),
-    ),
-    ("webui", "download LoRA"): Outline(
-        "Download the last checkpoint of a job: the LoRA",
-        ("name",),
-        ("webui: find the job", "webui: download LoRA", "download"),
-    ),
-    ("gradio", "create dataset"): Outline(
-        "Upload a folder, and make a dataset of it for one session",
-        ("folder",),
-        ("folder", "gradio: session", "gradio: upload", "gradio: create dataset",
-         "gradio: created"),
-    ),
-    ("gradio", "start training"): Outline(
-        "Upload a folder, and train on it; this runs until the training job ends",
-        ("folder", "slug"),
-        ("folder", "gradio: session", "gradio: upload", "gradio: create dataset", "gradio: train",
-         "gradio: with a dataset", "gradio: with files", "gradio: results", "gradio: no results",
-         "gradio: start training", "gradio: started"),
-    ),
-    ("gradio", "job status"): Outline(
-        "Show how many training jobs wait, and which files of one exist",
-        ("results", "slug"),
-        ("gradio: job", "gradio: job status"),
-    ),
-    ("gradio", "download LoRA"): Outline(
-        "Download the LoRA of a training job that wrote its results to the upload folder",
-        ("results", "slug"),
-        ("gradio: job", "gradio: download LoRA", "download"),
-    ),
-}  # fmt: skip
-
-CLIENT_PARTS: Mapping[str, tuple[str, ...]] = {
-    "create dataset": ("folder", "gradio_client: handles", "gradio_client: create dataset"),
-    "start training": (
-        "folder", "gradio_client: handles", "gradio_client: create dataset",
-        "gradio_client: server", "gradio_client: upload", "gradio: results",
-        "gradio_client: start training", "gradio: started",
-    ),
-    "job status": ("gradio_client: server", "gradio: job", "gradio: job status"),
-    "download LoRA": (
-        "gradio_client: server", "gradio: job", "gradio: download LoRA", "download",
-    ),
-}  # fmt: skip
-"""The parts of an operation by gradio_client, which calls the functions in its own session."""
+HEADINGS: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {
+    ("webui", "create dataset"): ("Create a dataset, and upload a folder.", ("folder", "dataset")),
+    ("webui", "start training"): ("Start a training job on a dataset.", ("name", "trained_on")),
+    ("webui", "job status"): ("Show a job: its status, step and last losses.", ("name",)),
+    ("webui", "download LoRA"): ("Download the last checkpoint of a job: the LoRA.", ("name",)),
+    ("gradio", "create dataset"): ("Upload a folder as a session's dataset.", ("folder",)),
+    ("gradio", "start training"): ("Upload a folder, train on it, wait.", ("folder", "slug")),
+    ("gradio", "job status"): ("Show the queue, and a job's files.", ("results", "slug")),
+    ("gradio", "download LoRA"): ("Download the LoRA of a job.", ("results", "slug")),
+}
+"""What a program does, and the gaps with examples that a user has to change."""
 
 Values = Mapping[str, object]
 
@@ -141,22 +91,18 @@ def program(report: DiscoveryReport, name: str, language: str, values: Values) -
     if not has_operation(report, name):
         why = "; ".join(report.operations[name].reasons) if name in report.operations else ""
         raise BadInput(f"There is no program for '{name}' on this server: {why or 'not found'}.")
-    texts, code = _gaps(report, language, values)
-    literal = LITERALS[language]
-    gaps = {**{gap: literal(text) for gap, text in texts.items()}, **code}
-    flavour = "webui" if report.flavour is Flavour.WEBUI else "gradio"
-    outline = OUTLINES[flavour, name]
-    parts = _parts(report, name, language)
+    texts, gaps = _gaps(report, language, values)
+    flavour, steps = _flavour(report), _steps(report, name)
     if language == "typescript":
-        return assembled(language, [], [f"{flavour}: types", *_class(flavour, parts)], gaps)
+        return assembled(language, [], ["types", *_class(steps)], gaps, flavour=flavour)
     if language == "javascript":
-        local = [part for part in parts if part == "folder"]
-        saved = [part for part in parts if part == "download"]
-        run = [f"{flavour}: new", *local, f"{flavour}: call {name}", *saved]
-        parts = [*_class(flavour, parts), *run]
-    named = " and ".join(f"{EXAMPLES[gap]} {literal(texts[gap])}" for gap in outline.changes)
-    comments = [f"{outline.title}.", f"Change to yours, wherever they stand: {named}."]
-    return assembled(language, comments, [*head(language, report.auth), *parts], gaps)
+        first, last = [[step for step in steps if step == part] for part in ("folder", "download")]
+        steps = [*_class(steps), "new", *first, f"call {name}", *last]
+    title, changes = HEADINGS[flavour, name]
+    literal = LITERALS[language]
+    named = " and ".join(f"{EXAMPLES[gap]} {literal(texts[gap])}" for gap in changes)
+    comments = [title, f"Change to yours, wherever they stand: {named}."]
+    return assembled(language, comments, [*head(report.auth), *steps], gaps, flavour=flavour)
 
 
 def client(report: DiscoveryReport) -> str:
@@ -167,57 +113,52 @@ def client(report: DiscoveryReport) -> str:
     """
     if lacking := [name for name in OPERATIONS if not has_operation(report, name)]:
         raise BadInput(f"There is no client for this server: it lacks {', '.join(lacking)}.")
-    texts, code = _gaps(report, "typescript", {})
-    gaps = {**{gap: javascript(text) for gap, text in texts.items()}, **code}
-    flavour = "webui" if report.flavour is Flavour.WEBUI else "gradio"
-    methods = [part for name in OPERATIONS for part in _parts(report, name, "typescript")]
-    first, *others = _class(flavour, methods)
+    _, gaps = _gaps(report, "typescript", {})
+    first, *others = _class([step for name in OPERATIONS for step in _steps(report, name)])
     about = "A client for AI Toolkit, made by aitk-nb from what the server at hand offers."
-    parts = [f"{flavour}: types", first, f"{flavour}: login", *others]
-    return assembled("typescript", [about], parts, gaps)
+    parts = ["types", first, "client login", *others]
+    return assembled("typescript", [about], parts, gaps, flavour=_flavour(report))
 
 
-def _class(flavour: str, parts: list[str]) -> list[str]:
-    """Return the parts of a client of JavaScript with the methods among `parts`, each once."""
-    methods = [part for part in dict.fromkeys(parts) if part not in {"folder", "download"}]
-    return [f"{flavour}: client", "send", *methods, "end"]
+def _flavour(report: DiscoveryReport) -> str:
+    return "webui" if report.flavour is Flavour.WEBUI else "gradio"
 
 
-def _parts(report: DiscoveryReport, name: str, language: str) -> list[str]:
-    """Return the parts of an operation without those that the server cannot do."""
+def _class(steps: list[str]) -> list[str]:
+    """Return the parts of a client of JavaScript with the methods among `steps`, each once."""
+    methods = [step for step in dict.fromkeys(steps) if step not in {"folder", "download"}]
+    return ["client", "send", *methods, "end"]
+
+
+def _steps(report: DiscoveryReport, name: str) -> list[str]:
+    """Return the steps of an operation, with `no …` in place of those that the server lacks."""
+    steps = STEPS[name]
     if report.flavour is Flavour.WEBUI:
         there = {endpoint.name for endpoint in report.endpoints if endpoint.state != "absent"}
-        left = {"webui: no losses"} if "job_loss" in there else {"webui: losses"}
-        left |= set() if "start_queue" in there else {"webui: start the queue"}
-        return [part for part in OUTLINES["webui", name].parts if part not in left]
-    create, train = report.operations["create dataset"], report.operations["start training"]
-    if name == "start training" and create.api_name in train.calls:
-        left = {"gradio: with files"}
-    elif name == "start training":
-        left = {"gradio: create dataset", "gradio_client: create dataset", "gradio: with a dataset"}
+        needs = {"losses": "job_loss", "queue": "start_queue"}
+        lacking = {step for step, endpoint in needs.items() if endpoint not in there}
     else:
-        left = set()
-    if "advanced" in train.arguments:
-        left |= {"gradio: no results"}
-    else:
-        left |= {"gradio: results", "gradio: started", "gradio_client: server",
-                 "gradio_client: upload"}  # fmt: skip
-    is_client = language == "gradio_client"
-    parts = CLIENT_PARTS[name] if is_client else OUTLINES["gradio", name].parts
-    return [part for part in parts if part not in left]
+        create, train = report.operations["create dataset"], report.operations["start training"]
+        creates = create.api_name in train.calls
+        lacking = set() if creates else {"dataset"}
+        lacking |= set() if "advanced" in train.arguments else {"where", "results", "started"}
+        if name == "start training":
+            steps = (*STEPS["create dataset"][: 4 if creates else 3], *steps)
+    return [f"no {step}" if step in lacking else step for step in steps]
 
 
 def _gaps(
     report: DiscoveryReport, language: str, values: Values
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the gaps that become literals, and those that are code already."""
+    """Return the texts that a program names, and all its gaps, written in the language."""
     params = _params(values)
     if report.flavour is Flavour.WEBUI:
         texts, code = _webui(params, language, values)
     else:
         texts, code = _gradio(report, params, language, values)
     texts |= {"url": report.url, "folder": str(values.get("folder", "photos"))}
-    return texts, code | {"send": sends(report.auth)}
+    literals = {gap: LITERALS[language](text) for gap, text in texts.items()}
+    return texts, {**literals, **code, "send": sends(report.auth)}
 
 
 def _params(values: Values) -> TrainingParams:
@@ -329,42 +270,30 @@ def _training(
     advanced = train.arguments.get("advanced")
     if isinstance(advanced, str):
         chosen[advanced] = Code("advanced")
-    files = {parameter.name for parameter in trainer.sent if "file" in parameter.type}
-    plain = {
-        name: value
-        for name, value in chosen.items()
-        if name not in files and not isinstance(value, Code | list)
-    }
-    return {
-        **_call("train", trainer, chosen, language),
-        "index": str(trainer.index),
-        "training_values": training_values(trainer, train),
-        "values": javascript(plain),
-    }
+    types = {"index": str(trainer.index), "training_values": training_values(trainer, train)}
+    return _call("train", trainer, chosen, language) | types
 
 
 def _call(
     name: str, function: Endpoint, values: Mapping[str, object], language: str
 ) -> dict[str, str]:
-    """Return the gaps of a call of a function with the uploaded files.
-
-    A caller of JavaScript's may give values for a training, which come before our own.
-    """
+    """Return the gaps of a call of a function with the uploaded files."""
     files = {p.name: Code("files", whole=True) for p in function.sent if "file" in p.type}
     data = data_of(function, {**values, **files}, str)
-    if name == "train" and language in {"javascript", "typescript"}:
+    if name == "train" and language == "typescript":
+        # A caller may give values, which come before our own.
         data = [
             value
             if parameter.hidden or isinstance(value, Code)
             else Code(f"{member(parameter.name)} ?? {javascript(value)}")
             for parameter, value in zip(function.parameters, data, strict=True)
         ]
-    pairs = zip(function.parameters, data, strict=True)
-    gaps = {f"{name}_data": LITERALS[language](data)}
     if language == "curl":
         call = {"data": data, "session_hash": Code("session")}
         more = {"fn_index": function.index} if name == "train" else {}
         return {f"{name}_body": json_in_shell({**call, **more})}
     # gradio_client leaves the State out itself.
+    pairs = zip(function.parameters, data, strict=True)
     sent = [value for parameter, value in pairs if not parameter.hidden]
-    return {**gaps, f"{name}_arguments": LITERALS[language](sent)[1:-1]}
+    literal = LITERALS[language]
+    return {f"{name}_data": literal(data), f"{name}_arguments": literal(sent)[1:-1]}

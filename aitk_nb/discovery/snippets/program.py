@@ -29,7 +29,6 @@ TYPES: Mapping[str, str] = {
     "Headers": ": Record<string, string>",
     "Job": ": Job",
     "JobConfig": ": JobConfig",
-    "TrainingValues": ": TrainingValues",
     "Uploaded": ": Uploaded[]",
     "to_Blob": ": Promise<Blob>",
     "to_Job": ": Promise<Job>",
@@ -39,6 +38,7 @@ TYPES: Mapping[str, str] = {
     "to_Uploaded": ": Promise<Uploaded[]>",
     "to_Waiting": ": Promise<{ waiting: number; files: string[] }>",
     "to_string": ": Promise<string>",
+    "values": ", values: TrainingValues = {}",
 }
 """What TypeScript has where JavaScript has nothing."""
 
@@ -63,18 +63,24 @@ def assembled(
     parts: Iterable[str],
     gaps: Mapping[str, str],
     lines: Iterable[str] = (),
+    *,
+    flavour: str = "",
 ) -> str:
     """Return a program of one language.
 
     Args:
         language: One of `LANGUAGES`.
         comments: What the program does, for its first lines; may be a server's text.
-        parts: The parts in their order; those that the language's text lacks are left out.
+        parts: The parts in their order, without a flavour before their names where they have one;
+            those that the language's text lacks are left out.
         gaps: What fills the gaps, written in the language.
         lines: Code of our own that follows the parts.
+        flavour: `webui` or `gradio`, whose parts are meant.
     """
     known = _parts(_TEXTS[language])
-    text = "".join(known[part] for part in parts if part in known)
+    places = (f"{language}: ", f"{flavour}: ", "")
+    named = ([place + part for place in places if place + part in known] for part in parts)
+    text = "".join(known[names[0]] for names in named if names)
     types = TYPES if language == "typescript" else dict.fromkeys(TYPES, "")
     # Imports are found before the gaps are filled: what is put in is left where it is.
     rows, lines = text.splitlines(), list(lines)
@@ -93,12 +99,9 @@ def assembled(
     return heading + re.sub(r"\n{3,}", "\n\n", whole) + "\n"
 
 
-def head(language: str, auth: str) -> tuple[str, ...]:
+def head(auth: str) -> tuple[str, ...]:
     """Return the parts with the address and the credentials, which the program reads itself."""
-    auth = auth if auth in {"token", "login"} else "none"
-    if language == "gradio_client":
-        return ("gradio_client: login" if auth == "login" else "gradio_client: none",)
-    return () if language == "typescript" else ("head", auth)
+    return ("head", auth if auth in {"token", "login"} else "none")
 
 
 def sends(auth: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import PurePath, PurePosixPath
 from urllib.parse import quote, urlencode
 
 from aitk_nb.discovery.snippets import typescript
-from aitk_nb.discovery.snippets.literals import javascript, member, python, shell
+from aitk_nb.discovery.snippets.literals import LITERALS, javascript, member, python, shell
 from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import Endpoint, Parameter
@@ -34,20 +34,19 @@ class Request:
     endpoint: Endpoint
     path: str
     """With everything percent-encoded, the query included."""
-    body: Mapping[str, object]
-    """What is sent as JSON."""
-    form: Mapping[str, str]
-    files: Sequence[tuple[str, str]]
-    """Fields of the form, and local files."""
+    body: Mapping[str, object] | None
+    """What is sent as JSON, if anything."""
+    form: Sequence[tuple[str, str, bool]]
+    """The fields of a form: name, value, and whether that is the path of a local file."""
     media: str
     """Content type of the answer."""
     save_as: str
     """Name for a file that comes back."""
 
     @property
-    def has_json(self) -> bool:
-        """True when a JSON body is sent."""
-        return self.endpoint.method == "POST" and not self.form and not self.files
+    def has_file(self) -> bool:
+        """True when a local file is sent."""
+        return any(is_file for _, _, is_file in self.form)
 
 
 def rest_call(
@@ -68,10 +67,9 @@ def rest_call(
     if language == "typescript":
         return _typescript(endpoint)
     request = _request(endpoint, values)
-    literal = shell if language == "curl" else python if language == "python" else javascript
-    title, gaps = endpoint.does or endpoint.name, {"url": literal(url)}
+    title, gaps = endpoint.does or endpoint.name, {"url": LITERALS[language](url)}
     lines = _LINES[language](request, auth)
-    return assembled(language, [title], head(language, auth), gaps, lines)
+    return assembled(language, [title], head(auth), gaps, lines)
 
 
 def checked(endpoint: Endpoint, values: Mapping[str, object]) -> dict[str, Parameter]:
@@ -91,13 +89,11 @@ def example_of(parameter: Parameter) -> object:
     """Return a value that can be sent."""
     if "file" in parameter.type:
         return [PHOTO] if parameter.type.startswith("list") else PHOTO
-    if parameter.default is not None:
-        return parameter.default
-    if parameter.choices:
-        return parameter.choices[0]
-    if parameter.example is not None:
-        return parameter.example
-    return {"number": 1, "integer": 1, "boolean": False}.get(parameter.type, "")
+    # Gradio's own examples of texts, such as "Hello!!", are no values that anybody wants.
+    is_text = parameter.where == "data" and parameter.type == "string"
+    found = [parameter.default, *parameter.choices, None if is_text else parameter.example]
+    plain = {"number": 1, "integer": 1, "boolean": False}.get(parameter.type, "")
+    return next((value for value in found if value is not None), plain)
 
 
 def _request(endpoint: Endpoint, values: Mapping[str, object]) -> Request:
@@ -107,20 +103,20 @@ def _request(endpoint: Endpoint, values: Mapping[str, object]) -> Request:
         for name, parameter in known.items()
         if parameter.required or name in values
     }
-    form = {name: value for name, value in sent.items() if known[name].where == "form"}
+    body = {name: value for name, value in sent.items() if known[name].where == "body"}
+    form = [
+        (name, str(each), "file" in known[name].type)
+        for name, value in sent.items()
+        if known[name].where == "form"
+        for each in (value if isinstance(value, list | tuple) else [value])
+    ]
     media = typescript.media_of(endpoint)
     name = PurePosixPath(str(sent.get("path", "")).replace("\\", "/")).name
     return Request(
         endpoint,
         path=_path(endpoint, sent),
-        body={name: value for name, value in sent.items() if known[name].where == "body"},
-        form={name: str(v) for name, v in form.items() if "file" not in known[name].type},
-        files=[
-            (name, str(path))
-            for name, value in form.items()
-            if "file" in known[name].type
-            for path in (value if isinstance(value, list | tuple) else [value])
-        ],
+        body=body if endpoint.method == "POST" and not form else None,
+        form=form,
         media=media,
         save_as=safe_file_name(name or "file") if "*" in media else "",
     )
@@ -153,11 +149,13 @@ def form_file(name: str, path: str) -> str:
 
 def _curl(request: Request, auth: str) -> list[str]:
     words = [sends(auth)]
-    if request.has_json:
+    if request.body is not None:
         body = shell(json.dumps(request.body))
         words.append(f"-H 'Content-Type: application/json' --data-raw {body}")
-    words += [f"--form-string {shell(f'{name}={value}')}" for name, value in request.form.items()]
-    words += [f"-F {form_file(name, path)}" for name, path in request.files]
+    words += [
+        f"-F {form_file(name, value)}" if is_file else f"--form-string {shell(f'{name}={value}')}"
+        for name, value, is_file in request.form
+    ]
     if request.save_as:
         words.append(f"-o {shell('./' + request.save_as)}")
     words.append(f'"$url"{shell(request.path)}')
@@ -173,24 +171,23 @@ def _python(request: Request, _auth: str) -> list[str]:
             f"    for line, _ in zip(stream.iter_lines(), range({EVENTS})):",
             "        print(line)",
         ]
-    arguments, lines = [python(request.path)], []
-    if request.has_json:
-        arguments.append(f"json={python(request.body)}")
+    lines, sent = [], python(request.path)
+    if request.body is not None:
+        sent += f", json={python(request.body)}"
     if request.form:
-        arguments.append(f"data={python(request.form)}")
-    if request.files:
-        parts = ", ".join(
-            f'({python(name)}, ({python(PurePath(path).name)}, open({python(path)}, "rb")))'
-            for name, path in request.files
-        )
-        lines.append(f"files = [{parts}]")
-        arguments.append("files=files")
-    called = f"{request.endpoint.method.lower()}({', '.join(arguments)})"
-    lines.append(f"answer = server.{called}.raise_for_status()")
+        parts = ", ".join(_part(*part) for part in request.form)
+        lines.append(f"form = [{parts}]")
+        sent += ", files=form"
+    lines.append(f"answer = server.{request.endpoint.method.lower()}({sent}).raise_for_status()")
     if request.save_as:
         saved = [f'with open({python(request.save_as)}, "wb") as file:']
         return [*lines, *saved, "    file.write(answer.content)"]
     return [*lines, f"print(answer.{'text' if request.media == 'text/plain' else 'json()'})"]
+
+
+def _part(name: str, value: str, is_file: bool) -> str:
+    opened = f'{python(PurePath(value).name)}, open({python(value)}, "rb")'
+    return f"({python(name)}, ({opened if is_file else f'None, {python(value)}'}))"
 
 
 # -- JavaScript and TypeScript --------------------------------------------------------------------
@@ -217,19 +214,15 @@ def fetch(method: str, address: str, *, json: str = "", form: Sequence[str] = ()
 
 
 def _javascript(request: Request, _auth: str) -> list[str]:
-    form = [f"form.append({javascript(n)}, {javascript(v)});" for n, v in request.form.items()]
-    form += [
-        f"form.append({javascript(name)}, new Blob([await readFile({javascript(path)})]), "
-        f"{javascript(PurePath(path).name)});"
-        for name, path in request.files
-    ]
-    lines = fetch(
-        request.endpoint.method,
-        f"url + {javascript(request.path)}",
-        json=javascript(request.body) if request.has_json else "",
-        form=form,
-    )
-    if request.files:
+    form = []
+    for name, value, is_file in request.form:
+        blob = f"new Blob([await readFile({javascript(value)})])"
+        sent = f"{blob}, {javascript(PurePath(value).name)}" if is_file else javascript(value)
+        form.append(f"form.append({javascript(name)}, {sent});")
+    body = "" if request.body is None else javascript(request.body)
+    address = f"url + {javascript(request.path)}"
+    lines = fetch(request.endpoint.method, address, json=body, form=form)
+    if request.has_file:
         lines.insert(0, 'import { readFile } from "node:fs/promises";')
     if request.media == "text/event-stream":
         lines += [

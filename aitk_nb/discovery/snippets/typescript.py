@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aitk_nb.backends.webui.catalogue import operation_objects, resolved
 from aitk_nb.discovery.snippets.literals import comment, identifier, javascript, key
-from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
+from aitk_nb.models.endpoint import Endpoint, Operation, Parameter, rows
 
-__all__ = ["function", "media_of", "result_of", "rows", "training_values"]
+__all__ = ["function", "media_of", "result_of", "training_values"]
 
 _SERVER = """\
 export interface Server {
@@ -26,9 +25,6 @@ export interface Uploaded {
   meta: { _type: "gradio.FileData" };
 }
 """
-
-ROW = 4
-"""This many parameters that differ only in their number are given as one list."""
 
 _WORDS = {
     "string": "string",
@@ -68,22 +64,6 @@ def function(endpoint: Endpoint, about: str, result: str, lines: Iterable[str]) 
         "}",
     ]
     return "\n".join(whole) + "\n"
-
-
-def rows(parameters: Sequence[Parameter]) -> list[tuple[Parameter, ...]]:
-    """Return parameters one by one, but those of a long row of similar ones together."""
-    found: list[tuple[Parameter, ...]] = []
-    for stem, group in groupby(parameters, key=_stem):
-        row = tuple(group)
-        found += [row] if stem and len(row) >= ROW else [(parameter,) for parameter in row]
-    return found
-
-
-def _stem(parameter: Parameter) -> str:
-    """Return what the names of a row have in common; nothing for what is in none."""
-    stem = parameter.name.rstrip("0123456789")
-    alike = parameter.type == "string" and not parameter.choices and not parameter.hidden
-    return stem if alike and stem != parameter.name else ""
 
 
 def _declared(row: tuple[Parameter, ...]) -> str:
