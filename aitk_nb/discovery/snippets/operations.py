@@ -56,7 +56,10 @@ HEADINGS: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("webui", "job status"): ("Show a job: its status, step and last losses.", ("name",)),
     ("webui", "download LoRA"): ("Download the last checkpoint of a job: the LoRA.", ("name",)),
     ("gradio", "create dataset"): ("Upload a folder as a session's dataset.", ("folder",)),
-    ("gradio", "start training"): ("Upload a folder, train on it, wait.", ("folder", "slug")),
+    ("gradio", "start training"): (
+        "Upload a folder, and train on it to the end.",
+        ("folder", "slug"),
+    ),
     ("gradio", "job status"): ("Show the queue, and a job's files.", ("results", "slug")),
     ("gradio", "download LoRA"): ("Download the LoRA of a job.", ("results", "slug")),
 }
