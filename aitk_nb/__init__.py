@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aitk_nb import errors
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
     from aitk_nb.auth import AuthReport as AuthReport
     from aitk_nb.auth import check_auth as check_auth
     from aitk_nb.client import AIToolkitClient as AIToolkitClient
+    from aitk_nb.client import GradioOptions as GradioOptions
     from aitk_nb.client import connect as connect
     from aitk_nb.connection import Connection as Connection
     from aitk_nb.connection import Secret as Secret
@@ -27,24 +29,26 @@ if TYPE_CHECKING:
     from aitk_nb.datasets import LocalDataset as LocalDataset
     from aitk_nb.discovery import DiscoveryReport as DiscoveryReport
     from aitk_nb.discovery import discover as discover
-    from aitk_nb.doctor import Examination as Examination
-    from aitk_nb.doctor import examine as examine
-    from aitk_nb.errors import AitkError as AitkError
+    from aitk_nb.doctor import DoctorReport as DoctorReport
+    from aitk_nb.errors import *  # noqa: F403
     from aitk_nb.examples import example_job as example_job
-    from aitk_nb.examples import photos as photos
-    from aitk_nb.jobs import Comparison as Comparison
+    from aitk_nb.examples import example_photos as example_photos
+    from aitk_nb.jobs import ComparisonReport as ComparisonReport
     from aitk_nb.jobs import Health as Health
     from aitk_nb.jobs import HealthState as HealthState
     from aitk_nb.jobs import Job as Job
-    from aitk_nb.jobs import Preflight as Preflight
-    from aitk_nb.jobs import compare as compare
-    from aitk_nb.lora import inspect as inspect
+    from aitk_nb.jobs import PreflightReport as PreflightReport
+    from aitk_nb.jobs import compare_jobs as compare_jobs
+    from aitk_nb.lora import inspect_lora as inspect_lora
     from aitk_nb.losses import LossHistory as LossHistory
     from aitk_nb.models import Ability as Ability
-    from aitk_nb.models import DryRun as DryRun
+    from aitk_nb.models import Check as Check
+    from aitk_nb.models import Checklist as Checklist
+    from aitk_nb.models import DryRunReport as DryRunReport
     from aitk_nb.models import Flavour as Flavour
     from aitk_nb.models import JobState as JobState
     from aitk_nb.models import JobStatus as JobStatus
+    from aitk_nb.models import Status as Status
     from aitk_nb.models import VerifyReport as VerifyReport
     from aitk_nb.training import TrainingParams as TrainingParams
     from aitk_nb.views import plot_loss as plot_loss
@@ -52,18 +56,21 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
+        **dict.fromkeys(errors.__all__, "errors"),
         "AIToolkitClient": "client",
         "Ability": "models",
-        "AitkError": "errors",
         "AuthReport": "auth",
         "CaptionOptions": "datasets",
-        "Comparison": "jobs",
+        "Check": "models",
+        "Checklist": "models",
+        "ComparisonReport": "jobs",
         "Connection": "connection",
         "Demands": "datasets",
         "DiscoveryReport": "discovery",
-        "DryRun": "models",
-        "Examination": "doctor",
+        "DoctorReport": "doctor",
+        "DryRunReport": "models",
         "Flavour": "models",
+        "GradioOptions": "client",
         "Health": "jobs",
         "HealthState": "jobs",
         "Job": "jobs",
@@ -71,20 +78,20 @@ __getattr__, __dir__, __all__ = lazy(
         "JobStatus": "models",
         "LocalDataset": "datasets",
         "LossHistory": "losses",
-        "Preflight": "jobs",
+        "PreflightReport": "jobs",
         "Secret": "connection",
+        "Status": "models",
         "TrainingParams": "training",
         "VerifyReport": "models",
         "ask_login": "connection",
         "ask_secret": "connection",
         "check_auth": "auth",
-        "compare": "jobs",
+        "compare_jobs": "jobs",
         "connect": "client",
         "discover": "discovery",
-        "examine": "doctor",
         "example_job": "examples",
-        "inspect": "lora",
-        "photos": "examples",
+        "example_photos": "examples",
+        "inspect_lora": "lora",
         "plot_loss": "views",
     },
 )

@@ -3,70 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from aitk_nb import _html
-from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
+from aitk_nb.connection.connection import Connection, ConnectionOptions, Credentials, hidden
 from aitk_nb.connection.embedded import locate
-from aitk_nb.errors import AitkError
+from aitk_nb.connection.secret import Secret
 from aitk_nb.models.server import Ability, Flavour
 
 if TYPE_CHECKING:
+    from aitk_nb.auth.report import AuthReport
     from aitk_nb.backends.base import Backend
     from aitk_nb.datasets.api import Datasets
+    from aitk_nb.doctor import DoctorReport
     from aitk_nb.jobs.api import Jobs
     from aitk_nb.models.server import Gpu
     from aitk_nb.server_settings import ServerSettings
 
-__all__ = ["AIToolkitClient", "connect"]
+__all__ = ["AIToolkitClient", "GradioOptions", "connect", "open_backend"]
+
+
+@dataclass(frozen=True, slots=True)
+class GradioOptions:
+    """What `connect` takes for Gradio apps only.
+
+    Example:
+        >>> options = GradioOptions(operations={"start training": "/train"})
+        >>> aitk_nb.connect("http://127.0.0.1:7860", gradio=options)    # doctest: +SKIP
+        <AIToolkitClient gradio http://127.0.0.1:7860>
+    """
+
+    results: Literal["served", "server"] = "served"
+    """Where jobs are written: to a folder that the app "served", so that losses and LoRAs can be
+    read, or to the "server"'s own folder."""
+    operations: str | Path | Mapping[str, object] | None = None
+    """The function of a fork for each operation, or a YAML file with them below `operations`."""
 
 
 def connect(
     url: str | Connection = "",
+    *,
+    token: Secret | str | None = None,
     credentials: Credentials | None = None,
     headers: Mapping[str, str | Secret] | None = None,
     verify: bool | str | Path | None = None,
-    operations: str | Path | Mapping[str, object] | None = None,
-    *,
-    results: Literal["served", "server"] = "served",
+    gradio: GradioOptions = GradioOptions(),  # it is frozen
 ) -> AIToolkitClient:
-    """Return a client of the server at `url`, having found out which flavour it is.
+    """Return a client of the server at `url`, whose flavour is detected.
 
-    Without `url` the variable AITK_URL says where, and without that an embedded server is started
-    (`demo:`; with `demo:PATH` it keeps its data in PATH). `credentials` is the server's token, by
-    default AITK_TOKEN or AI_TOOLKIT_AUTH; it is not checked here: the first call that needs it
-    does. A Gradio app wants a user name and a password: a pair, or a token `user:password`.
-    `headers` go to a gateway in front of the server, `verify` names a file with a private CA
-    (False accepts any certificate).
+    The credentials are not checked: the first call that needs them does that.
 
-    The rest is for Gradio apps. `operations` maps what is wanted to the name that a fork of AI
-    Toolkit's app has for it (`{"start training": "/train"}`), or is a YAML file with that below
-    `operations`. `results` says where jobs are written: below the folder that the app "served",
-    so that losses and LoRA can be read, or where the "server" itself would.
+    Args:
+        url: Address of the server, or a `Connection`; by default AITK_URL, else `demo:`. `demo:`
+            starts an embedded server, and `demo:PATH` keeps its data in PATH.
+        token: The server's token; by default AITK_TOKEN or AI_TOOLKIT_AUTH.
+        credentials: User name and password of a Gradio app or a gateway; by default
+            AITK_USERNAME and AITK_PASSWORD.
+        headers: Extra headers for a gateway in front of the server.
+        verify: File with a private CA; False accepts any certificate.
+        gradio: Options for Gradio apps.
+
+    Returns:
+        The client, which is also a context manager.
 
     Raises:
-        BadInput: the address is none, the credentials cannot be sent, or `operations` or
-            `results` are not understood.
-        ConnectionFailed: nobody answers there.
-        ServerNotReady: something else answers there; a booting pod does.
-        NotSupported: an app of Gradio 3 answers there.
+        BadInput: The address, the credentials or an option is invalid.
+        ConnectionFailed: Nothing answers at the address.
+        ServerNotReady: Something else answers there, such as a pod that is still starting.
+        NotSupported: A Gradio 3 app answers there.
+
+    Example:
+        >>> client = aitk_nb.connect("https://my-pod.example", token="secret")    # doctest: +SKIP
+        >>> client.jobs.list()                                                    # doctest: +SKIP
     """
-    credentials, headers = hidden(credentials, headers)
-    # The network side takes longer to import than all the rest; nobody waits for it unasked.
+    options: ConnectionOptions = {
+        "token": token,
+        "credentials": credentials,
+        "headers": headers,
+        "verify": verify,
+    }
+    del token, credentials, headers
+    connection = locate(url, **hidden(options))
+    return AIToolkitClient(open_backend(connection, gradio), connection)
+
+
+def open_backend(
+    connection: Connection,
+    gradio: GradioOptions = GradioOptions(),  # it is frozen
+) -> Backend:
+    """Return the backend for the server that answers at `connection`; raises as `connect` does."""
+    # The network side takes longer to import than all the rest.
     from aitk_nb.backends.detection.identify import detect
     from aitk_nb.backends.webui.backend import WebUI
     from aitk_nb.backends.wire.http import Http
 
-    flavour, connection = detect(locate(url, credentials, headers, verify))
+    flavour, found = detect(connection)
     if flavour is Flavour.GRADIO:
-        from aitk_nb.backends.gradio.connect import gradio
+        from aitk_nb.backends.gradio.connect import gradio as open_gradio
         from aitk_nb.discovery.operations_file import api_names
 
-        return AIToolkitClient(gradio(connection, api_names(operations), results))
-    return AIToolkitClient(WebUI(Http(connection)))
+        return open_gradio(found, api_names(gradio.operations), gradio.results)
+    return WebUI(Http(found))
 
 
 class AIToolkitClient:
@@ -75,9 +117,13 @@ class AIToolkitClient:
     Use it as a context manager, or call `close`, to close its connections early.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        """Use `backend`; nothing is sent until the first call."""
+    def __init__(self, backend: Backend, connection: Connection | None = None) -> None:
+        """Use `backend`; nothing is sent until the first call.
+
+        `connection` is what `check_auth` and `doctor` try; by default the backend's address.
+        """
         self._backend = backend
+        self._connection = connection or Connection(backend.url)
 
     @property
     def url(self) -> str:
@@ -90,19 +136,19 @@ class AIToolkitClient:
         return self._backend.flavour
 
     def can(self, ability: Ability) -> bool:
-        """Return whether the server can do it at all."""
+        """Return whether the server supports it."""
         return ability in self._backend.abilities
 
     @cached_property
     def datasets(self) -> Datasets:
-        """Send datasets, and see what is there."""
+        """Upload datasets, and list those on the server."""
         from aitk_nb.datasets.api import Datasets
 
         return Datasets(self._backend)
 
     @cached_property
     def jobs(self) -> Jobs:
-        """Start trainings, and find those that are there."""
+        """Start training jobs, and find those on the server."""
         from aitk_nb.jobs.api import Jobs
 
         return Jobs(self._backend)
@@ -114,12 +160,40 @@ class AIToolkitClient:
 
         return ServerSettings(self._backend)
 
+    def check_auth(self, *, timeout: float = 10.0) -> AuthReport:
+        """Return whether the server lets this client in, and what is unsafe about it.
+
+        Args:
+            timeout: Seconds to wait for each response.
+
+        Example:
+            >>> client.check_auth().state    # doctest: +SKIP
+            <AuthState.ACCEPTED: 'accepted'>
+        """
+        from aitk_nb.auth.api import check_auth
+
+        return check_auth(self._connection, timeout=timeout)
+
+    def doctor(self, *, timeout: float = 10.0) -> DoctorReport:
+        """Check the server from the network to its GPUs; read-only.
+
+        Args:
+            timeout: Seconds to wait for each response of the authentication check.
+
+        Example:
+            >>> client.doctor().ok    # doctest: +SKIP
+            True
+        """
+        from aitk_nb.doctor import doctor
+
+        return doctor(self._connection, lambda _: nullcontext(self._backend), timeout=timeout)
+
     def gpus(self) -> tuple[Gpu, ...]:
-        """Return the server's GPUs; empty when it has none."""
+        """Return the server's GPUs; empty if it has none."""
         return self._backend.gpus()
 
     def meta(self) -> Mapping[str, str]:
-        """Return harmless facts that the server tells of itself."""
+        """Return harmless facts that the server reports about itself."""
         return self._backend.meta()
 
     def close(self) -> None:
@@ -141,16 +215,9 @@ class AIToolkitClient:
         return f"<AIToolkitClient {self.flavour.value} {self.url}>"
 
     def _repr_html_(self) -> str:
-        able = self._backend.abilities
-        rows: list[tuple[object, object]] = [
+        rows = [
             ("flavour", self.flavour.value),
             ("address", self.url),
-            ("can", ", ".join(sorted(ability.value for ability in able))),
+            ("abilities", ", ".join(sorted(ability.value for ability in self._backend.abilities))),
         ]
-        return _html.definition([*rows, *self._facts()], caption="AI Toolkit server")
-
-    def _facts(self) -> list[tuple[str, str]]:
-        try:
-            return list(self._backend.meta().items())
-        except AitkError:
-            return []  # showing an object must not fail because the server is gone
+        return _html.definition(rows, caption="AI Toolkit server")

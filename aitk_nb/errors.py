@@ -1,19 +1,20 @@
 """Every error that aitk_nb raises on purpose, split by whose turn it is.
 
     AitkError
-    ├── BadInput                what was given cannot be used: mend it and call again
-    │   ├── InvalidParams       training parameters out of bounds, unknown or contradictory
-    │   ├── InvalidDataset      a folder that cannot become a dataset
+    ├── BadInput                an argument is invalid: correct it and call again
+    │   ├── InvalidParams       training parameters out of range, unknown or contradictory
+    │   ├── InvalidDataset      a folder that can't become a dataset
     │   └── MissingExtra        an optional package is not installed
-    ├── ConnectionFailed        nobody answered
-    │   └── ServerNotReady      something answered, but no training server (yet)
-    ├── Unauthorized            the server wants a token, or another one
-    ├── Rejected                the server understood and said no
+    ├── ConnectionFailed        the server is unreachable
+    │   └── ServerNotReady      something else answers, or the server is still starting
+    ├── Unauthorized            authentication failed
+    ├── Rejected                the server understood the request and rejected it
     │   ├── NotFound            no job, dataset or file of that name
     │   └── JobConflict         a job of that name exists with another config
-    ├── UnexpectedReply         the server answered in a form that nobody has seen
-    ├── NotSupported            this flavour of server cannot do it at all
-    └── TransferFailed          files that did not arrive whole
+    ├── UnexpectedReply         the server's response has an unknown form
+    ├── NotSupported            this flavour of server can't do it at all
+    ├── JobFailed               the job ended in error or was stopped
+    └── TransferFailed          files that did not arrive complete
 
 The message says what happened and what to do next; the facts are attributes.
 """
@@ -29,6 +30,7 @@ __all__ = [
     "InvalidDataset",
     "InvalidParams",
     "JobConflict",
+    "JobFailed",
     "MissingExtra",
     "NotFound",
     "NotSupported",
@@ -45,26 +47,26 @@ class AitkError(Exception):
 
 
 class BadInput(AitkError):
-    """Something that the caller gave cannot be used."""
+    """An argument is invalid."""
 
 
 class InvalidParams(BadInput):
-    """Training parameters that cannot be sent; `problems` maps a field to what is wrong."""
+    """Invalid training parameters; `problems` maps a field to what is wrong."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         lines = "; ".join(f"{field}: {why}" for field, why in problems.items())
         end = "" if lines.endswith("?") else "."
-        super().__init__(f"The training parameters cannot be used: {lines}{end}")
+        super().__init__(f"Invalid training parameters: {lines}{end}")
         self.problems = dict(problems)
 
 
 class InvalidDataset(BadInput):
-    """A folder that cannot become a dataset; `problems` has one sentence each."""
+    """A folder that can't become a dataset; `problems` has one sentence each."""
 
     def __init__(self, folder: str, problems: Sequence[str]) -> None:
         shown = " ".join(problems[:5])
         more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""
-        super().__init__(f"{folder} cannot be used as a dataset. {shown}{more}")
+        super().__init__(f"{folder} is not a valid dataset. {shown}{more}")
         self.folder = folder
         self.problems = tuple(problems)
 
@@ -73,22 +75,26 @@ class MissingExtra(BadInput):
     """An optional package is not installed."""
 
     def __init__(self, package: str, install: str) -> None:
-        super().__init__(f"This needs {package}, which is not installed. Install it by: {install}")
+        super().__init__(
+            f"This requires {package}, which is not installed. Install it with: {install}"
+        )
         self.package = package
         self.install = install
 
 
 class ConnectionFailed(AitkError):
-    """The server could not be reached; `cause` is a word for why.
+    """The server is unreachable; `cause` is a word for why.
 
     It is one of `dns`, `refused`, `no route`, `timeout`, `tls`, `proxy` and `broken`, or empty.
     """
 
+    cause = ""
+
     def __init__(self, url: str, reason: str = "", *, cause: str = "") -> None:
         because = f" ({reason})" if reason else ""
         super().__init__(
-            f"No server answers at {url}{because}. "
-            "Is it running, is the address right, and is the port reachable from here?"
+            f"Can't reach {url}{because}. "
+            "Is the server running, the address correct and the port open?"
         )
         self.url = url
         self.reason = reason
@@ -96,11 +102,11 @@ class ConnectionFailed(AitkError):
 
 
 class ServerNotReady(ConnectionFailed):
-    """Something answers at the address, but it is no training server, or not yet one."""
+    """Something answers at the address, but it is not a training server, or not yet."""
 
     def __init__(self, url: str, seen: str, advice: str = "") -> None:
         booting = (
-            "A pod that is still booting answers like this: wait a minute and try again, "
+            "A pod that is still starting answers like this: wait a minute and try again, "
             "then check the port in the address (AI Toolkit's web UI listens on 8675)."
         )
         AitkError.__init__(
@@ -108,15 +114,14 @@ class ServerNotReady(ConnectionFailed):
         )
         self.url = url
         self.reason = seen
-        self.cause = ""
 
 
 class Unauthorized(AitkError):
-    """The server wants credentials, or does not accept what it got; `sent` tells which."""
+    """Authentication failed; `sent` is true if credentials were sent and rejected."""
 
     def __init__(self, url: str, *, sent: bool, login: bool = False) -> None:
         thing, do = (_LOGIN if login else _TOKEN)[sent]
-        what = f"does not accept {thing}" if sent else f"wants {thing}, and none was given"
+        what = f"rejects {thing}" if sent else f"requires {thing}, and none was given"
         super().__init__(f"The server at {url} {what}. {do}")
         self.url = url
         self.sent = sent
@@ -125,12 +130,12 @@ class Unauthorized(AitkError):
 
 _GIVE_ONE = (
     "Set AITK_TOKEN to the value that the server has in "
-    "AI_TOOLKIT_AUTH (AI Toolkit's own default in Docker is the word 'password')."
+    "AI_TOOLKIT_AUTH (the default of AI Toolkit's Docker files is 'password')."
 )
 _TOKEN = (("a token", _GIVE_ONE), ("the token", _GIVE_ONE))
 _GIVE_BOTH = (
     "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line), or "
-    "give credentials=('user', 'password'): those that the app was launched with."
+    "pass credentials=('user', 'password'), as the app was launched with."
 )
 _LOGIN = (
     ("a user name and password", _GIVE_BOTH),
@@ -139,7 +144,10 @@ _LOGIN = (
 
 
 class Rejected(AitkError):
-    """The server understood the request and refused it."""
+    """The server understood the request and rejected it."""
+
+    reply = ""
+    status = 0
 
     def __init__(self, what: str, reply: str = "", status: int = 0) -> None:
         said = f": {reply}" if reply else ""
@@ -150,7 +158,9 @@ class Rejected(AitkError):
 
 
 class NotFound(Rejected):
-    """There is no job, dataset or file of that name on the server."""
+    """The server has no job, dataset or file of that name."""
+
+    status = 404
 
     def __init__(self, kind: str, name: str, known: Sequence[str] = (), *, hint: str = "") -> None:
         listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
@@ -160,12 +170,12 @@ class NotFound(Rejected):
         self.kind = kind
         self.name = name
         self.known = tuple(known)
-        self.reply = ""
-        self.status = 404
 
 
 class JobConflict(Rejected):
     """A job of that name exists with another config; `differences` says where they differ."""
+
+    status = 409
 
     def __init__(self, name: str, differences: Sequence[str], *, active: bool = False) -> None:
         shown = "; ".join(differences[:6])
@@ -174,36 +184,48 @@ class JobConflict(Rejected):
         AitkError.__init__(
             self,
             f"A job named {name!r} exists with another config: {shown}{more}. {first} another "
-            "name, start with if_exists='new' (--if-exists new) for a fresh name, or with "
-            "if_exists='resume' (--if-exists resume) to go on from its last checkpoint with the "
+            "name, start with if_exists='new' (--if-exists new) for a new name, or with "
+            "if_exists='resume' (--if-exists resume) to continue from its last checkpoint with the "
             "new config.",
         )
         self.name = name
         self.differences = tuple(differences)
-        self.reply = ""
-        self.status = 409
 
 
 class UnexpectedReply(AitkError):
-    """The server answered in a form that is not known; `seen` describes it."""
+    """The server's response has an unknown form; `seen` describes it."""
 
     def __init__(self, what: str, seen: str) -> None:
         super().__init__(
-            f"The server's answer to '{what}' is not understood: {seen}. It may be of a newer "
-            "or older version than this client knows."
+            f"Unexpected response to '{what}': {seen}. The server may be newer or older than this "
+            "client supports."
         )
         self.what = what
         self.seen = seen
 
 
 class NotSupported(AitkError):
-    """This server cannot do it at all."""
+    """This server can't do it at all."""
 
     def __init__(self, ability: str, flavour: str, instead: str) -> None:
         super().__init__(f"A {flavour} server cannot {ability}. {instead}")
         self.ability = ability
         self.flavour = flavour
         self.instead = instead
+
+
+class JobFailed(AitkError):
+    """A job ended in an error or was stopped; `status`, `step` and `info` say how."""
+
+    def __init__(self, name: str, status: str, step: int, info: str = "") -> None:
+        super().__init__(
+            f"{name} ended as {status} at step {step}: "
+            f"{info.rstrip('.') or 'the server does not say why'}."
+        )
+        self.name = name
+        self.status = status
+        self.step = step
+        self.info = info
 
 
 class TransferFailed(AitkError):
@@ -214,7 +236,7 @@ class TransferFailed(AitkError):
         more = f" (and {len(failures) - 5} more)" if len(failures) > 5 else ""
         super().__init__(
             f"{len(failures)} of {len(failures) + done} files did not arrive: {shown}{more}. "
-            "Call again: what has arrived is not sent twice."
+            "Call again: files that arrived are not sent again."
         )
         self.failures = dict(failures)
         self.done = done

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aitk_nb.client import AIToolkitClient
     from aitk_nb.jobs.job import Job
 
-__all__ = ["example_job", "photos"]
+__all__ = ["example_job", "example_photos"]
 
 
 class _Crop(NamedTuple):
@@ -45,7 +45,7 @@ _CROPS = (
 _QUALITY = 90
 
 
-def photos(folder: str | Path | None = None) -> Path:
+def example_photos(folder: str | Path | None = None) -> Path:
     """Return a folder with a dozen pictures and a caption beside each.
 
     It is made on the first call, in `folder` or else in the user's cache. A file that is already
@@ -77,7 +77,7 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
     Raises:
         AitkError: the server cannot be asked, or has another job of that name.
     """
-    dataset = client.datasets.upload(photos(), "example photos")
+    dataset = client.datasets.upload(example_photos(), "example photos")
     return client.jobs.start(
         TrainingParams(
             name=name,

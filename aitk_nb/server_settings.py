@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aitk_nb import _html
-from aitk_nb.connection.connection import Secret
+from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import AitkError, BadInput
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ _TOKEN = "HF_TOKEN"  # noqa: S105  (the name of a setting)
 
 @dataclass(frozen=True, slots=True)
 class SettingsState:
-    """The server's settings without what is secret."""
+    """The server's settings, without secrets."""
 
     has_hf_token: bool
-    """True when the server has a Hugging Face token; which one is not told."""
+    """True if the server has a Hugging Face token, which is never shown."""
     training_folder: str
-    """Where on the server outputs go."""
+    """Folder on the server for outputs."""
     datasets_folder: str
-    """Where on the server datasets are."""
+    """Folder on the server for datasets."""
     models_path: str
-    """Where on the server models are."""
+    """Folder on the server for models."""
 
     def _repr_html_(self) -> str:
         token = _html.badge("set", "ok") if self.has_hf_token else _html.badge("none", "warning")
@@ -44,7 +44,7 @@ class SettingsState:
                 ("datasets", self.datasets_folder),
                 ("models", self.models_path),
             ],
-            caption="Settings of the server",
+            caption="Server settings",
         )
 
 
@@ -58,10 +58,10 @@ class ServerSettings:
         return f"<ServerSettings of {self._backend.url}>"
 
     def get(self) -> SettingsState:
-        """Return the settings as they are now.
+        """Return the current settings.
 
         Raises:
-            NotSupported: the server has none.
+            NotSupported: The server has no settings.
         """
         values = self._backend.settings_store.read()
         folders = {field: str(values.get(name) or "") for field, name in _FOLDERS.items()}
@@ -75,14 +75,20 @@ class ServerSettings:
         datasets_folder: str | None = None,
         models_path: str | None = None,
     ) -> SettingsState:
-        """Change what is given, leave the rest as it is, and return the settings.
+        """Change the given settings only, and return all of them.
 
-        Empty text takes the token away, or gives a folder its default. The server does not look
-        whether a folder is there; a training that runs keeps the ones that it began with.
+        An empty text removes the token, or resets a folder to its default. The server does not
+        check that a folder exists; a running training job keeps the ones it started with.
+
+        Args:
+            hf_token: Hugging Face token for gated models.
+            training_folder: Folder on the server for outputs.
+            datasets_folder: Folder on the server for datasets.
+            models_path: Folder on the server for models.
 
         Raises:
-            BadInput: the token cannot be one.
-            NotSupported: the server has no settings.
+            BadInput: The token is invalid.
+            NotSupported: The server has no settings.
         """
         given = {
             "TRAINING_FOLDER": training_folder,
@@ -98,8 +104,8 @@ class ServerSettings:
         after = store.read()
         if after.get(_TOKEN) != wanted[_TOKEN]:
             raise AitkError(
-                "The server did not keep the Hugging Face token that it was given. "
-                "Somebody may have changed it at the same time: try again."
+                "The server did not store the Hugging Face token. "
+                "Someone may have changed it at the same time: try again."
             )
         return self.get()
 
@@ -108,6 +114,6 @@ def _token(token: str | Secret) -> Secret:
     secret = token if isinstance(token, Secret) else Secret(token.strip())
     if not secret.is_token:
         raise BadInput(
-            "The Hugging Face token contains a space, a line break or a character beyond ASCII."
+            "The Hugging Face token contains a space, a line break or a non-ASCII character."
         )
     return secret

@@ -19,7 +19,7 @@ def main() -> None:
     """Check an embedded server that has a token, and save the page for light and dark screens."""
     token = secrets.token_hex(8)
     with demo.start(token=token) as server:
-        page = aitk_nb.check_auth(server.url, token).to_html()
+        page = aitk_nb.check_auth(server.url, token=token).to_html()
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -121,8 +121,8 @@ def test_only_the_wire_reveals_it() -> None:
         for path in package.rglob("*.py")
         if re.search(r"\breveal\b(?!\(self\))", path.read_text(encoding="utf-8"))
     }
-    assert callers <= {"backends/http.py", "backends/gradio_login.py"}
-    assert "backends/http.py" in callers
+    assert callers <= {"backends/wire/http.py", "backends/gradio/login.py"}
+    assert "backends/wire/http.py" in callers
 
 
 # -- errors ---------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def stream(http: Http, path: str) -> None:
 def test_no_error_of_the_client_repeats_the_token(hostile: str) -> None:
     """Calls of every kind against a server that says everything back."""
     params = aitk_nb.TrainingParams(name="cat", dataset="cats")
-    with aitk_nb.connect(hostile, TOKEN, {"X-Gateway": GATEWAY}) as client:
+    with aitk_nb.connect(hostile, token=TOKEN, headers={"X-Gateway": GATEWAY}) as client:
         calls: list[Callable[[], object]] = [
             client.gpus,
             client.jobs.list,
@@ -272,7 +272,7 @@ def test_no_error_of_connecting_repeats_the_token(
 )
 def test_refusing_a_secret_does_not_repeat_it(given: dict[str, Any]) -> None:
     """What cannot be sent is refused with all its locals clean."""
-    entries = (aitk_nb.connect, aitk_nb.discover, aitk_nb.check_auth, aitk_nb.examine)
+    entries = (aitk_nb.connect, aitk_nb.discover, aitk_nb.check_auth)
     for enter in entries:
         try:
             report = enter("http://127.0.0.1:1", **given)
@@ -280,7 +280,7 @@ def test_refusing_a_secret_does_not_repeat_it(given: dict[str, Any]) -> None:
             assert_clean(ours_only(error))
         else:
             # What is wrong with a token is found out, not refused.
-            assert enter in {aitk_nb.check_auth, aitk_nb.examine}
+            assert enter is aitk_nb.check_auth
             assert isinstance(given.get("credentials"), str)
             assert_clean(f"{report!r} {report.as_dict()} {report._repr_mimebundle_()}")
 
@@ -288,7 +288,7 @@ def test_refusing_a_secret_does_not_repeat_it(given: dict[str, Any]) -> None:
 def test_two_authorizations_are_refused_without_repeating_them() -> None:
     """One of them has to go elsewhere."""
     with canned(Reply(body={"isAuthenticated": True})) as site, pytest.raises(BadInput) as caught:
-        aitk_nb.connect(site.url, TOKEN, {"Authorization": GATEWAY})
+        aitk_nb.connect(site.url, token=TOKEN, headers={"Authorization": GATEWAY})
     assert_clean(ours_only(caught.value))
 
 
@@ -331,10 +331,10 @@ def test_no_log_shows_the_token(
     from tests.conftest import TOKEN as REAL
 
     caplog.set_level(logging.DEBUG)
-    with aitk_nb.connect(token_server.url, REAL) as client:
+    with aitk_nb.connect(token_server.url, token=REAL) as client:
         client.datasets.upload(photos, "logged")
         client.gpus()
-    with aitk_nb.connect(token_server.url, TOKEN) as client, pytest.raises(aitk_nb.AitkError):
+    with aitk_nb.connect(token_server.url, token=TOKEN) as client, pytest.raises(aitk_nb.AitkError):
         client.jobs.list()
 
     assert "HTTP Request" in caplog.text
@@ -345,7 +345,7 @@ def test_no_log_shows_the_token(
 def test_no_url_carries_the_token(hostile: str) -> None:
     """It is sent in a header only."""
     with canned(Reply(body={"isAuthenticated": True, "jobs": []})) as site:
-        with aitk_nb.connect(site.url, TOKEN, {"X-Gateway": GATEWAY}) as client:
+        with aitk_nb.connect(site.url, token=TOKEN, headers={"X-Gateway": GATEWAY}) as client:
             client.jobs.list()
         for asked in site.asked:
             assert_clean(asked.path + asked.query + asked.body.decode())

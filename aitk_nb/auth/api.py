@@ -1,4 +1,4 @@
-"""May I in: what answers, whether it wants credentials, whether it accepts these."""
+"""`check_auth`: what answers, whether it requires credentials, and whether it accepts these."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from aitk_nb.auth import messages
-from aitk_nb.auth.gateway import _gateway
 from aitk_nb.auth.report import AuthReport
 from aitk_nb.auth.security import Facts, find
 from aitk_nb.backends.detection import access_probes
@@ -20,8 +18,9 @@ from aitk_nb.backends.detection.unknown_server import Foreign, Kind
 from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.login import login_of
 from aitk_nb.backends.gradio.matching import match
-from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
+from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
 from aitk_nb.connection.embedded import locate
+from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.models.access import AuthState, Credential, Outcome
 from aitk_nb.models.server import Flavour
@@ -30,25 +29,31 @@ __all__ = ["AuthReport", "check_auth"]
 
 
 def check_auth(
-    url: str | Connection = "",
-    credentials: Credentials | None = None,
-    headers: Mapping[str, str | Secret] | None = None,
-    verify: bool | str | Path | None = None,
-    *,
-    timeout: float = 10.0,
+    url: str | Connection = "", *, timeout: float = 10.0, **options: Unpack[ConnectionOptions]
 ) -> AuthReport:
-    """Return whether the server at `url` lets us in; changes nothing on it, and does not raise.
+    """Return whether the server at `url` lets us in; read-only, and does not raise for it.
 
-    "Accepted" is told from "open" by asking without credentials and with wrong ones as well: a
-    server without a token accepts any. Where a web UI refuses what was given, the password that
-    AI Toolkit's Docker files come with is tried, once. No silence is borne for longer than
-    `timeout` seconds.
+    The server is asked without credentials, with invalid ones and with yours: a server without a
+    token accepts any, so only all three responses show whether it accepts yours. If a web UI
+    rejects what was given, the default password of AI Toolkit's Docker files is tried once.
+
+    Args:
+        url: An address or a `Connection`, as for `connect`.
+        timeout: Seconds to wait for each response.
+        **options: `token`, `credentials`, `headers` and `verify`, as for `connect`.
+
+    Returns:
+        The state, the next step and the security findings.
 
     Raises:
-        BadInput: the address is none, or an extra header cannot be sent.
+        BadInput: The address is invalid, or an extra header can't be sent.
+
+    Example:
+        >>> aitk_nb.check_auth("https://my-pod.example", token="secret").ok    # doctest: +SKIP
+        True
     """
-    credentials, headers = hidden(credentials, headers)
-    connection = locate(url, credentials, headers, verify, any_token=True)
+    given = hidden(options)
+    connection = locate(url, any_token=True, **given)
     _check_extra_headers(connection)
     try:
         seen = look(connection, attempts=1, timeout=timeout)
@@ -65,7 +70,7 @@ def check_auth(
 
 
 def _check_extra_headers(connection: Connection) -> None:
-    """Refuse headers that no request can carry; what is wrong with a token is to be found out."""
+    """Refuse headers that no request can carry; a token that it can't carry is reported instead."""
     token = connection.token if connection.token and connection.token.is_token else None
     replace(connection, token=token).check_headers()
 
@@ -77,20 +82,30 @@ def _report(facts: Facts, seen: Sighting) -> AuthReport:
         return _foreign(replace(seen, foreign=Foreign(Kind.GRADIO, what)), facts.skew)
     other_kind = bool(connection.login if flavour is Flavour.WEBUI else connection.token)
     diagnosis, step = messages.of_server(flavour, facts.state, other_kind=other_kind)
-    findings = find(facts)
+    report = _summed_up(facts, diagnosis, step, seen.headers)
     if facts.meant:
         # The remedy is known: what was given is nearly right.
-        step = next(f.remedy for f in findings if f.code in {"token-form", "token-as-login"})
+        forms = {"token-form", "token-as-login"}
+        step = next(check.remedy for check in report.findings if check.name in forms)
+        return replace(report, next_step=step)
+    return report
+
+
+def _summed_up(
+    facts: Facts, diagnosis: str, step: str, headers: Mapping[str, str] | None = None
+) -> AuthReport:
     return AuthReport(
-        connection.url,
+        facts.connection.url,
         facts.state,
         diagnosis,
         step,
         flavour=facts.flavour,
-        findings=findings,
+        findings=find(facts),
         checks=facts.knocks.cells,
+        cause=facts.cause,
+        detail=facts.detail,
         skew=facts.skew,
-        gateway=_gateway(seen.headers),
+        gateway=messages.gateway_name(headers or {}),
     )
 
 
@@ -121,10 +136,10 @@ def _webui(seen: Sighting, timeout: float) -> Facts:
 
 
 def _flaws(token: Secret) -> tuple[str, ...]:
-    """Return what is wrong with the form of a token, whether or not it is accepted."""
+    """Return what is wrong with the form of a token, accepted or not."""
     if token.flaws or token.is_token:
         return token.flaws
-    return ("a space in it or a character beyond ASCII, which no request can carry",)
+    return ("a space or a non-ASCII character in it, which no request can carry",)
 
 
 def _webui_state(knocks: Knocks, connection: Connection) -> AuthState:
@@ -177,58 +192,44 @@ def _gradio(seen: Sighting, timeout: float) -> Facts:
 
 
 def _trains(config: Mapping[str, Any]) -> bool:
-    """Return whether one of a Gradio app's functions is for training, a fork's too."""
+    """Return whether a function of a Gradio app, or of a fork of it, starts training."""
     functions = endpoints.read_app(config, None).endpoints
     return match(functions)["start training"].api_name is not None
 
 
-# -- nobody, and somebody else --------------------------------------------------------------------
+# -- nothing, and something else ------------------------------------------------------------------
 
 
 def _foreign(seen: Sighting, skew: float | None) -> AuthReport:
-    """Return the report on something that is no training server, or not yet."""
+    """Return the report on something that is not a training server, or not yet."""
     foreign = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
     connection = seen.connection
     state = AuthState.NOT_AITK
-    diagnosis, step = f"It answers {foreign.seen}: that is no AI Toolkit server.", foreign.advice
+    diagnosis, step = (
+        f"It answers {foreign.seen}, which is not an AI Toolkit server.",
+        foreign.advice,
+    )
     if foreign.kind is Kind.BOOTING:
         state = AuthState.BOOTING
-        diagnosis = f"A gateway answers {foreign.seen} for the server, which is not up yet."
-        step = "Wait a minute and try again; this has nothing to do with the token."
+        diagnosis = f"A gateway answers {foreign.seen}; the server is still starting."
+        step = "Wait a minute and try again; this is not about the token."
     elif foreign.kind is Kind.GATEWAY:
         given = connection.login or any(n.lower() == "authorization" for n in connection.headers)
         state = AuthState.REJECTED if given else AuthState.MISSING
-        diagnosis, step = messages.gateway(state)
-    return AuthReport(
-        connection.url,
-        state,
-        diagnosis,
-        step,
-        findings=find(Facts(connection, state, skew=skew)),
-        cause=foreign.kind.value,
-        detail=f"{connection.url} answers {foreign.seen}",
-        skew=skew,
-        gateway=_gateway(seen.headers),
-    )
+        diagnosis, step = messages.in_front(state)
+    detail = f"{connection.url} answers {foreign.seen}"
+    facts = Facts(connection, state, skew=skew, cause=foreign.kind.value, detail=detail)
+    return _summed_up(facts, diagnosis, step, seen.headers)
 
 
 def _unreachable(connection: Connection, exc: ConnectionFailed) -> AuthReport:
-    diagnosis, step = messages.unreachable(exc.cause)
-    state = AuthState.UNREACHABLE
-    facts = Facts(connection, state, cause=exc.cause, detail=exc.reason)
-    return AuthReport(
-        connection.url,
-        state,
-        diagnosis,
-        step,
-        findings=find(facts),
-        cause=exc.cause or "broken",
-        detail=exc.reason,
-    )
+    cause = exc.cause or "broken"
+    facts = Facts(connection, AuthState.UNREACHABLE, cause=cause, detail=exc.reason)
+    return _summed_up(facts, *messages.unreachable(cause))
 
 
 def _skew(seen: Sighting) -> float | None:
-    """Return by how many seconds the server's clock is ahead of ours, by the Date it sent."""
+    """Return the seconds by which the server's clock is ahead of ours, by the Date it sent."""
     try:
         said = parsedate_to_datetime(seen.headers["date"])
     except (KeyError, ValueError):

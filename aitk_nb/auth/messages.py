@@ -1,65 +1,68 @@
-"""What a state means in one sentence, and the one thing to do next, for each server and cause."""
+"""What a state, a cause or a gateway means in one sentence, and what to do next."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aitk_nb.auth.security import is_loopback
+from aitk_nb.backends.detection.unknown_server import is_pod_proxy
+from aitk_nb.backends.wire.network_errors import proxy_for
 from aitk_nb.models.access import AuthState
 from aitk_nb.models.server import Flavour
 
-__all__ = ["gateway", "of_server", "unreachable"]
+__all__ = ["gateway_name", "in_front", "limits", "of_server", "unreachable"]
+
+_LOGIN = "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line)"
 
 _WEBUI: Mapping[AuthState, tuple[str, str]] = {
     AuthState.OPEN: (
-        "The server lets everybody in: it asks for no token.",
+        "The server is open: no token is required.",
         "Set AI_TOOLKIT_AUTH on the server and restart it.",
     ),
     AuthState.ACCEPTED: (
-        "The server wants a token, refuses a wrong one and accepts yours.",
-        "Go on.",
+        "A token is required; yours is accepted and a wrong one is rejected.",
+        "Nothing to do.",
     ),
     AuthState.REJECTED: (
-        "The server wants a token and does not accept yours.",
+        "A token is required, and yours is rejected.",
         "Set AITK_TOKEN to exactly what the server has in AI_TOOLKIT_AUTH; it has no user names.",
     ),
     AuthState.MISSING: (
-        "The server wants a token, and none was given.",
+        "A token is required, and none was given.",
         "Set AITK_TOKEN to what the server has in AI_TOOLKIT_AUTH.",
     ),
 }
 
 _GRADIO: Mapping[AuthState, tuple[str, str]] = {
     AuthState.OPEN: (
-        "The Gradio app lets everybody in: it asks for no login.",
+        "The Gradio app is open: no login is required.",
         "Start it with launch(auth=('user', 'password')).",
     ),
     AuthState.ACCEPTED: (
-        "The Gradio app wants a login, refuses a wrong one and accepts yours.",
-        "Go on.",
+        "The Gradio app requires a login; yours is accepted and a wrong one is rejected.",
+        "Nothing to do.",
     ),
     AuthState.REJECTED: (
-        "The Gradio app wants a login and does not accept yours.",
-        "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line) "
-        "to what the app has in launch(auth=…).",
+        "The Gradio app requires a login, and yours is rejected.",
+        f"{_LOGIN} to what the app has in launch(auth=…).",
     ),
     AuthState.MISSING: (
-        "The Gradio app wants a user name and a password, and none were given.",
-        "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line), "
-        "or give credentials=('user', 'password').",
+        "The Gradio app requires a user name and a password, and none were given.",
+        f"{_LOGIN}, or pass credentials=('user', 'password').",
     ),
 }
 
 _CAUSES: Mapping[str, tuple[str, str]] = {
     "dns": (
-        "The name of the address is not known: no name server has it.",
-        "Check the spelling; the name of a pod is gone when the pod is.",
+        "Unknown host: the name can't be resolved.",
+        "Check the spelling; a pod's name disappears with the pod.",
     ),
     "refused": (
-        "The machine is there and nothing listens on this port.",
+        "Connection refused: the machine is up, but nothing listens on this port.",
         "Start the server, and check the port: 8675 for the web UI, 7860 for Gradio.",
     ),
     "no route": (
-        "No way leads from this machine to that address.",
+        "No route to host.",
         "Check the network, the VPN or the SSH tunnel.",
     ),
     "timeout": (
@@ -67,15 +70,15 @@ _CAUSES: Mapping[str, tuple[str, str]] = {
         "Check that the machine is on and no firewall drops the port, then try again.",
     ),
     "tls": (
-        "No secure line can be made to this address.",
+        "No secure connection to this address is possible.",
         "Check http:// or https:// in the address, the certificate, and both clocks.",
     ),
     "proxy": (
-        "The proxy on the way to the server does not let the question through.",
-        "Check HTTP_PROXY and HTTPS_PROXY, or put the server's name into NO_PROXY.",
+        "The proxy of this network doesn't let the request through.",
+        "Check HTTP_PROXY and HTTPS_PROXY, or add the server's name to NO_PROXY.",
     ),
     "broken": (
-        "Something took the connection and broke it off without an answer.",
+        "The connection was closed without a response.",
         "Check http:// or https:// in the address and the port, then try again.",
     ),
 }
@@ -84,30 +87,72 @@ _CAUSES: Mapping[str, tuple[str, str]] = {
 def of_server(flavour: Flavour, state: AuthState, *, other_kind: bool = False) -> tuple[str, str]:
     """Return diagnosis and next step for a training server.
 
-    `other_kind` tells that credentials of a kind were given that the server does not know.
+    `other_kind` is true if credentials of a kind that the server doesn't know were given.
     """
     diagnosis, step = (_WEBUI if flavour is Flavour.WEBUI else _GRADIO)[state]
     if other_kind and state is AuthState.MISSING:
         if flavour is Flavour.GRADIO:
-            diagnosis = "The Gradio app wants a user name and a password, and a token was given."
+            diagnosis = "The Gradio app requires a user name and a password; a token was given."
         else:
-            diagnosis = "The server wants a token alone, and a user name and password were given."
+            diagnosis = "A token alone is required; a user name and a password were given."
     return diagnosis, step
 
 
 def unreachable(cause: str) -> tuple[str, str]:
-    """Return diagnosis and next step where nobody answers."""
+    """Return diagnosis and next step if nothing answers."""
     return _CAUSES.get(cause, _CAUSES["broken"])
 
 
-def gateway(state: AuthState) -> tuple[str, str]:
-    """Return diagnosis and next step where a gateway in front wants credentials."""
+def in_front(state: AuthState) -> tuple[str, str]:
+    """Return diagnosis and next step if a gateway in front requires credentials."""
     if state is AuthState.REJECTED:
         return (
-            "A gateway in front of the server does not accept the credentials for it.",
-            "Check the extra headers, or the user name and password that the gateway knows.",
+            "A gateway in front of the server rejects the credentials.",
+            "Check the extra headers, or the gateway's user name and password.",
         )
     return (
-        "A gateway in front of the server wants credentials of its own.",
-        "Give them by headers={'Authorization': …}, or as user name and password.",
+        "A gateway in front of the server requires credentials of its own.",
+        "Pass them as headers={'Authorization': …}, or as a user name and a password.",
     )
+
+
+# What the vendors document or users measured; the client works within all of them.
+_CUTS = {
+    "cloudflare": "cuts requests after 100 s and at about 100 MB",
+    "nginx": "by default cuts requests at 1 MB and after 60 s without data",
+}
+
+
+def limits(url: str, gateway: str) -> tuple[str, str]:
+    """Return what limits requests on the way to `url`, and what to do about it, if anything.
+
+    `gateway` is the name found in the responses: `cloudflare`, `nginx` …
+    """
+    if proxy := proxy_for(url):
+        return (
+            f"Requests go through this network's proxy {proxy}, which may have limits.",
+            "Add the server's name to NO_PROXY if uploads fail.",
+        )
+    if is_pod_proxy(url):
+        return (
+            "RunPod's proxy cuts requests after 100 s and at about 100 MB; files are transferred "
+            "in smaller requests.",
+            "",
+        )
+    if gateway:
+        cuts = f"which {_CUTS[gateway]}" if gateway in _CUTS else "whose limits are unknown"
+        remedy = "Raise client_max_body_size in nginx if uploads end with a 413."
+        text = f"The server is behind {gateway.capitalize()}, {cuts}."
+        return text, remedy if gateway == "nginx" else ""
+    if is_loopback(url):
+        return "Direct connection: the address is local or the end of a tunnel.", ""
+    return "No gateway or proxy detected.", ""
+
+
+def gateway_name(headers: Mapping[str, str]) -> str:
+    """Return the gateway or proxy that a response's headers show, or an empty text."""
+    if "cf-ray" in headers:
+        return "cloudflare"
+    passed = headers.get("via") or headers.get("server") or ""
+    known = ("cloudflare", "nginx", "caddy", "traefik", "envoy", "haproxy", "apache")
+    return next((name for name in known if name in passed.lower()), "")

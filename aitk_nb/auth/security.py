@@ -1,4 +1,4 @@
-"""What is dangerous or mistaken about a server and how it is called: facts in, findings out."""
+"""What is dangerous or mistaken about a server and how it is called: facts in, checks out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from aitk_nb.backends.detection.access_probes import Knocks
 from aitk_nb.connection.connection import Connection
-from aitk_nb.models.access import SEVERITIES, AuthState, Credential, Finding, Outcome
+from aitk_nb.models.access import AuthState, Credential, Outcome
+from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.server import Flavour
 
 __all__ = ["Facts", "find", "is_loopback", "is_public"]
@@ -32,7 +33,7 @@ PRIVATE = (".local", ".internal", ".lan", ".home.arpa", ".test", ".localhost")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found out, as far as a check came."""
+    """What is known about a server after a check."""
 
     connection: Connection
     state: AuthState
@@ -41,23 +42,23 @@ class Facts:
     version: str = ""
     """A Gradio app's version."""
     default_password: bool = False
-    """True when the server takes the password that it is shipped with."""
+    """True if the server takes the password that it ships with."""
     hf_token: bool = False
-    """True when the settings hand out a Hugging Face token."""
+    """True if the settings show a Hugging Face token."""
     meant: str = ""
-    """What the server would have accepted in the place of what was given."""
+    """What the server would have accepted in place of what was given."""
     flaws: tuple[str, ...] = ()
-    """What came along with the token by accident."""
+    """What was copied along with the token by accident."""
     skew: float | None = None
     """Seconds by which the server's clock is ahead of ours."""
     cause: str = ""
-    """Why nobody answers."""
+    """Why nothing answers."""
     detail: str = ""
-    """The failure in the words of the network."""
+    """The failure as the network reports it."""
 
 
-def find(facts: Facts) -> tuple[Finding, ...]:
-    """Return what there is to say, worst first."""
+def find(facts: Facts) -> Checklist[Check]:
+    """Return the security findings, worst first."""
     found = [
         *_password(facts),
         *_unguarded(facts),
@@ -65,56 +66,58 @@ def find(facts: Facts) -> tuple[Finding, ...]:
         *_address(facts),
         *_clocks(facts),
     ]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return Checklist(sorted(found, key=lambda check: check.status is not Status.PROBLEM))
 
 
-def _password(facts: Facts) -> Iterator[Finding]:
-    """Yield what is wrong about the password of the server."""
-    local = is_loopback(facts.connection.url)
+def _finding(code: str, message: str, evidence: str, remedy: str, *, severe: bool = False) -> Check:
+    return Check(code, Status.PROBLEM if severe else Status.WARNING, message, remedy, evidence)
+
+
+def _password(facts: Facts) -> Iterator[Check]:
+    """Yield what is wrong with the server's password."""
+    reachable = not is_loopback(facts.connection.url)
     webui = facts.flavour is not Flavour.GRADIO
     remedy = (
         "Set AI_TOOLKIT_AUTH on the server and restart it."
         if webui
         else "Start the app with launch(auth=('user', 'password'))."
     )
-    if facts.knocks.wrong_accepted and not _asked_nobody(facts):
-        yield Finding(
+    if facts.knocks.wrong_accepted and not _is_open(facts):
+        yield _finding(
             "any-password",
-            "critical",
-            "The server wants credentials and accepts any.",
-            "A made-up token or password was let in, and nobody without one.",
-            f"{remedy} Look at what stands in front of it.",
+            "The server requires credentials and accepts any.",
+            "A made-up token or password was accepted; a request without one was rejected.",
+            f"{remedy} Check the proxy or gateway in front of it.",
+            severe=True,
         )
     elif facts.state is AuthState.OPEN:
-        yield Finding(
+        yield _finding(
             "no-password",
-            "warning" if local else "critical",
-            "No password is set: whoever reaches the address can train, read and delete.",
-            "Questions without credentials, and with wrong ones, were answered.",
+            "No password is set: anyone who reaches the address can train, read and delete.",
+            "Requests without credentials, and with invalid ones, were answered.",
             remedy,
+            severe=reachable,
         )
     if facts.default_password:
-        yield Finding(
+        yield _finding(
             "default-password",
-            "warning" if local else "critical",
-            "The password is the word that AI Toolkit's Docker files come with.",
+            "The password is the default of AI Toolkit's Docker files.",
             "GET /api/auth accepts the word 'password'.",
             "Set AI_TOOLKIT_AUTH on the server to a long random text and restart it.",
+            severe=reachable,
         )
 
 
-def _asked_nobody(facts: Facts) -> bool:
+def _is_open(facts: Facts) -> bool:
     """Return whether the server answers without credentials."""
     return any(
-        cell.group == "login"
-        and cell.credential is Credential.NONE
-        and cell.outcome is Outcome.ALLOWED
+        (cell.group, cell.credential, cell.outcome) == ("login", Credential.NONE, Outcome.ALLOWED)
         for cell in facts.knocks.cells
     )
 
 
-def _unguarded(facts: Facts) -> Iterator[Finding]:
-    """Yield what can be read although there is a password, or although it is nobody's business."""
+def _unguarded(facts: Facts) -> Iterator[Check]:
+    """Yield what can be read despite a password, or should not be readable at all."""
     public = [
         cell
         for cell in facts.knocks.cells
@@ -122,120 +125,114 @@ def _unguarded(facts: Facts) -> Iterator[Finding]:
         and cell.group in {"images", "files"}
     ]
     if public and facts.state is not AuthState.OPEN:
-        yield Finding(
+        yield _finding(
             "public-files",
-            "critical",
-            "Files and samples can be read without the token by whoever guesses their path, "
-            "LoRAs, logs and datasets among them; a real server can be written to there as well.",
+            "Anyone who guesses a path can read files and samples without the token, among them "
+            "LoRAs, logs and datasets; a real server also accepts writes there.",
             "; ".join(f"{cell.request} without a token: {cell.evidence}" for cell in public),
-            "Share the address with nobody, or put an SSH tunnel or a proxy with a password in "
-            "front.",
+            "Keep the address private, or put an SSH tunnel or a proxy with a password in front.",
+            severe=True,
         )
     if facts.hf_token:
-        yield Finding(
+        yield _finding(
             "hf-token",
-            "critical" if facts.state is AuthState.OPEN else "warning",
-            "The server's Hugging Face token can be read in clear by whoever is let in.",
-            "GET /api/settings holds HF_TOKEN; its value was neither shown nor kept.",
-            "Give the server a Hugging Face token that can only read, and replace one that can "
-            "write.",
+            "The server shows its Hugging Face token to anyone who is let in.",
+            "GET /api/settings returns HF_TOKEN; its value was neither shown nor stored.",
+            "Give the server a read-only Hugging Face token, and revoke one that can write.",
+            severe=facts.state is AuthState.OPEN,
         )
     if facts.flavour is Flavour.GRADIO and facts.version.startswith(("3.", "4.")):
-        yield Finding(
+        yield _finding(
             "old-gradio",
-            "critical" if is_public(facts.connection.url) else "warning",
-            "This Gradio checks files weakly: it hands out files of the server's own folder.",
-            f"GET /config tells version {facts.version}; 5 and later refuse such requests.",
+            "This Gradio version serves files from the server's own folder.",
+            f"GET /config reports version {facts.version}; 5 and later reject such requests.",
             "Update gradio on the server to version 5 or later.",
+            severe=is_public(facts.connection.url),
         )
 
 
-def _given(facts: Facts) -> Iterator[Finding]:
-    """Yield what is wrong about the credentials that were given."""
+def _given(facts: Facts) -> Iterator[Check]:
+    """Yield what is wrong with the given credentials."""
     if facts.flaws:
         accepted = "; without it the server accepts the token" if facts.meant == "mended" else ""
-        yield Finding(
+        yield _finding(
             "token-form",
-            "critical" if facts.state is AuthState.REJECTED else "warning",
             f"The token came with {' and with '.join(facts.flaws)}{accepted}.",
-            "Seen in the token itself; it was not shown.",
+            "Found in the token itself, which is not shown.",
             "Set AITK_TOKEN to the bare token, without spaces, quotes and other words.",
+            severe=facts.state is AuthState.REJECTED,
         )
     if facts.meant in {"user", "password"}:
-        place = "user name" if facts.meant == "user" else "password beside a user name"
-        yield Finding(
+        place = "user name" if facts.meant == "user" else "password of a user name"
+        yield _finding(
             "token-as-login",
-            "warning",
-            f"The token was given as {place}; the web UI knows no users.",
+            f"The token was given as the {place}; the web UI has no users.",
             "GET /api/auth accepts it as a bearer token.",
             "Give the token alone, as AITK_TOKEN.",
         )
     if facts.flavour is Flavour.GRADIO and facts.state is AuthState.OPEN and facts.connection.login:
-        yield Finding(
+        yield _finding(
             "needless-login",
-            "info",
-            "A user name and a password were given, and this app asks for none.",
+            "A user name and password were given, and this app requires none.",
             "GET /config answered without a login.",
             "Leave them out, or start the app with launch(auth=…).",
         )
 
 
-def _address(facts: Facts) -> Iterator[Finding]:
-    """Yield what is wrong about the way to the server."""
+def _address(facts: Facts) -> Iterator[Check]:
+    """Yield what is wrong with the address and the connection."""
     connection = facts.connection
     host = urlsplit(connection.url).hostname or ""
-    secret = connection.token or connection.login or connection.headers
     if connection.url.startswith("http://") and is_public(connection.url):
-        yield Finding(
+        yield _finding(
             "plain-http",
-            "critical" if secret else "warning",
-            "Plain http to a public address: everybody on the way reads the token and the files.",
-            f"The address begins with http:// and {host} is no private one.",
+            "Plain http to a public address: anyone on the network path can read the token and "
+            "the files.",
+            f"The address starts with http://, and {host} is not a private name.",
             "Use the https:// address, or an SSH tunnel.",
+            severe=bool(connection.token or connection.login or connection.headers),
         )
     for end, what in SHARED.items():
         if host.endswith(end):
-            yield Finding(
+            yield _finding(
                 "share-link",
-                "critical" if facts.state is AuthState.OPEN else "warning",
-                f"The address is {what}: it leads to the machine from everywhere, by a relay of "
-                "somebody else.",
+                f"The address is {what}: anyone can reach the machine through a third party's "
+                "relay.",
                 f"The name ends in {end}.",
                 "Start the app without share=True, and use an SSH tunnel or the pod's own address.",
+                severe=facts.state is AuthState.OPEN,
             )
     if connection.verify is False:
-        yield Finding(
+        yield _finding(
             "unverified-tls",
-            "warning",
-            "Any certificate is accepted: somebody on the way can pose as the server.",
+            "Any certificate is accepted: someone on the network path can pose as the server.",
             "The connection was made with verify=False.",
-            "Give the file with the private CA by verify='ca.pem' or --ca.",
+            "Pass the file with the private CA as verify='ca.pem' or --ca.",
         )
 
 
-def _clocks(facts: Facts) -> Iterator[Finding]:
-    """Yield what clocks and certificates have to do with it."""
+def _clocks(facts: Facts) -> Iterator[Check]:
+    """Yield what is wrong with certificates and clocks."""
     if facts.cause == "tls":
-        yield Finding(
+        yield _finding(
             "tls",
-            "critical",
-            "A secure line to the server cannot be made.",
+            "No secure connection to the server is possible.",
             facts.detail or "The TLS handshake failed.",
-            "Mend the certificate or the address; verify=False only to find out more.",
+            "Correct the certificate or the address; use verify=False only to find out more.",
+            severe=True,
         )
     if facts.skew is not None and abs(facts.skew) > MAX_SKEW:
         side = "ahead of" if facts.skew > 0 else "behind"
-        yield Finding(
+        span = _span(abs(facts.skew))
+        yield _finding(
             "clock",
-            "warning",
-            f"The clocks differ by {_span(facts.skew)}: certificates and times of losses go wrong.",
-            f"The Date of an answer is {_span(facts.skew)} {side} this machine's clock.",
-            "Set the clock that is wrong, by a time service.",
+            f"The clocks differ by {span}: certificates and the times of losses will be wrong.",
+            f"The Date header of a response is {span} {side} this machine's clock.",
+            "Set the wrong clock with a time service.",
         )
 
 
 def _span(seconds: float) -> str:
-    seconds = abs(seconds)
     if seconds < 7200:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.0f} hours" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
@@ -251,10 +248,10 @@ def is_loopback(url: str) -> bool:
 
 
 def is_public(url: str) -> bool:
-    """Return whether the address looks as if it could be reached from everywhere."""
+    """Return whether the address looks reachable from everywhere."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_global
     except ValueError:
-        # A name without a dot is one of the own network.
+        # A name without a dot belongs to the local network.
         return "." in host and not host.endswith(PRIVATE)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from importlib.metadata import version
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.cli.server_options import (
     Url,
     Where,
@@ -37,7 +40,6 @@ __all__ = [
     "Url",
     "Where",
     "app",
-    "as_far_as_it_goes",
     "at_address",
     "command",
     "confirmed",
@@ -53,23 +55,55 @@ __all__ = [
     "token_of",
 ]
 
-FIRST = ("demo", "serve", "dataset", "train")
-"""The commands with which somebody begins; the others follow as they are registered."""
+COMMANDS = {
+    "demo": "demo",
+    "serve": "serve",
+    "dataset": "dataset",
+    "train": "train",
+    "auth": "auth",
+    "doctor": "auth",
+    "discover": "discover",
+    "jobs": "jobs",
+    "watch": "jobs",
+    "stop": "jobs",
+    "losses": "jobs",
+    "compare": "jobs",
+    "download": "jobs",
+    "lora": "lora",
+    "params": "params",
+    "run": "run",
+}
+"""The module of each command, in the order of the help."""
 
 
-class InOrder(TyperGroup):
-    """Lists the commands in the order in which somebody meets them."""
+class Commands(Mapping[str, Any]):
+    """The commands by name; the module of one is imported when it is asked for."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands."""
-        names = super().list_commands(ctx)
-        return [*FIRST, *(name for name in names if name not in FIRST)]
+    def __getitem__(self, name: str) -> Any:
+        import_module(f"aitk_nb.cli.{COMMANDS[name]}")
+        group = typer.main.get_command(app)
+        assert isinstance(group, LazyGroup)
+        return group.registered[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class LazyGroup(TyperGroup):
+    """Imports the module of a command when that command is run or listed."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.registered = self.commands
+        self.commands: Any = Commands()
 
 
 app = typer.Typer(
     name="aitk-nb",
-    cls=InOrder,
-    help="Train LoRAs on a remote AI Toolkit server.",
+    cls=LazyGroup,
     epilog="Exit codes: 0 done, 1 server or job failed, 2 bad input, 3 unreachable, "
     "4 unauthorized, 130 interrupted.",
     no_args_is_help=True,
@@ -81,8 +115,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Every = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at the job.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Every = Annotated[float, typer.Option(min=0.1, help="Polling interval in seconds.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"aitk-nb {version('aitk-nb')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Train LoRAs on a remote AI Toolkit server."""
+
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -110,7 +163,8 @@ def _explained() -> Iterator[None]:
         with _interruptible():
             yield
     except AitkError as exc:
-        say(f"aitk-nb: {exc}")
+        # A server's words may be in it.
+        say("\n".join(map(plain, f"aitk-nb: {exc}".splitlines())))
         raise typer.Exit(_exit_code(exc)) from None
     except KeyboardInterrupt as exc:
         say(f"aitk-nb: interrupted{f'; {exc}' if exc.args else ''}")
@@ -127,7 +181,7 @@ def _explained() -> Iterator[None]:
 
 @contextmanager
 def if_interrupted(then: str) -> Iterator[None]:
-    """Have an interrupt of the block say what holds `then`."""
+    """Make an interrupt of the block say `then`."""
     try:
         yield
     except KeyboardInterrupt:
@@ -138,12 +192,12 @@ def if_interrupted(then: str) -> Iterator[None]:
 def _interruptible() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end the block as Ctrl-C does, so that it cleans up.
 
-    Only the first one counts: a second Ctrl-C must not cut the cleaning short, which ends by
+    Only the first one counts: a second Ctrl-C must not cut the cleanup short, which ends by
     itself within seconds.
     """
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     known = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # What `nohup`, or a shell that starts us in the background, has switched off stays off.
+    # What `nohup`, or a shell that starts us in the background, ignores stays ignored.
     before = {number: signal.getsignal(number) for number in known}
     ours = [number for number in known if before[number] is not signal.SIG_IGN]
 
@@ -160,7 +214,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _close_stdout() -> None:
-    """Send what is left for stdout nowhere: to write it again at exit would fail again."""
+    """Discard what is left for stdout: writing it at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -170,13 +224,6 @@ def _exit_code(exc: AitkError) -> int:
     if isinstance(exc, ConnectionFailed):
         return 3
     return 4 if isinstance(exc, Unauthorized) else 1
-
-
-def as_far_as_it_goes() -> None:
-    """Show what the terminal's encoding lacks as an escape, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str, *, end: str = "\n") -> None:
@@ -193,19 +240,19 @@ def confirmed(question: str) -> bool:
     """Ask on stderr, and return whether the answer is yes.
 
     Raises:
-        BadInput: nobody answers, as in a script.
+        BadInput: There is no answer, as in a script.
     """
     # The prompt of a library would put a space on stdout, which is for results.
     say(f"{question} [y/N]: ", end="")
     answer = sys.stdin.readline()
     if not answer:
         say("")
-        raise BadInput("Nobody answered, and nothing was deleted. Give --yes to go on.")
+        raise BadInput("No answer, so nothing was deleted. Pass --yes to continue.")
     return answer.strip().lower() in {"y", "yes"}
 
 
 def show_json(value: object) -> None:
-    """Write the one JSON document of this command on stdout; what is no number becomes null."""
+    """Write this command's JSON document on stdout; NaN and infinity become null."""
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
     typer.echo(json.dumps(_finite(value), ensure_ascii=ascii_only, indent=2))
 
@@ -218,33 +265,32 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-@contextmanager
-def counter(label: str) -> Iterator[Progress]:
-    """Yield a `Progress` that counts things on stderr, where that is a terminal."""
-    from tqdm import tqdm
+def counter(label: str) -> AbstractContextManager[Progress]:
+    """Return a context whose `Progress` counts things on stderr, if that is a terminal."""
+    return _bar(label, in_bytes=False)
 
-    bar = tqdm(total=0, desc=label, disable=None, leave=False)
 
-    def progress(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    with bar:
-        yield progress
+def progress_bar(label: str) -> AbstractContextManager[Progress]:
+    """Return a context whose `Progress` draws a bar of bytes on stderr, if that is a terminal."""
+    return _bar(label, in_bytes=True)
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Progress]:
-    """Yield a `Progress` that draws a bar on stderr, where that is a terminal."""
-    from tqdm import tqdm
+def _bar(label: str, *, in_bytes: bool) -> Iterator[Progress]:
+    # Imported late: rich is heavy, and most commands draw nothing.
+    from rich import progress as bars
+    from rich.console import Console
 
-    bar = tqdm(
-        total=0, desc=label, unit="B", unit_scale=True, unit_divisor=1024, disable=None, leave=False
-    )
-
-    def progress(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    with bar:
-        yield progress
+    amount = [bars.DownloadColumn(), bars.TransferSpeedColumn()]
+    with bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        *(amount if in_bytes else [bars.MofNCompleteColumn()]),
+        bars.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+        redirect_stdout=False,
+    ) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,16 +1,18 @@
-"""Commands that find out whether and how a server can be used, and change nothing on it."""
+"""The read-only commands `auth` and `doctor`: whether and how a server can be used."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import closing
 
 import typer
 
+from aitk_nb.auth.api import check_auth
+from aitk_nb.auth.report import AuthReport
 from aitk_nb.cli.app import AsJson, Where, at_address, command, say, show_json
+from aitk_nb.client import open_backend
+from aitk_nb.connection.embedded import locate
+from aitk_nb.doctor import doctor as examine
 from aitk_nb.models.access import AuthState
-
-if TYPE_CHECKING:
-    from aitk_nb.auth.report import AuthReport
 
 __all__ = ["auth", "doctor"]
 
@@ -18,13 +20,11 @@ __all__ = ["auth", "doctor"]
 @command("auth")
 @at_address
 def auth(where: Where, as_json: AsJson = False) -> None:
-    """Tell whether the server lets you in, and what is unsafe.
+    """Check authentication and report security problems.
 
-    It is asked without credentials, with wrong ones and with yours.
+    Tries no credentials, invalid ones and yours.
     """
-    from aitk_nb.auth.api import check_auth
-
-    report = check_auth(where.url, where.credentials, where.headers, where.verify)
+    report = check_auth(where.url, **where.options)
     if as_json:
         show_json(report.as_dict())
     else:
@@ -35,24 +35,20 @@ def auth(where: Where, as_json: AsJson = False) -> None:
 @command("doctor")
 @at_address
 def doctor(where: Where, as_json: AsJson = False) -> None:
-    """Examine the server from the line to its GPU, as a checklist.
+    """Check the server from network to GPU.
 
-    Ends with another exit code than 0 when something stands in the way of a training.
+    Exits non-zero if anything would block training.
     """
-    from aitk_nb.doctor import examine
-
-    examination = examine(
-        where.url,
-        where.credentials,
-        where.headers,
-        where.verify,
-        # With --json the checklist is for whoever watches, on stderr.
-        report=(lambda step: say(str(step))) if as_json else (lambda step: typer.echo(str(step))),
+    report = examine(
+        locate(where.url, any_token=True, **where.options),
+        lambda connection: closing(open_backend(connection)),
+        # With --json the checklist is for people who watch, on stderr.
+        report=lambda check: (say if as_json else typer.echo)(str(check)),
     )
     if as_json:
-        show_json(examination.as_dict())
-    _exit(examination.auth.state)
-    if not examination.ok:
+        show_json(report.as_dict())
+    _exit(report.auth.state)
+    if not report.ok:
         raise typer.Exit(1)
 
 
@@ -63,9 +59,8 @@ def _in_words(report: AuthReport) -> str:
         parts.append(f"seen: {report.detail}")
     if report.checks:
         parts.append(f"\n{report.matrix}")
-    for finding in report.findings:
-        parts.append(f"\n{finding.severity}: {finding.text}")
-        parts += [f"  evidence: {finding.evidence}", f"  remedy: {finding.remedy}"]
+    if report.findings:
+        parts.append(f"\n{report.findings}")
     return "\n".join(parts)
 
 

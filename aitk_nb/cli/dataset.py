@@ -160,8 +160,8 @@ def dataset_verify(
     else:
         for file in report.files:
             typer.echo(f"{file.state.value:13} {plain(file.name)}")
-        for other in report.foreign:
-            typer.echo(f"{'not ours':13} {plain(other)}")
+        for other in report.extra:
+            typer.echo(f"{'extra':13} {plain(other)}")
     if not report.ok:
         raise AitkError(_what_is_wrong(report))
 

@@ -14,7 +14,7 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
-    from aitk_nb.datasets.local import Demands, LocalDataset, Problem
+    from aitk_nb.datasets.local import Demands, LocalDataset
 
 __all__ = ["how_to_fix", "register", "say_left_out"]
 
@@ -71,7 +71,7 @@ def check(
         show_json({**_as_dict(dataset), "steps_per_epoch": plan and plan.steps_per_epoch})
     else:
         for problem in dataset.problems:
-            typer.echo(f"{problem.severity:8}{problem}")
+            typer.echo(f"{problem.status.value:8}{problem}")
         if plan is not None:
             typer.echo(f"{plan}\n{plan.table()!r}")
     say_left_out(dataset)
@@ -174,18 +174,7 @@ def _as_dict(dataset: LocalDataset) -> dict[str, Any]:
         "captions": len(dataset.captions),
         "bytes": dataset.total_bytes,
         "ok": not dataset.errors,
-        "problems": [_problem(problem) for problem in dataset.problems],
-    }
-
-
-def _problem(problem: Problem) -> dict[str, str]:
-    return {
-        "code": problem.code.slug,
-        "severity": problem.severity,
-        "file": problem.file,
-        "text": problem.text,
-        "remedy": problem.remedy,
-        "other": problem.other,
+        "problems": dataset.problems.as_list(),
     }
 
 

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aitk_nb._files import replacing
 from aitk_nb.cli.app import AsJson, Where, at_address, command, counter, say, show_json
+from aitk_nb.discovery.api import discover as find_out
+from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import described
-
-if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import DiscoveryReport
 
 __all__ = ["discover"]
 
 STDOUT = Path("-")
-"""In the place of a file's name."""
+"""Instead of a file's name."""
+
+DOCUMENTS: dict[str, Callable[[DiscoveryReport], str]] = {
+    "html": DiscoveryReport.to_html,
+    "openapi": lambda report: json.dumps(report.openapi(), indent=2) + "\n",
+    "save": DiscoveryReport.operations_yaml,
+    "typescript": DiscoveryReport.typescript_client,
+}
+"""What each option that takes a file writes to it."""
 
 
 @command("discover")
@@ -27,36 +35,33 @@ STDOUT = Path("-")
 def discover(
     where: Where,
     as_json: AsJson = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on stdout.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown on stdout.")] = False,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page to this file; - is stdout.")
+        Path | None, typer.Option(help="Write an HTML page to this file; - is stdout.")
     ] = None,
     openapi: Annotated[
         Path | None,
-        typer.Option(help="Write an OpenAPI 3.1 document of a web UI to this file; - is stdout."),
+        typer.Option(help="Write a web UI's OpenAPI 3.1 document to this file; - is stdout."),
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(help="Write the operations to this YAML file, to correct them; - is stdout."),
+        typer.Option(help="Write the operations to this YAML file, to edit them; - is stdout."),
     ] = None,
     typescript: Annotated[
         Path | None, typer.Option(help="Write a TypeScript client to this file; - is stdout.")
     ] = None,
     snippet: Annotated[
-        str, typer.Option(help="Code on stdout that calls this endpoint, or does this operation.")
+        str, typer.Option(help="Print code that calls this endpoint or operation.")
     ] = "",
     language: Annotated[
         str,
-        typer.Option(help="Of the code: curl, python, gradio_client, javascript or typescript."),
+        typer.Option(help="Language: curl, python, gradio_client, javascript or typescript."),
     ] = "curl",
 ) -> None:
-    """Find out what the server offers, and how to call it.
+    """List the server's endpoints and how to call them.
 
-    Nothing on the server changes.
+    Read-only: nothing on the server changes.
     """
-    # Imported late: the other commands start quicker without it.
-    from aitk_nb.discovery.api import discover as find_out
-
     files = {"html": html, "openapi": openapi, "save": save, "typescript": typescript}
     on_stdout = [name for name, path in files.items() if path == STDOUT]
     if sum((as_json, markdown, bool(snippet), len(on_stdout))) > 1:
@@ -64,35 +69,23 @@ def discover(
             "--json, --markdown, --snippet and a file named - all write to stdout; choose one."
         )
     with counter("asking") as progress:
-        report = find_out(
-            where.url, where.credentials, where.headers, where.verify, progress=progress
-        )
-    if not report.failure:
-        for name, path in files.items():
-            if path and path != STDOUT:
-                _kept(_document(report, name), path)
+        report = find_out(where.url, progress=progress, **where.options)
+    for name, path in files.items():
+        if path and path != STDOUT and not report.failure:
+            _kept(DOCUMENTS[name](report), path)
     if as_json:
         show_json(report.as_dict())
     if report.failure:
         say(f"aitk-nb: {report.failure}")
         raise typer.Exit(3)
     for name in on_stdout:
-        typer.echo(_document(report, name), nl=False)
+        typer.echo(DOCUMENTS[name](report), nl=False)
     if snippet:
         typer.echo(report.snippet(snippet, language), nl=False)
     elif markdown:
         typer.echo(report.to_markdown(), nl=False)
     elif not as_json and not on_stdout:
         typer.echo(_in_words(report))
-
-
-def _document(report: DiscoveryReport, name: str) -> str:
-    """Return the text of the file that the option of this name writes."""
-    if name == "html":
-        return report.to_html()
-    if name == "openapi":
-        return json.dumps(report.openapi(), indent=2) + "\n"
-    return report.operations_yaml() if name == "save" else str(report.typescript_client())
 
 
 def _kept(text: str, path: Path) -> None:
@@ -117,10 +110,6 @@ def _in_words(report: DiscoveryReport) -> str:
     for operation in report.operations.values():
         calls = " → ".join(operation.calls) or "not on this server"
         lines.append(f"  {operation.name}: {calls} ({operation.confidence:.0%})")
-    lines.append("\nclaims")
-    for claim in report.claims:
-        lines.append(f"  {claim.verdict}: {claim.claim}")
-        lines.append(f"    {claim.evidence}")
-        lines += [f"    instead: {claim.instead}"] if claim.instead else []
+    lines.append(f"\nclaims\n{report.claims}")
     lines.append("\nmore: --json, --markdown, --html FILE; --snippet NAME --language python")
     return "\n".join(lines)

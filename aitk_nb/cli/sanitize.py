@@ -1,4 +1,4 @@
-"""`plain`: a server's text, safe to write on a terminal."""
+"""`plain`: a server's text, safe to write to a terminal."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def plain(text: str) -> str:
-    """Return the text on one line, without what a terminal would take for a command."""
+    """Return the text on one line, without control characters that a terminal would obey."""
     return _CONTROL.sub(" ", text)

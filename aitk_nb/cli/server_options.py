@@ -1,4 +1,4 @@
-"""Options that say which server is meant and who we are; secrets by the names of variables only."""
+"""Options for the server and its credentials; secrets only by the names of variables."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from aitk_nb.client import AIToolkitClient, connect
-from aitk_nb.connection.connection import Credentials, Secret
-from aitk_nb.connection.prompt import ask_login, ask_secret
+from aitk_nb.connection.connection import ConnectionOptions, Credentials
+from aitk_nb.connection.secret import Secret, ask_login, ask_secret
 from aitk_nb.errors import BadInput
 
 __all__ = [
@@ -33,20 +33,20 @@ Url = Annotated[
         envvar="AITK_URL", help="Address of the server, or demo:, demo:PATH, demo:gradio."
     ),
 ]
-TokenEnv = Annotated[str, typer.Option(help="Variable that holds the token. [default: AITK_TOKEN]")]
-TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.")]
-AskToken = Annotated[bool, typer.Option("--ask-token", help="Ask for the token.")]
+TokenEnv = Annotated[str, typer.Option(help="Variable with the token. [default: AITK_TOKEN]")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with the token.")]
+AskToken = Annotated[bool, typer.Option("--ask-token", help="Prompt for the token.")]
 User = Annotated[
     str,
     typer.Option(
-        help="User name of a Gradio app; its password is in AITK_PASSWORD, or in the token's place."
+        help="User name of a Gradio app; its password comes from AITK_PASSWORD or like a token."
     ),
 ]
 HeaderEnv = Annotated[
     list[str] | None,
-    typer.Option(help="Header for a gateway, as NAME=VARIABLE that holds its value."),
+    typer.Option(help="Header for a gateway, as NAME=VARIABLE with its value."),
 ]
-Ca = Annotated[Path | None, typer.Option(help="File with the certificates of a private CA.")]
+Ca = Annotated[Path | None, typer.Option(help="File with a private CA's certificates.")]
 
 SERVER_OPTIONS: dict[str, tuple[Any, Any]] = {
     "url": (Url, ""),
@@ -60,7 +60,7 @@ SERVER_OPTIONS: dict[str, tuple[Any, Any]] = {
 
 
 def on_server(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that takes a `client` the options that say which server, and connect."""
+    """Give a command that takes a `client` the server options, and connect."""
 
     def run(where: Where, **kwargs: Any) -> None:
         with where.connected() as client:
@@ -70,7 +70,7 @@ def on_server(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def at_address(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that takes a `where` the options that say which server; send nothing."""
+    """Give a command that takes a `where` the server options; send nothing."""
     return _with_server_options(function, "where", function)
 
 
@@ -79,13 +79,11 @@ class Where:
     """Which server the options mean."""
 
     url: str
-    credentials: Credentials | None
-    headers: Mapping[str, Secret]
-    verify: Path | None
+    options: ConnectionOptions
 
     def connected(self) -> AIToolkitClient:
         """Return a client of that server, to be closed."""
-        return connect(self.url, self.credentials, self.headers, self.verify)
+        return connect(self.url, **self.options)
 
 
 def _with_server_options(
@@ -99,8 +97,12 @@ def _with_server_options(
 
     def run(**kwargs: Any) -> None:
         given = {name: kwargs.pop(name) for name in SERVER_OPTIONS}
-        headers = _headers(given["header_env"] or ())
-        call(Where(given["url"], _credentials(given), headers, given["ca"]), **kwargs)
+        options: ConnectionOptions = {
+            "credentials": _credentials(given),
+            "headers": _headers(given["header_env"] or ()),
+            "verify": given["ca"],
+        }
+        call(Where(given["url"], options), **kwargs)
 
     set_signature(run, [*own, *shared], function)
     return run
@@ -127,7 +129,7 @@ def _headers(given: Iterable[str]) -> dict[str, Secret]:
     if any(not os.environ.get(variable) for _, _, variable in pairs):
         # Without what was given: somebody may have written the value itself.
         raise BadInput(
-            "--header-env takes NAME=VARIABLE, and the variable must hold the value of the header."
+            "--header-env requires NAME=VARIABLE, and the variable must hold the header's value."
         )
     return {name: Secret(os.environ[variable]) for name, _, variable in pairs}
 
@@ -156,8 +158,8 @@ def _token(env: str, file: Path | None) -> Secret | None:
             return Secret(file.read_text(encoding="utf-8").strip())
         except (OSError, UnicodeDecodeError) as exc:
             # Without the name, which somebody may have mistaken for the token itself.
-            why = getattr(exc, "strerror", None) or "it is no text"
-            raise BadInput(f"The file given by --token-file cannot be read: {why}.") from exc
+            why = getattr(exc, "strerror", None) or "it is not text"
+            raise BadInput(f"Can't read the file given by --token-file: {why}.") from exc
     return Secret(token_of(env)) if env else None
 
 

@@ -1,4 +1,4 @@
-"""Which server, and how to prove who we are: explicit first, then the environment, then `demo:`."""
+"""The server and its credentials: explicit ones first, then the environment, then `demo:`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict, Unpack, overload
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from aitk_nb.connection import keyring_store
-from aitk_nb.connection.secret import Secret
+from aitk_nb.connection.secret import Secret, stored
 from aitk_nb.errors import BadInput
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "LOGIN_VARIABLES",
     "TOKEN_VARIABLES",
     "Connection",
+    "ConnectionOptions",
     "Credentials",
     "Secret",
     "clean_url",
@@ -39,7 +40,12 @@ HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An address with all that is needed to speak to it."""
+    """An address with everything that is needed to reach it.
+
+    Example:
+        >>> Connection("https://my-pod.example", token=Secret("my token"))
+        Connection(url='https://my-pod.example', verify=True)
+    """
 
     url: str
     """`http://…`, `https://…`, `demo:` or `demo:PATH`; a path such as `/proxy/8675` is kept."""
@@ -65,85 +71,114 @@ class Connection:
         return text
 
     def check_headers(self) -> None:
-        """Refuse what no request can carry; the library would say so with the secret in its words.
+        """Refuse what no request can carry; the HTTP library would quote the secret in its error.
 
         Raises:
-            BadInput: in words that hold no secret.
+            BadInput: A header or the token is invalid; the message holds no secret.
         """
         if self.token and not self.token.is_token:
-            raise BadInput("The token contains a space, a line break or a character beyond ASCII.")
+            raise BadInput(_UNSENDABLE)
         for name, value in self.headers.items():
             if not HEADER_NAME.fullmatch(name):
-                raise BadInput(f"{name!r} cannot be the name of a header.")
+                raise BadInput(f"{name!r} is not a valid header name.")
             if not value.is_header_value:
                 raise BadInput(
-                    f"The value of the header {name} contains a line break or a character beyond "
-                    "ASCII, or begins or ends with a space."
+                    f"The value of the header {name} contains a line break or a non-ASCII "
+                    "character, or starts or ends with a space."
                 )
             if self.token and name.lower() == "authorization":
                 raise BadInput(
-                    "Both a token and an Authorization header were given, and a request can carry "
-                    "one only. Give the gateway's credentials in another header, or leave one out."
+                    "Both a token and an Authorization header were given, but a request can carry "
+                    "only one. Use another header for the gateway's credentials, or drop one."
                 )
 
 
 Credentials = Secret | str | tuple[str, Secret | str]
-"""A token, or a user name with a password."""
+"""A user name with a password; a token is accepted as well."""
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """What reaching a server takes besides its address."""
+
+    token: Secret | str | None
+    """Token of a web UI; by default AITK_TOKEN or AI_TOOLKIT_AUTH."""
+    credentials: Credentials | None
+    """User name and password of a Gradio app or a gateway."""
+    headers: Mapping[str, str | Secret] | None
+    """Extra headers for a gateway in front of the server."""
+    verify: bool | str | Path | None
+    """File with a private CA; False accepts any certificate."""
+
+
+class HiddenOptions(TypedDict):
+    """The same options without a secret in clear text."""
+
+    credentials: Secret | tuple[str, Secret] | None
+    headers: dict[str, Secret]
+    verify: bool | str | Path | None
+
+
+def hidden(options: ConnectionOptions) -> HiddenOptions:
+    """Take everything out of `options`, and return it without a secret in clear text.
+
+    Whoever takes them as text calls this first, so that no traceback shows one among the locals.
+
+    Raises:
+        BadInput: Both a token and credentials were given.
+    """
+    headers = {name: _secret(value) for name, value in (options.pop("headers", None) or {}).items()}
+    verify, token = options.pop("verify", None), options.pop("token", None)
+    given = options.pop("credentials", None)
+    both = None not in (token, given)
+    given, token = token if given is None else given, None
+    safe = (given[0], _secret(given[1])) if isinstance(given, tuple) else _secret(given)
+    del given
+    if both:
+        raise BadInput("Both a token and credentials were given. Pass one of them.")
+    return {"credentials": safe, "headers": headers, "verify": verify}
 
 
 def resolve(
     url: str | Connection = "",
-    credentials: Credentials | None = None,
-    headers: Mapping[str, str | Secret] | None = None,
-    verify: bool | str | Path | None = None,
-    environ: Mapping[str, str] | None = None,
     *,
+    environ: Mapping[str, str] | None = None,
     any_token: bool = False,
+    **options: Unpack[ConnectionOptions],
 ) -> Connection:
-    """Return the connection that is meant: what was given, else the environment, else the keyring.
+    """Return the connection that the arguments, the environment or the keyring describe.
 
-    With `any_token` a token is taken that no request can carry, for somebody who finds out why it
-    does not work.
+    Args:
+        url: An address, `demo:` or a ready `Connection`; by default AITK_URL, else `demo:`.
+        environ: The environment variables; by default those of the process.
+        any_token: Accept a token that no request can carry, to find out why it does not work.
+        **options: `token`, `credentials`, `headers` and `verify`, as for `connect`.
 
     Raises:
-        BadInput: the address is not one, or the token cannot be sent.
+        BadInput: The address is invalid, or the token can't be sent.
     """
     if isinstance(url, Connection):
         return url
-    credentials, headers = hidden(credentials, headers)
+    given = hidden(options)
     known = _from_environment(os.environ if environ is None else environ)
     del environ
     address = clean_url(url or known.url or DEMO)
-    token, login = _parts(credentials)
-    if credentials is None and not address.startswith(DEMO):
+    own = given["credentials"]
+    token, login = (None, own) if isinstance(own, tuple) else (own or None, None)
+    if own is None and not address.startswith(DEMO):
         token, login = known.token, known.login
         if token is None and login is None:
-            token, login = _from_keychain(address, known.user)
+            token, login = _from_keyring(address, known.user)
     if token and not token.is_token and not any_token:
-        raise BadInput("The token contains a space, a line break or a character beyond ASCII.")
-    return Connection(address, token, login, headers, _verify(verify))
+        raise BadInput(_UNSENDABLE)
+    return Connection(address, token, login, given["headers"], _verify(given["verify"]))
 
 
-Hidden = Secret | tuple[str, Secret]
-"""Credentials that no text shows."""
-
-
-def hidden(
-    credentials: Credentials | None, headers: Mapping[str, str | Secret] | None
-) -> tuple[Hidden | None, dict[str, Secret]]:
-    """Return both without a secret in clear.
-
-    Whoever takes them as text calls this first, so that none is among the locals of a traceback.
-    """
-    safe = {name: _secret(value) for name, value in (headers or {}).items()}
-    if isinstance(credentials, tuple):
-        return (credentials[0], _secret(credentials[1])), safe
-    return None if credentials is None else _secret(credentials), safe
+_UNSENDABLE = "The token contains a space, a line break or a non-ASCII character."
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the environment tells."""
+    """What the environment variables say."""
 
     url: str
     token: Secret | None
@@ -159,19 +194,19 @@ def _from_environment(environ: Mapping[str, str]) -> _Known:
     return _Known(environ.get("AITK_URL", ""), token, user, login)
 
 
-def _from_keychain(address: str, user: str) -> tuple[Secret | None, tuple[str, Secret] | None]:
-    """Return the token, or with a user name the login, that the system's keyring has."""
+def _from_keyring(address: str, user: str) -> tuple[Secret | None, tuple[str, Secret] | None]:
+    """Return the token, or with a user name the login, from the system's keyring."""
     if user:
-        password = keyring_store.stored(address, user)
+        password = stored(address, user)
         return None, (user, password) if password else None
-    return keyring_store.stored(address), None
+    return stored(address), None
 
 
 def clean_url(text: str) -> str:
     """Return `text` as a base URL without trailing slash, query and fragment.
 
     Raises:
-        BadInput: it is not an address, or it holds a password.
+        BadInput: It is not an address, or it contains a password.
     """
     text = text.strip()
     if text.startswith(DEMO):
@@ -182,7 +217,7 @@ def clean_url(text: str) -> str:
     if parts.username or parts.password:
         raise BadInput(
             "The address must not contain a user name or password. "
-            "Give them as credentials, or set AITK_TOKEN."
+            "Pass them as credentials, or set AITK_TOKEN."
         )
     netloc = f"[{host}]" if ":" in host else host
     netloc += f":{port}" if port else ""
@@ -195,20 +230,20 @@ def _split(text: str) -> tuple[SplitResult, str, int | None]:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as exc:
-        raise BadInput(f"The address cannot be read: {exc}.") from exc
+        raise BadInput(f"Invalid address: {exc}.") from exc
     host = parts.hostname or ""
     if parts.scheme.lower() not in {"http", "https"} or not _is_host(host):
         # The text itself is not shown: what was typed here by mistake may be a token.
         raise BadInput(
-            "The address is not one. It starts with http:// or https://, "
-            "as https://<pod id>-8675.proxy.runpod.net, or is 'demo:'."
+            "Invalid address. It must start with http:// or https://, "
+            "as in https://<pod id>-8675.proxy.runpod.net, or be 'demo:'."
         )
     return parts, host, port
 
 
 def _is_host(host: str) -> bool:
     try:
-        # What the name service cannot be asked for: empty or endless labels.
+        # A name that can't be resolved has empty or overlong labels.
         host.encode("idna")
     except UnicodeError:
         return False
@@ -220,13 +255,12 @@ def _looks_local(text: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith(("127.", "192.168.", "10."))
 
 
-def _parts(given: Hidden | None) -> tuple[Secret | None, tuple[str, Secret] | None]:
-    """Return the token or the login that the credentials are."""
-    return (None, given) if isinstance(given, tuple) else (given or None, None)
-
-
-def _secret(value: str | Secret) -> Secret:
-    return value if isinstance(value, Secret) else Secret(value)
+@overload
+def _secret(value: str | Secret) -> Secret: ...
+@overload
+def _secret(value: str | Secret | None) -> Secret | None: ...
+def _secret(value: str | Secret | None) -> Secret | None:
+    return Secret(value) if isinstance(value, str) else value
 
 
 def _verify(verify: bool | str | Path | None) -> bool | Path:
@@ -234,5 +268,5 @@ def _verify(verify: bool | str | Path | None) -> bool | Path:
         return True if verify is None else verify
     path = Path(verify).expanduser()
     if not path.is_file():
-        raise BadInput(f"The file of certificates {path} does not exist.")
+        raise BadInput(f"The certificate file {path} does not exist.")
     return path

@@ -1,37 +1,30 @@
-"""From what was given to an address that answers: starts the embedded server where it is meant."""
+"""The embedded server of `demo:`, started when an address asks for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import Unpack
 
-from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden, resolve
+from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden, resolve
 from aitk_nb.errors import BadInput, MissingExtra
 
 __all__ = ["locate"]
 
 
 def locate(
-    url: str | Connection = "",
-    credentials: Credentials | None = None,
-    headers: Mapping[str, str | Secret] | None = None,
-    verify: bool | str | Path | None = None,
-    *,
-    any_token: bool = False,
+    url: str | Connection = "", *, any_token: bool = False, **options: Unpack[ConnectionOptions]
 ) -> Connection:
-    """Return the connection that is meant, as `settings.resolve`, with an address of http.
+    """Return the connection as `resolve` does, always with an http address.
 
-    The embedded server of `demo:` (or `demo:PATH`) is started at its first mention in a process
-    and ends with it; so is the one of `demo:gradio` (or `demo:gradio:PATH`). `any_token` is
-    handed to `resolve`.
+    The first use of `demo:`, `demo:PATH`, `demo:gradio` or `demo:gradio:PATH` in a process starts
+    the embedded server, which ends with the process.
 
     Raises:
-        BadInput: the address is none, or the embedded server cannot start.
-        MissingExtra: the Gradio flavour is meant, and Gradio is not installed.
+        BadInput: The address is invalid, or the embedded server can't start.
+        MissingExtra: The Gradio flavour was asked for, and Gradio is not installed.
     """
-    credentials, headers = hidden(credentials, headers)
-    connection = resolve(url, credentials, headers, verify, any_token=any_token)
+    given = hidden(options)
+    connection = resolve(url, any_token=any_token, **given)
     if not connection.is_demo:
         return connection
     from aitk_nb import demo

@@ -1,19 +1,37 @@
-"""`Secret`: a token or password that cannot be shown by accident."""
+"""`Secret`: a token or password that can't be shown by accident, typed or from the keyring.
+
+The keyring of the system is read if the package `keyring` is installed. Its own command stores
+secrets there, and asks for them:
+
+    keyring set aitk-nb https://<pod id>-8675.proxy.runpod.net           a token
+    keyring set aitk-nb me@https://<pod id>-7860.proxy.runpod.net        the password of `me`
+"""
 
 from __future__ import annotations
 
 import base64
+import getpass
+import logging
 import re
+import warnings
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, NoReturn
 from urllib.parse import quote
 
-__all__ = ["Secret"]
+from aitk_nb.errors import BadInput
+
+__all__ = ["SERVICE", "Secret", "ask_login", "ask_secret", "entry", "stored"]
+
+SERVICE = "aitk-nb"
+"""The service under which the keyring stores secrets."""
+
+_log = logging.getLogger(__name__)
 
 HEADER_VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")
 
 MIN_SECRET = 8
-"""Shorter words of a header, such as "Basic", are not secret."""
+"""Length of a secret word in a header; shorter ones, such as "Basic", are not secret."""
 
 _SPACE = (r"(?=\s|.*\s\Z)\s*(?P<kept>.*?)\s*", "a space or a line break around it")
 _ACCIDENTS = (
@@ -23,35 +41,39 @@ _ACCIDENTS = (
     (r"[\u2018\u201c\u201e](?P<kept>.+)[\u2019\u201c\u201d]", "quotation marks around it"),
     _SPACE,
 )
-"""How a secret looks that was copied with more than itself, and what of it is meant."""
+"""What a secret looks like if more than itself was copied, and which part is meant."""
 
 
 class Secret:
-    """A token or password that cannot be shown by accident.
+    """A token or password that can't be shown by accident.
 
     It is not a str: formatting, concatenation, JSON, pickle and copies all fail or show dots.
+
+    Example:
+        >>> print(f"{Secret('my token')}")
+        Secret('…')
     """
 
     __slots__ = ("__value",)
 
     def __init__(self, value: str) -> None:
         if not isinstance(value, str):
-            raise TypeError("a Secret is made of a str")
+            raise TypeError("a Secret takes a str")
         self.__value = value
 
     @classmethod
     def basic(cls, user: str, password: Secret) -> Secret:
-        """Return the value of an Authorization header that a gateway with Basic login takes."""
+        """Return the value of an Authorization header for Basic authentication."""
         pair = f"{user}:{password.__value}".encode()
         return cls(f"Basic {base64.b64encode(pair).decode()}")
 
     def reveal(self) -> str:
-        """Return the secret itself; for the two modules that send it."""
+        """Return the secret itself; only for the modules that send it."""
         return self.__value
 
     @property
     def is_token(self) -> bool:
-        """True when it can be a bearer token: visible ASCII only.
+        """True if it can be a bearer token: visible ASCII only.
 
         The server compares the second space-separated word, so one with a space never matches.
         """
@@ -59,12 +81,12 @@ class Secret:
 
     @property
     def is_header_value(self) -> bool:
-        """True when a header can carry it."""
+        """True if a header can carry it."""
         return HEADER_VALUE.fullmatch(self.__value) is not None
 
     @property
     def flaws(self) -> tuple[str, ...]:
-        """What looks as if it came along by accident, in words that do not show the secret."""
+        """What looks copied by accident, in words that don't show the secret."""
         value, found = self.__value, []
         for pattern, words in _ACCIDENTS:
             if match := re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL):
@@ -74,7 +96,7 @@ class Secret:
 
     @property
     def mended(self) -> Secret:
-        """The secret without what `flaws` names."""
+        """The secret without its `flaws`."""
         value = self.__value
         for pattern, _ in _ACCIDENTS:
             if match := re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL):
@@ -82,9 +104,9 @@ class Secret:
         return Secret(value)
 
     def hidden_in(self, text: str) -> str:
-        """Return `text` with dots in place of the secret, in every form that it may be said in."""
+        """Return `text` with dots in place of the secret, in every form that it may take."""
         value = self.__value
-        # Of "Basic dXNl…" the second word is the secret one, and may be said alone.
+        # In "Basic dXNl…" the second word is the secret, and may appear alone.
         for part in (value, *(word for word in value.split() if len(word) >= MIN_SECRET)):
             for form in filter(None, (part, quote(part, safe=""), repr(part)[1:-1])):
                 text = text.replace(form, "…")
@@ -113,3 +135,62 @@ class Secret:
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> NoReturn:
         raise TypeError("a Secret cannot be pickled or copied")
+
+
+def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
+    """Return a secret that somebody types, without showing it.
+
+    A notebook that runs headless can't prompt; set the environment variable for it instead.
+
+    Args:
+        prompt: The text shown before the input.
+        instead: The environment variable to set where nobody can be prompted.
+
+    Raises:
+        BadInput: There is no interactive terminal, or nothing was typed.
+
+    Example:
+        >>> aitk_nb.connect(url, token=aitk_nb.ask_secret())    # doctest: +SKIP
+    """
+    try:
+        with warnings.catch_warnings():
+            # Without a terminal getpass would echo what is typed, and warn.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            secret = Secret(getpass.getpass(prompt).strip())
+    except (EOFError, getpass.GetPassWarning, NotImplementedError) as exc:
+        # A kernel that may not prompt, as papermill's, raises a kind of NotImplementedError.
+        raise BadInput(f"Can't prompt: no interactive terminal. Set {instead} instead.") from exc
+    if not secret:
+        raise BadInput("No token was given.")
+    return secret
+
+
+def ask_login(user: str) -> tuple[str, Secret]:
+    """Return `user` with the password that somebody types, for `connect(url, credentials=…)`.
+
+    Raises:
+        BadInput: There is no interactive terminal, or nothing was typed.
+
+    Example:
+        >>> aitk_nb.connect(url, credentials=aitk_nb.ask_login("me"))    # doctest: +SKIP
+    """
+    return user, ask_secret(f"Password of {user}: ", "AITK_PASSWORD")
+
+
+def entry(address: str, user: str = "") -> str:
+    """Return the name under which the keyring stores the secret for an address."""
+    return f"{user}@{address}" if user else address
+
+
+def stored(address: str, user: str = "") -> Secret | None:
+    """Return the secret that the system's keyring has for an address; None if it has none."""
+    try:
+        keyring = import_module("keyring")
+    except ImportError:
+        return None
+    try:
+        found = keyring.get_password(SERVICE, entry(address, user))
+    except Exception as exc:  # noqa: BLE001 - each system fails in its own way, and none has to
+        _log.debug("the keyring can't be read: %s", type(exc).__name__)
+        return None
+    return Secret(found) if found else None

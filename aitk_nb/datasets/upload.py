@@ -147,7 +147,7 @@ def verify(backend: Backend, dataset: str, files: Sequence[Upload], depth: Depth
     if wrong := [*report.missing, *report.differing]:
         backend.dataset_tools.forget(dataset, wrong)
     others = _foreign(backend, there, files)
-    return replace(report, foreign=others)
+    return replace(report, extra=others)
 
 
 def _examined(
@@ -180,10 +180,7 @@ def _examined(
     states = dict.fromkeys(same, FileState.SAME)
     for file in measured:
         states[file.name] = _state(file, sizes[file.name], digests.get(file.name))
-    checks = [
-        _checked(file, states.get(file.name, FileState.LISTED), sizes.get(file.name))
-        for file in files
-    ]
+    checks = [_checked(file, states.get(file.name, FileState.LISTED)) for file in files]
     return there, VerifyReport(dataset, tuple(checks))
 
 
@@ -197,8 +194,8 @@ def _state(file: Upload, size: int | None, there: str | None) -> FileState:
     return FileState.SAME if (file.sha256 or digest(file)) == there else FileState.DIFFERS
 
 
-def _checked(file: Upload, state: FileState, size: int | None = None) -> FileCheck:
-    return FileCheck(file.name, file.source.name, file.size, state, size)
+def _checked(file: Upload, state: FileState) -> FileCheck:
+    return FileCheck(file.name, file.source.name, file.size, state)
 
 
 def _some(files: Sequence[Upload], count: int | None) -> list[Upload]:

@@ -8,12 +8,12 @@ from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
     from aitk_nb.discovery.api import discover as discover
-    from aitk_nb.discovery.survey import DiscoveryReport as DiscoveryReport
+    from aitk_nb.discovery.report import DiscoveryReport as DiscoveryReport
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "DiscoveryReport": "survey",
+        "DiscoveryReport": "report",
         "discover": "api",
     },
 )

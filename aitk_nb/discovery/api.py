@@ -1,10 +1,10 @@
-"""`discover`: what a server offers, found out without changing anything on it."""
+"""`discover`: what a server offers, found out read-only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import Unpack
 
 from aitk_nb.backends.detection.claims import claim_probes, claims_from
 from aitk_nb.backends.detection.identify import look
@@ -14,9 +14,9 @@ from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.matching import match
 from aitk_nb.backends.webui import catalogue
 from aitk_nb.backends.webui.catalogue import CATALOGUE
-from aitk_nb.connection.connection import Connection, Credentials, Secret, hidden
+from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
 from aitk_nb.connection.embedded import locate
-from aitk_nb.discovery.survey import DiscoveryReport
+from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Ability, Flavour
@@ -26,32 +26,34 @@ __all__ = ["DiscoveryReport", "discover"]
 
 def discover(
     url: str | Connection = "",
-    credentials: Credentials | None = None,
-    headers: Mapping[str, str | Secret] | None = None,
-    verify: bool | str | Path | None = None,
     *,
     seconds: float = 20.0,
     progress: Progress | None = None,
+    **options: Unpack[ConnectionOptions],
 ) -> DiscoveryReport:
-    """Return what the server at `url` offers; changes nothing on it, and does not raise for it.
+    """Return what the server at `url` offers; read-only, and does not raise for it.
 
-    Whether an endpoint exists is told by PUT, which none has: one that exists refuses the method
-    and does nothing. With a token set on the web UI, the token is needed to see that; without it
-    every endpoint is `locked`. A Gradio app tells its functions by itself.
+    Whether an endpoint exists is found out with PUT, which none implements: an existing one
+    rejects the method and does nothing. A web UI with a token needs the token to show that;
+    without it every endpoint is `locked`. A Gradio app lists its functions itself.
 
     Args:
-        url: as for `connect`; so are `credentials`, `headers` and `verify`.
-        credentials: the token, or user name and password.
-        headers: for a gateway in front of the server.
-        verify: a file with a private CA, or False to accept any certificate.
-        seconds: time for everything; what has no answer by then is `unknown`.
-        progress: called with the number of questions answered and of all, from any thread.
+        url: An address or a `Connection`, as for `connect`.
+        seconds: Time limit for everything; what has no response by then is `unknown`.
+        progress: Called with the numbers of responses and requests, from any thread.
+        **options: `token`, `credentials`, `headers` and `verify`, as for `connect`.
+
+    Returns:
+        The endpoints, the operations, and the programs to call them.
 
     Raises:
-        BadInput: the address is none, or the credentials cannot be sent.
+        BadInput: The address is invalid, or the credentials can't be sent.
+
+    Example:
+        >>> aitk_nb.discover("demo:").operations_table    # doctest: +SKIP
     """
-    credentials, headers = hidden(credentials, headers)
-    connection = locate(url, credentials, headers, verify)
+    given = hidden(options)
+    connection = locate(url, **given)
     try:
         seen = look(connection, attempts=1, timeout=seconds / 2)
     except ConnectionFailed as exc:
@@ -143,7 +145,7 @@ def _gradio(ask: Asker, url: str) -> DiscoveryReport:
 
 
 def _hidden_prefix(ask: Asker) -> str:
-    """Return the prefix of an app that tells nothing before a login; since version 5 it has one."""
+    """Return the prefix of an app that shows nothing before a login; Gradio 5 added one."""
     newer = "/gradio_api"
     (answer,) = ask([Probe("PUT", f"{newer}/queue/join")])
     return newer if answer.status == 405 else ""
@@ -159,7 +161,7 @@ def _needed(address: Endpoint, asked_for: str) -> str:
 
 
 def _abilities(operations: Mapping[str, Operation]) -> frozenset[Ability]:
-    """Return what such an app can do, told by what its functions take."""
+    """Return what the app can do, judging by what its functions take."""
     able = set()
     train = operations["start training"]
     if operations["create dataset"].api_name or (train.calls[:1] == ("upload",)):
@@ -167,7 +169,7 @@ def _abilities(operations: Mapping[str, Operation]) -> frozenset[Ability]:
     if train.api_name:
         able.add(Ability.TRAIN)
     if train.api_name and "advanced" in train.arguments:
-        # A job that is told to train below the folder of uploads can be followed and fetched.
+        # A job that trains in the upload folder can be followed and downloaded.
         able |= {Ability.LOSSES, Ability.FILES, Ability.DOWNLOAD}
     if operations["download LoRA"].api_name:
         able.add(Ability.DOWNLOAD)

@@ -1,10 +1,13 @@
-"""The operation map as a file that a user can correct: written, read and checked."""
+"""The operations of a server as a file that a user can edit: written, read and checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from aitk_nb._yaml import dumped as yaml_text
 from aitk_nb._yaml import parsed
@@ -16,25 +19,23 @@ from aitk_nb.models.server import Flavour
 __all__ = ["api_names", "dumped", "load"]
 
 NAMES = (*OPERATIONS, "write captions")
-"""What may be named: captions have no program to be printed, and can be mapped all the same."""
+"""What may be mapped: captions too, although there is no program for them."""
 
 WORDS = frozenset({"files", "captions", *TRAINING_WORDS})
 """Our words for values, which `arguments` maps to an app's parameters."""
 
-KEYS = frozenset({"api_name", "calls", "arguments", "confidence", "reasons"})
-
 HEAD = """\
-# The calls behind what people want to do on this server, as far as they could be told.
-# Correct what is wrong, and connect with it: aitk_nb.connect(url, operations="{name}").
-#   api_name   the function of the Gradio app that does it
-#   calls      endpoints in the order of calls; an empty list where the server cannot do it
+# The calls for each operation on this server, as far as they could be found out.
+# Correct what is wrong, and connect with gradio=aitk_nb.GradioOptions(operations="{name}").
+#   api_name   the function of the Gradio app
+#   calls      endpoints in the order of calls; an empty list if the server can't do it
 #   arguments  our word for a value: the function's parameter, or a list of them
 # Words: {words}.
 """
 
 
 def dumped(operations: Mapping[str, Operation], url: str, flavour: Flavour | None) -> str:
-    """Return the operations as YAML with a head that tells how to correct it."""
+    """Return the operations as YAML with a header that says how to edit it."""
     body = {
         "url": url,
         "flavour": flavour.value if flavour else None,
@@ -61,23 +62,25 @@ def load(source: str | Path | Mapping[str, Any]) -> dict[str, Operation]:
     """Return the operations of a file that `report.save` wrote, or of a mapping like it.
 
     Raises:
-        BadInput: the file cannot be read, or something in it cannot be meant.
+        BadInput: The file can't be read, or something in it is invalid.
     """
     body = source if isinstance(source, Mapping) else _read(Path(source).expanduser())
     where = "The operations" if isinstance(source, Mapping) else f"{source}"
     listed = body.get("operations") if isinstance(body, Mapping) else None
     if not isinstance(listed, Mapping):
-        raise BadInput(f"{where}: there is no mapping named 'operations'.")
+        raise BadInput(f"{where}: expected a mapping named 'operations'.")
     found = {}
     for name, raw in listed.items():
         known = _name(name)
         if known is None:
             words = ", ".join(NAMES)
-            raise BadInput(f"{where}: {name!r} is no operation; there are {words}.")
+            raise BadInput(f"{where}: unknown operation {name!r}; choose from {words}.")
         try:
             found[known] = _operation(known, raw)
-        except ValueError as exc:
-            raise BadInput(f"{where}: {known}: {exc}.") from None
+        except ValidationError as exc:
+            error = exc.errors()[0]
+            path = "".join(f"{part}: " for part in error["loc"] if isinstance(part, str))
+            raise BadInput(f"{where}: {known}: {path}{error['msg']}.") from None
     return found
 
 
@@ -100,10 +103,9 @@ def api_names(source: str | Path | Mapping[str, Any] | None) -> dict[str, str]:
 def _read(path: Path) -> Any:
     try:
         return parsed(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise BadInput(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except ValueError as exc:
-        raise BadInput(f"{path} cannot be read: {exc}.") from exc
+    except (OSError, ValueError) as exc:
+        why = getattr(exc, "strerror", None) or exc
+        raise BadInput(f"{path} cannot be read: {why}.") from exc
 
 
 def _name(text: object) -> str | None:
@@ -111,49 +113,33 @@ def _name(text: object) -> str | None:
     return next((name for name in NAMES if name.lower() == plain), None)
 
 
+class _Entry(BaseModel, extra="forbid", frozen=True):
+    """What the file says of one operation."""
+
+    api_name: str | None = Field(None, pattern="[^/]")
+    calls: tuple[str, ...] | None = None
+    arguments: dict[str, str | tuple[str, ...]] = {}
+    confidence: float = Field(1.0, ge=0, le=1)
+    reasons: tuple[str, ...] = ("given by hand",)
+
+    @field_validator("arguments")
+    @classmethod
+    def _known(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(set(arguments) - WORDS):
+            words = ", ".join(sorted(WORDS))
+            raise PydanticCustomError("word", f"unknown {', '.join(unknown)}; choose from {words}")
+        return arguments
+
+    @model_validator(mode="after")
+    def _calls_something(self) -> Self:
+        if self.api_name is None and self.calls is None:
+            raise PydanticCustomError("calls", "'api_name' or 'calls' is required")
+        return self
+
+
 def _operation(name: str, raw: Any) -> Operation:
-    if isinstance(raw, str):
-        raw = {"api_name": raw}
-    if not isinstance(raw, Mapping):
-        raise ValueError("a mapping with 'api_name' or 'calls' is meant")
-    if unknown := sorted(map(str, set(raw) - KEYS)):
-        raise ValueError(f"unknown key {', '.join(unknown)}; there are {', '.join(sorted(KEYS))}")
-    api_name = raw.get("api_name")
-    if api_name is not None:
-        if not isinstance(api_name, str) or not api_name.strip("/"):
-            raise ValueError("'api_name' is a text such as /start_training")
-        api_name = "/" + api_name.lstrip("/")
-    calls = raw.get("calls", [api_name] if api_name else None)
-    if calls is None:
-        raise ValueError("one of 'api_name' and 'calls' is needed")
-    return Operation(
-        name,
-        calls=_texts("calls", calls),
-        api_name=api_name,
-        arguments=_arguments(raw.get("arguments", {})),
-        confidence=_confidence(raw.get("confidence", 1.0)),
-        reasons=_texts("reasons", raw.get("reasons", ["given by hand"])),
-    )
-
-
-def _texts(key: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"'{key}' is a list of texts")
-    return tuple(value)
-
-
-def _arguments(value: Any) -> dict[str, str | tuple[str, ...]]:
-    if not isinstance(value, Mapping):
-        raise ValueError("'arguments' maps our words to the function's parameters")
-    if unknown := sorted(map(str, set(value) - WORDS)):
-        raise ValueError(f"{', '.join(unknown)} is none of {', '.join(sorted(WORDS))}")
-    return {
-        word: item if isinstance(item, str) else _texts(f"arguments: {word}", item)
-        for word, item in value.items()
-    }
-
-
-def _confidence(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError("'confidence' is a number from 0 to 1")
-    return float(value)
+    entry = _Entry.model_validate({"api_name": raw} if isinstance(raw, str) else raw)
+    api_name = entry.api_name and "/" + entry.api_name.lstrip("/")
+    calls = ((api_name,) if api_name else ()) if entry.calls is None else entry.calls
+    fields = {**entry.model_dump(), "api_name": api_name, "calls": calls}
+    return Operation(name, **fields)

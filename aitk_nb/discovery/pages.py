@@ -1,4 +1,4 @@
-"""A discovery report as a page and as Markdown, to keep and to hand on."""
+"""A survey as an HTML page and as Markdown, to keep and to share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aitk_nb import _html
-from aitk_nb.discovery.snippets import has_operation
+from aitk_nb.discovery import snippets
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, described
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb._table import Table
-    from aitk_nb.discovery.survey import DiscoveryReport
+    from aitk_nb.discovery.survey import Survey
 
 __all__ = ["markdown", "page"]
 
@@ -21,40 +21,40 @@ TITLE = "What this AI Toolkit server offers"
 
 KINDS: Mapping[str, _html.Kind] = {
     "present": "ok",
-    "true": "ok",
     "changed": "warning",
     "absent": "error",
-    "false": "error",
     "locked": "warning",
 }
 
 HOW = (
-    "Found without changing anything on the server. Code for each endpoint and operation: "
+    "Nothing on the server was changed. To get code for an endpoint or an operation, call "
     "report.snippet(name, language)."
 )
 
 
-def page(report: DiscoveryReport) -> _html.Html:
-    """Return the report as a page that needs nothing else."""
+def page(report: Survey) -> _html.Html:
+    """Return the report as a self-contained page."""
     parts: list[object] = [_html.definition([("address", report.url), *report.summary])]
     if report.flavour is not None:
         parts += [
-            _html.section("What you want to do", _operations(report)),
+            _html.section("Operations", _operations(report)),
             _html.section("Endpoints", [_endpoints(report)]),
-            _html.section("What you may have been told", [_claims(report)]),
+            _html.section("Common claims, checked", [report.claims.html()]),
             _html.note(HOW),
         ]
     return _html.page(TITLE, parts)
 
 
-def _operations(report: DiscoveryReport) -> list[_html.Html]:
+def _operations(report: Survey) -> list[_html.Html]:
     parts = [_html.table(report.operations_table.headers, report.operations_table.rows)]
     languages = ("curl", "python", "javascript")
     if report.flavour is Flavour.GRADIO:
         languages = ("curl", "gradio_client", "javascript")
     for name in OPERATIONS:
-        if has_operation(report, name):
-            code = [(language, report.snippet(name, language)) for language in languages]
+        if snippets.has_operation(report, name):
+            code = [
+                (language, snippets.snippet(report, name, language, {})) for language in languages
+            ]
             shown = [part for language, text in code for part in _titled(language, text)]
             parts.append(_html.details(f"{name} in {', '.join(languages)}", shown))
     return parts
@@ -64,7 +64,7 @@ def _titled(language: str, text: str) -> tuple[_html.Html, _html.Html]:
     return _html.strong(language), _html.code(text)
 
 
-def _endpoints(report: DiscoveryReport) -> _html.Html:
+def _endpoints(report: Survey) -> _html.Html:
     headers = ("endpoint", "parameters", "returns", "auth", "since", "state")
     since = report.flavour is Flavour.WEBUI
     rows = [
@@ -73,7 +73,7 @@ def _endpoints(report: DiscoveryReport) -> _html.Html:
                 [_html.strong(e.name), _html.line(f"{e.method} {e.path}"), _html.note(e.does)]
             ),
             described(e.parameters),
-            e.returns + (", bit by bit" if e.generator else ""),
+            e.result,
             e.auth,
             *([e.since] if since else []),
             _state(e),
@@ -88,28 +88,20 @@ def _state(endpoint: Endpoint) -> _html.Html:
     return _html.join([sign, _html.note(endpoint.note)]) if endpoint.note else sign
 
 
-def _claims(report: DiscoveryReport) -> _html.Html:
-    rows = [
-        (c.claim, _html.badge(c.verdict, KINDS.get(c.verdict, "info")), c.evidence, c.instead)
-        for c in report.claims
-    ]
-    return _html.table(report.claims_table.headers, rows)
-
-
 # -- Markdown -------------------------------------------------------------------------------------
 
 
-def markdown(report: DiscoveryReport) -> str:
-    """Return the report as Markdown, in which a server's words are words only."""
+def markdown(report: Survey) -> str:
+    """Return the report as Markdown, in which a server's text can't format anything."""
     parts = [f"# {TITLE}", _rows(("", ""), [("address", report.url), *report.summary])]
     if report.flavour is not None:
         parts += [
-            "## What you want to do",
+            "## Operations",
             _table(report.operations_table),
             "## Endpoints",
             _table(report.endpoints_table),
-            "## What you may have been told",
-            _table(report.claims_table),
+            "## Common claims, checked",
+            _table(report.claims.table),
             _plain(HOW),
         ]
     return "\n\n".join(parts) + "\n"
@@ -125,6 +117,6 @@ def _rows(headers: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _plain(text: object) -> str:
-    """Return a text that Markdown shows as it is: no table, link, picture or tag comes of it."""
+    """Return the text escaped, so that Markdown makes no table, link, picture or tag of it."""
     line = " ".join(str(text).split())
     return re.sub(r"([\\`*_{}\[\]<>()#!|~&$])", r"\\\1", line)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.models.dry_run import DryRun as DryRun
+    from aitk_nb.models.checklist import Check as Check
+    from aitk_nb.models.checklist import Checklist as Checklist
+    from aitk_nb.models.checklist import Status as Status
+    from aitk_nb.models.dry_run import DryRunReport as DryRunReport
     from aitk_nb.models.job import JobState as JobState
     from aitk_nb.models.job import JobStatus as JobStatus
     from aitk_nb.models.server import Ability as Ability
@@ -18,10 +21,13 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "Ability": "server",
-        "DryRun": "dry_run",
+        "Check": "checklist",
+        "Checklist": "checklist",
+        "DryRunReport": "dry_run",
         "Flavour": "server",
         "JobState": "job",
         "JobStatus": "job",
+        "Status": "checklist",
         "VerifyReport": "verify_report",
     },
 )

@@ -1,29 +1,28 @@
-"""Whether somebody is let in, as values: states, cells of the matrix, and findings."""
+"""Whether a server lets us in, as values: its state, and what it answered to each credential."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
 
-__all__ = ["SEVERITIES", "Access", "AuthState", "Credential", "Finding", "Outcome", "Severity"]
+__all__ = ["Access", "AuthState", "Credential", "Outcome"]
 
 
 class AuthState(enum.Enum):
     """Whether a server lets us in."""
 
     OPEN = "open"
-    """It lets everybody in."""
+    """It lets everybody in: no credentials are required."""
     ACCEPTED = "accepted"
-    """It wants credentials, refuses wrong ones and accepts these."""
+    """It requires credentials, rejects invalid ones and accepts these."""
     REJECTED = "rejected"
-    """It wants credentials and does not accept these."""
+    """It requires credentials and rejects these."""
     MISSING = "credentials-missing"
-    """It wants credentials, and none were given that it could understand."""
+    """It requires credentials, and none were given of the kind that it takes."""
     BOOTING = "booting"
-    """Something answers for it, and it is not up yet."""
+    """A gateway answers for it; the server is still starting."""
     UNREACHABLE = "unreachable"
-    """Nobody answers."""
+    """Nothing answers."""
     NOT_AITK = "not-aitk"
     """Something else answers."""
 
@@ -34,74 +33,42 @@ class AuthState(enum.Enum):
 
 
 class Credential(enum.Enum):
-    """What was shown to the server with a question."""
+    """The credentials that a request carried."""
 
     NONE = "none"
     WRONG = "wrong"
-    """A token or password made up for this question."""
+    """A token or password made up for this request."""
     GIVEN = "given"
-    """The token that was given, as a bearer token."""
+    """The given token, as a bearer token."""
     COOKIE = "cookie"
-    """The cookie that a Gradio app gave for the user name and password."""
+    """The cookie that a Gradio app issued for the user name and password."""
     BASIC = "basic"
-    """User name and password as a Basic header, which Gradio ignores."""
+    """The user name and password as a Basic header, which Gradio ignores."""
 
 
 class Outcome(enum.Enum):
-    """What came of a question."""
+    """What the server did with a request."""
 
     ALLOWED = "allowed"
     REFUSED = "refused"
     PUBLIC = "public"
-    """Answered without credentials although the server wants some elsewhere."""
+    """Answered without credentials, although the server requires some elsewhere."""
     ABSENT = "absent"
-    """The server has nothing there."""
+    """The endpoint does not exist on this server."""
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One cell of the matrix: a group of endpoints, asked with one credential."""
+    """One cell of the matrix: a group of endpoints, requested with one credential."""
 
     group: str
-    """The endpoints for which the question stands."""
+    """The endpoints that the request stands for."""
     credential: Credential
     request: str
-    """The question, as `GET /api/auth`."""
+    """The request, as `GET /api/auth`."""
     status: int
-    """HTTP status; 0 when nothing answered."""
+    """HTTP status; 0 without a response."""
     outcome: Outcome
     evidence: str = ""
-    """The answer in a few words, without our own secrets."""
-
-    def as_dict(self) -> dict[str, object]:
-        """Return it for JSON."""
-        return {
-            **asdict(self),
-            "credential": self.credential.value,
-            "outcome": self.outcome.value,
-        }
-
-
-Severity = Literal["critical", "warning", "info"]
-SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
-"""Worst first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something dangerous or mistaken about a server, or about how it is called."""
-
-    code: str
-    """A word that stays the same, such as `no-password`."""
-    severity: Severity
-    text: str
-    """What holds, in one sentence."""
-    evidence: str
-    """What shows it."""
-    remedy: str
-    """What to do, in one sentence."""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return it for JSON."""
-        return asdict(self)
+    """The response in a few words, without our own secrets."""

@@ -1,4 +1,4 @@
-"""`VerifyReport`: what was found of each file of a dataset on the server."""
+"""`VerifyReport`: a dataset on the server compared with local files, file by file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from pydantic import computed_field
+
 from aitk_nb import _html
+from aitk_nb.models.report import JsonReport
 
 __all__ = ["FileCheck", "FileState", "VerifyReport"]
 
@@ -15,13 +18,13 @@ SHOWN = 20
 
 
 class FileState(enum.Enum):
-    """How far a file was compared, and what came of it."""
+    """How far a file was compared, and the result."""
 
-    SAME = "same content"
-    SIZE = "right size"
+    SAME = "identical"
+    SIZE = "same size"
     LISTED = "listed"
     MISSING = "missing"
-    DIFFERS = "differs"
+    DIFFERS = "different"
 
     @property
     def is_right(self) -> bool:
@@ -31,32 +34,37 @@ class FileState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """One file of ours, and what the server has of it."""
+    """One local file, and how the server's compares."""
 
     name: str
     """Its name on the server."""
     local: str
-    """Its name here."""
+    """Its local name."""
     size: int
-    """Bytes it has here."""
+    """Its local size in bytes."""
     state: FileState
-    remote_size: int | None = None
-    """Bytes it has on the server; None where it was not measured, or is not there."""
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """A dataset on the server, held against the files here."""
+class VerifyReport(JsonReport):
+    """A dataset on the server, compared with local files.
+
+    Example:
+        >>> report = VerifyReport("cats", (FileCheck("a.png", "a.png", 9, FileState.MISSING),))
+        >>> report.ok, report.missing
+        (False, ('a.png',))
+    """
 
     dataset: str
     files: tuple[FileCheck, ...] = field(default=(), repr=False)
-    """Every file of ours."""
-    foreign: tuple[str, ...] = ()
-    """Files on the server that are none of ours; they are left alone."""
+    """Every local file."""
+    extra: tuple[str, ...] = ()
+    """Files on the server that have no local file; they are left alone."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def ok(self) -> bool:
-        """True when nothing is missing and nothing differs."""
+        """True if no file is missing or different."""
         return all(file.state.is_right for file in self.files)
 
     @property
@@ -66,42 +74,34 @@ class VerifyReport:
 
     @property
     def differing(self) -> tuple[str, ...]:
-        """Names of the files that the server has with other content."""
+        """Names of the files whose content on the server differs."""
         return self._of(FileState.DIFFERS)
 
     def joined(self, others: Iterable[VerifyReport]) -> VerifyReport:
-        """Return the report with those of other datasets, whose names stand before their files."""
-        files, foreign = [*self.files], [*self.foreign]
+        """Return the report with those of other datasets, whose names prefix their files."""
+        files, extra = [*self.files], [*self.extra]
         for other in others:
             files += [replace(file, name=f"{other.dataset}/{file.name}") for file in other.files]
-            foreign += [f"{other.dataset}/{name}" for name in other.foreign]
-        return replace(self, files=tuple(files), foreign=tuple(foreign))
+            extra += [f"{other.dataset}/{name}" for name in other.extra]
+        return replace(self, files=tuple(files), extra=tuple(extra))
 
     def _of(self, state: FileState) -> tuple[str, ...]:
         return tuple(file.name for file in self.files if file.state is state)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many files there are of each state, in the order of the states."""
+        """The number of files in each state, in the order of the states."""
         many = Counter(file.state for file in self.files)
         return {state.value: many[state] for state in FileState if many[state]}
 
     def __repr__(self) -> str:
         found = ", ".join(f"{count} {what}" for what, count in self.counts.items()) or "no files"
-        more = f", {len(self.foreign)} not ours" if self.foreign else ""
+        more = f", {len(self.extra)} extra" if self.extra else ""
         return f"<dataset {self.dataset!r} on the server: {found}{more}>"
-
-    def as_dict(self) -> dict[str, object]:
-        """Return what is in it, for machines."""
-        files = [
-            {"name": f.name, "local": f.local, "size": f.size, "state": f.state.value}
-            for f in self.files
-        ]
-        return {"dataset": self.dataset, "ok": self.ok, "files": files, "foreign": [*self.foreign]}
 
     def _repr_html_(self) -> str:
         wrong = [file for file in self.files if not file.state.is_right]
-        shown = (wrong or self.files)[:SHOWN]
+        listed = wrong or self.files
         rows: list[tuple[object, ...]] = [
             (
                 _html.badge(file.state.value, "ok" if file.state.is_right else "error"),
@@ -109,15 +109,11 @@ class VerifyReport:
                 file.name,
                 f"{file.size:,}",
             )
-            for file in shown
+            for file in listed[:SHOWN]
         ]
-        more = len(wrong or self.files) - len(shown)
-        if more:
-            rows.append(("", f"and {more} more", "", ""))
-        rows += [
-            (_html.badge("not ours", "warning"), "", name, "") for name in self.foreign[:SHOWN]
-        ]
-        caption = f"Dataset {self.dataset} on the server: " + (
-            "all there" if self.ok else f"{len(wrong)} files are wrong"
-        )
-        return _html.table(("", "file here", "file there", "bytes"), rows, caption=caption)
+        if len(listed) > SHOWN:
+            rows.append(("", f"and {len(listed) - SHOWN} more", "", ""))
+        rows += [(_html.badge("extra", "warning"), "", name, "") for name in self.extra[:SHOWN]]
+        wrong_count = f"{len(wrong)} file{'s' * (len(wrong) != 1)} missing or different"
+        caption = f"Dataset {self.dataset} on the server: {'complete' if self.ok else wrong_count}"
+        return _html.table(("", "local file", "server file", "bytes"), rows, caption=caption)

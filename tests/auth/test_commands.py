@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
-from aitk_nb import examine
+from aitk_nb import connect
 from aitk_nb.auth.api import check_auth
 from aitk_nb.auth.report import AuthReport
-from aitk_nb.backends.detection.unknown_server import Kind
-from aitk_nb.doctor import StepState
+from aitk_nb.doctor import DoctorReport
 from aitk_nb.models.access import AuthState
+from aitk_nb.models.checklist import Status
+from aitk_nb.models.report import JsonReport
 from tests.auth import foreign_sites as sites
 from tests.backends.canned import Asked, Reply, canned, nobody
 from tests.cli.command import run
@@ -26,13 +25,19 @@ if TYPE_CHECKING:
     from aitk_nb.demo import DemoServer, GradioServer
 
 
-def valid(document: Any, name: str) -> Any:
-    """Return a JSON document that is as the schema in the package says."""
-    text = resources.files("aitk_nb").joinpath("schemas", f"{name}.json").read_text("utf-8")
-    schema = json.loads(text)
+def valid(document: Any, kind: type[JsonReport]) -> Any:
+    """Return a JSON document that matches the schema of its report, and has all that is in it."""
+    schema = kind.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, schema, jsonschema.Draft202012Validator)
+    assert set(schema["properties"]) == set(document)
     return document
+
+
+def doctor(url: str, **options: Any) -> DoctorReport:
+    """Return what the doctor finds, given what `connect` takes."""
+    with connect(url, **options) as client:
+        return client.doctor()
 
 
 @pytest.mark.parametrize(
@@ -51,13 +56,13 @@ def test_auth_of_a_closed_server(
     env = {"AITK_TOKEN": token}
     words = run("auth", "--url", token_server.url, env=env, code=code).out
     ran = run("auth", "--url", token_server.url, "--json", env=env, code=code)
-    found = valid(ran.json, "authentication")
+    found = valid(ran.json, AuthReport)
 
     assert state == found["state"]
     assert f"{state}: {found['diagnosis']}" in words
     assert found["next_step"] in words
     assert "public (403)" in words
-    assert "critical: Files and samples can be read" in words
+    assert "✗ public-files: Anyone who guesses a path can read" in words
     assert TOKEN not in words + ran.out + ran.err
 
 
@@ -66,7 +71,7 @@ def test_auth_of_something_else() -> None:
     with canned(sites.jupyter_closed) as site:
         ran = run("auth", "--url", site.url, "--json", code=3)
 
-    assert "not-aitk" == valid(ran.json, "authentication")["state"]
+    assert "not-aitk" == valid(ran.json, AuthReport)["state"]
     assert "unreachable" == run("auth", "--url", nobody(), "--json", code=3).json["state"]
 
 
@@ -75,7 +80,7 @@ def test_auth_of_a_gradio_app(gradio_login_server: GradioServer) -> None:
     user, password = LOGIN
     url = gradio_login_server.url
     both = {"AITK_USERNAME": user, "AITK_PASSWORD": password}
-    found = valid(run("auth", "--url", url, "--json", env=both).json, "authentication")
+    found = valid(run("auth", "--url", url, "--json", env=both).json, AuthReport)
     named = ["auth", "--url", url, "--user", user, "--json"]
 
     assert ("accepted", "gradio") == (found["state"], found["flavour"])
@@ -121,28 +126,28 @@ def test_a_header_for_a_gateway_comes_from_a_variable() -> None:
     assert "value-of-the-header" not in wrong.err
 
 
-def test_every_cause_stands_in_the_schema() -> None:
-    """A new kind of foreign answer is not forgotten there."""
-    text = resources.files("aitk_nb").joinpath("schemas", "authentication.json").read_text("utf-8")
-    causes = json.loads(text)["properties"]["cause"]["enum"]
+def test_the_schema_describes_every_field() -> None:
+    """In the words of the docstrings, with the possible states."""
+    schema = AuthReport.json_schema()
 
-    assert {kind.value for kind in Kind} <= set(causes)
-    states = json.loads(text)["properties"]["state"]["enum"]
-    assert [state.value for state in AuthState] == states
+    assert all(
+        field.get("description") or "$ref" in field for field in schema["properties"].values()
+    )
+    assert [state.value for state in AuthState] == schema["$defs"]["AuthState"]["enum"]
 
 
 def test_doctor_of_a_sound_server(demo_server: DemoServer) -> None:
     """All the way to the GPU; a warning is no problem."""
     ran = run("doctor", "--url", demo_server.url)
     lines = ran.out.splitlines()
-    found = valid(run("doctor", "--url", demo_server.url, "--json").json, "doctor")
+    found = valid(run("doctor", "--url", demo_server.url, "--json").json, DoctorReport)
 
     assert found["ok"]
     assert [line.split(":")[0].split(" ", 1)[1] for line in lines] == [
         "reachability",
         "flavour",
         "auth",
-        "safety",
+        "security",
         "abilities",
         "disk",
         "GPU",
@@ -150,30 +155,30 @@ def test_doctor_of_a_sound_server(demo_server: DemoServer) -> None:
         "proxy limits",
     ]
     assert "✓ GPU: Embedded demo" in ran.out
-    assert "- disk: This server does not tell" in ran.out
+    assert "- disk: This server doesn't report" in ran.out
 
 
 def test_doctor_of_a_closed_server(token_server: DemoServer) -> None:
     """Without the token it goes as far as the door."""
     ran = run("doctor", "--url", token_server.url, "--json", code=4)
-    steps = {step["name"]: step["state"] for step in valid(ran.json, "doctor")["steps"]}
+    steps = {step["name"]: step["status"] for step in valid(ran.json, DoctorReport)["checks"]}
 
     assert "problem" == steps["auth"]
     assert "abilities" not in steps
-    assert "✗ auth: The server wants a token, and none was given. Set AITK_TOKEN" in ran.err
+    assert "✗ auth: A token is required, and none was given. Set AITK_TOKEN" in ran.err
     assert 0 == run("doctor", "--url", token_server.url, env={"AITK_TOKEN": TOKEN}).code
 
 
 def test_doctor_of_a_gradio_app(gradio_login_server: GradioServer) -> None:
     """It goes as far as there; what the app does not tell is skipped, and no problem."""
-    steps = {step.name: step for step in examine(gradio_login_server.url, LOGIN).steps}
-    valid(examine(gradio_login_server.url, LOGIN).as_dict(), "doctor")
+    steps = {step.name: step for step in doctor(gradio_login_server.url, credentials=LOGIN).checks}
+    valid(doctor(gradio_login_server.url, credentials=LOGIN).as_dict(), DoctorReport)
 
-    assert {"GPU", "disk"} == {n for n, step in steps.items() if step.state is StepState.SKIPPED}
-    assert StepState.OK is steps["abilities"].state
-    assert "list its GPUs" in steps["abilities"].text
-    without = {step.name: step.state for step in examine(gradio_login_server.url).steps}
-    assert StepState.PROBLEM is without["auth"]
+    assert {"GPU", "disk"} == {n for n, step in steps.items() if step.status is Status.SKIPPED}
+    assert Status.OK is steps["abilities"].status
+    assert "list its GPUs" in steps["abilities"].message
+    without = {step.name: step.status for step in doctor(gradio_login_server.url).checks}
+    assert Status.PROBLEM is without["auth"]
 
 
 def test_doctor_of_nobody_and_of_somebody_else() -> None:
@@ -183,7 +188,7 @@ def test_doctor_of_nobody_and_of_somebody_else() -> None:
         ran = run("doctor", "--url", site.url, code=3)
 
     assert "✗ flavour: A gateway answers with status 502" in ran.out
-    assert "Nginx stands in front" in ran.out
+    assert "behind Nginx" in ran.out
 
 
 def served(asked: Asked, gpu: dict[str, Any], jobs: list[dict[str, Any]]) -> Reply:
@@ -212,20 +217,20 @@ def gpu_of(used: int, temperature: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("gpu", "state", "words"),
     [
-        (gpu_of(1000, 40), StepState.OK, "RTX 9000"),
-        (gpu_of(23900, 40), StepState.WARNING, "No memory is left"),
-        (gpu_of(1000, 93), StepState.WARNING, "93 °C"),
-        ({"hasNvidiaSmi": False, "gpus": []}, StepState.WARNING, "sees no GPU"),
-        ({}, StepState.PROBLEM, "does not tell"),
+        (gpu_of(1000, 40), Status.OK, "RTX 9000"),
+        (gpu_of(23900, 40), Status.WARNING, "No free memory"),
+        (gpu_of(1000, 93), Status.WARNING, "93 °C"),
+        ({"hasNvidiaSmi": False, "gpus": []}, Status.WARNING, "sees no GPU"),
+        ({}, Status.PROBLEM, "Request failed"),
     ],
 )
-def test_the_gpu_is_looked_at(gpu: dict[str, Any], state: StepState, words: str) -> None:
+def test_the_gpu_is_looked_at(gpu: dict[str, Any], state: Status, words: str) -> None:
     """Its memory and its temperature; an answer that nobody knows is a problem."""
     with canned(lambda asked: served(asked, gpu, [])) as site:
-        steps = {step.name: step for step in examine(site.url).steps}
+        steps = {step.name: step for step in doctor(site.url).checks}
 
-    assert state is steps["GPU"].state
-    assert words in steps["GPU"].text
+    assert state is steps["GPU"].status
+    assert words in steps["GPU"].message
 
 
 def test_a_full_disk_is_told_by_the_job_that_met_it() -> None:
@@ -233,10 +238,10 @@ def test_a_full_disk_is_told_by_the_job_that_met_it() -> None:
     row = {"id": "1", "name": "cat", "status": "error", "job_config": "{}", "gpu_ids": "0"}
     row["info"] = "[Errno 28] No space left on device: 'output/cat/optimizer.pt'"
     with canned(lambda asked: served(asked, gpu_of(1, 40), [row])) as site:
-        steps = {step.name: step for step in examine(site.url).steps}
+        steps = {step.name: step for step in doctor(site.url).checks}
 
-    assert StepState.WARNING is steps["disk"].state
-    assert "cat" in steps["disk"].text
+    assert Status.WARNING is steps["disk"].status
+    assert "cat" in steps["disk"].message
     assert "Delete old checkpoints" in steps["disk"].remedy
 
 
@@ -250,24 +255,24 @@ def test_a_clock_that_is_wrong_is_found() -> None:
         )
 
     with canned(in_the_past) as site:
-        examination = examine(site.url)
+        report = doctor(site.url)
 
-    steps = {step.name: step for step in examination.steps}
-    assert StepState.WARNING is steps["clock"].state
-    assert "days" in steps["clock"].text
-    assert "clock" in {finding.code for finding in examination.auth.findings}
-    assert examination.ok
+    steps = {step.name: step for step in report.checks}
+    assert Status.WARNING is steps["clock"].status
+    assert "days" in steps["clock"].message
+    assert "clock" in {finding.name for finding in report.auth.findings}
+    assert report.ok
 
 
-def test_an_examination_shows_itself(demo_server: DemoServer) -> None:
+def test_an_report_shows_itself(demo_server: DemoServer) -> None:
     """As a table with signs, and for machines without what cannot repeat."""
-    examination = examine(demo_server.url)
-    bundle = examination._repr_mimebundle_()
+    report = doctor(demo_server.url)
+    bundle = report._repr_mimebundle_()
 
-    assert "<Examination: nothing stands in the way>" == repr(examination)
+    assert "<DoctorReport ready to train>" == bundle["text/plain"]
     assert "✓" in bundle["text/html"]
     assert demo_server.url not in str(bundle["application/vnd.aitk.doctor+json"])
-    assert 9 == len(examination.table)
+    assert 9 == len(report.checks)
 
 
 def test_the_matrix_of_an_open_server_alarms(demo_server: DemoServer) -> None:
@@ -281,13 +286,13 @@ def test_the_matrix_of_an_open_server_alarms(demo_server: DemoServer) -> None:
     assert all(cell.startswith("let in (") for cell in cells)
     assert "✓" not in page
     for text in (words, page):
-        assert "405: reached, that method is not for it" in text
-        assert "403 beside another word than refused: reached" in text
+        assert "405: reached; the endpoint lacks that method" in text
+        assert "403 with a word other than refused: reached" in text
 
 
 def test_the_report_is_a_page_by_itself(token_server: DemoServer, tmp_path: Path) -> None:
     """With the matrix, the findings and the address, and nothing to be fetched from elsewhere."""
-    report: AuthReport = check_auth(token_server.url, TOKEN)
+    report: AuthReport = check_auth(token_server.url, token=TOKEN)
     page = report.to_html()
 
     assert page.startswith("<!doctype html>")

@@ -11,7 +11,8 @@ from aitk_nb import check_auth, demo
 from aitk_nb.auth.security import Facts, find, is_loopback, is_public
 from aitk_nb.backends.detection.access_probes import Knocks
 from aitk_nb.connection.connection import Connection, Secret
-from aitk_nb.models.access import Access, AuthState, Credential, Finding, Outcome
+from aitk_nb.models.access import Access, AuthState, Credential, Outcome
+from aitk_nb.models.checklist import Check, Status
 from aitk_nb.models.server import Flavour
 from tests.backends.canned import Asked, Reply, canned
 from tests.conftest import TOKEN
@@ -19,14 +20,14 @@ from tests.conftest import TOKEN
 HF = "hf_planted0123456789"
 
 
-def found(facts: Facts) -> dict[str, Finding]:
+def found(facts: Facts) -> dict[str, Check]:
     """Return the findings by code, each of them complete."""
     findings = find(facts)
-    assert all(f.text and f.evidence and f.remedy for f in findings)
-    assert len({f.code for f in findings}) == len(findings)
-    order = [("critical", "warning", "info").index(f.severity) for f in findings]
+    assert all(f.message and f.evidence and f.remedy for f in findings)
+    assert len({f.name for f in findings}) == len(findings)
+    order = [f.status is Status.WARNING for f in findings]
     assert sorted(order) == order
-    return {finding.code: finding for finding in findings}
+    return {finding.name: finding for finding in findings}
 
 
 def facts(url: str = "https://pod.example", **given: Any) -> Facts:
@@ -42,8 +43,11 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
 
 def test_an_open_server_is_worse_where_everybody_reaches_it() -> None:
     """On this machine it is a warning."""
-    for url, severity in (("http://127.0.0.1:8675", "warning"), ("https://x.example", "critical")):
-        assert severity == found(facts(url, state=AuthState.OPEN))["no-password"].severity
+    for url, status in (
+        ("http://127.0.0.1:8675", Status.WARNING),
+        ("https://x.example", Status.PROBLEM),
+    ):
+        assert status is found(facts(url, state=AuthState.OPEN))["no-password"].status
 
 
 @pytest.mark.parametrize(
@@ -72,10 +76,9 @@ def test_plain_http_to_a_public_address(url: str, is_found: bool) -> None:
 @pytest.mark.parametrize("host", ["abc.gradio.live", "x.trycloudflare.com", "x.ngrok-free.app"])
 def test_share_links(host: str) -> None:
     """They lead to the machine from everywhere."""
-    assert "warning" == found(facts(f"https://{host}"))["share-link"].severity
-    assert (
-        "critical" == found(facts(f"https://{host}", state=AuthState.OPEN))["share-link"].severity
-    )
+    assert Status.WARNING is found(facts(f"https://{host}"))["share-link"].status
+    opened = found(facts(f"https://{host}", state=AuthState.OPEN))
+    assert Status.PROBLEM is opened["share-link"].status
     assert "share-link" not in found(facts(f"https://{host}.example"))
 
 
@@ -119,14 +122,14 @@ def test_any_password_counts_only_where_somebody_is_refused() -> None:
 
 def codes(url: str, credentials: Any = None) -> set[str]:
     """Return what is found about the server at `url`."""
-    return {finding.code for finding in check_auth(url, credentials).findings}
+    return {finding.name for finding in check_auth(url, credentials=credentials).findings}
 
 
 def test_files_that_need_no_token(token_server: demo.DemoServer) -> None:
     """The evidence is the answer itself, and a gateway that asks for a login ends it."""
-    findings = {f.code: f for f in check_auth(token_server.url, TOKEN).findings}
+    findings = {f.name: f for f in check_auth(token_server.url, token=TOKEN).findings}
 
-    assert "critical" == findings["public-files"].severity
+    assert Status.PROBLEM is findings["public-files"].status
     assert "GET /api/img/x without a token: 403" in findings["public-files"].evidence
 
     def guarded(asked: Asked) -> Reply:
@@ -165,11 +168,11 @@ def test_a_hugging_face_token_in_the_settings(
     with demo.start(tmp_path, token=TOKEN) as server:
         settings = {"TRAINING_FOLDER": "", "DATASETS_FOLDER": "", "MODELS_PATH": ""}
         write(server.url, {**settings, "HF_TOKEN": HF})
-        report = check_auth(server.url, TOKEN)
+        report = check_auth(server.url, token=TOKEN)
         shown = repr(report) + report.to_html() + str(report.as_dict())
         without = codes(server.url)
 
-    assert "hf-token" in {finding.code for finding in report.findings}
+    assert "hf-token" in {finding.name for finding in report.findings}
     assert "hf-token" not in without
     assert HF not in shown + caplog.text
 
@@ -200,8 +203,8 @@ def write(url: str, settings: dict[str, str]) -> None:
 )
 def test_a_token_that_is_nearly_right(token_server: demo.DemoServer, given: Any, code: str) -> None:
     """The remedy is the next step, since without the accident the server accepts it."""
-    report = check_auth(token_server.url, given)
-    finding = next(finding for finding in report.findings if finding.code == code)
+    report = check_auth(token_server.url, credentials=given)
+    finding = next(finding for finding in report.findings if finding.name == code)
 
     assert not report.ok
     assert finding.remedy == report.next_step
@@ -211,8 +214,8 @@ def test_a_token_that_is_nearly_right(token_server: demo.DemoServer, given: Any,
 @pytest.mark.parametrize("token", ["two words", "tökén", "nothing"])
 def test_a_token_that_is_wrong_altogether(token_server: demo.DemoServer, token: str) -> None:
     """No remedy is promised; what no request can carry is said."""
-    report = check_auth(token_server.url, token)
+    report = check_auth(token_server.url, token=token)
 
     assert AuthState.REJECTED is report.state
-    assert ("token-form" in {f.code for f in report.findings}) is (token != "nothing")
+    assert ("token-form" in {f.name for f in report.findings}) is (token != "nothing")
     assert "without it the server accepts" not in str(report.as_dict())

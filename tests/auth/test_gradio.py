@@ -30,7 +30,7 @@ ALLOWED = {
 def test_an_open_app(gradio_server: GradioServer) -> None:
     """Nothing but reading, and no login, which it would not understand."""
     with FaultProxy(gradio_server.url) as proxy:
-        report = check_auth(proxy.url, LOGIN)
+        report = check_auth(proxy.url, credentials=LOGIN)
 
     assert AuthState.OPEN is report.state
     assert {(entry.method, entry.path.split("?")[0]) for entry in proxy.log} <= ALLOWED
@@ -49,7 +49,7 @@ def test_a_closed_app(
 ) -> None:
     """Logging in is all that is sent besides."""
     with FaultProxy(gradio_login_server.url) as proxy:
-        report = check_auth(proxy.url, credentials)
+        report = check_auth(proxy.url, credentials=credentials)
 
     asked = {(entry.method, entry.path.split("?")[0]) for entry in proxy.log}
     assert state is report.state
@@ -76,10 +76,10 @@ def test_an_app_that_takes_any_password_is_open() -> None:
     """The made-up one was let in like the given one."""
     login = Reply(200, {"success": True}, {"Set-Cookie": "access-token-unsecure-x=1; Path=/"})
     with canned(gradio(LOCKED, login)) as site:  # type: ignore[arg-type]
-        report = check_auth(site.url, LOGIN)
+        report = check_auth(site.url, credentials=LOGIN)
 
     assert AuthState.OPEN is report.state
-    assert "any-password" in {finding.code for finding in report.findings}
+    assert "any-password" in {finding.name for finding in report.findings}
 
 
 def test_an_app_behind_a_login_that_does_not_train() -> None:
@@ -97,7 +97,7 @@ def test_an_app_behind_a_login_that_does_not_train() -> None:
 
     with canned(answer) as site:
         assert AuthState.MISSING is check_auth(site.url).state
-        report = check_auth(site.url, LOGIN)
+        report = check_auth(site.url, credentials=LOGIN)
 
     assert (AuthState.NOT_AITK, "Gradio app") == (report.state, report.cause)
 
@@ -109,4 +109,4 @@ def test_a_server_that_dies_while_it_is_asked() -> None:
         return LOCKED if asked.path in {"/api/auth", "/config"} else Reply(close=True)
 
     with canned(answer) as site:
-        assert AuthState.UNREACHABLE is check_auth(site.url, LOGIN).state
+        assert AuthState.UNREACHABLE is check_auth(site.url, credentials=LOGIN).state

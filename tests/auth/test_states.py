@@ -45,11 +45,11 @@ def one_sentence(text: str) -> bool:
 def test_a_server_without_a_token_is_open(demo_server: DemoServer) -> None:
     """It is open also to somebody who sends a token, which proves nothing there."""
     for token in (None, "anything", ("user", "anything")):
-        report = check_auth(demo_server.url, token)
+        report = check_auth(demo_server.url, credentials=token)
 
         assert (AuthState.OPEN, Flavour.WEBUI) == (report.state, report.flavour)
         assert report.ok
-        assert "no-password" == report.findings[0].code
+        assert "no-password" == report.findings[0].name
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_server_with_a_token_is_told_by_three_answers(
     token_server: DemoServer, token: str | None, state: AuthState
 ) -> None:
     """The right token, a wrong one and none give three states."""
-    report = check_auth(token_server.url, token)
+    report = check_auth(token_server.url, credentials=token)
 
     assert (state, Flavour.WEBUI) == (report.state, report.flavour)
     assert (AuthState.ACCEPTED is state) is report.ok
@@ -84,17 +84,17 @@ def test_a_server_that_takes_any_token_is_open() -> None:
         return Reply(401, {"error": "Unauthorized"})
 
     with canned(any_token) as site:
-        report = check_auth(site.url, "mine")
+        report = check_auth(site.url, token="mine")
 
     assert AuthState.OPEN is report.state
-    assert "any-password" in {finding.code for finding in report.findings}
+    assert "any-password" in {finding.name for finding in report.findings}
 
 
 def test_it_asks_only_what_changes_nothing(token_server: DemoServer) -> None:
     """The requests are from a short list; whoever has no right token sends a few more of them."""
     for token in (TOKEN, "wrong", f" {TOKEN}", ("user", TOKEN), None):
         with FaultProxy(token_server.url) as proxy:
-            check_auth(proxy.url, token)
+            check_auth(proxy.url, credentials=token)
 
         assert {(entry.method, entry.path.split("?")[0]) for entry in proxy.log} <= ALLOWED
 
@@ -102,8 +102,8 @@ def test_it_asks_only_what_changes_nothing(token_server: DemoServer) -> None:
 def test_before_the_flavour_is_known_no_secret_is_sent() -> None:
     """Neither the token nor the login goes to somebody else's program."""
     with canned(sites.other_api) as site:
-        check_auth(site.url, "secret-token", {"X-Gateway": "for-the-gateway"})
-        check_auth(site.url, ("user", "secret-password"))
+        check_auth(site.url, token="secret-token", headers={"X-Gateway": "for-the-gateway"})
+        check_auth(site.url, credentials=("user", "secret-password"))
 
     said = str([(asked.path, asked.query, asked.headers, asked.body) for asked in site.asked])
     assert "secret" not in said
@@ -143,7 +143,7 @@ def test_something_else_is_named(
 ) -> None:
     """Each is told from the others, from a wrong token, and from nobody being there."""
     with canned(answer) as site:
-        report = check_auth(site.url, "secret-token")
+        report = check_auth(site.url, token="secret-token")
 
     assert (state, cause) == (report.state, report.cause)
     assert words in report.diagnosis
@@ -172,7 +172,7 @@ def test_behind_a_pods_proxy_a_page_is_a_pod_that_boots(
     """RunPod's proxy says 404 or shows a page for a pod that is not up; other marks still count."""
     with canned(answer) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        report = check_auth("http://abc123-8675.proxy.runpod.net", "a-token")
+        report = check_auth("http://abc123-8675.proxy.runpod.net", token="a-token")
 
     assert (state, cause) == (report.state, report.cause)
     assert "abc123-8675.proxy.runpod.net" == proxy.asked[0].headers["host"]
@@ -194,7 +194,7 @@ def test_a_hostile_title_is_text() -> None:
 
 def unreachable(url: str, cause: str, **given: object) -> str:
     """Check that the server at `url` is unreachable for this cause, and return the detail."""
-    report = check_auth(url, "a-token", **given)  # type: ignore[arg-type]
+    report = check_auth(url, token="a-token", **given)  # type: ignore[arg-type]
     assert (AuthState.UNREACHABLE, cause) == (report.state, report.cause)
     assert one_sentence(report.diagnosis)
     assert one_sentence(report.next_step)
@@ -236,7 +236,7 @@ def test_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
         trusting = check_auth(site.url, verify=False)
 
     assert AuthState.OPEN is trusting.state
-    assert "unverified-tls" in {finding.code for finding in trusting.findings}
+    assert "unverified-tls" in {finding.name for finding in trusting.findings}
 
 
 def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
     assert "tls" == report.cause
     assert "expired" in report.detail
     assert "clock" in report.detail
-    assert "tls" in {finding.code for finding in report.findings}
+    assert "tls" in {finding.name for finding in report.findings}
 
 
 def test_tls_on_a_plain_port_and_the_other_way_round(tmp_path: Path) -> None:

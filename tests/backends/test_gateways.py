@@ -43,9 +43,9 @@ def test_extra_headers_go_beside_the_bearer() -> None:
         return web_ui(asked, token=TOKEN)
 
     with canned(answer) as site:
-        assert AuthState.NOT_AITK is check_auth(site.url, TOKEN).state
-        report = check_auth(site.url, TOKEN, {"X-Gateway": GATEWAY_TOKEN})
-        with aitk_nb.connect(site.url, TOKEN, {"X-Gateway": GATEWAY_TOKEN}) as client:
+        assert AuthState.NOT_AITK is check_auth(site.url, token=TOKEN).state
+        report = check_auth(site.url, token=TOKEN, headers={"X-Gateway": GATEWAY_TOKEN})
+        with aitk_nb.connect(site.url, token=TOKEN, headers={"X-Gateway": GATEWAY_TOKEN}) as client:
             assert () == client.jobs.list()
 
     assert AuthState.ACCEPTED is report.state
@@ -97,7 +97,7 @@ def test_a_login_goes_to_nobody_who_does_not_ask() -> None:
     """Neither to an open web UI nor to one that wants a token."""
     with (
         canned(lambda asked: web_ui(asked, token=TOKEN)) as site,
-        aitk_nb.connect(site.url, ("me", PASSWORD)) as client,
+        aitk_nb.connect(site.url, credentials=("me", PASSWORD)) as client,
         pytest.raises(AitkError),
     ):
         client.jobs.list()
@@ -110,10 +110,10 @@ def test_a_private_ca_and_a_base_path_together(tmp_path: Path) -> None:
     context, ca = server_context(tmp_path)
     prefix = "/user/me/proxy/8675"
     with canned(lambda asked: web_ui(asked, prefix=prefix, token=TOKEN), context) as site:
-        report = check_auth(f"{site.url}{prefix}/", TOKEN, verify=ca)
-        with aitk_nb.connect(site.url + prefix, TOKEN, verify=ca) as client:
+        report = check_auth(f"{site.url}{prefix}/", token=TOKEN, verify=ca)
+        with aitk_nb.connect(site.url + prefix, token=TOKEN, verify=ca) as client:
             assert () == client.jobs.list()
-        assert "tls" == check_auth(site.url + prefix, TOKEN).cause
+        assert "tls" == check_auth(site.url + prefix, token=TOKEN).cause
 
     assert AuthState.ACCEPTED is report.state
     assert all(asked.path.startswith(prefix) for asked in site.asked)
@@ -125,16 +125,16 @@ def test_an_http_proxy_is_used_and_loopback_is_not(
     """The proxy stands for the server elsewhere; the one on this machine is asked past it."""
     with canned(lambda asked: web_ui(asked, token=TOKEN)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        report = check_auth("http://pod.example:8675", TOKEN)
-        with aitk_nb.connect("http://pod.example:8675", TOKEN) as client:
+        report = check_auth("http://pod.example:8675", token=TOKEN)
+        with aitk_nb.connect("http://pod.example:8675", token=TOKEN) as client:
             assert () == client.jobs.list()
         through = len(proxy.asked)
-        direct = check_auth(token_server.url, TOKEN)
+        direct = check_auth(token_server.url, token=TOKEN)
 
     assert AuthState.ACCEPTED is report.state is direct.state
     assert {"pod.example:8675"} == {asked.headers["host"] for asked in proxy.asked}
     assert through == len(proxy.asked)
-    assert "plain-http" in {finding.code for finding in report.findings}
+    assert "plain-http" in {finding.name for finding in report.findings}
 
 
 def said(call: Callable[[str], object], url: str) -> str:
@@ -151,9 +151,9 @@ def said(call: Callable[[str], object], url: str) -> str:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda url: check_auth(url, TOKEN, {"X-Gateway": GATEWAY_TOKEN}),
-        lambda url: check_auth(url, ("me", PASSWORD), {"Authorization": BASIC}),
-        lambda url: aitk_nb.connect(url, TOKEN, {"X-Gateway": GATEWAY_TOKEN}),
+        lambda url: check_auth(url, token=TOKEN, headers={"X-Gateway": GATEWAY_TOKEN}),
+        lambda url: check_auth(url, credentials=("me", PASSWORD), headers={"Authorization": BASIC}),
+        lambda url: aitk_nb.connect(url, token=TOKEN, headers={"X-Gateway": GATEWAY_TOKEN}),
     ],
     ids=["token", "login", "connect"],
 )
@@ -184,7 +184,7 @@ def test_a_redirect_after_connecting_takes_no_token_along() -> None:
 
         with (
             canned(move) as site,
-            aitk_nb.connect(site.url, TOKEN) as client,
+            aitk_nb.connect(site.url, token=TOKEN) as client,
             pytest.raises(AitkError, match="redirect"),
         ):
             client.jobs.list()
@@ -203,8 +203,8 @@ def test_a_gateway_that_sends_everybody_to_https(
             return Reply(308, headers={"Location": secure.url + asked.path})
 
         with canned(upgrade) as plain:
-            report = check_auth(plain.url, TOKEN, verify=ca)
-            with aitk_nb.connect(plain.url, TOKEN, verify=ca) as client:
+            report = check_auth(plain.url, token=TOKEN, verify=ca)
+            with aitk_nb.connect(plain.url, token=TOKEN, verify=ca) as client:
                 assert () == client.jobs.list()
                 assert secure.url == client.url
 
@@ -238,7 +238,7 @@ def test_no_echo_reaches_a_log(caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG the library logs each header of an answer; what is ours is blotted out."""
     caplog.set_level(logging.DEBUG)
     with canned(echo) as site:
-        check_auth(site.url, ("me", PASSWORD), {"X-Gateway": GATEWAY_TOKEN})
+        check_auth(site.url, credentials=("me", PASSWORD), headers={"X-Gateway": GATEWAY_TOKEN})
 
         def web(asked: Asked) -> Reply:
             reply = echo(asked)
@@ -246,10 +246,10 @@ def test_no_echo_reaches_a_log(caplog: pytest.LogCaptureFixture) -> None:
             return Reply(200, body, reply.headers)
 
         site.answer = web
-        check_auth(site.url, TOKEN, {"X-Gateway": GATEWAY_TOKEN})
-        with aitk_nb.connect(site.url, TOKEN) as client:
+        check_auth(site.url, token=TOKEN, headers={"X-Gateway": GATEWAY_TOKEN})
+        with aitk_nb.connect(site.url, token=TOKEN) as client:
             client.jobs.list()
-        with aitk_nb.connect(site.url, None, {"Authorization": BASIC}) as client:
+        with aitk_nb.connect(site.url, headers={"Authorization": BASIC}) as client:
             client.jobs.list()
 
     sent = str([asked.headers for asked in site.asked]) + str([a.body for a in site.asked])

@@ -31,7 +31,7 @@ def wire(any_server: demo.GradioServer) -> Iterator[FaultProxy]:
 def client(wire: FaultProxy) -> Iterator[aitk_nb.AIToolkitClient]:
     """A client on that line, which has sent a dataset."""
     with aitk_nb.connect(wire.url) as client:
-        client.datasets.upload(aitk_nb.photos(), "good")
+        client.datasets.upload(aitk_nb.example_photos(), "good")
         wire.log.clear()
         yield client
 
@@ -154,8 +154,10 @@ def test_no_dataset_of_this_session(client: aitk_nb.AIToolkitClient, wire: Fault
 
 def test_a_fork_without_a_function(wire: FaultProxy) -> None:
     """The error lists what the app has, and how to say which one it is."""
-    with aitk_nb.connect(wire.url, operations={"start training": "train_it"}) as client:
-        client.datasets.upload(aitk_nb.photos(), "good")
+    with aitk_nb.connect(
+        wire.url, gradio=aitk_nb.GradioOptions(operations={"start training": "train_it"})
+    ) as client:
+        client.datasets.upload(aitk_nb.example_photos(), "good")
         says = r"no function /train_it.*/start_training.*operations="
         with pytest.raises(NotSupported, match=says):
             client.jobs.start(params("bad", "good", 5))

@@ -47,7 +47,7 @@ def kernel(url: str, notes: Path, served_for: str = "") -> AIToolkitClient:
 
 def begun(client: AIToolkitClient, name: str, steps: int = STEPS) -> aitk_nb.Job:
     """Return a job that has made a step."""
-    client.datasets.upload(aitk_nb.photos(), "photos")
+    client.datasets.upload(aitk_nb.example_photos(), "photos")
     job = client.jobs.start(params(name, "photos", steps))
     until_running(job)
     return job
@@ -132,7 +132,7 @@ def test_the_server_is_killed_and_started_again(major: str, tmp_path: Path) -> N
             assert "if_exists='resume'" in state.info
             # The same again attaches: nothing is trained unasked.
             same = client.jobs.start
-            client.datasets.upload(aitk_nb.photos(), "photos")
+            client.datasets.upload(aitk_nb.example_photos(), "photos")
             assert JobStatus.STOPPED is same(params("killed", "photos", STEPS)).state.status
             assert 1 == trainings(restarted, "killed")
 
@@ -165,7 +165,7 @@ def test_two_kernels_start_at_once(slow: demo.GradioServer, tmp_path: Path) -> N
     """One training comes of it, and both have its job."""
     wanted = params("elected", "photos", 30)
     with kernel(slow.url, tmp_path) as first, kernel(slow.url, tmp_path) as second:
-        first.datasets.upload(aitk_nb.photos(), "photos")
+        first.datasets.upload(aitk_nb.example_photos(), "photos")
         together = threading.Barrier(2)
         ends: list[JobStatus] = []
 
@@ -241,7 +241,7 @@ def test_the_line_of_a_job_is_lost_that_waits_among_others(
         try:
             begun(first, "ahead", 60)
             for each in (client, last):
-                each.datasets.upload(aitk_nb.photos(), "photos")
+                each.datasets.upload(aitk_nb.example_photos(), "photos")
             job = client.jobs.start(params("lost", "photos", 5))
             last.jobs.start(params("behind", "photos", 5))
             proxy.cut()

@@ -41,6 +41,10 @@ def fifty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+OWN = aitk_nb.GradioOptions(results="server")
+"""Jobs go to the server's own folder."""
+
+
 @contextmanager
 def connected(url: str, **given: object) -> Iterator[aitk_nb.AIToolkitClient]:
     """Yield a client that is closed at the end."""
@@ -106,7 +110,7 @@ def test_fifty_images_and_many_steps(
             steps, values = history.columns(key)
             assert [row[0] for row in rows] == steps.tolist() == list(range(1, many_steps))
             assert [row[2] for row in rows] == values.tolist()
-            assert [row[1] for row in rows] == history.walls(key).tolist()
+            assert [row[1] for row in rows] == history.wall_times(key).tolist()
 
         read = sum(e.bytes_out for e in proxy.log if "loss_log.db" in e.path)
         assert read <= 2 * (many_steps - 1) * FLUSH
@@ -116,13 +120,13 @@ def test_fifty_images_and_many_steps(
         }
         lora = next(Path(folder).glob("*[a-z].safetensors"))
         assert lora.read_bytes() == Path(report.path).read_bytes()
-        assert aitk_nb.inspect(report.path).ok
+        assert aitk_nb.inspect_lora(report.path).ok
 
 
 def test_settings_take_effect(any_server: demo.GradioServer, tmp_path: Path) -> None:
     """What the form has no field for goes by the advanced YAML, and nothing is pushed anywhere."""
     with connected(any_server.url) as client:
-        client.datasets.upload(aitk_nb.photos(), "set")
+        client.datasets.upload(aitk_nb.example_photos(), "set")
         wanted = params(
             "settings",
             "set",
@@ -157,7 +161,7 @@ def test_settings_take_effect(any_server: demo.GradioServer, tmp_path: Path) -> 
 def test_failures_are_told_in_the_servers_words(any_server: demo.GradioServer) -> None:
     """A training that cannot begin ends as an error, and the next one runs."""
     with connected(any_server.url) as client:
-        client.datasets.upload(aitk_nb.photos(), "failing")
+        client.datasets.upload(aitk_nb.example_photos(), "failing")
         bad = params("fails", "failing", 5, extra="train: {optimizer: nosuchopt}")
         job = client.jobs.start(bad)
         *_, last = job.watch(every=0.1)
@@ -172,7 +176,7 @@ def test_failures_are_told_in_the_servers_words(any_server: demo.GradioServer) -
 def test_trainings_of_one_dataset_queue(any_server: demo.GradioServer) -> None:
     """Two at once do not share a session: each is told how it ends, one after the other."""
     with connected(any_server.url) as client:
-        client.datasets.upload(aitk_nb.photos(), "shared")
+        client.datasets.upload(aitk_nb.example_photos(), "shared")
         first = client.jobs.start(params("one of two", "shared", 40))
         second = client.jobs.start(params("two of two", "shared", 40))
         assert JobStatus.QUEUED is second.refresh().status
@@ -190,7 +194,7 @@ def test_a_waiting_job_is_taken_out_and_a_running_one_is_not(major: str, tmp_pat
         gradio_servers.server(major, tmp_path, step_seconds=0.02) as server,
         connected(server.url) as client,
     ):
-        client.datasets.upload(aitk_nb.photos(), "stopping")
+        client.datasets.upload(aitk_nb.example_photos(), "stopping")
         running = client.jobs.start(params("goes on", "stopping", 150))
         waiting = client.jobs.start(params("waits", "stopping", 5))
         until_running(running)
@@ -218,8 +222,8 @@ def until_running(job: aitk_nb.Job) -> None:
 
 def test_results_in_the_servers_own_folder(any_server: demo.GradioServer) -> None:
     """The job is done, and the error says how its losses could be read."""
-    with connected(any_server.url, results="server") as client:
-        client.datasets.upload(aitk_nb.photos(), "own")
+    with connected(any_server.url, gradio=OWN) as client:
+        client.datasets.upload(aitk_nb.example_photos(), "own")
         job = client.jobs.start(params("own place", "own", 5))
         *_, last = job.watch(every=0.1)
 
@@ -235,9 +239,9 @@ def test_a_server_that_shows_its_own_folder(major: str, tmp_path: Path) -> None:
     """Results are read there; this one has no model for captions, and says so."""
     with (
         gradio_servers.server(major, tmp_path, allow=("output",), captioner=False) as server,
-        connected(server.url, results="server") as client,
+        connected(server.url, gradio=OWN) as client,
     ):
-        client.datasets.upload(aitk_nb.photos(), "own")
+        client.datasets.upload(aitk_nb.example_photos(), "own")
         job = client.jobs.start(params("own place", "own", 5))
         *_, last = job.watch(every=0.1)
 
@@ -245,7 +249,7 @@ def test_a_server_that_shows_its_own_folder(major: str, tmp_path: Path) -> None:
         assert 4 == len(job.losses())
         assert client.can(Ability.LOSSES)
         assert job.download(tmp_path).fetched
-        images = aitk_nb.LocalDataset.scan(aitk_nb.photos()).images[:2]
+        images = aitk_nb.LocalDataset.scan(aitk_nb.example_photos()).images[:2]
         with pytest.raises(NotSupported, match=r"huggingface\.co.*\.txt files"):
             client.datasets.caption_images(images)
 
@@ -254,7 +258,7 @@ def test_captions_by_the_server(any_server: demo.GradioServer) -> None:
     """One for each image, with progress by images."""
     seen: list[tuple[int, int]] = []
     with connected(any_server.url) as client:
-        images = aitk_nb.LocalDataset.scan(aitk_nb.photos()).images[:3]
+        images = aitk_nb.LocalDataset.scan(aitk_nb.example_photos()).images[:3]
         captions = client.datasets.caption_images(
             images, trigger_word="grace", progress=lambda done, total: seen.append((done, total))
         )
@@ -270,7 +274,7 @@ def test_captions_by_the_server(any_server: demo.GradioServer) -> None:
 def test_the_right_login(any_login_server: demo.GradioServer) -> None:
     """Everything works with it, the file route and the queue included."""
     with connected(any_login_server.url, credentials=gradio_servers.LOGIN) as client:
-        client.datasets.upload(aitk_nb.photos(), "with login")
+        client.datasets.upload(aitk_nb.example_photos(), "with login")
         job = client.jobs.start(params("logged in", "with login", 5))
         *_, last = job.watch(every=0.1)
         assert (JobStatus.COMPLETED, 4) == (last.status, len(job.losses()))
@@ -288,7 +292,7 @@ def test_a_wrong_login(any_login_server: demo.GradioServer) -> None:
     """The flavour shows, the first call that needs the login fails."""
     with connected(any_login_server.url, credentials=("somebody", "planted-7f3a")) as client:
         assert Flavour.GRADIO is client.flavour
-        with pytest.raises(Unauthorized, match="does not accept this user name") as caught:
+        with pytest.raises(Unauthorized, match="rejects this user name") as caught:
             client.datasets.list()
     assert caught.value.sent
     assert "planted" not in str(caught.value)
@@ -301,7 +305,7 @@ def test_no_login(any_login_server: demo.GradioServer) -> None:
             FaultProxy(any_login_server.url) as proxy,
             connected(proxy.url, credentials=credentials) as client,
         ):
-            with pytest.raises(Unauthorized, match="wants a user name and password") as caught:
+            with pytest.raises(Unauthorized, match="requires a user name and password") as caught:
                 client.datasets.list()
             assert not caught.value.sent
             assert not any("authorization" in exchange.headers for exchange in proxy.log)
@@ -314,7 +318,7 @@ def test_a_login_for_an_open_server(any_server: demo.GradioServer) -> None:
         FaultProxy(any_server.url) as proxy,
         connected(proxy.url, credentials=("somebody", "planted")) as client,
     ):
-        client.datasets.upload(aitk_nb.photos(), "open")
+        client.datasets.upload(aitk_nb.example_photos(), "open")
 
         assert ("open",) == client.datasets.list()
         assert not any(exchange.path == "/login" for exchange in proxy.log)

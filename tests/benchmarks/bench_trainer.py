@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from aitk_nb import photos  # noqa: E402
+from aitk_nb import example_photos  # noqa: E402
 from aitk_nb.demo.trainer import flow  # noqa: E402
 from aitk_nb.demo.trainer.denoiser import Denoiser, Shape  # noqa: E402
 from aitk_nb.demo.trainer.patches import COEFFICIENTS  # noqa: E402
@@ -38,7 +38,7 @@ def main() -> int:
     """Print the figures, and return 1 if they are worse than promised."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        pictures = photos(work / "photos")
+        pictures = example_photos(work / "photos")
         train = min(_seconds(partial(_train, work / str(n), pictures)) for n in range(RUNS))
         values = list(losses(work / "0" / "tiny").values())
     products = min(_seconds(_products) for _ in range(RUNS))

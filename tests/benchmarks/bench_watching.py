@@ -90,7 +90,7 @@ def _silence(client: aitk_nb.AIToolkitClient, pid: int) -> int:
 def _started(
     client: aitk_nb.AIToolkitClient, act: str, *, wait: bool = True, resolution: int = 512
 ) -> aitk_nb.Job:
-    dataset = client.datasets.upload(aitk_nb.photos(), "photos").name
+    dataset = client.datasets.upload(aitk_nb.example_photos(), "photos").name
     given = {
         "name": act,
         "dataset": dataset,

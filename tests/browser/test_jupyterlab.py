@@ -155,7 +155,7 @@ def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) ->
     watch.press("Stop the job")
     watch.wait(30)
     watch.shows("stopped")
-    with aitk_nb.connect(url, TOKEN) as client:
+    with aitk_nb.connect(url, token=TOKEN) as client:
         assert JobStatus.STOPPED is client.jobs.get("too_long").refresh().status
 
 

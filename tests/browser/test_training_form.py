@@ -16,15 +16,16 @@ from tests.browser.servers import JupyterLab, Theme, voila
 NOTEBOOK = "form.ipynb"
 CELL = """
 from aitk_nb import TrainingParams
-from aitk_nb.jobs.preflight_report import Preflight, note, ok, problem
+from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem
+from aitk_nb.models.checklist import Checklist
 from aitk_nb.views import TrainingForm
-said = (
+said = Checklist((
     ok("dataset", "'photos' has 12 files, 12 with a caption."),
     problem("base model", "The weights are given out at a page whose address is long: " + "x" * 90),
     note("GPU", "GPU 0 (a card with a long name, 7.5 GiB free): 2 active jobs there first."),
-)
+))
 start = TrainingParams(name="cat", dataset="photos", prompts=["a [trigger]"])
-form = TrainingForm(start, images=12, on_check=lambda params: Preflight(params.name, said))
+form = TrainingForm(start, images=12, on_check=lambda params: PreflightReport(params.name, said))
 form
 """
 GROUPS = ("Model", "Network", "Training", "Saving and samples", "Advanced", "Request")

@@ -26,14 +26,14 @@ def test_errors_are_named_and_make_it_fail(folder: Path) -> None:
     """One line each on stdout, the counts on stderr, and exit code 2."""
     ran = run("dataset", "check", folder, code=2)
     assert ran.out.splitlines() == [
-        "error   'c.png' is not an image that can be read: export it again, or take it out",
+        "problem 'c.png' is not an image that can be read: export it again, or take it out",
         "warning 'my b.png' has no caption: write one into my b.txt",
     ]
     assert "cats: 3 images, 2 captions; 1 error, 1 warning. " in ran.err
     assert f"aitk-nb dataset fix {folder} --into NEW_FOLDER" in ran.err
     report = run("dataset", "check", folder, "--json", code=2).json
     assert (report["ok"], report["images"], report["captions"]) == (False, 3, 2)
-    assert {problem["code"] for problem in report["problems"]} == {"unreadable", "no-caption"}
+    assert {problem["name"] for problem in report["problems"]} == {"unreadable", "no-caption"}
 
 
 def test_what_is_no_dataset_is_named_and_what_is_broken_wants_no_caption(folder: Path) -> None:

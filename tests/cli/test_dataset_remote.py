@@ -65,7 +65,7 @@ def test_an_upload_is_verified_in_full(server: tuple[str, Path], folder: Path) -
 
     assert "full\n" == ran.out
     assert "full: 3 images; 6 files sent, 0 were there" in ran.err
-    assert "6 same content" in ran.err
+    assert "6 identical" in ran.err
     # Nothing has to be sent, and every byte is read all the same.
     swapped = bytearray((datasets / "full" / "b.png").read_bytes())
     swapped[-9] ^= 255
@@ -87,14 +87,14 @@ def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: 
 
     ran = run("dataset", "verify", *given, "--full", code=1)
     lines = {tuple(line.rsplit(maxsplit=1)) for line in ran.out.splitlines()}
-    assert {("missing", "a.png"), ("differs", "b.png"), ("not ours", "other.png")} <= lines
+    assert {("missing", "a.png"), ("different", "b.png"), ("extra", "other.png")} <= lines
     assert "1 file missing, 1 file different" in ran.err
     assert "--replace" in ran.err
 
     told = run("dataset", "verify", *given, "--full", "--json", code=1).json
     states = {file["name"]: file["state"] for file in told["files"]}
-    assert (False, "missing", "differs") == (told["ok"], states["a.png"], states["b.png"])
-    assert ["other.png"] == told["foreign"]
+    assert (False, "missing", "different") == (told["ok"], states["a.png"], states["b.png"])
+    assert ["other.png"] == told["extra"]
 
     assert "other files under the names b.png" in run("dataset", "upload", *given, code=2).err
     sent = run("dataset", "upload", *given, "--replace", "--json").json
@@ -309,5 +309,5 @@ def test_an_upload_says_what_was_looked_at(server: tuple[str, Path], tmp_path: P
     """In one order, and what was only seen by its name is called so."""
     add(tmp_path / "many", *(f"{number}.png" for number in range(12)))
     ran = run("dataset", "upload", tmp_path / "many", "--url", server[0])
-    told = "checked: 2 same content, 6 right size, 4 there by name (--verify-full reads them too)"
+    told = "checked: 2 identical, 6 same size, 4 there by name (--verify-full reads them too)"
     assert told in ran.err

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aitk_nb.errors import BadInput
-from aitk_nb.jobs.comparison import Comparison, compare
+from aitk_nb.jobs.comparison import ComparisonReport, compare_jobs
 from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
@@ -26,14 +26,14 @@ def history(level: float, name: str, seed: int = 0, count: int = 500) -> LossHis
     return LossHistory({"loss/loss": LossColumns(steps.tolist(), walls, values.tolist())}, name)
 
 
-def places(comparison: Comparison) -> list[Any]:
+def places(comparison: ComparisonReport) -> list[Any]:
     """Return the place of each run."""
     return [run.rank for run in comparison.runs]
 
 
 def test_what_is_clearly_apart_is_ranked() -> None:
     """In any order, each with a single place."""
-    three = compare([history(0.5, "b"), history(0.2, "a", 1), history(0.9, "c", 2)])
+    three = compare_jobs([history(0.5, "b"), history(0.2, "a", 1), history(0.9, "c", 2)])
     assert places(three) == [(2, 2), (1, 1), (3, 3)]
     assert three.verdict == "a ends lower than all others, by more than the noise."
     assert "0.2" in repr(three)
@@ -42,7 +42,7 @@ def test_what_is_clearly_apart_is_ranked() -> None:
 
 def test_what_is_within_the_noise_is_not_ranked() -> None:
     """The two ends share their places; the third is still behind."""
-    three = compare([history(0.5, "b"), history(0.502, "a", 1), history(0.9, "c", 2)])
+    three = compare_jobs([history(0.5, "b"), history(0.502, "a", 1), history(0.9, "c", 2)])
     assert places(three) == [(1, 2), (1, 2), (3, 3)]
     assert three.verdict.startswith("No run is clearly the lowest: b, a end within the noise")
 
@@ -51,21 +51,21 @@ def test_equal_runs_are_hardly_ever_ranked() -> None:
     """Of 100 pairs that differ by noise only, few are."""
     ranked = 0
     for seed in range(100):
-        pair = compare([history(0.5, "a", 2 * seed), history(0.5, "b", 2 * seed + 1)])
+        pair = compare_jobs([history(0.5, "a", 2 * seed), history(0.5, "b", 2 * seed + 1)])
         ranked += places(pair) != [(1, 2), (1, 2)]
     assert ranked <= 12
 
 
 def test_short_and_diverged_runs() -> None:
     """Ten points tell nothing of the noise; what ends without a number is last."""
-    short = compare([history(0.5, "a", count=10), history(0.1, "b", count=10)])
+    short = compare_jobs([history(0.5, "a", count=10), history(0.1, "b", count=10)])
     assert places(short) == [(1, 2), (1, 2)]
     lost = history(0.1, "c").extended(
         "loss/loss", [LossPoint(step, 1.8e9, math.nan) for step in range(501, 510)]
     )
-    assert places(compare([history(0.5, "a"), lost])) == [(1, 1), (2, 2)]
+    assert places(compare_jobs([history(0.5, "a"), lost])) == [(1, 1), (2, 2)]
     with pytest.raises(BadInput, match="at least two"):
-        compare([short.histories[0]])
+        compare_jobs([short.histories[0]])
 
 
 def job(level: float, name: str, **changes: Any) -> Job:
@@ -79,7 +79,9 @@ def job(level: float, name: str, **changes: Any) -> Job:
 
 def test_jobs_show_the_settings_that_differ() -> None:
     """And only these, with their best checkpoint; machines read it without the speed."""
-    two = compare([job(0.5, "slow", learning_rate=1e-5), job(0.2, "quick", learning_rate=1e-3)])
+    two = compare_jobs(
+        [job(0.5, "slow", learning_rate=1e-5), job(0.2, "quick", learning_rate=1e-3)]
+    )
     assert two.settings == ("train.lr",)
     assert [run.settings for run in two.runs] == [("1e-05",), ("0.001",)]
     assert all(run.checkpoint in {250, 500} for run in two.runs)
@@ -93,6 +95,6 @@ def test_jobs_show_the_settings_that_differ() -> None:
 
 def test_runs_on_other_data_are_not_ranked() -> None:
     """Their losses do not measure the same."""
-    two = compare([job(0.5, "cats"), job(0.2, "dogs", dataset="dogs")])
+    two = compare_jobs([job(0.5, "cats"), job(0.2, "dogs", dataset="dogs")])
     assert places(two) == [None, None]
     assert two.verdict.startswith("Not ranked: the runs differ in datasets")

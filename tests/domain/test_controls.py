@@ -10,7 +10,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb.errors import BadInput, InvalidParams, NotFound
-from aitk_nb.jobs.preflight_report import Verdict
+from aitk_nb.models.checklist import Status
 from aitk_nb.models.job import JobStatus
 from aitk_nb.training import config_files, presets
 from aitk_nb.training.config_diff import differences
@@ -59,13 +59,13 @@ def test_from_a_folder_to_a_job(
     add(demo_server.data / "datasets" / TWO[0], "z.png")
     report = client.datasets.verify(folder)
     assert (f"{TWO[1]}/b.png",) == report.missing
-    assert (f"{TWO[0]}/z.png",) == report.foreign
+    assert (f"{TWO[0]}/z.png",) == report.extra
     assert 1 == client.datasets.upload(folder).sent
     assert client.datasets.verify(folder).ok
 
     meant = params(dataset=sent.name, control_datasets=sent.controls, gpu_ids="0")
-    needs = [c for c in client.jobs.preflight(meant).checks if c.about == "needs"]
-    assert [Verdict.OK] == [check.verdict for check in needs]
+    needs = [c for c in client.jobs.preflight(meant).checks if c.name == "needs"]
+    assert [Status.OK] == [check.status for check in needs]
     job = client.jobs.start(meant)
     *_, state = job.watch(every=0.1, timeout=60)
     assert state.status is JobStatus.COMPLETED
@@ -77,7 +77,7 @@ def test_from_a_folder_to_a_job(
     assert all(Path(dataset[f"control_path_{n}"], "a.png").is_file() for n in (1, 2))
     assert None is dataset["control_path_3"]
     assert () == differences(job.state.config, draft(meant).config)
-    assert meant == TrainingParams.from_job(job)
+    assert meant == job.params()
     # Running the cell again attaches.
     assert job.state.id == client.jobs.start(meant).state.id
 
@@ -91,21 +91,21 @@ def test_what_the_server_lacks_is_found_before(
     for name in ("half", "half_pairs"):
         client.datasets.upload(tmp_path / name)
 
-    def said(*names: str) -> tuple[Verdict, str]:
+    def said(*names: str) -> tuple[Status, str]:
         wanted = params(
             name="half", dataset="half", arch="flux_kontext", control_datasets=list(names)
         )
         checks = client.jobs.preflight(wanted).checks
-        return next((c.verdict, c.text) for c in checks if c.about == "needs")
+        return next((c.status, f"{c.message} {c.remedy}") for c in checks if c.name == "needs")
 
     verdict, text = said()
-    assert verdict is Verdict.PROBLEM
+    assert verdict is Status.PROBLEM
     assert "control_datasets" in text
     verdict, text = said("nowhere")
-    assert verdict is Verdict.PROBLEM
+    assert verdict is Status.PROBLEM
     assert "Upload the control images first." in text
     verdict, text = said("half_pairs")
-    assert verdict is Verdict.PROBLEM
+    assert verdict is Status.PROBLEM
     assert "1 of 2 images in 'half'" in text
     assert "'b.png'" in text
     with pytest.raises(NotFound, match="nowhere"):

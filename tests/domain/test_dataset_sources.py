@@ -82,7 +82,7 @@ def test_members_that_lead_out_are_left_out(tmp_path: Path) -> None:
     assert [image.name for image in dataset.images] == ["good.png"]
     left_out = [problem for problem in dataset.problems if problem.code is Code.UNSAFE_MEMBER]
     assert len(left_out) == 8
-    assert sum("leads out of the folder" in problem.text for problem in left_out) == 5
+    assert sum("leads out of the folder" in problem.message for problem in left_out) == 5
     assert all(str(problem).count(":") >= 1 for problem in left_out)
     assert set(tmp_path.iterdir()) == before
     assert not (dataset.folder.parent / "up.png").exists()
@@ -211,7 +211,7 @@ def test_images_by_their_addresses(web: str, tmp_path: Path) -> None:
     assert names == ["0000_z.png", "0001_z.png", "0002_moved.png", "own.png"]
     (error,) = dataset.errors
     assert (error.file, error.code) == ("gone.png", Code.UNREADABLE)
-    assert "its server answers 404" in error.text
+    assert "its server answers 404" in error.message
     assert len(LocalDataset.scan(f"{web}/one.png").images) == 1
 
 
@@ -254,7 +254,7 @@ def test_a_password_of_an_address_is_not_sent(web: str, tmp_path: Path) -> None:
 def test_a_page_is_no_image(web: str) -> None:
     """Its type is told."""
     (error,) = LocalDataset.scan([f"{web}/page", f"{web}/a.png"]).errors
-    assert (error.file, error.text) == ("page", "is no image, but text/html")
+    assert (error.file, error.message) == ("page", "'page' is no image, but text/html")
 
 
 def test_progress_of_a_scan(tmp_path: Path) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
-from aitk_nb import connect, discover
+from aitk_nb import DiscoveryReport, GradioOptions, connect, discover
 from aitk_nb.backends.webui.catalogue import CATALOGUE
+from aitk_nb.models.checklist import Status
 from aitk_nb.models.server import Ability, Flavour
 from tests.cli.command import run
 from tests.conftest import TOKEN
@@ -46,7 +46,7 @@ def test_without_the_token_endpoints_are_locked(token_server: DemoServer) -> Non
     states = {e.name: e.state for e in discover(token_server.url).endpoints}
 
     assert "locked" == states["list_jobs"]
-    assert {"present"} == {e.state for e in discover(token_server.url, TOKEN).endpoints}
+    assert {"present"} == {e.state for e in discover(token_server.url, token=TOKEN).endpoints}
 
 
 def test_the_operations_name_known_endpoints(demo_server: DemoServer) -> None:
@@ -63,20 +63,20 @@ def test_the_operations_name_known_endpoints(demo_server: DemoServer) -> None:
 def test_false_claims_come_with_evidence_and_what_holds(demo_server: DemoServer) -> None:
     """Nothing of what guides say holds for the web UI; each line says what does."""
     claims = discover(demo_server.url).claims
-    true = [claim.claim for claim in claims if claim.verdict == "true"]
+    true = [claim.name for claim in claims if claim.status is Status.OK]
 
     assert ["A LoRA can be downloaded through the API"] == true
-    assert {"true", "false", "no password"} == {claim.verdict for claim in claims}
+    assert {"true", "false", "no password"} == {claim.message for claim in claims}
     assert all(claim.evidence for claim in claims)
-    assert all(bool(claim.instead) is (claim.verdict != "true") for claim in claims)
+    assert all(bool(claim.remedy) is (claim.message != "true") for claim in claims)
 
 
 def test_a_password_is_seen_to_protect_the_api(token_server: DemoServer) -> None:
     """The claim that it protects only the page is false."""
-    claims = {claim.claim: claim for claim in discover(token_server.url, TOKEN).claims}
+    claims = {claim.name: claim for claim in discover(token_server.url, token=TOKEN).claims}
     claim = claims["A password protects only the page, not the API"]
 
-    assert "false" == claim.verdict
+    assert "false" == claim.message
     assert "401" in claim.evidence
 
 
@@ -110,7 +110,7 @@ def test_a_server_that_lacks_something_old_is_told_from_an_old_one(
         report = discover(proxy.url)
 
     assert ("zip",) == report.lacking
-    assert "though it lacks" in dict(report.summary)
+    assert "missing endpoints" in dict(report.summary)
 
 
 def test_gradio_tells_its_functions(gradio_server: GradioServer) -> None:
@@ -126,13 +126,13 @@ def test_gradio_tells_its_functions(gradio_server: GradioServer) -> None:
     assert "lr: number = 0.0004" in report.endpoints_table.rows[4][5]
     assert {Ability.UPLOAD, Ability.TRAIN, Ability.LOSSES, Ability.DOWNLOAD} <= report.abilities
     assert Ability.STOP not in report.abilities
-    verdicts = {claim.claim: claim.verdict for claim in report.claims}
+    verdicts = {claim.name: claim.message for claim in report.claims}
     assert {
         "AI Toolkit's server is a Gradio app": "true",
         "/docs has the OpenAPI documentation": "false",
         "GET /api/ lists the endpoints": "false",
         "POST /api/predict with fn_index runs functions": "false",
-        "GET /api/queue/status tells the queue": "false",
+        "GET /api/queue/status returns the queue": "false",
         "A password protects only the page, not the API": "no password",
         "gradio_client can be used": "true",
         "A LoRA can be downloaded through the API": "some files",
@@ -142,15 +142,15 @@ def test_gradio_tells_its_functions(gradio_server: GradioServer) -> None:
 def test_a_login_shows_what_is_behind_it(gradio_login_server: GradioServer) -> None:
     """Without one, or with a wrong one, the addresses that all apps have are all that is known."""
     url = gradio_login_server.url
-    inside = discover(url, LOGIN)
-    claims = {claim.claim: claim for claim in inside.claims}
+    inside = discover(url, credentials=LOGIN)
+    claims = {claim.name: claim for claim in inside.claims}
     protects = claims["A password protects only the page, not the API"]
 
-    assert "false" == protects.verdict
+    assert "false" == protects.message
     assert "401" in protects.evidence
     assert 14 == len(inside.endpoints)
     for credentials in (None, (LOGIN[0], "wrong")):
-        outside = discover(url, credentials)
+        outside = discover(url, credentials=credentials)
         assert "login" == outside.auth
         assert "/gradio_api" == outside.prefix
         assert {"present"} == {endpoint.state for endpoint in outside.endpoints}
@@ -165,7 +165,7 @@ def test_the_corrected_operations_are_understood_by_connect(
     path = tmp_path / "server.yaml"
     discover(gradio_server.url).save(path)
 
-    with connect(gradio_server.url, operations=path) as client:
+    with connect(gradio_server.url, gradio=GradioOptions(operations=path)) as client:
         assert client.can(Ability.TRAIN)
 
 
@@ -221,11 +221,11 @@ def test_progress_counts_the_questions(demo_server: DemoServer) -> None:
 
 
 def valid(document: Any) -> Any:
-    """Return a JSON document that is as the schema in the package says."""
-    text = resources.files("aitk_nb").joinpath("schemas", "discovery.json").read_text("utf-8")
-    schema = json.loads(text)
+    """Return a JSON document that matches the report's schema, and has all that is in it."""
+    schema = DiscoveryReport.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, schema, jsonschema.Draft202012Validator)
+    assert set(schema["properties"]) == set(document)
     return document
 
 
@@ -291,7 +291,7 @@ def test_words_tell_how_to_call_and_since_when(demo_server: DemoServer) -> None:
     assert f"takes {upload['parameters']['upload_files']}" in words
     assert f"since {upload['since']['upload_files']}" in words
     assert "PUT /api/predict: 404" in words
-    assert "PUT tells existence without doing anything" in words
+    assert "PUT shows whether it exists and does nothing" in words
 
 
 def test_the_command_says_what_is_wrong(demo_server: DemoServer) -> None:

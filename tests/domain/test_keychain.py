@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from aitk_nb import ask_login, ask_secret
-from aitk_nb.connection import keyring_store
-from aitk_nb.connection.connection import Secret, resolve
+from aitk_nb.connection.connection import resolve
+from aitk_nb.connection.secret import SERVICE, Secret, entry
 from aitk_nb.errors import BadInput
 
 keyring = pytest.importorskip("keyring")
@@ -54,7 +54,7 @@ def ring() -> Iterator[Kept]:
 
 def test_a_token_is_kept_by_address(ring: Kept) -> None:
     """As `keyring set aitk-nb ADDRESS` puts it there; another address has another one."""
-    keyring.set_password(keyring_store.SERVICE, URL, "kept-token")
+    keyring.set_password(SERVICE, URL, "kept-token")
 
     assert Secret("kept-token") == resolve(f"{URL}/", environ={}).token
     assert resolve("https://other.example", environ={}).token is None
@@ -63,18 +63,18 @@ def test_a_token_is_kept_by_address(ring: Kept) -> None:
 
 def test_what_is_given_and_the_environment_come_before_it(ring: Kept) -> None:
     """The keyring is asked last."""
-    keyring.set_password(keyring_store.SERVICE, URL, "kept-token")
+    keyring.set_password(SERVICE, URL, "kept-token")
 
-    assert Secret("ours") == resolve(URL, "ours", environ={}).token
+    assert Secret("ours") == resolve(URL, token="ours", environ={}).token
     assert Secret("theirs") == resolve(URL, environ={"AITK_TOKEN": "theirs"}).token
-    assert resolve(URL, "", environ={}).token is None
+    assert resolve(URL, credentials="", environ={}).token is None
     login = {"AITK_USERNAME": "me", "AITK_PASSWORD": "mine"}
     assert ("me", Secret("mine")) == resolve(URL, environ=login).login
 
 
 def test_a_password_is_kept_by_user_and_address(ring: Kept) -> None:
     """The name alone is in the environment."""
-    keyring.set_password(keyring_store.SERVICE, keyring_store.entry(URL, "me"), "kept-password")
+    keyring.set_password(SERVICE, entry(URL, "me"), "kept-password")
     connection = resolve(URL, environ={"AITK_USERNAME": "me"})
 
     assert ("me", Secret("kept-password")) == connection.login
@@ -95,7 +95,7 @@ def test_without_the_package_nothing_is_asked() -> None:
         "from aitk_nb.connection.connection import resolve\n"
         "assert resolve('https://pod.example', environ={}).token is None\n"
         "del sys.modules['keyring']\n"
-        "resolve('https://pod.example', 'token', environ={})\n"
+        "resolve('https://pod.example', token='token', environ={})\n"
         "assert 'keyring' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -151,5 +151,5 @@ def test_without_a_terminal_nothing_is_typed_in_the_open() -> None:
         start_new_session=True,
     )
 
-    assert done.stdout.startswith("Nobody can be asked")
+    assert done.stdout.startswith("Can't prompt")
     assert "typed" not in done.stdout + done.stderr

@@ -20,7 +20,7 @@ from tests.domain.pictures import add, image, picture
 
 def found(folder: Path) -> list[tuple[str, str]]:
     """Return severity and file of all problems."""
-    return [(problem.severity, problem.file) for problem in LocalDataset.scan(folder).problems]
+    return [(problem.status.value, problem.file) for problem in LocalDataset.scan(folder).problems]
 
 
 def renamed(name: str) -> str:
@@ -51,7 +51,7 @@ def test_captions_are_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_bytes(b"x" * 1_000_001)
     dataset = LocalDataset.scan(tmp_path)
     assert dataset.captions == {"a.png": "ein Kätzchen"}
-    assert found(tmp_path) == [("error", "b.txt"), ("error", "c.txt")]
+    assert found(tmp_path) == [("problem", "b.txt"), ("problem", "c.txt")]
     with pytest.raises(InvalidDataset, match=r"'b\.txt' is not written in UTF-8"):
         dataset.check()
 
@@ -65,7 +65,7 @@ def test_images_that_cannot_be_decoded(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "page.jpg").write_text("<html>not found</html>")
     add(tmp_path, "good.png", "good.txt")
-    errors = {problem.file: problem.text for problem in LocalDataset.scan(tmp_path).errors}
+    errors = {problem.file: problem.message for problem in LocalDataset.scan(tmp_path).errors}
     assert set(errors) == {
         *("cut.jpg", "cut.png", "cut.webp", "empty.png", "empty.mp4", "page.jpg"),
     }
@@ -91,7 +91,7 @@ def test_captions_and_images_that_miss_each_other(tmp_path: Path) -> None:
     add(tmp_path, "a.png", "a.txt", "b.png", "c.png", "d.png", "d.TXT", "lonely.txt")
     (tmp_path / "c.txt").write_text(" \n")
     dataset = LocalDataset.scan(tmp_path)
-    assert {(p.code, p.file, p.severity) for p in dataset.problems} == {
+    assert {(p.code, p.file, p.status.value) for p in dataset.problems} == {
         (Code.NO_CAPTION, "b.png", "warning"),
         (Code.EMPTY_CAPTION, "c.png", "warning"),
         (Code.NO_CAPTION, "d.png", "warning"),
@@ -119,7 +119,7 @@ def test_what_the_server_would_not_see(tmp_path: Path) -> None:
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     dataset = LocalDataset.scan(tmp_path)
     assert [path.name for path in dataset.images] == ["a.png"]
-    assert {(p.severity, p.file) for p in dataset.problems} == {
+    assert {(p.status.value, p.file) for p in dataset.problems} == {
         ("warning", name) for name in (".hidden.png", "more", "old.bmp", "dead.png", "loop.png")
     }
 
@@ -129,8 +129,8 @@ def test_names_that_become_one_on_the_server(tmp_path: Path) -> None:
     add(tmp_path, "my cat.png", "my_cat.jpg", "dog.png", "dog.jpg", "my cat.txt", "dog.txt")
     dataset = LocalDataset.scan(tmp_path, rename=renamed)
     assert [problem.file for problem in dataset.errors] == ["my_cat"]
-    assert "'my cat'" in dataset.problems[0].text
-    assert ("warning", "dog") in [(p.severity, p.file) for p in dataset.problems]
+    assert "'my cat'" in dataset.problems[0].message
+    assert ("warning", "dog") in [(p.status.value, p.file) for p in dataset.problems]
     # The web UI's renaming is taken where no server was asked.
     assert [problem.file for problem in LocalDataset.scan(tmp_path).errors] == ["my_cat"]
     assert LocalDataset.scan(tmp_path, rename=str).errors == ()
@@ -159,7 +159,7 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name in ("missing", "file", "loop", "nul\0", "x" * 300):
-        with pytest.raises(InvalidDataset, match=r"cannot be used as a dataset\. .+\.$"):
+        with pytest.raises(InvalidDataset, match=r"is not a valid dataset\. .+\.$"):
             LocalDataset.scan(tmp_path / name)
 
 
@@ -180,7 +180,7 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
     add(tmp_path, "a.png", "a.txt", "b.png", "b.txt")
     (tmp_path / "a.png").chmod(0)
     (tmp_path / "b.txt").chmod(0)
-    assert found(tmp_path) == [("error", "a.png"), ("error", "b.txt")]
+    assert found(tmp_path) == [("problem", "a.png"), ("problem", "b.txt")]
     for mode in (0o000, 0o400):
         tmp_path.chmod(mode)
         try:
@@ -335,7 +335,7 @@ def test_the_trigger_word(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / f"{name}.txt").write_text("a dog")
     (one,) = LocalDataset.scan(tmp_path).check(trigger_word="sks").problems
-    assert (one.file, one.text) == ("", "Every caption lacks the trigger word 'sks'")
+    assert (one.file, one.message) == ("", "Every caption lacks the trigger word 'sks'")
 
 
 @pytest.mark.parametrize(

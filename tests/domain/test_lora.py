@@ -1,4 +1,4 @@
-"""`inspect` tells what a LoRA holds, and is not fooled by damaged or hostile files."""
+"""`inspect_lora` tells what a LoRA holds, and is not fooled by damaged or hostile files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def entry(dtype: str, shape: list[int], place: list[int]) -> dict[str, object]:
 
 def test_a_sound_lora(tmp_path: Path) -> None:
     """Everything that a file says is in its report."""
-    report = api.inspect(written(tmp_path, peft(), META))
+    report = api.inspect_lora(written(tmp_path, peft(), META))
     assert (report.kind, report.rank, report.alpha, report.modules) == ("LoRA", 4, None, 2)
     assert (report.tensors, report.parameters, report.dtypes) == (4, 2 * 4 * (8 + 6), ("F32",))
     assert (report.name, report.step, report.epoch) == ("cat", 50, 12)
@@ -73,7 +73,7 @@ def test_other_naming_schemes(tmp_path: Path) -> None:
         "lora_unet_q.lora_up.weight": up,
         "lora_unet_q.alpha": np.array(8, np.float16),
     }
-    report = api.inspect(written(tmp_path, kohya))
+    report = api.inspect_lora(written(tmp_path, kohya))
     assert (report.kind, report.rank, report.alpha, report.ok) == ("LoRA", 16, 8.0, True)
     lokr = {
         "m.lokr_w1": np.ones((2, 2), np.float32),
@@ -81,18 +81,18 @@ def test_other_naming_schemes(tmp_path: Path) -> None:
         "m.lokr_w2_b": np.ones((3, 8), np.float32),
         "m.alpha": np.array(3, np.float32),
     }
-    report = api.inspect(written(tmp_path, lokr))
+    report = api.inspect_lora(written(tmp_path, lokr))
     assert (report.kind, report.rank, report.alpha, report.ok) == ("LoKr", 3, 3.0, True)
     full = {"m.lokr_w1": lokr["m.lokr_w1"], "m.lokr_w2": np.ones((4, 4), np.float32)}
-    assert api.inspect(written(tmp_path, full)).ranks == ()
+    assert api.inspect_lora(written(tmp_path, full)).ranks == ()
     loha = {f"m.hada_w{i}_{f}": np.ones((5, 5), np.float32) for i in (1, 2) for f in "ab"}
-    assert api.inspect(written(tmp_path, loha)).rank == 5
+    assert api.inspect_lora(written(tmp_path, loha)).rank == 5
 
 
 def test_ranks_may_differ(tmp_path: Path) -> None:
     """All ranks are listed, and none is said to be *the* rank."""
     tensors = {**peft(8, layers=1), **{f"x.{k}": v for k, v in peft(4, layers=1).items()}}
-    report = api.inspect(written(tmp_path, tensors))
+    report = api.inspect_lora(written(tmp_path, tensors))
     assert (report.ranks, report.rank) == ((4, 8), None)
 
 
@@ -108,7 +108,7 @@ def test_bfloat16_is_decoded(tmp_path: Path) -> None:
         return raw_file(header, struct.pack("<HHH", 0x3F80, up, 0x4180))
 
     sound, nan, zero = (
-        api.inspect(written(tmp_path, file(bits))) for bits in (0x3F80, 0x7FC0, 0x8000)
+        api.inspect_lora(written(tmp_path, file(bits))) for bits in (0x3F80, 0x7FC0, 0x8000)
     )
     assert (sound.ok, sound.alpha, sound.dtypes) == (True, 16.0, ("BF16",))
     assert (nan.ok, nan.finite) == (False, False)
@@ -121,7 +121,7 @@ def test_odd_numbers_are_found(tmp_path: Path, dtype: str, odd: float) -> None:
     """One odd number among many is enough, and the report names its tensor."""
     tensors = peft(dtype=dtype)
     tensors["diffusion_model.blocks.1.attn.to_q.lora_B.weight"][5, 3] = odd
-    report = api.inspect(written(tmp_path, tensors))
+    report = api.inspect_lora(written(tmp_path, tensors))
     assert (report.finite, report.ok) == (False, False)
     assert "blocks.1.attn.to_q.lora_B" in report.problems[0]
     assert "lower learning rate" in report.problems[0]
@@ -132,20 +132,20 @@ def test_a_large_tensor_is_looked_at_in_pieces(tmp_path: Path) -> None:
     tensors = {"q.lora_A.weight": np.ones((3, 1_000_000), np.float32)}
     tensors["q.lora_B.weight"] = np.ones((1, 3), np.float32)
     tensors["q.lora_A.weight"][-1, -1] = np.nan
-    assert api.inspect(written(tmp_path, tensors)).finite is False
+    assert api.inspect_lora(written(tmp_path, tensors)).finite is False
 
 
 def test_what_is_no_lora_or_not_trained(tmp_path: Path) -> None:
     """Zero up-weights, unpaired and unfit factors and other models are said in words."""
     untrained = {k: v * ("lora_A" in k) for k, v in peft().items()}
-    assert "changes nothing" in api.inspect(written(tmp_path, untrained)).problems[0]
+    assert "no effect" in api.inspect_lora(written(tmp_path, untrained)).problems[0]
     half = {k: v for k, v in peft().items() if "0.attn.to_q.lora_B" not in k}
-    assert "only one of its two factors" in api.inspect(written(tmp_path, half)).problems[0]
+    assert "only one of its two factors" in api.inspect_lora(written(tmp_path, half)).problems[0]
     unfit = {"q.lora_A.weight": np.ones((4, 8)), "q.lora_B.weight": np.ones((6, 3))}
-    assert "do not fit" in api.inspect(written(tmp_path, unfit)).problems[0]
-    report = api.inspect(written(tmp_path, {"layer.weight": np.ones((4, 8))}))
+    assert "don't match" in api.inspect_lora(written(tmp_path, unfit)).problems[0]
+    report = api.inspect_lora(written(tmp_path, {"layer.weight": np.ones((4, 8))}))
     assert (report.ok, report.kind, report.modules) == (False, "", 0)
-    assert "holds no LoRA" in report.problems[0]
+    assert "not a LoRA" in report.problems[0]
 
 
 def test_only_the_header_of_a_remote_file_is_read(tmp_path: Path) -> None:
@@ -158,21 +158,21 @@ def test_only_the_header_of_a_remote_file_is_read(tmp_path: Path) -> None:
         asked.append(length)
         return raw[start : start + length]
 
-    report = api.inspect(read, size=len(raw), name="cat.safetensors")
+    report = api.inspect_lora(read, size=len(raw), name="cat.safetensors")
     assert (report.rank, report.alpha, report.finite, report.ok) == (4, 2.0, None, True)
     assert report.zero_tensors is None
     assert len(asked) == 3
-    with pytest.raises(BadInput, match="needs its size"):
-        api.inspect(read)
+    with pytest.raises(BadInput, match="requires its size"):
+        api.inspect_lora(read)
 
 
 def test_metadata_of_other_trainers_and_nonsense(tmp_path: Path) -> None:
     """Kohya's names serve where AI Toolkit's are missing; nonsense is left out."""
     kohya = {"ss_network_alpha": "8", "ss_steps": "70", "ss_output_name": "dog"}
-    report = api.inspect(written(tmp_path, peft(), kohya))
+    report = api.inspect_lora(written(tmp_path, peft(), kohya))
     assert (report.alpha, report.step, report.name) == (8.0, 70, "dog")
     for info in ("[" * 5000, "7", '{"step": "many", "epoch": 1e999}', "{"):
-        report = api.inspect(written(tmp_path, peft(), {"training_info": info}))
+        report = api.inspect_lora(written(tmp_path, peft(), {"training_info": info}))
         assert (report.step, report.epoch, report.ok) == (None, None, True)
 
 
@@ -182,6 +182,8 @@ HEADERS = {
     "a list": [1, 2],
     "deep": b"[" * 200_000,
     "no entry": {"a": 5},
+    "a list of its fields": {"a": ["F32", [1], [0, 4]]},
+    "an object as dtype": {"a": {"dtype": {"F32": None}, "shape": [1], "data_offsets": [0, 4]}},
     "no dtype": {"a": {"shape": [1], "data_offsets": [0, 4]}},
     "unknown dtype": {"a": entry("F99", [1], [0, 4])},
     "negative": {"a": entry("F32", [-1], [0, 4])},
@@ -203,35 +205,35 @@ HEADERS = {
 def test_a_hostile_header_is_one_sentence(tmp_path: Path, header: object) -> None:
     """Whatever a header claims, the answer is `BadInput` naming the file."""
     with pytest.raises(BadInput, match=r"cat\.safetensors .*\.$"):
-        api.inspect(written(tmp_path, raw_file(header, b"\0" * 4)))
+        api.inspect_lora(written(tmp_path, raw_file(header, b"\0" * 4)))
 
 
 @pytest.mark.parametrize("claim", [100_000_001, 1 << 40, (1 << 64) - 1])
 def test_a_header_that_claims_too_much_is_not_read(tmp_path: Path, claim: int) -> None:
     """No memory is taken for what cannot be."""
     with pytest.raises(BadInput, match="header"):
-        api.inspect(written(tmp_path, struct.pack("<Q", claim) + b"{}"))
+        api.inspect_lora(written(tmp_path, struct.pack("<Q", claim) + b"{}"))
 
 
 def test_every_cut_of_a_file_is_noticed(tmp_path: Path) -> None:
     """A file that stops anywhere is refused, and mostly it is said that it is cut short."""
     raw = written(tmp_path, peft(), META).read_bytes()
     for length in (*range(0, len(raw), 37), len(raw) - 1):
-        with pytest.raises(BadInput, match=r"cut short|no safetensors file"):
-            api.inspect(written(tmp_path, raw[:length]))
+        with pytest.raises(BadInput, match=r"is incomplete|not a safetensors file"):
+            api.inspect_lora(written(tmp_path, raw[:length]))
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     """A missing file, a folder and an impossible name are one sentence each."""
     for source in (tmp_path / "missing", tmp_path, "a\0b"):
-        with pytest.raises(BadInput, match=r"cannot be (read|the name)"):
-            api.inspect(source)
+        with pytest.raises(BadInput, match=r"Can't read|not a valid file name"):
+            api.inspect_lora(source)
 
 
 def from_bytes(raw: bytes) -> api.LoraReport | None:
     """Inspect bytes as if they were a local file; None when they are refused."""
     try:
-        report = api.inspect(lambda start, length: raw[start : start + length], size=len(raw))
+        report = api.inspect_lora(lambda start, length: raw[start : start + length], size=len(raw))
     except BadInput:
         return None
     repr(report)
@@ -280,7 +282,7 @@ def test_mutated_files_never_crash(
     path = tmp_path_factory.getbasetemp() / "mutated.safetensors"
     path.write_bytes(raw)
     try:
-        report = api.inspect(path)
+        report = api.inspect_lora(path)
     except BadInput:
         return
     repr(report)

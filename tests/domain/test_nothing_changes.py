@@ -38,7 +38,7 @@ GRADIO_READS = (
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be held there")
 def test_the_web_ui_is_as_it_was(photos: Path, tmp_path: Path) -> None:
     """Database and files are the same, and the log holds reads, and PUTs, which do nothing."""
-    with demo.start(tmp_path, token=TOKEN) as server, connect(server.url, TOKEN) as client:
+    with demo.start(tmp_path, token=TOKEN) as server, connect(server.url, token=TOKEN) as client:
         dataset = client.datasets.upload(photos)
         params = TrainingParams(name="held", dataset=dataset.name, steps=100_000)
         job = client.jobs.start(params)
@@ -50,8 +50,8 @@ def test_the_web_ui_is_as_it_was(photos: Path, tmp_path: Path) -> None:
             before = snapshot(tmp_path)
             with FaultProxy(server.url) as proxy:
                 for token in (TOKEN, None, "wrong"):
-                    assert "webui" == discover(proxy.url, token).as_dict()["flavour"]
-                    check_auth(proxy.url, token)
+                    assert "webui" == discover(proxy.url, token=token).as_dict()["flavour"]
+                    check_auth(proxy.url, token=token)
             after = snapshot(tmp_path)
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -79,8 +79,8 @@ def test_a_gradio_app_is_as_it_was(tmp_path: Path) -> None:
         before = snapshot(data)
         with FaultProxy(server.url) as proxy:
             for login in (LOGIN, None, (LOGIN[0], "wrong")):
-                assert "gradio" == discover(proxy.url, login).as_dict()["flavour"]
-                check_auth(proxy.url, login)
+                assert "gradio" == discover(proxy.url, credentials=login).as_dict()["flavour"]
+                check_auth(proxy.url, credentials=login)
         after = snapshot(data)
         server.process.kill()
 

@@ -24,8 +24,7 @@ from aitk_nb.backends.webui.catalogue import (
     operation_objects,
     resolved,
 )
-from aitk_nb.discovery.openapi import openapi
-from aitk_nb.discovery.survey import DiscoveryReport
+from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.errors import NotSupported
 from aitk_nb.models.server import Ability, Flavour
 from tests.contract.cases import load, routes
@@ -75,7 +74,8 @@ def test_the_exported_document_is_of_the_server_at_hand() -> None:
     """An absent endpoint is left out, an older form is described, and nothing else changes."""
     states = {e.name: "absent" if e.since > "2026-01-01" else "present" for e in CATALOGUE}
     found = endpoints(states, "none")
-    made = openapi(DiscoveryReport("http://x", Flavour.WEBUI, newest="2025-12-18", endpoints=found))
+    report = DiscoveryReport("http://x", Flavour.WEBUI, newest="2025-12-18", endpoints=found)
+    made = report.openapi()
 
     assert "/api/scripts" not in made["paths"]
     assert "2025-12-18" == made["info"]["version"]

@@ -18,10 +18,12 @@ from aitk_nb.errors import (
     UnexpectedReply,
 )
 from aitk_nb.jobs.api import Jobs
-from aitk_nb.jobs.estimate import Estimate
-from aitk_nb.jobs.preflight_report import Preflight, Verdict
+from aitk_nb.jobs.estimate import EstimateReport
+from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.jobs.progress import seconds_per_step
-from aitk_nb.jobs.queue import freest_gpu, standing
+from aitk_nb.jobs.queue import freest_gpu, queue_position
+from aitk_nb.jobs.start import describe
+from aitk_nb.models.checklist import Status
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability, Gpu
@@ -66,9 +68,11 @@ def params(**fields: Any) -> TrainingParams:
     return TrainingParams(**{**PARAMS.model_dump(), **fields})
 
 
-def found(report: Preflight, about: str) -> tuple[Verdict, str]:
+def found(report: PreflightReport, about: str) -> tuple[Status, str]:
     """Return the first check of that name."""
-    return next((c.verdict, c.text) for c in report.checks if c.about == about)
+    return next(
+        (c.status, f"{c.message} {c.remedy}".strip()) for c in report.checks if c.name == about
+    )
 
 
 # -- checks ---------------------------------------------------------------------------------------
@@ -82,9 +86,9 @@ def test_all_is_well() -> None:
     assert report.ok
     assert [] == backend.calls
     assert ["name", "dataset", "needs", "base model", "GPU", "disk", "time"] == [
-        check.about for check in report.checks
+        check.name for check in report.checks
     ][:7]
-    assert (Verdict.OK, "'cats' has 2 files, 1 with a caption.") == found(report, "dataset")
+    assert (Status.OK, "'cats' has 2 files, 1 with a caption.") == found(report, "dataset")
     assert 2 == report.images
 
 
@@ -93,10 +97,10 @@ def test_all_is_well() -> None:
     [
         ({"dataset": "dogs"}, "dataset", "no dataset named 'dogs'. It has: cats. Upload it first."),
         ({"extra_datasets": "dogs"}, "dataset", "no dataset named 'dogs'"),
-        ({"arch": "flux_kontext"}, "needs", "learns from pairs: give the names"),
-        ({"arch": "flux"}, "base model", "no Hugging Face token: ask for access there"),
-        ({"arch": "ace_step_15"}, "needs", "learns from sounds, and the dataset has none"),
-        ({"gpu_ids": "7"}, "GPU", "There is no GPU 7; it has 0, 1."),
+        ({"arch": "flux_kontext"}, "needs", "trains on image pairs. Set control_datasets"),
+        ({"arch": "flux"}, "base model", "no token for them. Request access"),
+        ({"arch": "ace_step_15"}, "needs", "trains on audio, and the dataset has none"),
+        ({"gpu_ids": "7"}, "GPU", "The server has no GPU 7; it has 0, 1."),
     ],
 )
 def test_what_would_fail_is_a_problem(fields: dict[str, Any], about: str, says: str) -> None:
@@ -104,17 +108,14 @@ def test_what_would_fail_is_a_problem(fields: dict[str, Any], about: str, says: 
     report = jobs(Furnished()).preflight(params(**fields))
 
     assert not report.ok
-    assert about in {check.about for check in report.problems}
-    assert any(says in check.text for check in report.problems)
-    assert says in repr(report)
+    assert about in {check.name for check in report.problems}
+    assert any(says in str(check) for check in report.problems)
 
 
 def test_an_empty_dataset_is_a_problem() -> None:
     """The trainer would find it minutes later."""
     report = jobs(ScriptedBackend()).preflight(PARAMS)
-    assert (Verdict.PROBLEM, "'cats' is empty. Upload pictures into it.") == found(
-        report, "dataset"
-    )
+    assert (Status.PROBLEM, "'cats' is empty. Upload images to it.") == found(report, "dataset")
     assert 0 == report.images
 
 
@@ -122,8 +123,8 @@ def test_pictures_without_words_are_remarked_on() -> None:
     """Unless a trigger word calls the LoRA."""
     backend = Furnished()
     backend.captions = {}
-    assert Verdict.NOTE is found(jobs(backend).preflight(PARAMS), "dataset")[0]
-    assert Verdict.OK is found(jobs(backend).preflight(params(trigger_word="zwx")), "dataset")[0]
+    assert Status.WARNING is found(jobs(backend).preflight(PARAMS), "dataset")[0]
+    assert Status.OK is found(jobs(backend).preflight(params(trigger_word="zwx")), "dataset")[0]
 
 
 def test_control_images_that_are_said_are_taken() -> None:
@@ -133,22 +134,22 @@ def test_control_images_that_are_said_are_taken() -> None:
         extra="datasets: [{control_path: /data/pairs}]\nsample: {samples: [{ctrl_img: /x.png}]}",
         prompts="a cat",
     )
-    assert Verdict.OK is found(jobs(Furnished()).preflight(given), "needs")[0]
+    assert Status.OK is found(jobs(Furnished()).preflight(given), "needs")[0]
 
 
 @pytest.mark.parametrize(
     ("images", "fields", "verdict"),
     [
-        (("a.mp4",), {"arch": "wan21:1b", "num_frames": 41}, Verdict.OK),
-        (("a.png",), {"arch": "wan21:1b", "num_frames": 41}, Verdict.NOTE),
-        (("a.MP4",), {"arch": "flux"}, Verdict.NOTE),
-        (("a.wav",), {"arch": "flux"}, Verdict.PROBLEM),
-        (("a.wav",), {"arch": "ace_step_15"}, Verdict.OK),
-        (("a.png",), {"arch": "zz_new", "base_model": "x/y"}, Verdict.UNKNOWN),
+        (("a.mp4",), {"arch": "wan21:1b", "num_frames": 41}, Status.OK),
+        (("a.png",), {"arch": "wan21:1b", "num_frames": 41}, Status.WARNING),
+        (("a.MP4",), {"arch": "flux"}, Status.WARNING),
+        (("a.wav",), {"arch": "flux"}, Status.PROBLEM),
+        (("a.wav",), {"arch": "ace_step_15"}, Status.OK),
+        (("a.png",), {"arch": "zz_new", "base_model": "x/y"}, Status.UNKNOWN),
     ],
 )
 def test_the_kind_of_files_is_the_one_that_is_learnt_from(
-    images: tuple[str, ...], fields: dict[str, Any], verdict: Verdict
+    images: tuple[str, ...], fields: dict[str, Any], verdict: Status
 ) -> None:
     """Videos, sounds and stills."""
     assert verdict is found(jobs(Furnished(*images)).preflight(params(**fields)), "needs")[0]
@@ -157,14 +158,14 @@ def test_the_kind_of_files_is_the_one_that_is_learnt_from(
 @pytest.mark.parametrize(
     ("token", "fields", "verdict"),
     [
-        ("set", {"arch": "flux"}, Verdict.OK),
-        ("missing", {"arch": "flux"}, Verdict.PROBLEM),
-        ("", {"arch": "flux"}, Verdict.UNKNOWN),
-        ("missing", {"arch": "flux", "base_model": "my/copy"}, Verdict.UNKNOWN),
-        ("missing", {}, Verdict.OK),
+        ("set", {"arch": "flux"}, Status.OK),
+        ("missing", {"arch": "flux"}, Status.PROBLEM),
+        ("", {"arch": "flux"}, Status.UNKNOWN),
+        ("missing", {"arch": "flux", "base_model": "my/copy"}, Status.UNKNOWN),
+        ("missing", {}, Status.OK),
     ],
 )
-def test_a_gated_model_wants_a_token(token: str, fields: dict[str, Any], verdict: Verdict) -> None:
+def test_a_gated_model_wants_a_token(token: str, fields: dict[str, Any], verdict: Status) -> None:
     """Of the server; whether it may read the model only the start tells."""
     report = jobs(Furnished(token=token)).preflight(params(**fields))
     assert verdict is found(report, "base model")[0]
@@ -174,23 +175,23 @@ def test_a_name_that_is_taken_is_told() -> None:
     """The same job, another one, and one that nobody can read."""
     backend = Furnished()
     there(backend, status=COMPLETED)
-    assert (Verdict.NOTE, True) == (
+    assert (Status.WARNING, True) == (
         found(jobs(backend).preflight(PARAMS), "name")[0],
         "attaches" in found(jobs(backend).preflight(PARAMS), "name")[1],
     )
     verdict, text = found(jobs(backend).preflight(params(steps=7)), "name")
-    assert (Verdict.PROBLEM, True) == (verdict, "train.steps is 100, not 7" in text)
+    assert (Status.PROBLEM, True) == (verdict, "train.steps is 100, not 7" in text)
     backend.jobs["cat"] = replace(backend.jobs["cat"], config={})
-    assert Verdict.PROBLEM is found(jobs(backend).preflight(PARAMS), "name")[0]
+    assert Status.PROBLEM is found(jobs(backend).preflight(PARAMS), "name")[0]
 
 
 def test_a_job_on_the_gpu_is_told() -> None:
     """It comes first."""
     backend = Furnished()
     there(backend, params(name="dog", gpu_ids="1"), status=RUNNING)
-    assert Verdict.OK is found(jobs(backend).preflight(params(gpu_ids="0")), "GPU")[0]
+    assert Status.OK is found(jobs(backend).preflight(params(gpu_ids="0")), "GPU")[0]
     verdict, text = found(jobs(backend).preflight(params(gpu_ids="0,1")), "GPU")
-    assert (Verdict.NOTE, True) == (verdict, "'dog'" in text)
+    assert (Status.WARNING, True) == (verdict, "'dog'" in text)
 
 
 def test_the_report_is_safe_html_and_json() -> None:
@@ -198,8 +199,8 @@ def test_the_report_is_safe_html_and_json() -> None:
     backend = Furnished(datasets=("<b>cats",))
     report = jobs(backend).preflight(params(dataset="<b>cats", name="<i>x"))
 
-    assert "<b>cats" not in report._repr_html_()
-    assert "<i>x" not in report._repr_html_()
+    assert "<b>cats" not in report.html()
+    assert "<i>x" not in report.html()
     assert json.loads(json.dumps(report.as_dict()))["ok"] is True
     assert report._repr_mimebundle_()["text/plain"] == repr(report)
 
@@ -242,7 +243,7 @@ def test_time_and_money_come_from_jobs_of_the_same_kind() -> None:
     said = jobs(backend).estimate(params(steps=900), price_per_hour=2)
     assert (4.0, 3600.0, 2.0) == (said.per_step, said.seconds, said.money)
     assert {"job0", "job1", "job2"} == set(said.jobs)
-    assert "about 60 min (4 s a step, by 3 earlier jobs), which costs 2.00 at 2.00" in str(said)
+    assert "about 1 h 00 min (4 s per step in 3 earlier jobs), costing 2.00 at 2.00" in str(said)
 
 
 def test_nothing_is_invented() -> None:
@@ -252,7 +253,7 @@ def test_nothing_is_invented() -> None:
     assert (None, None, None) == (said.seconds, said.money, said.checkpoint_size)
     assert str(said).startswith("unknown")
     backend.abilities = frozenset(Ability) - {Ability.LIST_JOBS}  # type: ignore[misc]
-    assert Estimate(price_per_hour=2) == jobs(backend).estimate(PARAMS, price_per_hour=2)
+    assert EstimateReport(price_per_hour=2) == jobs(backend).estimate(PARAMS, price_per_hour=2)
 
 
 def test_the_size_comes_from_a_job_with_the_same_network() -> None:
@@ -264,7 +265,7 @@ def test_the_size_comes_from_a_job_with_the_same_network() -> None:
     assert 5000 == jobs(backend).estimate(PARAMS).checkpoint_size
     assert jobs(backend).estimate(params(rank=7)).checkpoint_size is None
     verdict, text = found(jobs(backend).preflight(params(steps=1000)), "disk")
-    assert (Verdict.OK, True) == (verdict, "20.0 kB for 4 checkpoints" in text)
+    assert (Status.OK, True) == (verdict, "20.0 kB for 4 checkpoints" in text)
 
 
 # -- the GPU and the queue ------------------------------------------------------------------------
@@ -290,7 +291,7 @@ def test_a_server_that_cannot_tell_its_gpus_trains_all_the_same() -> None:
             raise UnexpectedReply("list its GPUs", "a web page")
 
     assert "0" == jobs(Mute()).start(PARAMS).state.gpu_ids
-    assert Verdict.OK is found(jobs(Mute()).preflight(params(name="dog")), "dataset")[0]
+    assert Status.OK is found(jobs(Mute()).preflight(params(name="dog")), "dataset")[0]
 
 
 def test_a_resumed_job_stays_on_its_gpu() -> None:
@@ -301,7 +302,7 @@ def test_a_resumed_job_stays_on_its_gpu() -> None:
 
     assert ["start cat"] == backend.calls
     assert "0" == job.state.gpu_ids
-    assert job.begun.startswith("goes on from step 50; number 1 in the queue of GPU 0")
+    assert describe(job) == "resumed at step 50; number 1 in the queue of GPU 0"
 
 
 def test_the_place_in_the_queue_is_told() -> None:
@@ -310,22 +311,22 @@ def test_the_place_in_the_queue_is_told() -> None:
     there(backend, params(name="run", gpu_ids="0"), status=RUNNING)
     for place, name in enumerate(["second", "first"]):
         given = params(name=name, gpu_ids="0")
-        there(backend, given, status=QUEUED, queue_position=-place)
+        there(backend, given, status=QUEUED, queue_rank=-place)
     there(backend, params(name="elsewhere", gpu_ids="1"), status=QUEUED)
     job = jobs(backend).start(params(gpu_ids="0"))
-    backend.jobs["cat"] = replace(backend.jobs["cat"], queue_position=5)
+    backend.jobs["cat"] = replace(backend.jobs["cat"], queue_rank=5)
 
-    place = jobs(backend).standing("cat")
+    place = jobs(backend).get("cat").queue_position()
     assert place is not None
-    assert (3, ("run",), ("first", "second")) == (place.place, place.running, place.before)
+    assert (3, ("run",), ("first", "second")) == (place.number, place.running, place.before)
     assert (
-        "number 3 in the queue of GPU 0, on which 'run' runs; before it: 'first', 'second'"
+        "number 3 in the queue of GPU 0, where 'run' is running; before it: 'first', 'second'"
         == str(place)
     )
     backend.queue_is_running = False
-    assert str(standing(backend, backend.jobs["cat"])).endswith("that queue is stopped")
-    assert jobs(backend).standing("run") is None
-    assert "GPU 0" in job.begun
+    assert str(queue_position(backend, backend.jobs["cat"])).endswith("the queue is stopped")
+    assert jobs(backend).get("run").queue_position() is None
+    assert "GPU 0" in describe(job)
     assert "start" in job._repr_html_()
 
 
@@ -337,7 +338,7 @@ def test_a_start_that_cannot_tell_its_place_is_a_start_all_the_same() -> None:
             raise AitkError("no answer")
 
     job = jobs(Silent()).start(PARAMS)
-    assert "created and started on GPU 1" == job.begun
+    assert "created and started on GPU 1" == describe(job)
 
 
 # -- several, and none at all ---------------------------------------------------------------------
@@ -376,9 +377,9 @@ def test_one_that_cannot_be_started_starts_none(
     assert [] == backend.calls
 
 
-def test_a_server_without_rehearsals_says_so() -> None:
+def test_a_server_without_dry_runs_says_so() -> None:
     """Nothing is started instead."""
     backend = Furnished()
     with pytest.raises(NotSupported, match="without sending"):
-        jobs(backend).start(PARAMS, dry_run=True)
+        jobs(backend).plan(PARAMS)
     assert [] == backend.calls

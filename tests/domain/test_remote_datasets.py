@@ -53,7 +53,7 @@ def test_an_upload_says_what_it_found(client: aitk_nb.AIToolkitClient, folder: P
     assert report.ok
     assert {path.name for path in folder.glob("photo_*")} == {file.name for file in report.files}
     assert {FileState.SAME} == {file.state for file in report.files}
-    assert "24 same content" in repr(report)
+    assert "24 identical" in repr(report)
 
 
 def test_verify_names_what_is_wrong_and_the_next_upload_mends_it(
@@ -75,7 +75,7 @@ def test_verify_names_what_is_wrong_and_the_next_upload_mends_it(
     assert not report.ok
     assert ("photo_00.jpg",) == report.missing
     assert ("photo_01.jpg", "photo_02.jpg") == report.differing
-    assert ("other.png",) == report.foreign
+    assert ("other.png",) == report.extra
     assert "photo_01.jpg" in report._repr_html_()
 
     info = client.datasets.upload(folder, "damaged", if_differs="replace", verify="full")

@@ -88,7 +88,7 @@ def test_what_is_given_comes_before_the_environment() -> None:
     """Address and token."""
     environ = {"AITK_URL": "http://127.0.0.1:1", "AITK_TOKEN": "theirs"}
 
-    given = resolve("http://127.0.0.1:2", "ours", environ=environ)
+    given = resolve("http://127.0.0.1:2", token="ours", environ=environ)
     from_environ = resolve(environ=environ)
 
     assert ("http://127.0.0.1:2", Secret("ours")) == (given.url, given.token)
@@ -109,7 +109,7 @@ def test_our_variable_comes_before_the_servers() -> None:
     url = "http://127.0.0.1:1"
     assert Secret("ours") == resolve(url, environ=both).token
     assert Secret("servers") == resolve(url, environ={**both, "AITK_TOKEN": ""}).token
-    assert resolve(url, "", environ=both).token is None
+    assert resolve(url, credentials="", environ=both).token is None
 
 
 def test_a_connection_is_taken_as_it_is() -> None:
@@ -120,7 +120,7 @@ def test_a_connection_is_taken_as_it_is() -> None:
 
 def test_a_login_is_no_token() -> None:
     """A user name with a password is for Gradio."""
-    connection = resolve("http://127.0.0.1:1", ("user", "password"), environ={})
+    connection = resolve("http://127.0.0.1:1", credentials=("user", "password"), environ={})
     assert connection.token is None
     assert ("user", Secret("password")) == connection.login
 
@@ -129,7 +129,7 @@ def test_a_login_is_no_token() -> None:
 def test_a_token_that_no_request_can_carry_is_refused(token: str) -> None:
     """Without repeating it."""
     with pytest.raises(BadInput, match="token") as caught:
-        resolve("http://127.0.0.1:1", token, environ={})
+        resolve("http://127.0.0.1:1", token=token, environ={})
 
     assert token not in str(caught.value)
 

@@ -14,13 +14,13 @@ USER, PASSWORD = LOGIN
 
 def codes(report: object) -> set[str]:
     """Return the codes of a report's findings."""
-    return {finding.code for finding in report.findings}  # type: ignore[attr-defined]
+    return {finding.name for finding in report.findings}  # type: ignore[attr-defined]
 
 
 def test_an_app_without_a_login_is_open(any_server: demo.GradioServer, major: str) -> None:
     """Also to somebody who brings a login, which is never sent to it."""
     for credentials in (None, "a-token", LOGIN):
-        report = check_auth(any_server.url, credentials)
+        report = check_auth(any_server.url, credentials=credentials)
 
         assert (AuthState.OPEN, Flavour.GRADIO) == (report.state, report.flavour)
         assert "no-password" in codes(report)
@@ -32,9 +32,9 @@ def test_an_app_without_a_login_is_open(any_server: demo.GradioServer, major: st
     ("credentials", "state", "words"),
     [
         (LOGIN, AuthState.ACCEPTED, "accepts yours"),
-        (f"{USER}:{PASSWORD}".replace(" ", "%20"), AuthState.REJECTED, "does not accept"),
-        ((USER, "another"), AuthState.REJECTED, "does not accept"),
-        ((PASSWORD, USER), AuthState.REJECTED, "does not accept"),
+        (f"{USER}:{PASSWORD}".replace(" ", "%20"), AuthState.REJECTED, "is rejected"),
+        ((USER, "another"), AuthState.REJECTED, "is rejected"),
+        ((PASSWORD, USER), AuthState.REJECTED, "is rejected"),
         (None, AuthState.MISSING, "none were given"),
         ("a-token", AuthState.MISSING, "a token was given"),
     ],
@@ -43,7 +43,7 @@ def test_an_app_with_a_login(
     any_login_server: demo.GradioServer, credentials: object, state: AuthState, words: str
 ) -> None:
     """The right login, wrong ones, none, and a token, which no Gradio app knows."""
-    report = check_auth(any_login_server.url, credentials)  # type: ignore[arg-type]
+    report = check_auth(any_login_server.url, credentials=credentials)  # type: ignore[arg-type]
 
     assert (state, Flavour.GRADIO) == (report.state, report.flavour)
     assert words in report.diagnosis
@@ -54,7 +54,7 @@ def test_the_password_protects_the_functions_too(any_login_server: demo.GradioSe
     """The cookie opens everything, Basic opens nothing, and the page is everybody's."""
     cells = {
         (check.group, check.credential): check.outcome
-        for check in check_auth(any_login_server.url, LOGIN).checks
+        for check in check_auth(any_login_server.url, credentials=LOGIN).checks
     }
     groups = {group for group, _ in cells} - {"page"}
 

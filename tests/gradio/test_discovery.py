@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aitk_nb import demo, discover
-from aitk_nb.models.endpoint import Claim
+from aitk_nb.models.checklist import Check
 from tests.gradio_servers import LOGIN
 from tests.snippets.programs import run
 
@@ -16,9 +16,9 @@ LANGUAGES = ("curl", "python", "gradio_client", "javascript")
 ENV = {"AITK_USERNAME": LOGIN[0], "AITK_PASSWORD": LOGIN[1]}
 
 
-def claims(url: str, login: tuple[str, str] | None = None) -> dict[str, Claim]:
+def claims(url: str, login: tuple[str, str] | None = None) -> dict[str, Check]:
     """Return the claims held against a server, by their first words."""
-    return {claim.claim: claim for claim in discover(url, login).claims}
+    return {claim.name: claim for claim in discover(url, credentials=login).claims}
 
 
 def test_version_prefix_functions_and_operations(any_server: demo.GradioServer, major: str) -> None:
@@ -39,23 +39,26 @@ def test_the_claims(any_server: demo.GradioServer, major: str) -> None:
     found = claims(any_server.url)
 
     predict = found["POST /api/predict with fn_index runs functions"]
-    assert ("true" if major == "4" else "false") == predict.verdict
+    assert ("true" if major == "4" else "false") == predict.message
     for claim in ("/docs has the OpenAPI documentation", "GET /api/ lists the endpoints",
-                  "GET /api/queue/status tells the queue"):  # fmt: skip
-        assert "false" == found[claim].verdict
+                  "GET /api/queue/status returns the queue"):  # fmt: skip
+        assert "false" == found[claim].message
         assert "404" in found[claim].evidence
-        assert found[claim].instead
-    assert "true" == found["gradio_client can be used"].verdict
-    assert "some files" == found["A LoRA can be downloaded through the API"].verdict
+        assert found[claim].remedy
+    assert "true" == found["gradio_client can be used"].message
+    assert "some files" == found["A LoRA can be downloaded through the API"].message
 
 
 def test_a_password_protects_the_api_too(any_login_server: demo.GradioServer) -> None:
     """With and without the login, and the prefix is found behind it."""
-    inside, outside = discover(any_login_server.url, LOGIN), discover(any_login_server.url)
+    inside, outside = (
+        discover(any_login_server.url, credentials=LOGIN),
+        discover(any_login_server.url),
+    )
     for report in (inside, outside):
-        told = {claim.claim: claim for claim in report.claims}
+        told = {claim.name: claim for claim in report.claims}
         protects = told["A password protects only the page, not the API"]
-        assert ("false", True) == (protects.verdict, "401" in protects.evidence)
+        assert ("false", True) == (protects.message, "401" in protects.evidence)
         assert "login" == report.auth
     assert inside.prefix == outside.prefix
     assert {"present"} == {endpoint.state for endpoint in outside.endpoints}
@@ -66,7 +69,7 @@ def test_a_training_by_the_printed_program(
     language: str, any_login_server: demo.GradioServer, photos: Path, tmp_path: Path, major: str
 ) -> None:
     """From photographs to a LoRA, in each language and under each generation."""
-    report = discover(any_login_server.url, LOGIN)
+    report = discover(any_login_server.url, credentials=LOGIN)
     name = f"{language.replace('_', '-')}-{major}"
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -41,7 +41,7 @@ def photo(photos: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def report(gradio_login_server: GradioServer) -> DiscoveryReport:
     """What there is behind the login."""
-    return discover(gradio_login_server.url, LOGIN)
+    return discover(gradio_login_server.url, credentials=LOGIN)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

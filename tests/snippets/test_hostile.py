@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from aitk_nb import Flavour
 from aitk_nb.backends.gradio.matching import match
+from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.discovery.snippets.literals import (
     Code,
     comment,
@@ -24,7 +25,6 @@ from aitk_nb.discovery.snippets.literals import (
     python,
     shell,
 )
-from aitk_nb.discovery.survey import DiscoveryReport
 from aitk_nb.models.endpoint import Endpoint, Parameter
 from tests.snippets.programs import compiled, run_all
 

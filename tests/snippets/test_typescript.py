@@ -43,7 +43,7 @@ def test_every_function_and_both_clients(
 ) -> None:
     """All compile, and the clients do what they say when Node runs them."""
     webui = discover(demo_server.url)
-    gradio = discover(gradio_login_server.url, LOGIN)
+    gradio = discover(gradio_login_server.url, credentials=LOGIN)
     files = {**_functions("webui", webui), **_functions("gradio", gradio)}
     files["use_webui"] = webui.typescript_client() + USE_WEBUI
     files["use_gradio"] = gradio.typescript_client() + USE_GRADIO

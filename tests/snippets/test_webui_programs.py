@@ -42,7 +42,7 @@ def test_every_endpoint(
     language: str, token_server: DemoServer, photo: Path, tmp_path: Path
 ) -> None:
     """Each program calls its endpoint, with the token from the environment."""
-    report = discover(token_server.url, TOKEN)
+    report = discover(token_server.url, token=TOKEN)
     values = _values(token_server, f"snippets_{language}", photo)
     names = [entry.name for entry in CATALOGUE if entry.name not in LAST] + list(LAST)
     programs = {name: report.snippet(name, language, values.get(name)) for name in names}
@@ -102,7 +102,7 @@ def test_the_four_operations(
     """A dataset is made, a job trains on it to its end, and its LoRA is fetched."""
     server = request.getfixturevalue("token_server" if closed else "demo_server")
     token = TOKEN if closed else None
-    report = discover(server.url, token)
+    report = discover(server.url, token=token)
     env = {"AITK_TOKEN": TOKEN} if closed else {}
     name = f"by {language} 'n co"
     values: dict[str, Any] = {"name": name, "dataset": f"Set of {language}", "steps": 8}
@@ -113,7 +113,7 @@ def test_the_four_operations(
     dataset = do("create dataset", name=values["dataset"], folder=str(photo)).split()[-1]
     assert f"set_of_{language}" == dataset
     started = do("start training", **{**values, "dataset": dataset}).split()[-1]
-    with connect(server.url, token) as client:
+    with connect(server.url, token=token) as client:
         job = client.jobs.get(name)
         *_, last = job.watch(every=0.1)
     assert started == last.id

@@ -245,7 +245,7 @@ def test_a_problem_leads_to_its_image(folder: Path) -> None:
     form = DatasetForm(folder)
     below = explored(form)
     labels = [label for label, _ in below.problems.choice.options]
-    assert labels[0].startswith("✕ z17.jpg is not an image")
+    assert labels[0].startswith("✗ 'z17.jpg' is not an image")
     below.tabs.selected_index = 1
     send(below.problems.choice, index=0)
     assert 0 == below.tabs.selected_index

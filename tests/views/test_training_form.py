@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from aitk_nb import _html
 from aitk_nb.errors import AitkError, InvalidParams
-from aitk_nb.jobs.estimate import Estimate
-from aitk_nb.jobs.preflight_report import Check, Preflight, problem
+from aitk_nb.jobs.estimate import EstimateReport
+from aitk_nb.jobs.preflight_report import PreflightReport, problem
+from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.notebooks.run import find
 from aitk_nb.training import presets
 from aitk_nb.training.export import FACES
@@ -393,16 +394,16 @@ def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
 # -- checking -------------------------------------------------------------------------------------
 
 
-def report(*checks: Check, images: int = 20, size: int | None = None) -> Preflight:
+def report(*checks: Check, images: int = 20, size: int | None = None) -> PreflightReport:
     """Return what a check has found."""
-    return Preflight("cat", checks, images, Estimate(checkpoint_size=size))
+    return PreflightReport("cat", Checklist(checks), images, EstimateReport(checkpoint_size=size))
 
 
 def test_the_check_shows_what_it_found_and_fills_the_summary() -> None:
     """With the form's value; the next edit takes the finding away, which was about another one."""
     asked: list[TrainingParams] = []
 
-    def look(params: TrainingParams) -> Preflight:
+    def look(params: TrainingParams) -> PreflightReport:
         asked.append(params)
         return report(problem("dataset", "'<b>cats' is empty."), size=50_000_000)
 
@@ -426,7 +427,7 @@ def test_the_check_shows_what_it_found_and_fills_the_summary() -> None:
 def test_a_check_that_cannot_be_made_says_why() -> None:
     """Of the server, or of a field; nothing is swallowed."""
 
-    def fail(_params: TrainingParams) -> Preflight:
+    def fail(_params: TrainingParams) -> PreflightReport:
         raise AitkError("No server answers.")
 
     form = TrainingForm(START, on_check=fail)

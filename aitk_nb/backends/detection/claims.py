@@ -1,26 +1,25 @@
-"""What people are told about AI Toolkit servers, as questions to the one at hand."""
+"""Common claims about AI Toolkit servers, and the request that checks each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aitk_nb.backends.detection.probes import Answer, Credential, Probe
-from aitk_nb.models.endpoint import Claim
+from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.server import Flavour
 
 __all__ = ["claim_probes", "claims_from"]
 
 Judge = Callable[[Answer], str]
-"""From an answer to a verdict: `true`, `false`, or what it is instead."""
+"""From a response to a verdict: `true`, `false`, or what holds instead."""
 
-
-WHY_PUT = "PUT tells existence without doing anything"
+WHY_PUT = "PUT shows whether it exists and does nothing"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """How one flavour is asked about a claim, and what to use there where it is false."""
+class Question:
+    """How to check a claim on one flavour, and what to use there if it is false."""
 
     probe: Probe
     judge: Judge
@@ -28,32 +27,42 @@ class Check:
 
 
 def claim_probes(flavour: Flavour, prefix: str = "") -> list[Probe]:
-    """Return the question behind each claim; none of them changes anything."""
-    return [check.probe for _, check in _told(flavour, prefix)]
+    """Return the request that checks each claim; none of them changes anything."""
+    return [question.probe for _, question in _told(flavour, prefix)]
 
 
-def claims_from(flavour: Flavour, answers: Sequence[Answer], prefix: str = "") -> tuple[Claim, ...]:
-    """Return each claim with what the server answered and what holds instead."""
+def claims_from(flavour: Flavour, answers: Sequence[Answer], prefix: str = "") -> Checklist[Check]:
+    """Return each claim, whether it is true on this server, and what to use if it is not."""
     pairs = zip(_told(flavour, prefix), answers, strict=True)
-    return tuple(_claim(claim, check, answer) for (claim, check), answer in pairs)
+    return Checklist(_checked(claim, question, answer) for (claim, question), answer in pairs)
 
 
-def _claim(claim: str, check: Check, answer: Answer) -> Claim:
-    verdict = check.judge(answer) if answer.status else "unknown"
+_STATUS = {"true": Status.OK, "false": Status.PROBLEM, "unknown": Status.UNKNOWN}
+
+
+def _checked(claim: str, question: Question, answer: Answer) -> Check:
+    verdict = question.judge(answer) if answer.status else "unknown"
     evidence = f"{answer.probe.method} {answer.probe.path}: {answer.evidence}"
     if answer.probe.method == "PUT":
         evidence += f" ({WHY_PUT})"
-    return Claim(claim, verdict, evidence, "" if verdict == "true" else check.instead)
+    remedy = "" if verdict == "true" else question.instead
+    return Check(claim, _STATUS.get(verdict, Status.WARNING), verdict, remedy, evidence)
 
 
-# -- how an answer is judged ----------------------------------------------------------------------
+# -- how a response is judged---------------------------------------------------------------------
 
 
-def _exists(answer: Answer) -> str:
-    """By PUT, which nothing has: what is there refuses the method, what is not there is 404."""
-    if answer.status == 401:
-        return "locked"
-    return "true" if answer.status == 405 else "false"
+def _by_status(words: Mapping[int, str], otherwise: str = "false") -> Judge:
+    return lambda answer: words.get(answer.status, otherwise)
+
+
+# By PUT, which no endpoint has: an existing one rejects the method, any other address is 404.
+_exists = _by_status({401: "locked", 405: "true"})
+# 200 without credentials: there is no password, so nothing protects the API.
+_password = _by_status({200: "no password", 401: "false", 403: "false"}, "unknown")
+# 403 "Access denied" is the endpoint's own response to a path that it does not serve.
+_hands_out = _by_status({200: "true", 401: "locked", 403: "true", 405: "true"})
+_hands_out_some = _by_status({200: "true", 401: "locked", 403: "some files"})
 
 
 def _documents(answer: Answer) -> str:
@@ -79,39 +88,16 @@ def _serves_gradio_client(answer: Answer) -> str:
     return "true" if isinstance(protocol, str) and protocol.startswith("sse") else "false"
 
 
-def _password(answer: Answer) -> str:
-    # 200 without anything to prove who we are: nothing protects the API, as there is no password.
-    if answer.status == 200:
-        return "no password"
-    return "false" if answer.status in {401, 403} else "unknown"
-
-
-def _hands_out(answer: Answer) -> str:
-    # 403 "Access denied" is the endpoint's own word for a path that it does not serve.
-    return (
-        "true"
-        if answer.status in {200, 403, 405}
-        else "locked"
-        if answer.status == 401
-        else "false"
-    )
-
-
-def _hands_out_some(answer: Answer) -> str:
-    words = {200: "true", 401: "locked", 403: "some files"}
-    return words.get(answer.status, "false")
-
-
 def _mapping(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-# -- what is told ---------------------------------------------------------------------------------
+# -- the claims ------------------------------------------------------------------------------------
 
 
-def _told(flavour: Flavour, prefix: str) -> tuple[tuple[str, Check], ...]:
-    checks = _webui() if flavour is Flavour.WEBUI else _gradio(prefix)
-    return tuple(zip(_CLAIMS, checks, strict=True))
+def _told(flavour: Flavour, prefix: str) -> tuple[tuple[str, Question], ...]:
+    questions = _webui() if flavour is Flavour.WEBUI else _gradio(prefix)
+    return tuple(zip(_CLAIMS, questions, strict=True))
 
 
 _CLAIMS = (
@@ -119,74 +105,55 @@ _CLAIMS = (
     "/docs has the OpenAPI documentation",
     "GET /api/ lists the endpoints",
     "POST /api/predict with fn_index runs functions",
-    "GET /api/queue/status tells the queue",
+    "GET /api/queue/status returns the queue",
     "A password protects only the page, not the API",
     "gradio_client can be used",
     "A LoRA can be downloaded through the API",
 )
 
+_CONFIG = Probe("GET", "/config", Credential.NONE)
+_DOCS = Probe("GET", "/docs", Credential.NONE)
+_LIST = Probe("GET", "/api/")
+# By PUT: nothing is called, and the response still shows whether it exists.
+_PREDICT = Probe("PUT", "/api/predict")
+_QUEUE = Probe("PUT", "/api/queue/status")
 
-def _webui() -> tuple[Check, ...]:
-    plain = Credential.NONE
+
+def _webui() -> tuple[Question, ...]:
+    jobs = Probe("GET", "/api/jobs?job_type=train", Credential.NONE)
+    file = Probe("GET", "/api/files/x", Credential.NONE)
+    client = "Use aitk_nb.connect(url), or HTTP: report.snippet('start training', 'python')."
+    start = "Use POST /api/jobs, GET /api/jobs/{id}/start, GET /api/queue/{gpu_ids}/start."
+    files = "Use GET /api/files/{path} with the whole server path percent-encoded."
+    public = "A password protects the API; files and images stay readable without it."
     return (
-        Check(Probe("GET", "/config", plain), _is_gradio, "the web UI's REST API below /api"),
-        Check(
-            Probe("GET", "/docs", plain),
-            _documents,
-            "report.openapi(): the web UI documents itself nowhere",
-        ),
-        Check(Probe("GET", "/api/"), _lists, "report.endpoints_table, or report.openapi()"),
-        Check(
-            # By PUT: nothing is called, and the answer still tells whether it exists.
-            Probe("PUT", "/api/predict"),
-            _exists,
-            "POST /api/jobs, GET /api/jobs/{id}/start, GET /api/queue/{gpu_ids}/start",
-        ),
-        Check(Probe("PUT", "/api/queue/status"), _exists, "GET /api/queue and GET /api/jobs"),
-        Check(
-            Probe("GET", "/api/jobs?job_type=train", plain),
-            _password,
-            "it protects the API; files and images stay readable without it",
-        ),
-        Check(
-            Probe("GET", "/config", plain),
-            _serves_gradio_client,
-            "aitk_nb.connect(url), or plain HTTP: report.snippet('start training', 'python')",
-        ),
-        Check(
-            Probe("GET", "/api/files/x", plain),
-            _hands_out,
-            "GET /api/files/{path}, the server's path percent-encoded whole",
-        ),
+        Question(_CONFIG, _is_gradio, "Use the web UI's REST API below /api."),
+        Question(_DOCS, _documents, "Use report.openapi(): the web UI doesn't document its API."),
+        Question(_LIST, _lists, "Use report.endpoints_table or report.openapi()."),
+        Question(_PREDICT, _exists, start),
+        Question(_QUEUE, _exists, "Use GET /api/queue and GET /api/jobs."),
+        Question(jobs, _password, public),
+        Question(_CONFIG, _serves_gradio_client, client),
+        Question(file, _hands_out, files),
     )
 
 
-def _gradio(prefix: str) -> tuple[Check, ...]:
-    plain = Credential.NONE
+def _gradio(prefix: str) -> tuple[Question, ...]:
+    call = f"Use POST {prefix}/call/NAME with the function's name, or gradio_client."
+    client = "Use gradio_client.Client(url, auth=(user, password))."
+    output = Probe("GET", f"{prefix}/file=output")
+    folder = (
+        "Train in the upload folder, or in a folder that GRADIO_ALLOWED_PATHS names on the "
+        "server: only files there can be downloaded."
+    )
+    queue = f"Use GET {prefix}/queue/status, which counts waiting calls only."
     return (
-        Check(Probe("GET", "/config", plain), _is_gradio, ""),
-        Check(Probe("GET", "/docs", plain), _documents, f"GET {prefix}/info lists the functions"),
-        Check(Probe("GET", "/api/"), _lists, f"GET {prefix}/info"),
-        Check(
-            Probe("PUT", "/api/predict"),
-            _exists,
-            f"POST {prefix}/call/NAME by the function's name, or gradio_client",
-        ),
-        Check(
-            Probe("PUT", "/api/queue/status"),
-            _exists,
-            f"GET {prefix}/queue/status, which counts waiting calls only",
-        ),
-        Check(Probe("GET", "/config", plain), _password, "it protects the API as well"),
-        Check(
-            Probe("GET", "/config"),
-            _serves_gradio_client,
-            "gradio_client.Client(url, auth=(user, password))",
-        ),
-        Check(
-            Probe("GET", f"{prefix}/file=output"),
-            _hands_out_some,
-            "only what lies below the folder of uploads, or below a folder that the server names "
-            "in GRADIO_ALLOWED_PATHS, can be fetched: train there",
-        ),
+        Question(_CONFIG, _is_gradio, ""),
+        Question(_DOCS, _documents, f"Use GET {prefix}/info, which lists the functions."),
+        Question(_LIST, _lists, f"Use GET {prefix}/info."),
+        Question(_PREDICT, _exists, call),
+        Question(_QUEUE, _exists, queue),
+        Question(_CONFIG, _password, "A password protects the API as well."),
+        Question(Probe("GET", "/config"), _serves_gradio_client, client),
+        Question(output, _hands_out_some, folder),
     )

@@ -151,7 +151,7 @@ class GradioApp:
                 "Gradio",
                 f"This app has no function {name}; it has {', '.join(self.names) or 'none'}. If "
                 "one of them does it, say so: "
-                f"connect(url, operations={{{operation!r}: '/its_name'}}).",
+                f"gradio=GradioOptions(operations={{{operation!r}: '/its_name'}}).",
             )
         return Function(name, tuple(_inputs(self.config, name, entry.get("parameters", ()))))
 

@@ -50,7 +50,7 @@ _SERVED: Final = frozenset({Ability.LOSSES, Ability.FILES, Ability.DOWNLOAD})
 _SAID: Final[Mapping[Place, str]] = {
     "served": (
         "below the server's upload folder, so that losses and files can be read; "
-        "connect(url, results='server') leaves them in the server's own"
+        "GradioOptions(results='server') leaves them in the server's own"
     ),
     "server": (
         "in the server's own folder, which can be read only if the server was started with "

@@ -6,23 +6,29 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-__all__ = ["Code", "Problem", "Severity", "shown", "sorted_problems"]
+from aitk_nb.models.checklist import Check, Checklist, Status
 
-Severity: TypeAlias = Literal["error", "warning"]
+__all__ = ["Code", "Problem", "shown", "sorted_problems"]
 
 
 class Code(enum.Enum):
     """What can be wrong; each with its severity, its usual remedy, and whether `fix` does it."""
 
-    def __init__(self, slug: str, severity: Severity, remedy: str, fixed: bool = False) -> None:
-        self.slug = slug
-        """The name that programs read; it does not change."""
-        self.severity: Severity = severity
-        self.remedy = remedy
-        self.fixed = fixed
-        """True when `LocalDataset.fix` takes care of it."""
+    slug: str
+    """The name that programs read; it does not change."""
+    status: Status
+    remedy: str
+    fixed: bool
+    """True if `LocalDataset.fix` takes care of it."""
+
+    def __new__(cls, slug: str, severity: str, remedy: str, fixed: bool = False) -> Code:
+        """Return the code whose value is its slug."""
+        code = object.__new__(cls)
+        code._value_ = code.slug = slug
+        code.status = Status.PROBLEM if severity == "error" else Status.WARNING
+        code.remedy, code.fixed = remedy, fixed
+        return code
 
     EMPTY_FOLDER = "empty-folder", "error", "put images and captions into it"
     NO_IMAGES = "no-images", "error", "images are PNG, JPEG or WebP files of its own"
@@ -71,40 +77,37 @@ class Code(enum.Enum):
     NO_VIDEO = "no-video", "warning", "add videos, unless stills are meant"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong with a dataset: an error forbids training, a warning does not."""
+@dataclass(frozen=True, slots=True, init=False)
+class Problem(Check):
+    """One row of what is wrong with a dataset: a problem forbids training, a warning does not."""
 
-    code: Code
-    file: str
-    """Name of the file; empty when it is about the whole dataset."""
-    text: str
-    """What is wrong, in words that follow the file's name."""
-    remedy: str = ""
-    """What to do; empty for what the code says."""
+    file: str = ""
+    """Name of the file; empty if it concerns the whole dataset."""
     other: str = ""
     """The second file, where two do not fit together."""
 
-    def __post_init__(self) -> None:
-        if not self.remedy:
-            object.__setattr__(self, "remedy", self.code.remedy)
+    def __init__(self, code: Code, file: str, text: str, remedy: str = "", other: str = "") -> None:
+        """Say of `file` what `text` says, in words that follow its name."""
+        message = f"{file!r} {text}" if file else text
+        Check.__init__(self, code.slug, code.status, message, remedy or code.remedy)
+        object.__setattr__(self, "file", file)
+        object.__setattr__(self, "other", other)
 
     @property
-    def severity(self) -> Severity:
-        """`error` or `warning`."""
-        return self.code.severity
+    def code(self) -> Code:
+        """What is wrong, as a code."""
+        return Code(self.name)  # type: ignore[call-arg]  # a look-up by value
 
     def __str__(self) -> str:
-        text = f"{self.text}: {self.remedy}"
-        return f"{self.file!r} {text}" if self.file else text
+        return f"{self.message}: {self.remedy}"
 
 
-def sorted_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return the problems, errors first, otherwise in the order in which they were found."""
-    return tuple(sorted(problems, key=lambda problem: problem.severity))
+def sorted_problems(problems: Iterable[Problem]) -> Checklist[Problem]:
+    """Return the problems before the warnings, otherwise in the order they were found."""
+    return Checklist(sorted(problems, key=lambda problem: problem.status is Status.WARNING))
 
 
 def shown(path: Path | str) -> str:
-    """Return a file's name in proper text, whatever bytes it has on the disk."""
+    """Return a file's name as valid text, whatever bytes it has on disk."""
     name = path.name if isinstance(path, Path) else path
     return name.encode("utf-8", "replace").decode()

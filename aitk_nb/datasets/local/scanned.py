@@ -20,6 +20,7 @@ from aitk_nb.datasets.local.problems import Problem, sorted_problems
 from aitk_nb.datasets.local.requirements import Demands, Rename, divisibility
 from aitk_nb.datasets.local.sources import AnySource, Source, open_source
 from aitk_nb.errors import InvalidDataset
+from aitk_nb.models.checklist import Checklist
 from aitk_nb.models.server import Flavour
 
 __all__ = ["LocalDataset"]
@@ -46,7 +47,7 @@ class LocalDataset:
     """The folder that they are in; of a zip, where it was unpacked."""
     contents: Contents = field(default=Contents(), repr=False)
     """The files by their kinds, and what was read of them."""
-    problems: tuple[Problem, ...] = ()
+    problems: Checklist[Problem] = field(default=Checklist())
     """What is wrong, errors first."""
     name: str = ""
     """What to call it: the folder's name, or the zip's."""
@@ -174,9 +175,9 @@ class LocalDataset:
         return sum(self.contents.sizes[path] for path in self.files)
 
     @property
-    def errors(self) -> tuple[Problem, ...]:
+    def errors(self) -> Checklist[Problem]:
         """The problems that forbid training."""
-        return tuple(problem for problem in self.problems if problem.severity == "error")
+        return self.problems.problems
 
     def against(self, demands: Demands) -> LocalDataset:
         """Return this dataset with the problems that it has for `demands`; reads no file.

@@ -36,19 +36,7 @@ def whole(dataset: LocalDataset) -> _html.Html:
     """Return the table of what is there, and below it one of the first problems."""
     if not dataset.problems:
         return summary(dataset)
-    rows = [
-        (
-            _html.badge(problem.severity, problem.severity),
-            problem.file,
-            problem.text,
-            problem.remedy,
-        )
-        for problem in dataset.problems[:_SHOWN]
-    ]
-    more = len(dataset.problems) - len(rows)
-    rest = _html.note(f"and {more} more, see .problems") if more else ""
-    headers = ("", "file", "what is wrong", "what to do")
-    return _html.join([summary(dataset), _html.table(headers, rows), rest])
+    return _html.join([summary(dataset), dataset.problems.html(shown=_SHOWN)])
 
 
 def _verdict(dataset: LocalDataset) -> _html.Html:

@@ -20,7 +20,7 @@ from aitk_nb.models.endpoint import OPERATIONS, Endpoint
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import DiscoveryReport
+    from aitk_nb.discovery.survey import Survey
 
 __all__ = ["LANGUAGES", "Snippet", "snippet", "typescript_client"]
 
@@ -41,9 +41,7 @@ class Snippet(str):
         return {"text/plain": str(self), "text/html": _html.code(str(self))}
 
 
-def snippet(
-    report: DiscoveryReport, name: str, language: str, values: Mapping[str, object]
-) -> Snippet:
+def snippet(report: Survey, name: str, language: str, values: Mapping[str, object]) -> Snippet:
     """Return a program that calls an endpoint or does an operation, ready to run.
 
     Args:
@@ -71,7 +69,7 @@ def snippet(
     raise BadInput(f"There is no endpoint or operation named {name!r}; choose from {known}.")
 
 
-def typescript_client(report: DiscoveryReport) -> Snippet:
+def typescript_client(report: Survey) -> Snippet:
     """Return a module of TypeScript with a class `AIToolkitClient` for the four operations.
 
     Raises:
@@ -81,19 +79,17 @@ def typescript_client(report: DiscoveryReport) -> Snippet:
     return Snippet(operations.client(report))
 
 
-def _check_answered(report: DiscoveryReport) -> None:
+def _check_answered(report: Survey) -> None:
     if report.flavour is None:
         raise BadInput("No training server answered, so there is nothing to call.")
 
 
-def _endpoint(report: DiscoveryReport, name: str) -> Endpoint | None:
+def _endpoint(report: Survey, name: str) -> Endpoint | None:
     by_name = {endpoint.name: endpoint for endpoint in report.endpoints}
     return by_name.get(name) or by_name.get(f"/{name}")
 
 
-def _call(
-    report: DiscoveryReport, endpoint: Endpoint, language: str, values: Mapping[str, object]
-) -> str:
+def _call(report: Survey, endpoint: Endpoint, language: str, values: Mapping[str, object]) -> str:
     public = endpoint.auth == "public" and endpoint.method == "GET"
     auth = "none" if public else report.auth
     if endpoint.index is not None or endpoint.name.startswith("/"):

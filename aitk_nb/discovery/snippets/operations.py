@@ -22,7 +22,7 @@ from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
 
 if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import DiscoveryReport
+    from aitk_nb.discovery.survey import Survey
 
 __all__ = ["client", "has_operation", "program"]
 
@@ -68,7 +68,7 @@ HEADINGS: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {
 Values = Mapping[str, object]
 
 
-def has_operation(report: DiscoveryReport, name: str) -> bool:
+def has_operation(report: Survey, name: str) -> bool:
     """Return whether there is a program that does the operation on this server."""
     operation = report.operations.get(name)
     if operation is None or not operation.calls:
@@ -79,7 +79,7 @@ def has_operation(report: DiscoveryReport, name: str) -> bool:
     return bool(operation.api_name) if name in OPERATIONS[:2] else "advanced" in train.arguments
 
 
-def program(report: DiscoveryReport, name: str, language: str, values: Values) -> str:
+def program(report: Survey, name: str, language: str, values: Values) -> str:
     """Return a program that does an operation.
 
     Args:
@@ -108,7 +108,7 @@ def program(report: DiscoveryReport, name: str, language: str, values: Values) -
     return assembled(language, comments, [*head(report.auth), *steps], gaps, flavour=flavour)
 
 
-def client(report: DiscoveryReport) -> str:
+def client(report: Survey) -> str:
     """Return a module of TypeScript with a client for the operations.
 
     Raises:
@@ -123,7 +123,7 @@ def client(report: DiscoveryReport) -> str:
     return assembled("typescript", [about], parts, gaps, flavour=_flavour(report))
 
 
-def _flavour(report: DiscoveryReport) -> str:
+def _flavour(report: Survey) -> str:
     return "webui" if report.flavour is Flavour.WEBUI else "gradio"
 
 
@@ -133,7 +133,7 @@ def _class(steps: list[str]) -> list[str]:
     return ["client", "send", *methods, "end"]
 
 
-def _steps(report: DiscoveryReport, name: str) -> list[str]:
+def _steps(report: Survey, name: str) -> list[str]:
     """Return the steps of an operation, with `no …` in place of those that the server lacks."""
     steps = STEPS[name]
     if report.flavour is Flavour.WEBUI:
@@ -150,9 +150,7 @@ def _steps(report: DiscoveryReport, name: str) -> list[str]:
     return [f"no {step}" if step in lacking else step for step in steps]
 
 
-def _gaps(
-    report: DiscoveryReport, language: str, values: Values
-) -> tuple[dict[str, str], dict[str, str]]:
+def _gaps(report: Survey, language: str, values: Values) -> tuple[dict[str, str], dict[str, str]]:
     """Return the texts that a program names, and all its gaps, written in the language."""
     params = _params(values)
     if report.flavour is Flavour.WEBUI:
@@ -227,7 +225,7 @@ def _placed(config: Any) -> Any:
 
 
 def _gradio(
-    report: DiscoveryReport, params: TrainingParams, language: str, values: Values
+    report: Survey, params: TrainingParams, language: str, values: Values
 ) -> tuple[dict[str, str], dict[str, str]]:
     by_name = {endpoint.name: endpoint for endpoint in report.endpoints}
     create, train = report.operations["create dataset"], report.operations["start training"]

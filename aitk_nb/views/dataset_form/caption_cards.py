@@ -124,7 +124,7 @@ class CaptionCards:
         name = path.name
         about: list[object] = [_html.strong(f"▶ {name}") if name == self._marked else name]
         about += [
-            _html.badge(problem.code.slug, problem.severity)
+            _html.badge(problem.name, problem.status.kind)
             for problem in self._problems.get(name, ())[:2]
         ]
         small = self._thumbnails.get(path)

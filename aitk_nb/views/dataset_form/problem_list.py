@@ -14,7 +14,6 @@ __all__ = ["ProblemList"]
 
 _SHOWN = 200
 _ROWS = 8
-_SIGNS = {"error": "✕", "warning": "!"}
 
 
 class ProblemList:
@@ -54,11 +53,10 @@ class ProblemList:
         if self._is_filling or change["new"] is None:
             return
         problem = self._problems[change["new"]]
-        text = f"{problem}." if problem.file else f"{problem.text}: {problem.remedy}."
-        self._remedy.value = str(_html.status([_html.message(text, problem.severity)]))
+        self._remedy.value = str(_html.status([_html.message(f"{problem}.", problem.status.kind)]))
         self._on_choice(problem)
 
 
 def _label(problem: Problem) -> str:
-    text = f"{_SIGNS[problem.severity]} {problem.file} {problem.text}".replace("\n", " ")
+    text = f"{problem.status.sign} {problem.message}".replace("\n", " ")
     return text if len(text) <= 160 else f"{text[:160]}…"

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from aitk_nb import _html
 from aitk_nb.errors import InvalidParams
-from aitk_nb.jobs.preflight_report import Preflight
+from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.training import presets
 from aitk_nb.training.choices import CHOICES
 from aitk_nb.training.fields import TrainingParams
@@ -111,7 +111,7 @@ class TrainingForm(Form[TrainingParams]):
 
     def _take_in(self, result: object) -> str:
         """Take what a check has found into the summary, and return it as it is to be shown."""
-        if not isinstance(result, Preflight):
+        if not isinstance(result, PreflightReport):
             return "" if result is None else repr(result)
         images, size = self._known
         self._known = (result.images or images, result.estimate.checkpoint_size or size)

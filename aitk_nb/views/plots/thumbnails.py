@@ -1,9 +1,9 @@
-"""`thumbnail`: a small JPEG of a picture, made when it is about to be seen."""
+"""`thumbnail`: a small JPEG of an image, made only when it is shown."""
 
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ __all__ = ["Thumbnails", "thumbnail"]
 _QUALITY = 70
 
 
-def thumbnail(path: Path, edge: int = 144) -> bytes:
-    """Return a small JPEG of a picture, or nothing when it cannot be read any more."""
+def thumbnail(source: Path | bytes, edge: int = 144) -> bytes:
+    """Return a small JPEG of an image, or nothing if it can't be read (any more)."""
     from PIL import Image, ImageOps
 
     try:
-        with quiet_about_size(), Image.open(path, formats=FORMATS) as image:
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        with quiet_about_size(), Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return b""
             image.draft("RGB", (2 * edge, 2 * edge))
@@ -48,18 +49,11 @@ class Thumbnails:
     """Makes thumbnails once, and keeps the last few hundred."""
 
     def __init__(self, edge: int = 144, most: int = 300) -> None:
-        self._edge = edge
-        self._most = most
-        self._kept: OrderedDict[tuple[Path, int], bytes] = OrderedDict()
+        self._made = lru_cache(most)(lambda path, _changed: thumbnail(path, edge))
 
     def get(self, path: Path) -> bytes:
-        """Return the thumbnail of a picture as it is now."""
+        """Return the thumbnail of an image as it is now."""
         try:
-            key = (path, path.stat().st_mtime_ns)
+            return self._made(path, path.stat().st_mtime_ns)
         except OSError:
             return b""
-        if key not in self._kept:
-            self._kept[key] = thumbnail(path, self._edge)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        return self._kept[key]

@@ -1,0 +1,100 @@
+"""`DiscoveryReport`: a survey of a server, with the files and programs made from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aitk_nb import _html
+from aitk_nb._files import replacing
+from aitk_nb.discovery import pages, snippets
+from aitk_nb.discovery.openapi import openapi
+from aitk_nb.discovery.operations_file import dumped
+from aitk_nb.discovery.survey import Survey
+
+__all__ = ["DiscoveryReport"]
+
+MIME = "application/vnd.aitk.discovery+json"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DiscoveryReport(Survey):
+    """What was found out about a server, with the files and programs made from it.
+
+    Example:
+        >>> report = aitk_nb.discover("demo:")                # doctest: +SKIP
+        >>> report.snippet("job status", "python")            # doctest: +SKIP
+    """
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return everything as JSON text; with `path`, write it there too."""
+        return _kept(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", path)
+
+    def to_markdown(self, path: str | Path | None = None) -> str:
+        """Return the report as Markdown; with `path`, write it there too."""
+        return _kept(pages.markdown(self), path)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Return the report as a self-contained page; with `path`, write it there too."""
+        return _kept(str(pages.page(self)), path)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return an OpenAPI 3.1 document of the web UI's endpoints that this server has.
+
+        Raises:
+            NotSupported: A Gradio app, which describes its functions itself.
+        """
+        return openapi(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the operations as YAML, to edit and pass to `GradioOptions(operations=…)`."""
+        _kept(self.operations_yaml(), path)
+
+    def operations_yaml(self) -> str:
+        """Return what `save` writes."""
+        return dumped(self.operations, self.url, self.flavour)
+
+    def snippet(
+        self, name: str, language: str = "curl", values: Mapping[str, object] | None = None
+    ) -> str:
+        """Return a program that calls an endpoint or performs an operation, ready to run.
+
+        It reads secrets from AITK_TOKEN, or AITK_USERNAME and AITK_PASSWORD, when it runs.
+
+        Args:
+            name: An endpoint or an operation of this report.
+            language: `curl`, `python`, `gradio_client`, `javascript` or `typescript`.
+            values: Values to fill in, by parameter name.
+
+        Raises:
+            BadInput: There is no such endpoint, operation, language or value.
+        """
+        return snippets.snippet(self, name, language, values or {})
+
+    def typescript_client(self) -> str:
+        """Return a TypeScript file with a class `AIToolkitClient` for the four operations.
+
+        Raises:
+            BadInput: No training server answered.
+        """
+        return snippets.typescript_client(self)
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        states = {endpoint.name: endpoint.state for endpoint in self.endpoints}
+        flavour = self.flavour.value if self.flavour else None
+        return {
+            "text/plain": repr(self),
+            "text/html": _html.definition(self.summary, caption="What the server offers"),
+            MIME: {"flavour": flavour, "newest": self.newest, "endpoints": states},
+        }
+
+
+def _kept(text: str, path: str | Path | None) -> str:
+    if path is not None:
+        with replacing(path) as draft:
+            # A server's text may hold half a character, which no file can.
+            draft.write_bytes(text.encode("utf-8", "replace"))
+    return text
