@@ -15,7 +15,7 @@ from importlib import resources
 
 from aitk_nb.discovery.snippets.literals import comment
 
-__all__ = ["CURL", "assembled", "head", "sends"]
+__all__ = ["assembled", "head", "sends"]
 
 CURL = "curl -sS --fail-with-body"
 
