@@ -10,7 +10,7 @@ from aitk_nb.backends.detection.claims import claim_probes, claims_from
 from aitk_nb.backends.detection.identify import look
 from aitk_nb.backends.detection.probes import Answer, Asker, Credential, Probe, Progress
 from aitk_nb.backends.detection.unknown_server import Foreign, Kind
-from aitk_nb.backends.gradio import endpoints, fixed_endpoints
+from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.matching import match
 from aitk_nb.backends.webui import catalogue
 from aitk_nb.backends.webui.catalogue import CATALOGUE
@@ -118,15 +118,15 @@ def _gradio(ask: Asker, url: str) -> DiscoveryReport:
     else:
         ask.shut_out()
         prefix = _hidden_prefix(ask)
-    addresses = fixed_endpoints.fixed(prefix, "")
-    puts = [Probe("PUT", address.path.replace("{path}", "x")) for address in addresses]
+    addresses = endpoints.fixed(prefix, "")
+    puts = [Probe("PUT", address.probe_path) for address in addresses]
     checks = claim_probes(Flavour.GRADIO, prefix)
     info, *answers = ask([Probe("GET", f"{prefix}/info"), *puts, *checks])
     app = endpoints.read_app(config.json, info.json)
     common = [
         replace(address, state=_state(answer), auth=_needed(address, asked_for))
         for address, answer in zip(
-            fixed_endpoints.fixed(prefix, app.version), answers[: len(puts)], strict=True
+            endpoints.fixed(prefix, app.version), answers[: len(puts)], strict=True
         )
     ]
     functions = [replace(function, auth=asked_for) for function in app.endpoints]

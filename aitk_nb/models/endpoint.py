@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
-__all__ = ["OPERATIONS", "Endpoint", "Operation", "Parameter", "described", "shortened"]
+__all__ = [
+    "OPERATIONS",
+    "Endpoint",
+    "Operation",
+    "Parameter",
+    "described",
+    "rows",
+    "shortened",
+]
 
 OPERATIONS = ("create dataset", "start training", "job status", "download LoRA")
 """What people want to do on a server."""
@@ -89,6 +99,11 @@ class Endpoint:
         return self.state in {"present", "changed"}
 
     @property
+    def probe_path(self) -> str:
+        """A path to probe for its existence with PUT, which no endpoint implements."""
+        return re.sub(r"\{(\w+)\}", lambda name: "x" if name[1] == "path" else "0", self.path)
+
+    @property
     def sent(self) -> tuple[Parameter, ...]:
         """The parameters that a caller gives."""
         return tuple(parameter for parameter in self.parameters if not parameter.hidden)
@@ -112,31 +127,33 @@ class Operation:
     """Why these calls."""
 
 
-def described(parameters: tuple[Parameter, ...]) -> str:
-    """Return parameters on one line, a long row of similar ones as its first and last."""
-    words: list[str] = []
-    row: list[Parameter] = []
-    for parameter in (*parameters, None):
-        if parameter and row and _is_next(row[-1], parameter):
-            row.append(parameter)
-            continue
-        words += [each.word for each in row] if len(row) < LIKE else [_ends(row)]
-        row = [parameter] if parameter else []
-    return ", ".join(words)
-
-
 LIKE = 4
-"""This many parameters that differ only in their number are shown as a row."""
+"""This many parameters that differ only in their number are a row."""
 
 
-def _is_next(one: Parameter, two: Parameter) -> bool:
-    stems = [parameter.name.rstrip("0123456789") for parameter in (one, two)]
-    alike = one.type == two.type and one.required == two.required and one.hidden == two.hidden
-    return alike and stems[0] == stems[1] != two.name and not one.choices
+def rows(parameters: Sequence[Parameter]) -> list[tuple[Parameter, ...]]:
+    """Return parameters one by one, but those of a long row of similar ones together."""
+    found: list[tuple[Parameter, ...]] = []
+    for _, group in groupby(parameters, key=_kind):
+        row = tuple(group)
+        found += [row] if len(row) >= LIKE else [(parameter,) for parameter in row]
+    return found
 
 
-def _ends(row: list[Parameter]) -> str:
-    return f"{row[0].name} … {row[-1].word}"
+def _kind(parameter: Parameter) -> tuple[object, ...]:
+    """Return what the parameters of a row have in common."""
+    stem = parameter.name.rstrip("0123456789")
+    if stem == parameter.name or parameter.choices:
+        return (parameter.name,)
+    return stem, parameter.type, parameter.required, parameter.hidden
+
+
+def described(parameters: Sequence[Parameter]) -> str:
+    """Return parameters on one line, a long row of similar ones as its first and last."""
+    return ", ".join(
+        row[0].word if len(row) == 1 else f"{row[0].name} … {row[-1].word}"
+        for row in rows(parameters)
+    )
 
 
 def shortened(value: object, length: int = 24) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aitk_nb import Flavour
 from aitk_nb.backends.gradio.matching import match
 from aitk_nb.discovery.report import DiscoveryReport
-from aitk_nb.discovery.snippets.quoting import (
+from aitk_nb.discovery.snippets.literals import (
     Code,
     comment,
     identifier,
@@ -35,7 +35,7 @@ BOMB = (
     "\n touch pwned\n*/ require('fs').writeFileSync('pwned', ''); /* \\' \\\" ${1+1} \u2028"
     "import('node:fs').then((fs) => fs.writeFileSync('pwned', ''))//\r"
     "\n__import__('pathlib').Path('pwned').touch()\n\x00\x1b]0;x\x07\u202e"
-    '@@!code@@ "@@name@@" %s {0}'
+    '§send "§{url}" §§ %s {0}'
 )
 
 

@@ -1,10 +1,11 @@
-"""Harmless questions to a server that may be anything, with every answer kept as evidence."""
+"""Probes: requests that change nothing, to a server that may be anything, and its answers."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Self
@@ -22,7 +23,7 @@ __all__ = ["Answer", "Asker", "Credential", "Probe", "Progress"]
 
 
 class Credential(Enum):
-    """Whether a probe proves who we are."""
+    """Which credentials a probe sends."""
 
     NONE = "none"
     GIVEN = "given"
@@ -30,7 +31,7 @@ class Credential(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One question. Only methods and paths that change nothing may be asked."""
+    """One request. Only methods and paths that change nothing may be probed."""
 
     method: str
     path: str
@@ -50,17 +51,10 @@ class Answer:
     """Content type without parameters."""
     head: str = ""
     """The first characters of the body, on one line."""
-    location: str = ""
-    """Where a redirect leads."""
     failure: str = ""
     """Why nothing answered."""
     json: Any = field(default=None, repr=False, compare=False)
     """The whole body, where it is JSON."""
-
-    @property
-    def is_page(self) -> bool:
-        """True for a web page."""
-        return self.kind == "text/html"
 
     @property
     def is_json(self) -> bool:
@@ -72,18 +66,18 @@ class Answer:
         """The answer in a few words."""
         if not self.status:
             return self.failure
-        shown = f" {self.head[:60]!r}" if self.head and not self.is_page else ""
+        shown = f" {self.head[:60]!r}" if self.head and self.kind != "text/html" else ""
         return f"{self.status} {self.kind or 'empty'}{shown}"
 
 
 SILENCE = 10.0
-"""Seconds after which a server that says nothing is taken to say nothing at all."""
+"""Seconds without a response after which a probe is given up."""
 
 Progress = Callable[[int, int], None]
 
 
 class Asker:
-    """Asks one server, eight questions at a time, each once; use it in a `with`."""
+    """Sends probes to one server, eight at a time, each once; use it in a `with`."""
 
     def __init__(
         self,
@@ -95,38 +89,38 @@ class Asker:
     ) -> None:
         """Ask within `seconds` in all.
 
-        `progress` is called with the number of answers and of questions, from any thread.
+        `progress` is called with the numbers of responses and probes, from any thread.
         """
         self._silence = min(SILENCE, seconds / 2)
         self._until = time.monotonic() + seconds - self._silence
-        self._count = _Count(progress)
-        self._doors = dict(self._open(connection, flavour))
-
-    def _open(self, connection: Connection, flavour: Flavour) -> Iterator[tuple[Credential, Http]]:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._done = self._total = 0
         bare = replace(connection, token=None, login=None)
-        yield Credential.NONE, Http(bare, attempts=1, timeout=self._silence)
+        given: Http = Http(connection, attempts=1, timeout=self._silence)
         if flavour is Flavour.GRADIO:
-            # The web UI's token is nothing that a Gradio app should see; this sends a login only.
+            # A Gradio app must not see the web UI's token; this sends a login only.
             silence = httpx.Timeout(self._silence, pool=None)
-            yield Credential.GIVEN, GradioHttp(connection, attempts=1, timeout=silence)
-        else:
-            yield Credential.GIVEN, Http(connection, attempts=1, timeout=self._silence)
+            given = GradioHttp(connection, attempts=1, timeout=silence)
+        none = Http(bare, attempts=1, timeout=self._silence)
+        self._https = {Credential.NONE: none, Credential.GIVEN: given}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for http in self._doors.values():
+        for http in self._https.values():
             http.close()
 
     def shut_out(self) -> None:
-        """Prove no more who we are: it was refused, and would be each time."""
-        self._doors[Credential.GIVEN].close()
-        self._doors[Credential.GIVEN] = self._doors[Credential.NONE]
+        """Send no more credentials: they were refused, and would be each time."""
+        self._https[Credential.GIVEN].close()
+        self._https[Credential.GIVEN] = self._https[Credential.NONE]
 
     def __call__(self, probes: Sequence[Probe]) -> tuple[Answer, ...]:
         """Return the answer to each probe; what has none by the end of the time says so."""
-        self._count.more(len(probes))
+        with self._lock:
+            self._total += len(probes)
         answers = each(self._ask, probes)
         return tuple(
             Answer(probe, failure=str(answer)) if isinstance(answer, AitkError) else answer
@@ -136,55 +130,28 @@ class Asker:
     def _ask(self, probe: Probe) -> Answer:
         try:
             if time.monotonic() > self._until:
-                return Answer(probe, failure="not asked: there was no time left")
-            return _ask(self._doors[probe.credential], probe)
+                return Answer(probe, failure="not probed: no time left")
+            return _ask(self._https[probe.credential], probe)
         except Unauthorized as exc:
             return Answer(probe, status=401, failure=str(exc))
         finally:
-            self._count.up()
-
-
-class _Count:
-    """Tells how many of all are done."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._lock = threading.Lock()
-        self._done = 0
-        self._total = 0
-        self._progress = progress
-
-    def more(self, questions: int) -> None:
-        """Count with more questions."""
-        with self._lock:
-            self._total += questions
-
-    def up(self) -> None:
-        """Count one more."""
-        with self._lock:
-            self._done += 1
-            if self._progress:
-                self._progress(self._done, self._total)
+            with self._lock:
+                self._done += 1
+                if self._progress:
+                    self._progress(self._done, self._total)
 
 
 def _ask(http: Http, probe: Probe) -> Answer:
     response = http.raw(probe.method, probe.path, probe.body)
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    json = None
+    if kind == "application/json":
+        with suppress(ValueError, RecursionError):
+            json = response.json()
     return Answer(
         probe,
         status=response.status_code,
         kind=http.clean(kind),
-        head=_head(http, response),
-        location=http.clean(response.headers.get("location", "")),
-        json=_json(response) if kind == "application/json" else None,
+        head=http.clean(" ".join(response.text[:400].split()))[:200],
+        json=json,
     )
-
-
-def _head(http: Http, response: httpx.Response) -> str:
-    return http.clean(" ".join(response.text[:400].split()))[:200]
-
-
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except (ValueError, RecursionError):
-        return None

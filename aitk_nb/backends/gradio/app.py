@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from aitk_nb.backends.gradio.endpoints import prefix_of
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.errors import (
     AitkError,
@@ -115,8 +116,7 @@ class GradioApp:
     @property
     def prefix(self) -> str:
         """What stands before the API's paths: `/gradio_api`, or nothing on Gradio 4."""
-        prefix = str(self.config.get("api_prefix") or "").strip("/")
-        return f"/{prefix}" if prefix else ""
+        return prefix_of(self.config)
 
     @property
     def names(self) -> tuple[str, ...]:

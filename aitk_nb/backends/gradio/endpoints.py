@@ -7,12 +7,12 @@ fail, and what is not understood is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aitk_nb.models.endpoint import Endpoint, Parameter
 
-__all__ = ["GradioApp", "prefix_of", "read_app"]
+__all__ = ["AppDescription", "fixed", "prefix_of", "read_app"]
 
 MOST = 2000
 """Functions and parameters that are read; a real app has far fewer."""
@@ -23,24 +23,23 @@ FILE_WORDS = ("file", "image", "audio", "video", "gallery", "uploadbutton")
 
 
 @dataclass(frozen=True, slots=True)
-class GradioApp:
+class AppDescription:
     """What the two documents say."""
 
-    version: str = ""
-    prefix: str = ""
+    version: str
+    """Gradio's."""
+    prefix: str
     """Path before every address of the API: `/gradio_api` from version 5 on."""
-    protocol: str = ""
-    title: str = ""
-    endpoints: tuple[Endpoint, ...] = ()
+    endpoints: tuple[Endpoint, ...]
     """The functions of the app."""
 
 
-def read_app(config: object, info: object) -> GradioApp:
+def read_app(config: object, info: object) -> AppDescription:
     """Return what the documents say; either may be missing or be anything at all."""
     config = _mapping(config)
-    described = _mapping(info)
-    named = _mapping(described.get("named_endpoints"))
-    unnamed = _mapping(described.get("unnamed_endpoints"))
+    named, unnamed = (
+        _mapping(_mapping(info).get(f"{kind}_endpoints")) for kind in ("named", "unnamed")
+    )
     prefix = prefix_of(config)
     components = {
         str(item.get("id")): item for item in _mappings(config.get("components")) if "id" in item
@@ -51,18 +50,11 @@ def read_app(config: object, info: object) -> GradioApp:
         if item.get("backend_fn", True) is not False
     ]
     seen = {function.name for function in functions}
-    functions += [
-        _described(name, about, prefix)
-        for name, about in list(named.items())[:MOST]
-        if _api_name(name) not in seen
-    ]
-    return GradioApp(
-        version=_text(config.get("version")),
-        prefix=prefix,
-        protocol=_text(config.get("protocol")),
-        title=_text(config.get("title")),
-        endpoints=tuple(functions),
-    )
+    for name in list(named)[:MOST]:
+        if _api_name(name) not in seen:
+            described = _function({"api_name": name}, 0, prefix, {}, named, unnamed)
+            functions.append(replace(described, known_by="info", index=None))
+    return AppDescription(_text(config.get("version")), prefix, tuple(functions))
 
 
 def prefix_of(config: object) -> str:
@@ -72,6 +64,48 @@ def prefix_of(config: object) -> str:
     plain = prefix.startswith("/") and not prefix.startswith("//")
     parts = [part.replace("-", "").replace("_", "") for part in prefix.split("/")[1:]]
     return prefix if plain and prefix.isascii() and all(map(str.isalnum, parts)) else ""
+
+
+def fixed(prefix: str, version: str) -> tuple[Endpoint, ...]:
+    """Return the addresses that every Gradio app of that version has, functions apart."""
+    known = f"catalogue of Gradio {version.split('.')[0] or '4 to 6'}, probe"
+
+    def entry(name: str, method: str, path: str, does: str, returns: str, **more: Any) -> Endpoint:
+        return Endpoint(name, method, path, does, returns=returns, known_by=known, **more)
+
+    session = Parameter(
+        "session_hash", where="query", required=True, example="any-text-of-your-own",
+        about="connects calls to each other: the same text is the same session",
+    )  # fmt: skip
+    files = Parameter("files", "list of file", "form", required=True)
+    join = (
+        Parameter("data", "list of any", "body", required=True, about="values in order"),
+        Parameter("fn_index", "integer", "body", required=True, about="number of the function"),
+        replace(session, where="body"),
+    )
+    path = Parameter("path", where="path", required=True, about="path on the server", example="x")
+    return (
+        entry("config", "GET", "/config", "Get the app's components and functions",
+              "JSON with version, api_prefix, components and dependencies"),
+        entry("info", "GET", f"{prefix}/info", "List the functions with their parameters",
+              "JSON with named_endpoints and unnamed_endpoints"),
+        entry("login", "POST", "/login", "Log in with user name and password",
+              '{"success": true} and cookies', acts=True,
+              parameters=(Parameter("username", where="form", required=True),
+                          Parameter("password", where="form", required=True))),
+        entry("upload", "POST", f"{prefix}/upload", "Upload files for a function to use",
+              "a list of paths on the server", acts=True, parameters=(files,)),
+        entry("queue_join", "POST", f"{prefix}/queue/join", "Call a function in a session",
+              '{"event_id"}', acts=True, parameters=join),
+        entry("queue_data", "GET", f"{prefix}/queue/data", "Stream a session's results",
+              "a stream of server-sent events", parameters=(session,)),
+        entry("queue_status", "GET", f"{prefix}/queue/status",
+              "Count the waiting calls, without the running one",
+              '{"msg": "estimation", "queue_size", "rank_eta"}'),
+        entry("file", "GET", f"{prefix}/file={{path}}",
+              "Download a file that the app may serve: uploads, results and allowed folders",
+              "the file", parameters=(path,)),
+    )  # fmt: skip
 
 
 def _function(
@@ -105,24 +139,6 @@ def _function(
     )
 
 
-def _described(name: str, about: object, prefix: str) -> Endpoint:
-    """Return a function that only `info` has."""
-    about = _mapping(about)
-    api_name = _api_name(name)
-    return Endpoint(
-        name=api_name,
-        method="POST",
-        path=f"{prefix}/call{api_name}",
-        does=_text(about.get("description")),
-        parameters=_parameters([], list(_mappings(about.get("parameters")))),
-        returns=_returns(about, {}, {}),
-        known_by="info",
-        state="present",
-        note=_visibility({}, about),
-        acts=True,
-    )
-
-
 def _api_name(name: object) -> str:
     return "/" + name.lstrip("/") if isinstance(name, str) and name.strip("/") else ""
 
@@ -147,9 +163,9 @@ def _does(
 def _visibility(item: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     said = about.get("api_visibility", item.get("api_visibility"))
     if isinstance(said, str) and said != "public":
-        return f"{said}: not shown on the page's own list"
+        return f"{said}: not listed by the page itself"
     hidden = about.get("show_api", item.get("show_api")) is False
-    return "not shown on the page's own list" if hidden else ""
+    return "not listed by the page itself" if hidden else ""
 
 
 def _parameters(
@@ -239,7 +255,7 @@ def _returns(
     if not words:
         outputs = [components.get(str(key), {}) for key in _items(item.get("outputs"))]
         shown = {_text(component.get("type")) for component in outputs} - {"", STATE}
-        return "nothing to a caller" if about or not shown else ""
+        return "nothing" if about or not shown else ""
     return ", ".join(words) if len(words) <= 3 else f"{len(words)} values"
 
 

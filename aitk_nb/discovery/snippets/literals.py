@@ -21,12 +21,14 @@ __all__ = [
     "is_keyword_argument",
     "javascript",
     "json_in_shell",
+    "key",
+    "member",
     "python",
     "shell",
 ]
 
 LIKE = 6
-"""So many equal values in a row are written as a repetition."""
+"""This many equal values in a row are written as a repetition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ class Code:
 
 def shell(text: str) -> str:
     """Return a text as one word of a POSIX shell."""
-    # A zero byte cannot be in an argument, and a line break would look like another command.
-    clean = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return "'" + _writable(clean).replace("'", "'\\''") + "'"
+    # A zero byte cannot be in an argument.
+    clean = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    return "'" + clean.replace("'", "'\\''") + "'"
 
 
 def python(value: object) -> str:
@@ -56,7 +58,7 @@ def python(value: object) -> str:
         pairs = (f"{python(str(key))}: {python(item)}" for key, item in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_items(value, python, "*[{0}] * {1}")) + "]"
+        return _items(value, python, "*[{0}] * {1}")
     if isinstance(value, str):
         return '"' + repr('"' + value)[2:-1].replace('"', '\\"').replace("\\'", "'") + '"'
     if isinstance(value, float) and not math.isfinite(value):
@@ -70,45 +72,36 @@ def javascript(value: object) -> str:
     if isinstance(value, Code):
         return value.text
     if isinstance(value, Mapping):
-        pairs = (f"{_key(str(key))}: {javascript(item)}" for key, item in value.items())
+        pairs = (f"{key(str(name))}: {javascript(item)}" for name, item in value.items())
         return "{ " + ", ".join(pairs) + " }" if value else "{}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_items(value, javascript, "...Array({1}).fill({0})")) + "]"
+        return _items(value, javascript, "...Array({1}).fill({0})")
     if isinstance(value, str):
         return _shown(json.dumps(value, ensure_ascii=False))
     if isinstance(value, float) and not math.isfinite(value):
         return "null"
-    return (
-        json.dumps(value)
-        if isinstance(value, bool | int | float | None)
-        else javascript(str(value))
-    )
+    plain = value is None or isinstance(value, bool | int | float)
+    return json.dumps(value) if plain else javascript(str(value))
 
 
 def json_in_shell(value: object) -> str:
     """Return a value as JSON in a word of the shell; `Code` names a variable that is put in."""
-    marks: list[Code] = []
+    return f"'{_quoted_json(value)}'"
 
-    def mark(item: object) -> object:
-        if isinstance(item, Code):
-            marks.append(item)
-            return f"\ue000{len(marks) - 1}\ue001"
-        if isinstance(item, Mapping):
-            return {str(key): mark(each) for key, each in item.items()}
-        if isinstance(item, list | tuple):
-            return [mark(each) for each in item]
-        return None if isinstance(item, float) and not math.isfinite(item) else item
 
-    text = json.dumps(mark(value), ensure_ascii=True)
-    parts = re.split(r'("?)\\ue000(\d+)\\ue001("?)', text)
-    words = []
-    literal = parts[0]
-    for opening, number, closing, rest in zip(*(parts[at::4] for at in (1, 2, 3, 4)), strict=True):
-        code = marks[int(number)]
-        before, after = ("", "") if code.whole else (opening, closing)
-        words += [shell(literal + before), f'"${code.text}"']
-        literal = after + rest
-    return "".join([*words, shell(literal)])
+def _quoted_json(value: object) -> str:
+    """Return a value as JSON between single quotes, which end before a variable."""
+    if isinstance(value, Code):
+        variable = f"'\"${value.text}\"'"
+        return variable if value.whole else f'"{variable}"'
+    if isinstance(value, Mapping):
+        pairs = (f"{_quoted_json(str(name))}: {_quoted_json(item)}" for name, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_quoted_json, value)) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "null"
+    return json.dumps(value).replace("'", "'\\''")
 
 
 LITERALS: Mapping[str, Callable[[object], str]] = {
@@ -129,15 +122,9 @@ def comment(text: str) -> str:
 def identifier(name: str, *, upper: bool = False) -> str:
     """Return a name in camel case that TypeScript takes for a function or, `upper`, a type."""
     words = re.findall(r"[A-Za-z0-9]+", name) or ["call"]
-    first = words[0] if not upper else words[0][:1].upper() + words[0][1:]
-    found = first + "".join(word[:1].upper() + word[1:] for word in words[1:])
-    if not upper:
-        found = found[:1].lower() + found[1:]
-    return (
-        f"call{found[:1].upper()}{found[1:]}"
-        if not found[0].isalpha() or found in _TAKEN
-        else found
-    )
+    title = "".join(word[:1].upper() + word[1:] for word in words)
+    found = title if upper else title[:1].lower() + title[1:]
+    return f"call{title}" if not found[0].isalpha() or found in _TAKEN else found
 
 
 _TAKEN = frozenset(
@@ -150,22 +137,28 @@ _TAKEN = frozenset(
 )  # fmt: skip
 
 
+def key(name: str) -> str:
+    """Return a name as the key of an object of JavaScript, or of a type of TypeScript."""
+    plain = re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", name) and name != "__proto__"
+    return name if plain else javascript(name)
+
+
+def member(name: str) -> str:
+    """Return the expression for a value that a caller of JavaScript gives."""
+    return f"values.{name}" if key(name) == name else f"values[{javascript(name)}]"
+
+
 def is_keyword_argument(name: str) -> bool:
     """Return whether a call in Python can give a value by this name."""
     return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
 
 
-def _items(values: Sequence[object], literal: Callable[[object], str], repeated: str) -> list[str]:
+def _items(values: Sequence[object], literal: Callable[[object], str], repeated: str) -> str:
     words: list[str] = []
-    for word, row in itertools.groupby(literal(value) for value in values):
+    for word, row in itertools.groupby(map(literal, values)):
         length = len(list(row))
         words += [word] * length if length < LIKE else [repeated.format(word, length)]
-    return words
-
-
-def _key(name: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]*", name) and name != "__proto__"
-    return name if plain else javascript(name)
+    return f"[{', '.join(words)}]"
 
 
 def _shown(text: str) -> str:
@@ -177,7 +170,3 @@ def _escaped(char: str) -> str:
     units = char.encode("utf-16-be", "surrogatepass")
     pairs = (units[at : at + 2].hex() for at in range(0, len(units), 2))
     return "".join(f"\\u{pair}" for pair in pairs)
-
-
-def _writable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
