@@ -34,9 +34,9 @@ def main() -> int:
         folder = Path(name)
         _fill(folder)
         decoded = _least(lambda: _decode(folder))
-        scanned = LocalDataset.scan(folder)
+        scanned = LocalDataset(folder)
         ratios = {
-            "scan": _least(lambda: LocalDataset.scan(folder)) / decoded,
+            "scan": _least(lambda: LocalDataset(folder)) / decoded,
             "form": _least(lambda: _show(folder)) / decoded,
             "again": _least(scanned.again) / decoded,
         }

@@ -48,7 +48,7 @@ def test_what_is_no_dataset_is_named_and_what_is_broken_wants_no_caption(folder:
 def test_a_copy_is_corrected_and_passes(folder: Path, tmp_path: Path) -> None:
     """What was done is told; a second time nothing is."""
     into = tmp_path / "fixed"
-    ran = run("dataset", "fix", folder, "--into", into, "--caption", "a cat", "--trigger-word", "x")
+    ran = run("dataset", "fix", folder, "--out", into, "--caption", "a cat", "--trigger-word", "x")
     assert "c.png: is left out: it is not an image that can be read" in ran.out
     assert "my b.png -> my_b.png: renamed" in ran.out
     assert "fixed: written" in ran.err
@@ -56,7 +56,7 @@ def test_a_copy_is_corrected_and_passes(folder: Path, tmp_path: Path) -> None:
     assert (
         "nothing had to be written"
         in run(
-            *("dataset", "fix", folder, "--into", into, "--caption", "a cat", "--trigger-word", "x")
+            *("dataset", "fix", folder, "--out", into, "--caption", "a cat", "--trigger-word", "x")
         ).err
     )
     checked = run("dataset", "check", into, "--resolution", "64,32", "--batch-size", "2", "--json")
@@ -64,7 +64,7 @@ def test_a_copy_is_corrected_and_passes(folder: Path, tmp_path: Path) -> None:
     assert checked.json["steps_per_epoch"] == 2
     planned = run("dataset", "check", into, "--resolution", "64,32").out
     assert ("2 images in 2 buckets" in planned, "<" in planned) == (True, False)
-    refused = run("dataset", "fix", folder, "--into", folder / "in", code=2)
+    refused = run("dataset", "fix", folder, "--out", folder / "in", code=2)
     assert "lie in each other" in refused.err
 
 
@@ -98,7 +98,7 @@ def test_an_interrupt_leaves_no_half_copy(tmp_path: Path) -> None:
     for number in range(40):
         picture(folder / f"{number}.bmp", (1500, 1500))
     picture(folder / "a.png")
-    with start("dataset", "fix", folder, "--into", out / "copy") as process:
+    with start("dataset", "fix", folder, "--out", out / "copy") as process:
         deadline = time.monotonic() + 60
         while not list(out.glob(".fixing-*/copy/*.png")):
             assert process.poll() is None, "it ended too early"

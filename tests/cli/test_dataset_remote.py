@@ -61,7 +61,7 @@ def answered(answer: str, *args: str | Path) -> Ran:
 def test_an_upload_is_verified_in_full(server: tuple[str, Path], folder: Path) -> None:
     """What was found is told on stderr, and stdout is the name alone."""
     url, datasets = server
-    ran = run("dataset", "upload", folder, "--name", "full", "--verify-full", "--url", url)
+    ran = run("dataset", "upload", folder, "--name", "full", "--verify", "full", "--url", url)
 
     assert "full\n" == ran.out
     assert "full: 3 images; 6 files sent, 0 were there" in ran.err
@@ -70,7 +70,7 @@ def test_an_upload_is_verified_in_full(server: tuple[str, Path], folder: Path) -
     swapped = bytearray((datasets / "full" / "b.png").read_bytes())
     swapped[-9] ^= 255
     (datasets / "full" / "b.png").write_bytes(swapped)
-    again = run("dataset", "upload", folder, "--name", "full", "--verify-full", "--url", url)
+    again = run("dataset", "upload", folder, "--name", "full", "--verify", "full", "--url", url)
     assert "0 files sent" in again.err
     assert (folder / "b.png").read_bytes() == (datasets / "full" / "b.png").read_bytes()
 
@@ -85,21 +85,21 @@ def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: 
     (datasets / "wrong" / "b.png").write_bytes(b"half")
     add(datasets / "wrong", "other.png")
 
-    ran = run("dataset", "verify", *given, "--full", code=1)
+    ran = run("dataset", "verify", *given, "--verify", "full", code=1)
     lines = {tuple(line.rsplit(maxsplit=1)) for line in ran.out.splitlines()}
     assert {("missing", "a.png"), ("different", "b.png"), ("extra", "other.png")} <= lines
     assert "1 file missing, 1 file different" in ran.err
-    assert "--replace" in ran.err
+    assert "--if-differs", "replace" in ran.err
 
-    told = run("dataset", "verify", *given, "--full", "--json", code=1).json
+    told = run("dataset", "verify", *given, "--verify", "full", "--json", code=1).json
     states = {file["name"]: file["state"] for file in told["files"]}
     assert (False, "missing", "differs") == (told["ok"], states["a.png"], states["b.png"])
     assert ["other.png"] == told["foreign"]
 
     assert "other files under the names b.png" in run("dataset", "upload", *given, code=2).err
-    sent = run("dataset", "upload", *given, "--replace", "--json").json
+    sent = run("dataset", "upload", *given, "--if-differs", "replace", "--json").json
     assert (2, 4) == (sent["sent"], sent["kept"])
-    assert run("dataset", "verify", *given, "--full", "--json").json["ok"] is True
+    assert run("dataset", "verify", *given, "--verify", "full", "--json").json["ok"] is True
 
 
 def test_a_mirror_asks_before_it_deletes(server: tuple[str, Path], folder: Path) -> None:
@@ -224,7 +224,7 @@ def test_what_is_missing_is_sent_by_a_plain_upload(server: tuple[str, Path], fol
 
     ran = run("dataset", "verify", *given, code=1)
     assert "1 file missing. Send again: aitk-nb dataset upload" in ran.err
-    assert "--replace" not in ran.err
+    assert "--if-differs", "replace" not in ran.err
     assert 1 == run("dataset", "upload", *given, "--json").json["sent"]
 
 

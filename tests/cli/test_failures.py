@@ -111,8 +111,8 @@ def test_other_files_under_the_same_names(
     ran = run(*upload, code=2)
 
     assert "photo_00.txt" in ran.err
-    assert "--replace" in ran.err
-    replaced = run(*upload, "--replace").json
+    assert "--if-differs", "replace" in ran.err
+    replaced = run(*upload, "--if-differs", "replace").json
     assert (1, 23) == (replaced["sent"], replaced["kept"])
 
 

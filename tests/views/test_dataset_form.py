@@ -16,13 +16,12 @@ from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.datasets.local import Demands
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.views import DatasetForm
 from aitk_nb.views.dataset_form.dataset_form import read_choice
 from aitk_nb.views.dataset_form.explorer import Explorer
-from aitk_nb.views.dataset_form.folder_paths import completions
-from aitk_nb.views.dataset_form.picked_files import private_folder, store, upload_limit
+from aitk_nb.views.dataset_form.folders import completions, private_folder, store, upload_limit
 from aitk_nb.views.plots.thumbnails import thumbnail
 from tests.views.conftest import click, instances, send, stored
 
@@ -285,7 +284,7 @@ def parts(widget: Any) -> list[Any]:
 
 def test_buckets_are_drawn_when_they_are_looked_at(folder: Path) -> None:
     """A closed preview keeps no picture; resolutions can be tried."""
-    form = DatasetForm(folder, demands=Demands(resolution=(256,), arch="flux"))
+    form = DatasetForm(folder, requirements=Requirements(resolution=(256,), arch="flux"))
     below = explored(form)
     preview = below.buckets
     assert "256" == preview.resolution.value
@@ -316,8 +315,8 @@ def test_a_zip_can_be_chosen_and_edited(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_training_asks_is_checked(folder: Path) -> None:
-    """The demands that a form is made with decide what can be used."""
-    form = DatasetForm(folder, demands=Demands(arch="flux_kontext"))
+    """The requirements that a form is made with decide what can be used."""
+    form = DatasetForm(folder, requirements=Requirements(arch="flux_kontext"))
     with pytest.raises(InvalidDataset, match="learns from pairs"):
         _ = form.value
     form.close()

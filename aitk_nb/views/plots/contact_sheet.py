@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb._files import replacing
-from aitk_nb.datasets.local import LocalDataset
+from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 from aitk_nb.views.plots.style import Theme
 from aitk_nb.views.plots.thumbnails import thumbnail
@@ -125,7 +125,7 @@ def contact_sheet(
     if theme not in _INKS:
         raise BadInput(f"The theme is 'light' or 'dark', not {theme!r}.")
     if isinstance(source, LocalDataset):
-        images = [path for path in source.images if source.looks[path].is_right]
+        images = [path for path in source.images if source.image_info[path].is_readable]
         shown = images[:most]
         items = [
             (thumbnail(path, _EDGE), source.captions.get(path.name) or path.name) for path in shown
