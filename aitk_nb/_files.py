@@ -24,7 +24,7 @@ def sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
-        raise AitkError(f"Can't read {path}: {exc.strerror or exc}.") from exc
+        raise AitkError(f"{path} can't be read: {exc.strerror or exc}.") from exc
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
             yield draft
             draft.replace(target)
     except OSError as exc:
-        raise BadInput(f"Can't write {target}: {exc.strerror or exc}.") from exc
+        raise BadInput(f"{target} can't be written: {exc.strerror or exc}.") from exc
 
 
 @contextmanager

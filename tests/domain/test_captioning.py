@@ -91,7 +91,7 @@ def test_what_cannot_be_captioned_is_refused_before(client: aitk_nb.AIToolkitCli
     """An unknown dataset, an unknown captioner, numbers that are none."""
     with pytest.raises(NotFound):
         client.datasets.generate_captions("nobody_has_this")
-    with pytest.raises(BadInput, match="no captioner 'Florence'"):
+    with pytest.raises(BadInput, match="Unknown captioner 'Florence'"):
         CaptionOptions(captioner="Florence")  # type: ignore[arg-type]
     with pytest.raises(BadInput):
         CaptionOptions(max_res=0)

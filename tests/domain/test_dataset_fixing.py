@@ -75,7 +75,7 @@ def test_the_copy_passes_and_the_originals_stay(messy: Path, tmp_path: Path) -> 
     assert ("turned.jpg", "turned upright") in said
     assert ("through.png", "put on a background") in said
     assert ("deep.png", "brought to 8 bits") in said
-    assert ("turned.txt", "caption written in UTF-8, given the trigger word") in said
+    assert ("turned.txt", "caption converted to UTF-8, given the trigger word") in said
     assert "2 left out" in repr(report)
     assert "turned upright" in report._repr_html_()
 
@@ -137,9 +137,9 @@ def test_other_peoples_files_are_not_overwritten(messy: Path, tmp_path: Path) ->
         LocalDataset(messy).fix(into)
     assert (into / "plain.txt").read_text() == "edited by hand"
     for inside in (messy, messy / "deeper", tmp_path):
-        with pytest.raises(BadInput, match="lie in each other"):
+        with pytest.raises(BadInput, match="overlap"):
             dataset.fix(inside)
-    with pytest.raises(BadInput, match="no colour"):
+    with pytest.raises(BadInput, match="Unknown color"):
         dataset.fix(tmp_path / "x", background="no such colour")
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="is a file"):
@@ -184,7 +184,7 @@ def test_large_jpegs_are_made_smaller(tmp_path: Path) -> None:
     Image.new("L", (10_000, 10_000), 90).save(folder / "large.jpg")
     Image.new("1", (10_000, 10_000)).save(folder / "large.png")
     report = LocalDataset(folder).fix(tmp_path / "fixed")
-    looks = {path.name: look for path, look in report.dataset.looks.items()}
+    looks = {path.name: look for path, look in report.dataset.image_info.items()}
     assert (looks["large.jpg"].width, looks["large.jpg"].height) == (2500, 2500)
     assert report.left_out == ("large.png",)
     assert report.dataset.errors == ()

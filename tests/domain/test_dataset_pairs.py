@@ -1,4 +1,4 @@
-"""What an architecture learns from: pairs, videos and sounds, found and counted before training."""
+"""What an architecture trains on: pairs, videos and sounds, found and counted before training."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_needs_that_are_unmet_are_refused(arch: str, sets: dict[str, LocalDatase
         needed = PAIRS
     if needed is not PLAIN:
         label = presets.load()[arch].label
-        with pytest.raises(InvalidDataset, match="learns from") as caught:
-            sets[PLAIN].check(Requirements(arch=arch))
+        with pytest.raises(InvalidDataset, match="trains on") as caught:
+            sets[PLAIN].check(Requirements(arch=arch)).raise_for_errors()
         assert label in str(caught.value)
     assert sets[needed].check(Requirements(arch=arch)).errors == ()
     if presets.load()[arch].group != "audio":
         with pytest.raises(InvalidDataset):
-            sets[SOUNDS].check(Requirements(arch=arch))
+            sets[SOUNDS].check(Requirements(arch=arch)).raise_for_errors()
 
 
 def test_what_is_passed_over_is_told(sets: dict[str, LocalDataset], tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_pairs_that_are_not_complete(tmp_path: Path) -> None:
     assert [(problem.code, problem.file) for problem in dataset.errors] == [
         (Code.MISSING_CONTROL, "b.png")
     ]
-    with pytest.raises(InvalidDataset, match="no such folder of control images"):
-        LocalDataset(tmp_path / "set", controls=[tmp_path / "nowhere"])
+    with pytest.raises(InvalidDataset, match="folder of control images can't be opened"):
+        LocalDataset(tmp_path / "set", controls=[tmp_path / "nowhere"]).raise_for_errors()
 
 
 def test_what_the_web_ui_does_not_list(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_members_that_lead_out_are_left_out(tmp_path: Path) -> None:
     assert [image.name for image in dataset.images] == ["good.png"]
     left_out = [problem for problem in dataset.problems if problem.code is Code.UNSAFE_MEMBER]
     assert len(left_out) == 8
-    assert sum("leads out of the folder" in problem.text for problem in left_out) == 5
+    assert sum("leads out of the folder" in problem.message for problem in left_out) == 5
     assert all(str(problem).count(":") >= 1 for problem in left_out)
     assert set(tmp_path.iterdir()) == before
     assert not (dataset.folder.parent / "up.png").exists()
@@ -92,8 +92,8 @@ def test_members_that_lead_out_are_left_out(tmp_path: Path) -> None:
 def test_zips_that_cannot_be_read(tmp_path: Path) -> None:
     """One sentence each; a damaged member is a problem of its name."""
     (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 and nothing")
-    with pytest.raises(InvalidDataset, match=r"no zip that can be read.*pack it anew"):
-        LocalDataset(tmp_path / "no.zip")
+    with pytest.raises(InvalidDataset, match=r"not a readable zip.*pack it again"):
+        LocalDataset(tmp_path / "no.zip").raise_for_errors()
     path = packed(tmp_path / "cut.zip", {"a.png": png(), "b.png": png("b")})
     raw = bytearray(path.read_bytes())
     raw[60:90] = b"\xff" * 30
@@ -115,7 +115,7 @@ def test_no_bytes_of_a_zip_make_a_scan_raise(
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(raw)
     try:
-        dataset = LocalDataset(path)
+        dataset = LocalDataset(path).check()
     except InvalidDataset:
         return
     inside = dataset.folder.resolve()
@@ -143,8 +143,8 @@ def test_a_list_of_files_brings_its_captions(tmp_path: Path) -> None:
     assert [problem.file for problem in missing.errors] == ["gone.png"]
     both = LocalDataset([tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"])
     assert {problem.code for problem in both.errors} == {Code.COLLISION}
-    with pytest.raises(InvalidDataset, match="names no file"):
-        LocalDataset([])
+    with pytest.raises(InvalidDataset, match="doesn't name a file"):
+        LocalDataset([]).raise_for_errors()
 
 
 # -- addresses -----------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_images_by_their_addresses(web: str, tmp_path: Path) -> None:
     assert names == ["0000_z.png", "0001_z.png", "0002_moved.png", "own.png"]
     (error,) = dataset.errors
     assert (error.file, error.code) == ("gone.png", Code.UNREADABLE)
-    assert "its server answers 404" in error.text
+    assert "its server answers 404" in error.message
     assert len(LocalDataset(f"{web}/one.png").images) == 1
 
 
@@ -255,7 +255,7 @@ def test_a_password_of_an_address_is_not_sent(web: str, tmp_path: Path) -> None:
 def test_a_page_is_no_image(web: str) -> None:
     """Its type is told."""
     (error,) = LocalDataset([f"{web}/page", f"{web}/a.png"]).errors
-    assert (error.file, error.text) == ("page", "is no image, but text/html")
+    assert (error.file, error.message) == ("page", "'page' is no image, but text/html")
 
 
 def test_progress_of_a_scan(tmp_path: Path) -> None:

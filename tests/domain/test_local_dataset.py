@@ -22,7 +22,7 @@ from tests.domain.pictures import add, image, picture
 
 def found(folder: Path) -> list[tuple[str, str]]:
     """Return severity and file of all problems."""
-    return [(problem.severity, problem.file) for problem in LocalDataset(folder).problems]
+    return [(problem.status.value, problem.file) for problem in LocalDataset(folder).problems]
 
 
 def renamed(name: str) -> str:
@@ -53,8 +53,8 @@ def test_captions_are_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_bytes(b"x" * 1_000_001)
     dataset = LocalDataset(tmp_path)
     assert dataset.captions == {"a.png": "ein Kätzchen"}
-    assert found(tmp_path) == [("error", "b.txt"), ("error", "c.txt")]
-    with pytest.raises(InvalidDataset, match=r"'b\.txt' is not written in UTF-8"):
+    assert found(tmp_path) == [("problem", "b.txt"), ("problem", "c.txt")]
+    with pytest.raises(InvalidDataset, match=r"'b\.txt' is not encoded in UTF-8"):
         dataset.raise_for_errors()
 
 
@@ -67,13 +67,13 @@ def test_images_that_cannot_be_decoded(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "page.jpg").write_text("<html>not found</html>")
     add(tmp_path, "good.png", "good.txt")
-    errors = {problem.file: problem.text for problem in LocalDataset(tmp_path).errors}
+    errors = {problem.file: problem.message for problem in LocalDataset(tmp_path).errors}
     assert set(errors) == {
         *("cut.jpg", "cut.png", "cut.webp", "empty.png", "empty.mp4", "page.jpg"),
     }
     assert "0 bytes" in errors["empty.png"]
     assert "not an image" in errors["page.jpg"]
-    assert "cut short" in errors["cut.jpg"]
+    assert "truncated" in errors["cut.jpg"]
 
 
 def test_a_picture_bomb_is_not_decoded(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_picture_bomb_is_not_decoded(tmp_path: Path) -> None:
     problems = {p.file: p for p in LocalDataset(tmp_path).errors}
     assert {p.code for p in problems.values()} == {Code.TOO_MANY_PIXELS}
     assert str(problems["hundred.png"]) == (
-        "'hundred.png' has 100 megapixels, and at most 64 are read: make it smaller"
+        "'hundred.png' has 100 megapixels, and the limit is 64: make it smaller"
     )
     assert "bomb.png" in problems
 
@@ -93,7 +93,7 @@ def test_captions_and_images_that_miss_each_other(tmp_path: Path) -> None:
     add(tmp_path, "a.png", "a.txt", "b.png", "c.png", "d.png", "d.TXT", "lonely.txt")
     (tmp_path / "c.txt").write_text(" \n")
     dataset = LocalDataset(tmp_path)
-    assert {(p.code, p.file, p.severity) for p in dataset.problems} == {
+    assert {(p.code, p.file, p.status.value) for p in dataset.problems} == {
         (Code.NO_CAPTION, "b.png", "warning"),
         (Code.EMPTY_CAPTION, "c.png", "warning"),
         (Code.NO_CAPTION, "d.png", "warning"),
@@ -121,7 +121,7 @@ def test_what_the_server_would_not_see(tmp_path: Path) -> None:
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     dataset = LocalDataset(tmp_path)
     assert [path.name for path in dataset.images] == ["a.png"]
-    assert {(p.severity, p.file) for p in dataset.problems} == {
+    assert {(p.status.value, p.file) for p in dataset.problems} == {
         ("warning", name) for name in (".hidden.png", "more", "old.bmp", "dead.png", "loop.png")
     }
 
@@ -131,8 +131,8 @@ def test_names_that_become_one_on_the_server(tmp_path: Path) -> None:
     add(tmp_path, "my cat.png", "my_cat.jpg", "dog.png", "dog.jpg", "my cat.txt", "dog.txt")
     dataset = LocalDataset(tmp_path).check(Requirements(rename=renamed))
     assert [problem.file for problem in dataset.errors] == ["my_cat"]
-    assert "'my cat'" in dataset.problems[0].text
-    assert ("warning", "dog") in [(p.severity, p.file) for p in dataset.problems]
+    assert "'my cat'" in dataset.problems[0].message
+    assert ("warning", "dog") in [(p.status.value, p.file) for p in dataset.problems]
     # The web UI's renaming is taken where no server was asked.
     assert [problem.file for problem in LocalDataset(tmp_path).errors] == ["my_cat"]
     assert LocalDataset(tmp_path).check(Requirements(rename=str)).errors == ()
@@ -161,13 +161,13 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name in ("missing", "file", "loop", "nul\0", "x" * 300):
-        with pytest.raises(InvalidDataset, match=r"cannot be used as a dataset\. .+\.$"):
-            LocalDataset(tmp_path / name)
+        with pytest.raises(InvalidDataset, match=r"is not a valid dataset\. .+\.$"):
+            LocalDataset(tmp_path / name).raise_for_errors()
 
 
 def test_folders_without_images(tmp_path: Path) -> None:
     """An empty folder, and one with texts only, can be scanned but not used."""
-    with pytest.raises(InvalidDataset, match="There is no file in it"):
+    with pytest.raises(InvalidDataset, match="The folder is empty"):
         LocalDataset(tmp_path).raise_for_errors()
     add(tmp_path, "a.txt")
     with pytest.raises(InvalidDataset, match="no images"):
@@ -182,12 +182,12 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
     add(tmp_path, "a.png", "a.txt", "b.png", "b.txt")
     (tmp_path / "a.png").chmod(0)
     (tmp_path / "b.txt").chmod(0)
-    assert found(tmp_path) == [("error", "a.png"), ("error", "b.txt")]
+    assert found(tmp_path) == [("problem", "a.png"), ("problem", "b.txt")]
     for mode in (0o000, 0o400):
         tmp_path.chmod(mode)
         try:
-            with pytest.raises(InvalidDataset, match=r"may not|cannot be read"):
-                LocalDataset(tmp_path)
+            with pytest.raises(InvalidDataset, match=r"denied|can't be read"):
+                LocalDataset(tmp_path).raise_for_errors()
         finally:
             tmp_path.chmod(0o700)
 
@@ -195,11 +195,11 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
 def test_it_shows_itself_escaped(tmp_path: Path) -> None:
     """Counts and problems are a table; names cannot put tags into the page."""
     add(tmp_path, "<img src=x>.png")
-    shown = LocalDataset(tmp_path)._repr_html_()
+    shown = LocalDataset(tmp_path).check()._repr_html_()
     assert "<img" not in shown
     assert "warning" in shown
     add(tmp_path, "<img src=x>.txt")
-    assert "none" in LocalDataset(tmp_path)._repr_html_()
+    assert "none" in LocalDataset(tmp_path).check()._repr_html_()
 
 
 @settings(max_examples=60, deadline=None)
@@ -243,7 +243,7 @@ def test_rotation_alpha_and_mode_are_seen(tmp_path: Path) -> None:
     levels = np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10
     Image.fromarray(levels).save(tmp_path / "deep.png")
     dataset = LocalDataset(tmp_path)
-    looks = {path.name: look for path, look in dataset.looks.items()}
+    looks = {path.name: look for path, look in dataset.image_info.items()}
     assert (looks["turned.jpg"].width, looks["turned.jpg"].height) == (100, 200)
     assert [name for name, look in looks.items() if look.is_turned] == ["turned.jpg"]
     assert looks["cmyk.jpg"].mode == "CMYK"
@@ -264,7 +264,7 @@ def test_heavy_pictures_are_measured_only(tmp_path: Path) -> None:
         (tmp_path / f"cut_{name}").write_bytes(raw[: len(raw) * 3 // 4])
     dataset = LocalDataset(tmp_path)
     assert {p.file for p in dataset.errors} == {"cut_a.webp", "cut_b.jpg", "cut_c.png"}
-    whole = [look for look in dataset.looks.values() if look.is_right]
+    whole = [look for look in dataset.image_info.values() if look.is_readable]
     assert [(look.width, look.height, look.hash) for look in whole] == [(5100, 5000, None)] * 3
 
 
@@ -308,8 +308,8 @@ def test_sizes_for_the_chosen_resolutions(tmp_path: Path) -> None:
     dataset = LocalDataset(tmp_path)
     assert Code.TOO_SMALL not in {problem.code for problem in dataset.problems}
     assert dataset.errors == ()  # 16 pixels on a side will do for most architectures
-    with pytest.raises(InvalidDataset, match=r"'tiny\.png' has 600 × 20 pixels.*needs 32"):
-        dataset.check(Requirements(arch="qwen_image", resolution=(512, 1024)))
+    with pytest.raises(InvalidDataset, match=r"'tiny\.png' has 600 × 20 pixels.*requires 32"):
+        dataset.check(Requirements(arch="qwen_image", resolution=(512, 1024))).raise_for_errors()
     found = codes(dataset.check(Requirements(resolution=(512,), arch="qwen_image")))
     assert Code.TOO_SMALL in found["small.png"]
     assert found["long.png"] == {Code.EXTREME_ASPECT}
@@ -331,13 +331,13 @@ def test_the_trigger_word(tmp_path: Path) -> None:
     assert codes(dataset.check(Requirements(trigger_word=""))) == {"a.png": {Code.TRIGGER_UNSET}}
     (one,) = dataset.check(Requirements(trigger_word="")).problems
     assert str(one) == (
-        "'a.png' has a caption that uses [trigger], and no trigger word is set: "
-        "set a trigger word, or take [trigger] out"
+        "'a.png' has a caption that uses [trigger], but no trigger word is set: "
+        "set a trigger word, or remove [trigger]"
     )
     for name in "abc":
         (tmp_path / f"{name}.txt").write_text("a dog")
-    (one,) = LocalDataset(tmp_path).check(trigger_word="sks").problems
-    assert (one.file, one.text) == ("", "Every caption lacks the trigger word 'sks'")
+    (one,) = LocalDataset(tmp_path).check(Requirements(trigger_word="sks")).problems
+    assert (one.file, one.message) == ("", "Every caption lacks the trigger word 'sks'")
 
 
 @pytest.mark.parametrize(
@@ -385,15 +385,15 @@ def test_the_limits_of_a_server(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"\0" * 10)
     dataset = LocalDataset(tmp_path)
     assert dataset.check(Requirements(flavour=Flavour.WEBUI)).errors == ()
-    with pytest.raises(InvalidDataset, match=r"There are 152 images and captions.* takes 150"):
-        dataset.check(Requirements(flavour=Flavour.GRADIO))
+    with pytest.raises(InvalidDataset, match=r"There are 152 images and captions.* accepts 150"):
+        dataset.check(Requirements(flavour=Flavour.GRADIO)).raise_for_errors()
     large = max(dataset.images, key=lambda path: path.stat().st_size)
     limit = large.stat().st_size - 1
-    with pytest.raises(InvalidDataset, match=r"at most .* MB get through: make it smaller"):
-        dataset.check(Requirements(limit=limit))
+    with pytest.raises(InvalidDataset, match=r"limit is .* kB: make it smaller"):
+        dataset.check(Requirements(limit=limit)).raise_for_errors()
     assert dataset.check(Requirements(limit=limit + 1)).errors == ()
-    with pytest.raises(BadInput, match="no architecture"):
-        dataset.check(Requirements(arch="sd99"))
+    with pytest.raises(BadInput, match="Unknown architecture"):
+        dataset.check(Requirements(arch="sd99")).raise_for_errors()
 
 
 def test_special_files_and_links_are_left_out(tmp_path: Path) -> None:

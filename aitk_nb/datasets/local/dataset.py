@@ -156,7 +156,9 @@ class LocalDataset(Scanned):
             *(("control images", f"{len(c.files)} in {c.folder.name}") for c in self.controls),
         ]
         kind: _html.Kind = "error" if self.errors else "warning" if self.problems else "ok"
-        return _html.definition([*counts, ("problems", _html.badge(self.verdict, kind))])
+        return _html.definition(
+            [*counts, ("problems", _html.badge(self.verdict if self.problems else "none", kind))]
+        )
 
     def _other_media(self) -> tuple[tuple[str, Sequence[Path]], ...]:
         return ("videos", self.videos), ("sounds", self.sounds)

@@ -159,7 +159,7 @@ def _appearing(folder: Path) -> Iterator[Path]:
                     old.replace(folder)
                 raise
     except OSError as exc:
-        raise BadInput(f"Can't write {folder}: {exc.strerror or exc}.") from exc
+        raise BadInput(f"{folder} can't be written: {exc.strerror or exc}.") from exc
 
 
 # -- recognizing it --------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def _expanded(source: str | Path) -> Path:
     try:
         return Path(source).expanduser()
     except RuntimeError as exc:
-        raise InvalidDataset(str(source), [f"The path is invalid: {exc}."]) from exc
+        raise InvalidDataset(str(source), [f"Invalid path: {exc}"]) from exc
 
 
 def _listing(folder: Path) -> tuple[Path, ...]:

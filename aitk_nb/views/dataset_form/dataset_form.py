@@ -72,7 +72,7 @@ def _path(folder: str) -> Path:
     try:
         return Path(folder.strip()).expanduser()
     except RuntimeError as exc:  # "~somebody" who has no account on this machine
-        raise BadInput(f"Invalid path {folder.strip()!r}: {exc}.") from exc
+        raise BadInput(f"Invalid path {folder.strip()!r}: {exc}") from exc
 
 
 class _BadName(BadInput):
