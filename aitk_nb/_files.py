@@ -67,8 +67,5 @@ def keeping(path: Path) -> Iterator[None]:
 
 def _free_name(path: Path) -> Path:
     """Return a free name next to `path`, such as `lora.1.safetensors`."""
-    for number in itertools.count(1):
-        name = path.with_name(f"{path.stem}.{number}{path.suffix}")
-        if not name.exists():
-            return name
-    raise AssertionError  # pragma: no cover  (count never ends)
+    names = (path.with_name(f"{path.stem}.{n}{path.suffix}") for n in itertools.count(1))
+    return next(name for name in names if not name.exists())

@@ -14,7 +14,7 @@ from aitk_nb.datasets import download, upload
 from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.datasets.local.dataset import LocalDataset
-from aitk_nb.datasets.upload import Confirm, IfDiffers, UploadOptions, Verify
+from aitk_nb.datasets.upload import Confirm, IfDiffers, RemoteDataset, UploadOptions, Verify
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
@@ -111,16 +111,13 @@ class Datasets:
         options = UploadOptions(if_differs, verify, mirror, confirm)
         cache = DigestCache(local.folder)
         parts = upload.parts(self._backend, local, dataset, cache)
-        outcomes = [
-            upload.send(self._backend, part, cache, files, options, progress or no_progress)
+        infos = [
+            RemoteDataset(self._backend, part).send(files, cache, options, progress or no_progress)
             for part, files in parts.items()
         ]
-        sent, kept = (sum(o.sent for o in outcomes), sum(o.kept for o in outcomes))
+        sent, kept = sum(info.sent for info in infos), sum(info.kept for info in infos)
         _log.info("%d files sent to %s, %d were already there", sent, dataset, kept)
-        first = outcomes[0]
-        return replace(
-            first.dataset, sent=sent, kept=kept, report=first.report, controls=tuple(parts)[1:]
-        )
+        return replace(infos[0], sent=sent, kept=kept, controls=tuple(parts)[1:])
 
     def verify(
         self, folder: str | Path | LocalDataset, name: str = "", *, verify: Verify = "sample"
@@ -148,7 +145,8 @@ class Datasets:
         self._require("compare a dataset with a folder", _VERIFY)
         parts = upload.parts(self._backend, local, dataset, DigestCache(local.folder))
         first, *others = (
-            upload.verify(self._backend, part, files, verify) for part, files in parts.items()
+            RemoteDataset(self._backend, part).verify(files, verify)
+            for part, files in parts.items()
         )
         return first.joined(others)
 

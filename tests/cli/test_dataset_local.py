@@ -33,7 +33,7 @@ def test_errors_are_named_and_make_it_fail(folder: Path) -> None:
     assert f"aitk-nb dataset fix {folder} --out NEW_FOLDER" in ran.err
     report = run("dataset", "check", folder, "--json", code=2).json
     assert (report["ok"], report["images"], report["captions"]) == (False, 3, 2)
-    assert {problem["code"] for problem in report["problems"]} == {"unreadable", "no-caption"}
+    assert {problem["name"] for problem in report["problems"]} == {"unreadable", "no-caption"}
 
 
 def test_what_is_no_dataset_is_named_and_what_is_broken_wants_no_caption(folder: Path) -> None:
@@ -77,12 +77,14 @@ def test_what_is_asked_is_checked(folder: Path, tmp_path: Path) -> None:
     assert "requires 32 on each side" in small.out
     assert "the limit is" in run("dataset", "check", folder, "--limit", "0.000001", code=2).out
     assert "Unknown architecture" in run("dataset", "check", folder, "--arch", "x", code=2).err
-    assert "takes numbers" in run("dataset", "check", folder, "--resolution", "x", code=2).err
+    assert (
+        "Invalid --resolution" in run("dataset", "check", folder, "--resolution", "x", code=2).err
+    )
     packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
     assert "packed: 3 images" in run("dataset", "check", packed).err
     assert "1 image, 1 caption; 0 errors" in run("dataset", "check", folder / "a.png").err
     paired = run("dataset", "check", folder, "--arch", "flux_kontext", code=2)
-    assert "learns from pairs" in paired.out
+    assert "trains on pairs" in paired.out
     add(tmp_path / "before", "a.png", "my b.png", "c.png")
     run(
         *("dataset", "check", folder, "--arch", "flux_kontext"),

@@ -75,7 +75,7 @@ def test_terminals_that_lack_characters(
 
     assert "un tournesol 🌻" in ran.json["captions"].values()
     assert (24, name) == (ran.json["sent"], ran.json["name"])
-    assert "no such folder" in missing.err
+    assert "No such file or directory" in missing.err
     assert "safetensors" in lora.err
 
 
@@ -89,7 +89,7 @@ def test_file_names_that_are_no_text(
     for folder, env in ((tmp_path, {}), (odd_folder, OLD)):
         ran = run("dataset", "upload", folder, "--name", "b", "--url", url, env=env, code=2)
 
-        assert "cannot be used as a dataset" in ran.err
+        assert "is not a valid dataset" in ran.err
 
 
 def test_the_address_from_the_environment(url: str) -> None:

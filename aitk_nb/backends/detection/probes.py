@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Self
 
 import httpx
 
+from aitk_nb.backends.base import Progress
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
@@ -18,7 +19,7 @@ from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, Unauthorized
 from aitk_nb.models.server import Flavour
 
-__all__ = ["Answer", "Asker", "Credential", "Probe", "Progress"]
+__all__ = ["Answer", "Asker", "Credential", "Probe"]
 
 
 class Credential(Enum):
@@ -78,8 +79,6 @@ class Answer:
 
 SILENCE = 10.0
 """Seconds after which a server that says nothing is taken to say nothing at all."""
-
-Progress = Callable[[int, int], None]
 
 
 class Asker:

@@ -16,14 +16,7 @@ from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.training.presets import Preset
 
-__all__ = [
-    "MOST",
-    "Controls",
-    "control_folders",
-    "is_control_folder",
-    "media_needs",
-    "pair_problems",
-]
+__all__ = ["MOST", "Controls", "control_folders", "media_needs", "pair_problems"]
 
 MOST = 3
 """Control folders that the web UI can use."""

@@ -6,11 +6,13 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import TypeAdapter
 
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.conversion import convert
@@ -40,6 +42,15 @@ class Options:
     near_duplicates: Literal["keep", "drop"] = "keep"
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """What a corrected copy was made of, and its files."""
+
+    made_of: str
+    changes: tuple[Change, ...]
+    files: dict[str, list[int]]
+
+
 def fix(
     dataset: Scanned, out_dir: Path, options: Options, progress: Progress | None = None
 ) -> tuple[tuple[Change, ...], bool]:
@@ -59,9 +70,9 @@ def fix(
     )
     made_of = _fingerprint(options, files)
     mark = _read_mark(out_dir)
-    untouched = bool(mark) and mark.get("files") == _stamps(out_dir)
-    if untouched and mark.get("made_of") == made_of:
-        return _changes(mark), False
+    untouched = mark is not None and mark.files == _stamps(out_dir)
+    if mark is not None and untouched and mark.made_of == made_of:
+        return mark.changes, False
     if out_dir.is_dir() and any(out_dir.iterdir()) and not untouched:
         raise BadInput(
             f"{out_dir} holds files that fix() did not write, or that were changed since. "
@@ -69,12 +80,7 @@ def fix(
         )
     with _appearing(out_dir) as draft:
         changes = (*changes, *_write(files, draft, options.background, progress))
-        body = {
-            "made_by": "aitk-nb",
-            "made_of": made_of,
-            "changes": [asdict(change) for change in changes],
-            "files": _stamps(draft),
-        }
+        body = {"made_by": "aitk-nb", **asdict(_Mark(made_of, changes, _stamps(draft)))}
         (draft / MARK).write_text(json.dumps(body, indent=1), encoding="utf-8")
     return changes, True
 
@@ -190,16 +196,8 @@ def _stamps(folder: Path) -> dict[str, list[int]]:
     }
 
 
-def _read_mark(folder: Path) -> Mapping[str, Any]:
+def _read_mark(folder: Path) -> _Mark | None:
     try:
-        body = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        return TypeAdapter(_Mark).validate_json((folder / MARK).read_bytes())
     except (OSError, ValueError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _changes(mark: Mapping[str, Any]) -> tuple[Change, ...]:
-    try:
-        return tuple(Change(**entry) for entry in mark.get("changes", ()))
-    except TypeError:
-        return ()
+        return None

@@ -7,17 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = [
-    "CONVERTIBLE",
-    "FOREIGN",
-    "IMAGES",
-    "MEDIA",
-    "SOUNDS",
-    "SUFFIXES",
-    "UNLISTED",
-    "VIDEOS",
-    "is_one_of",
-]
+__all__ = ["FOREIGN", "IMAGES", "MEDIA", "SOUNDS", "SUFFIXES", "VIDEOS", "is_one_of"]
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg"),

@@ -22,17 +22,7 @@ if TYPE_CHECKING:
 
     from aitk_nb.backends.base import Progress
 
-__all__ = [
-    "FORMATS",
-    "MAX_PIXELS",
-    "WORKERS",
-    "ImageInfo",
-    "has_alpha",
-    "one_large_at_a_time",
-    "quiet_about_size",
-    "read_all",
-    "read_image_info",
-]
+__all__ = ["ImageInfo", "quiet_about_size", "read_all", "read_image_info"]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What is opened: Pillow knows dozens of formats, some of which start other programs."""

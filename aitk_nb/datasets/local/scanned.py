@@ -55,13 +55,6 @@ class Scanned:
         self._contents: Contents | None = None
         self._problems: Checklist[Problem] | None = None
 
-    def __eq__(self, other: object) -> bool:
-        """Return whether both hold the same files, checked for the same requirements."""
-        if not isinstance(other, Scanned):
-            return NotImplemented
-        same = (self.folder, self.requirements) == (other.folder, other.requirements)
-        return same and self.contents == other.contents
-
     def _opened(self) -> Source:
         if self._source is None:
             self._source = open_source(self._given)

@@ -97,14 +97,9 @@ def _listing(folder: Path) -> tuple[Path, ...]:
     """Return all entries of a folder in natural order."""
     try:
         return _in_order(folder.iterdir())
-    except FileNotFoundError as exc:
-        raise InvalidDataset(str(folder), ["There is no such folder."]) from exc
-    except NotADirectoryError as exc:
-        raise InvalidDataset(str(folder), ["It is a file, not a folder."]) from exc
-    except PermissionError as exc:
-        raise InvalidDataset(str(folder), ["Permission denied."]) from exc
-    except (OSError, ValueError) as exc:  # a loop of links, a name too long, a NUL in it
-        raise InvalidDataset(repr(str(folder)), [f"It can't be opened: {exc}."]) from exc
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise InvalidDataset(repr(str(folder)), [f"The folder can't be opened: {why}."]) from exc
 
 
 def _exists(path: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from aitk_nb.discovery.snippets.templates import filled
 from aitk_nb.discovery.snippets.typescript import SERVER, training_values
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
+from aitk_nb.models.names import slug_of
 from aitk_nb.models.server import Flavour
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
@@ -341,9 +341,3 @@ def _client(url: str, auth: str) -> str:
             f"client = Client(url{login if is_login else ''}, verbose=False)",
         ]
     )
-
-
-def slug_of(name: str) -> str:
-    """Return the name that AI Toolkit's Gradio app gives to the folder and files of a job."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return "-".join(re.findall(r"[a-z0-9]+", plain))[:80].strip("-") or "my-lora"

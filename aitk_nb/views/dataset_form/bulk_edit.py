@@ -105,16 +105,16 @@ class BulkEdit:
 
     def _undo(self) -> None:
         back, self._before = self._before, {}
-        gone = [path for path, text in back.items() if text is None]
-        self._write({path: text for path, text in back.items() if text is not None})
-        for path in gone:
-            caption_path(path).unlink(missing_ok=True)
+        self._write(back)
         self._on_changed("The captions are restored.")
 
-    def _write(self, captions: Mapping[Path, str]) -> bool:
+    def _write(self, captions: Mapping[Path, str | None]) -> bool:
         try:
             for path, text in captions.items():
-                write_caption(path, text)
+                if text is None:
+                    caption_path(path).unlink(missing_ok=True)
+                else:
+                    write_caption(path, text)
         except BadInput as exc:
             self._say(str(exc))
             return False

@@ -110,7 +110,7 @@ class DatasetForm(Form[DatasetChoice]):
             limit: Returns how many bytes can be picked at once on the page that shows the form.
         """
         self._limit = limit
-        self._scanned: tuple[Path, Stamp, LocalDataset] | None = None
+        self._scanned: tuple[Path, Stamp | None, LocalDataset] | None = None
         self._requirements = requirements
         self._explorer: Explorer | None = None
         self._picked: Path | None = None
@@ -165,13 +165,10 @@ class DatasetForm(Form[DatasetChoice]):
     def _read(self) -> DatasetChoice:
         if self._rejected:
             raise BadInput(self._rejected)
-        return read_choice(self._folder.value, self._chosen_name(), self._scan)
-
-    def _chosen_name(self) -> str:
-        name = str(self._name.value)
-        if not name.strip() and self._picked and self._folder.value == str(self._picked):
+        folder, name = str(self._folder.value), str(self._name.value)
+        if not name.strip() and self._picked and folder == str(self._picked):
             raise _BadName("Name the dataset: picked files have no folder name to use.")
-        return name
+        return read_choice(folder, name, self._scan)
 
     def _scan(self, folder: Path) -> LocalDataset:
         """Return what is in the folder; reads it again only if something there has changed."""
@@ -186,12 +183,8 @@ class DatasetForm(Form[DatasetChoice]):
     def _reread(self) -> None:
         """Read captions that were written here."""
         if self._scanned is not None:
-            folder, _, local = self._scanned
-            try:
-                # Also if the folder's own files have not changed: a zip is edited unpacked.
-                self._scanned = (folder, stamp(folder), local.rescan())
-            except InvalidDataset:
-                self._scanned = None
+            # Also if the folder's own files have not changed: a zip is edited unpacked.
+            self._scanned = (self._scanned[0], None, self._scanned[2])
         self._refresh()
 
     # -- what happens when somebody edits --------------------------------------------------------
@@ -255,17 +248,13 @@ class DatasetForm(Form[DatasetChoice]):
             "kernel. Upload larger files with Jupyter's own file browser, and enter their folder."
         )
         self._upload_note.value = str(_html.note(hint))
-        self._found.value = str(self._shown())
-
-    def _shown(self) -> _html.Html:
-        """Return the counts, and show the images and problems below."""
         local = self._local()
         if self._is_shown and self._explorer is None and local is not None:
             self._explorer = Explorer(self._reread)
             self._explored.children = (self._explorer.widget,)
         if self._explorer is not None:
             self._explorer.show(local)
-        return local.summary() if local is not None else _html.Html()
+        self._found.value = str(local.summary() if local is not None else "")
 
     def _local(self) -> LocalDataset | None:
         try:
