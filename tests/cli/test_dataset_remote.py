@@ -94,9 +94,9 @@ def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: 
     told = run("dataset", "verify", *given, "--verify", "full", "--json", code=1).json
     states = {file["name"]: file["state"] for file in told["files"]}
     assert (False, "missing", "different") == (told["ok"], states["a.png"], states["b.png"])
-    assert ["other.png"] == told["foreign"]
+    assert ["other.png"] == told["extra"]
 
-    assert "other files under the names b.png" in run("dataset", "upload", *given, code=2).err
+    assert "other files with the same names: b.png" in run("dataset", "upload", *given, code=2).err
     sent = run("dataset", "upload", *given, "--if-differs", "replace", "--json").json
     assert (2, 4) == (sent["sent"], sent["kept"])
     assert run("dataset", "verify", *given, "--verify", "full", "--json").json["ok"] is True
