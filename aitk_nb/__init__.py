@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aitk_nb.errors import *  # noqa: F403
     from aitk_nb.examples import example_job as example_job
     from aitk_nb.examples import example_photos as example_photos
-    from aitk_nb.jobs import Comparison as Comparison
+    from aitk_nb.jobs import ComparisonReport as ComparisonReport
     from aitk_nb.jobs import Health as Health
     from aitk_nb.jobs import HealthState as HealthState
     from aitk_nb.jobs import Job as Job
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from aitk_nb.models import Ability as Ability
     from aitk_nb.models import Check as Check
     from aitk_nb.models import Checklist as Checklist
-    from aitk_nb.models import DryRun as DryRun
+    from aitk_nb.models import DryRunReport as DryRunReport
     from aitk_nb.models import Flavour as Flavour
     from aitk_nb.models import JobState as JobState
     from aitk_nb.models import JobStatus as JobStatus
@@ -63,11 +63,11 @@ __getattr__, __dir__, __all__ = lazy(
         "CaptionOptions": "datasets",
         "Check": "models",
         "Checklist": "models",
-        "Comparison": "jobs",
+        "ComparisonReport": "jobs",
         "Connection": "connection",
         "DiscoveryReport": "discovery",
         "DoctorReport": "doctor",
-        "DryRun": "models",
+        "DryRunReport": "models",
         "Flavour": "models",
         "GradioOptions": "client",
         "Health": "jobs",

@@ -88,6 +88,8 @@ class ConnectionFailed(AitkError):
     It is one of `dns`, `refused`, `no route`, `timeout`, `tls`, `proxy` and `broken`, or empty.
     """
 
+    cause = ""
+
     def __init__(self, url: str, reason: str = "", *, cause: str = "") -> None:
         because = f" ({reason})" if reason else ""
         super().__init__(
@@ -112,7 +114,6 @@ class ServerNotReady(ConnectionFailed):
         )
         self.url = url
         self.reason = seen
-        self.cause = ""
 
 
 class Unauthorized(AitkError):
@@ -145,6 +146,9 @@ _LOGIN = (
 class Rejected(AitkError):
     """The server understood the request and rejected it."""
 
+    reply = ""
+    status = 0
+
     def __init__(self, what: str, reply: str = "", status: int = 0) -> None:
         said = f": {reply}" if reply else ""
         code = f" ({status})" if status else ""
@@ -156,6 +160,8 @@ class Rejected(AitkError):
 class NotFound(Rejected):
     """The server has no job, dataset or file of that name."""
 
+    status = 404
+
     def __init__(self, kind: str, name: str, known: Sequence[str] = (), *, hint: str = "") -> None:
         listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
         have = f" It has: {listed}." if known else ""
@@ -164,12 +170,12 @@ class NotFound(Rejected):
         self.kind = kind
         self.name = name
         self.known = tuple(known)
-        self.reply = ""
-        self.status = 404
 
 
 class JobConflict(Rejected):
     """A job of that name exists with another config; `differences` says where they differ."""
+
+    status = 409
 
     def __init__(self, name: str, differences: Sequence[str], *, active: bool = False) -> None:
         shown = "; ".join(differences[:6])
@@ -184,8 +190,6 @@ class JobConflict(Rejected):
         )
         self.name = name
         self.differences = tuple(differences)
-        self.reply = ""
-        self.status = 409
 
 
 class UnexpectedReply(AitkError):

@@ -121,8 +121,8 @@ def test_only_the_wire_reveals_it() -> None:
         for path in package.rglob("*.py")
         if re.search(r"\breveal\b(?!\(self\))", path.read_text(encoding="utf-8"))
     }
-    assert callers <= {"backends/http.py", "backends/gradio_login.py"}
-    assert "backends/http.py" in callers
+    assert callers <= {"backends/wire/http.py", "backends/gradio/login.py"}
+    assert "backends/wire/http.py" in callers
 
 
 # -- errors ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import assert_type
+from typing import Literal, assert_type
 
 import aitk_nb
 from aitk_nb.errors import AitkError, JobConflict, NotFound, TransferFailed
@@ -41,6 +41,8 @@ def the_whole_path(folder: Path) -> DownloadReport:
             extra="train: {optimizer: prodigy}",
         )
         job = client.jobs.start(params, if_exists="resume")
+        assert_type(job.start_result, Literal["created", "attached", "resumed"] | None)
+        assert_type(job.wait(timeout=3600), aitk_nb.JobState)
         for state in job.watch(every=5, timeout=3600):
             assert_type(state.status, aitk_nb.JobStatus)
             assert_type(state.progress, float | None)
@@ -52,9 +54,9 @@ def preparing(client: aitk_nb.AIToolkitClient, params: aitk_nb.TrainingParams) -
     assert_type(client.jobs.preflight(params, price_per_hour=0.5), aitk_nb.PreflightReport)
     assert_type(client.jobs.preflight(params).ok, bool)
     assert_type(client.jobs.estimate(params).seconds, float | None)
-    assert_type(client.jobs.start(params, dry_run=True), aitk_nb.DryRun)
+    assert_type(client.jobs.plan(params), aitk_nb.DryRunReport)
     assert_type(client.jobs.start_all([params]), tuple[aitk_nb.Job, ...])
-    assert_type(client.jobs.start_all([params], dry_run=True), tuple[aitk_nb.DryRun, ...])
+    assert_type(client.jobs.plan_all([params]), tuple[aitk_nb.DryRunReport, ...])
 
 
 def following(job: aitk_nb.Job) -> None:
@@ -62,12 +64,14 @@ def following(job: aitk_nb.Job) -> None:
     history = job.losses()
     assert_type(job.losses(since=history), aitk_nb.LossHistory)
     assert_type(history.points(), tuple[LossPoint, ...])
-    assert_type(history.final, float)
+    assert_type(history.summary().end, float)
     frame = history.frame()
     frame.to_csv("losses.csv")
     assert_type(job.samples(), tuple[Sample, ...])
     assert_type(job.files(), tuple[RemoteFile, ...])
     assert_type(job.log(), str)
+    assert_type(job.log(tail=6), str)
+    assert_type(job.params(name="cat_2"), aitk_nb.TrainingParams)
     for sample in job.samples():
         job.download("samples", sample)
     assert_type(job.stop(save=True).step, int)

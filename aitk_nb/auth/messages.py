@@ -150,7 +150,7 @@ def limits(url: str, gateway: str) -> tuple[str, str]:
 
 
 def gateway_name(headers: Mapping[str, str]) -> str:
-    """Return the gateway or proxy that a response's headers reveal, or an empty text."""
+    """Return the gateway or proxy that a response's headers show, or an empty text."""
     if "cf-ray" in headers:
         return "cloudflare"
     passed = headers.get("via") or headers.get("server") or ""

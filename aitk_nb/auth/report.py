@@ -96,7 +96,7 @@ class AuthReport(JsonReport):
     skew: float | None = None
     """Seconds by which the server's clock is ahead of this machine's; None if unknown."""
     gateway: str = ""
-    """The gateway or proxy in front, if the responses reveal one: `cloudflare`, `nginx` …"""
+    """The gateway or proxy in front, if the responses show one: `cloudflare`, `nginx` …"""
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -44,7 +44,7 @@ class Facts:
     default_password: bool = False
     """True if the server takes the password that it ships with."""
     hf_token: bool = False
-    """True if the settings reveal a Hugging Face token."""
+    """True if the settings show a Hugging Face token."""
     meant: str = ""
     """What the server would have accepted in place of what was given."""
     flaws: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from aitk_nb.connection.connection import Secret
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.dry_run import Request
+from aitk_nb.models.dry_run import PlannedRequest
 from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.server import Ability, Flavour, Gpu
@@ -19,8 +19,8 @@ __all__ = [
     "Backend",
     "DatasetTools",
     "Progress",
-    "Rehearsable",
     "SettingsStore",
+    "SupportsDryRun",
     "Upload",
     "no_progress",
 ]
@@ -271,11 +271,11 @@ class Backend(Protocol):
 
 
 @runtime_checkable
-class Rehearsable(Protocol):
+class SupportsDryRun(Protocol):
     """A backend whose changes can be listed without being made."""
 
-    def rehearsal(self) -> tuple[Backend, Sequence[Request]]:
-        """Return a backend that reads the same server and changes nothing, and what it would send.
+    def dry_run(self) -> tuple[Backend, Sequence[PlannedRequest]]:
+        """Return a read-only backend of the same server, and the list of requests it holds back.
 
         The list grows while the backend is used.
         """

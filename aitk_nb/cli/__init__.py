@@ -6,12 +6,18 @@ starting; 4 authentication failed; 130 interrupted by Ctrl-C or SIGTERM.
 
 from __future__ import annotations
 
-from aitk_nb.cli.app import app, as_far_as_it_goes
+import io
+import sys
+
+from aitk_nb.cli.app import app
 
 __all__ = ["app", "main"]
 
 
 def main(name: str | None = None) -> None:
     """Run the command line, calling it `name` in help texts."""
-    as_far_as_it_goes()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the terminal's encoding lacks is shown as an escape, instead of failing.
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name=name)

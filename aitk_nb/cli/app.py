@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 import math
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from types import FrameType
@@ -20,6 +19,7 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.cli.server_options import (
     Url,
     Where,
@@ -40,7 +40,6 @@ __all__ = [
     "Url",
     "Where",
     "app",
-    "as_far_as_it_goes",
     "at_address",
     "command",
     "confirmed",
@@ -67,6 +66,7 @@ COMMANDS = {
     "watch": "jobs",
     "stop": "jobs",
     "losses": "jobs",
+    "compare": "jobs",
     "download": "jobs",
     "lora": "lora",
     "params": "params",
@@ -162,7 +162,8 @@ def _explained() -> Iterator[None]:
         with _interruptible():
             yield
     except AitkError as exc:
-        say(f"aitk-nb: {exc}")
+        # A server's words may be in it.
+        say("\n".join(map(plain, f"aitk-nb: {exc}".splitlines())))
         raise typer.Exit(_exit_code(exc)) from None
     except KeyboardInterrupt as exc:
         say(f"aitk-nb: interrupted{f'; {exc}' if exc.args else ''}")
@@ -224,13 +225,6 @@ def _exit_code(exc: AitkError) -> int:
     return 4 if isinstance(exc, Unauthorized) else 1
 
 
-def as_far_as_it_goes() -> None:
-    """Show what the terminal's encoding lacks as an escape, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def say(text: str, *, end: str = "\n") -> None:
     """Write a line for people, on stderr."""
     typer.echo(text + end, err=True, nl=False)
@@ -265,33 +259,32 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-@contextmanager
-def counter(label: str) -> Iterator[Progress]:
-    """Yield a `Progress` that counts things on stderr, where that is a terminal."""
-    from tqdm import tqdm
+def counter(label: str) -> AbstractContextManager[Progress]:
+    """Return a context whose `Progress` counts things on stderr, if that is a terminal."""
+    return _bar(label, in_bytes=False)
 
-    bar = tqdm(total=0, desc=label, disable=None, leave=False)
 
-    def progress(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    with bar:
-        yield progress
+def progress_bar(label: str) -> AbstractContextManager[Progress]:
+    """Return a context whose `Progress` draws a bar of bytes on stderr, if that is a terminal."""
+    return _bar(label, in_bytes=True)
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Progress]:
-    """Yield a `Progress` that draws a bar on stderr, where that is a terminal."""
-    from tqdm import tqdm
+def _bar(label: str, *, in_bytes: bool) -> Iterator[Progress]:
+    # Imported late: rich is heavy, and most commands draw nothing.
+    from rich import progress as bars
+    from rich.console import Console
 
-    bar = tqdm(
-        total=0, desc=label, unit="B", unit_scale=True, unit_divisor=1024, disable=None, leave=False
-    )
-
-    def progress(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    with bar:
-        yield progress
+    amount = [bars.DownloadColumn(), bars.TransferSpeedColumn()]
+    with bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        *(amount if in_bytes else [bars.MofNCompleteColumn()]),
+        bars.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+        redirect_stdout=False,
+    ) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

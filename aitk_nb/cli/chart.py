@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aitk_nb.losses.history import LossHistory, Steps, Values
+from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.smoothing import Steps, Values
 
 __all__ = ["chart"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,14 @@ __all__ = ["discover"]
 
 STDOUT = Path("-")
 """Instead of a file's name."""
+
+DOCUMENTS: dict[str, Callable[[DiscoveryReport], str]] = {
+    "html": DiscoveryReport.to_html,
+    "openapi": lambda report: json.dumps(report.openapi(), indent=2) + "\n",
+    "save": DiscoveryReport.operations_yaml,
+    "typescript": DiscoveryReport.typescript_client,
+}
+"""What each option that takes a file writes to it."""
 
 
 @command("discover")
@@ -61,32 +70,22 @@ def discover(
         )
     with counter("asking") as progress:
         report = find_out(where.url, progress=progress, **where.options)
-    if not report.failure:
-        for name, path in files.items():
-            if path and path != STDOUT:
-                _kept(_document(report, name), path)
+    for name, path in files.items():
+        if path and path != STDOUT and not report.failure:
+            _kept(DOCUMENTS[name](report), path)
     if as_json:
         show_json(report.as_dict())
     if report.failure:
         say(f"aitk-nb: {report.failure}")
         raise typer.Exit(3)
     for name in on_stdout:
-        typer.echo(_document(report, name), nl=False)
+        typer.echo(DOCUMENTS[name](report), nl=False)
     if snippet:
         typer.echo(report.snippet(snippet, language), nl=False)
     elif markdown:
         typer.echo(report.to_markdown(), nl=False)
     elif not as_json and not on_stdout:
         typer.echo(_in_words(report))
-
-
-def _document(report: DiscoveryReport, name: str) -> str:
-    """Return the text of the file that the option of this name writes."""
-    if name == "html":
-        return report.to_html()
-    if name == "openapi":
-        return json.dumps(report.openapi(), indent=2) + "\n"
-    return report.operations_yaml() if name == "save" else str(report.typescript_client())
 
 
 def _kept(text: str, path: Path) -> None:

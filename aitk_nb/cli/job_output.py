@@ -3,96 +3,80 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb.cli.app import say
 from aitk_nb.cli.sanitize import plain
-from aitk_nb.errors import AitkError
-from aitk_nb.jobs.watcher import Glance, Watcher
-from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.jobs.health import HealthState
+from aitk_nb.jobs.watcher import Update, Watcher
 from aitk_nb.models.server import Ability
 
 if TYPE_CHECKING:
     from aitk_nb.client import AIToolkitClient
     from aitk_nb.jobs.job import Job
+    from aitk_nb.models.job import JobState
 
-__all__ = ["as_dict", "fail_unless_completed", "follow", "goes_on", "line"]
+__all__ = ["as_dict", "follow", "goes_on", "line"]
 
 
 def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None:
     """Show a job's progress until it ends: a chart on a terminal, else a line for each phase.
 
-    What is wrong with it is said, also when it has ended.
+    What is wrong with it is shown, also when it has ended.
     """
-    from aitk_nb.cli.live import Screen
+    # Imported late: rich is heavy, and only this needs it.
+    from aitk_nb.cli.live import LiveView
 
     watcher = Watcher(job, every)
-    screen = Screen(job.name, price_per_hour)
-    glance = _on(screen, watcher) if screen.is_usable else _in_lines(watcher)
-    if glance.health.is_bad:
-        say(plain(str(glance.health)))
+    view = LiveView(job.name, price_per_hour)
+    with ExitStack() as stack:
+        show: Callable[[Update, Watcher], None] = _Lines()
+        if view.is_usable:
+            show = stack.enter_context(view).show
+        while True:
+            update = watcher.update()
+            show(update, watcher)
+            if not update.wait:
+                break
+            time.sleep(update.wait)
+    if update.health.is_bad:
+        say(plain(str(update.health)))
+
+
+class _Lines:
+    """Writes a line for each phase, and for each change of health."""
+
+    def __init__(self) -> None:
+        self._phase = self._warned = ""
+
+    def __call__(self, update: Update, _watcher: Watcher) -> None:
+        if (phase := f"{update.state.status.value}: {update.state.info}") != self._phase:
+            say(line(update.state))
+            self._phase = phase
+        health = update.health
+        bad = health.is_bad or health.state is HealthState.UNREACHABLE
+        # The words change with each second that passes, and are not repeated for that.
+        if (state := health.state.value if bad else "") != self._warned and update.wait:
+            say(plain(str(health)) if bad else "recovered")
+            self._warned = state
 
 
 def goes_on(client: AIToolkitClient, job: Job) -> str:
-    """Return what holds of a job when nobody waits for it any more."""
+    """Return what to know about a job that nobody waits for anymore."""
     if client.can(Ability.STOP):
-        return f"the job goes on: aitk-nb stop {plain(job.name)} stops it"
-    return "a job that has begun goes on"
-
-
-def _on(screen: Any, watcher: Watcher) -> Glance:
-    with screen:
-        while True:
-            glance = watcher.look()
-            screen.show(glance, watcher)
-            if not glance.wait:
-                return glance
-            time.sleep(glance.wait)
-
-
-def _in_lines(watcher: Watcher) -> Glance:
-    shown = told = ""
-    while True:
-        glance = watcher.look()
-        if (phase := f"{glance.state.status.value}: {glance.state.info}") != shown:
-            say(line(glance.state))
-            shown = phase
-        health = glance.health
-        bad = health.is_bad or health.state.value == "unreachable"
-        # The words change with each second that passes, and are not told again for that.
-        if (state := health.state.value if bad else "") != told and glance.wait:
-            say(plain(str(health)) if bad else "all is well again")
-            told = state
-        if not glance.wait:
-            return glance
-        time.sleep(glance.wait)
-
-
-def fail_unless_completed(job: Job) -> None:
-    """Turn a job that ended otherwise into the failure of the command."""
-    if job.state.status is not JobStatus.COMPLETED:
-        raise AitkError(
-            f"{job.name} ended as {job.state.status.value} at step {job.state.step}: "
-            f"{plain(job.state.info) or 'the server does not say why'}."
-        )
+        return f"the job keeps running; stop it with: aitk-nb stop {plain(job.name)}"
+    return "a job that has started keeps running"
 
 
 def line(state: JobState) -> str:
     """Return a job as one line for people."""
-    total = f"/{state.total_steps}" if state.total_steps else ""
-    words = f"{state.name}  {state.status.value}  step {state.step}{total}  {state.info}"
+    words = f"{state.name}  {state.status.value}  step {state.step_text}  {state.info}"
     return plain(words).rstrip()
 
 
 def as_dict(state: JobState) -> dict[str, Any]:
-    """Return a job for machines."""
-    return {
-        "name": state.name,
-        "status": state.status.value,
-        "step": state.step,
-        "total_steps": state.total_steps,
-        "info": state.info,
-        "speed": state.speed,
-        "gpu_ids": state.gpu_ids,
-        "id": state.id,
-    }
+    """Return a job as plain data, ready for JSON."""
+    names = ("name", "status", "step", "total_steps", "info", "speed", "gpu_ids", "id")
+    return {name: getattr(state, name) for name in names} | {"status": state.status.value}

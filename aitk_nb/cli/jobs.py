@@ -1,11 +1,11 @@
-"""Commands that speak to a server."""
+"""Commands for the jobs of a server: `jobs`, `watch`, `stop`, `losses`, `compare`, `download`."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +26,7 @@ from aitk_nb.cli.app import (
     show_json,
 )
 from aitk_nb.cli.chart import chart
-from aitk_nb.cli.job_output import as_dict, fail_unless_completed, follow, goes_on, line
+from aitk_nb.cli.job_output import as_dict, follow, goes_on, line
 from aitk_nb.cli.sanitize import plain
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
@@ -34,21 +34,19 @@ from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 
 if TYPE_CHECKING:
-    from aitk_nb.jobs.comparison import Comparison
     from aitk_nb.models.job import JobState
 
-__all__ = [
-    "download",
-    "jobs",
-    "losses",
-    "stop",
-    "watch",
-]
+__all__ = ["compare", "download", "jobs", "losses", "stop", "watch"]
 
 LOSS_FILES = {".db", ".csv", ".txt"}
-"""How a file ends whose losses can be read."""
+"""Suffixes of files with losses."""
 
-JobName = Annotated[str, typer.Argument(help="Name of the job, or its id.")]
+JobName = Annotated[str, typer.Argument(help="Name or id of the job.")]
+Runs = Annotated[
+    list[str],
+    typer.Argument(help="Names or ids of jobs; or files: a loss_log.db, CSV or log.txt."),
+]
+Png = Annotated[Path | None, typer.Option(help="Write the plot to this file.")]
 
 
 @command("jobs")
@@ -70,22 +68,22 @@ def watch(
     job: JobName,
     every: Every = 2.0,
     price_per_hour: Annotated[
-        float, typer.Option(min=0, help="What an hour of the machine costs, to tell the cost.")
+        float, typer.Option(min=0, help="Hourly price of the server, to show the running cost.")
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Follow a job until it ends.
 
-    A terminal shows a small chart. Ctrl-C stops watching, and not the job.
+    A terminal shows a small chart. Ctrl-C stops watching, not the job.
     """
     handle = client.jobs.get(job)
     with if_interrupted(goes_on(client, handle)):
         follow(handle, every, price_per_hour=price_per_hour)
     if as_json:
-        show_json(handle.summary())
+        show_json(handle.summary().as_dict())
     else:
         typer.echo(line(handle.state))
-    fail_unless_completed(handle)
+    handle.wait()
 
 
 @command("stop")
@@ -98,18 +96,18 @@ def stop(
         bool,
         typer.Option("--force", help="Mark a job without a process as stopped; asks first."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a job and wait until it has let go of the GPU."""
+    """Stop a job, and wait until it has released the GPU."""
+    if force and save:
+        raise BadInput("A job without a process can't save: use either --save or --force.")
     handle = client.jobs.get(job)
+    state = handle.state
     if force:
-        if save:
-            raise BadInput("A job whose process is gone cannot save; leave --save or --force out.")
         state = _marked(handle, yes)
-    elif handle.state.status.is_final:
-        say(f"{plain(handle.name)} had ended already")
-        state = handle.state
+    elif state.status.is_final:
+        say(f"{plain(handle.name)} has already ended")
     else:
         say(f"stopping {job} …")
         state = handle.stop(save=save)
@@ -120,18 +118,18 @@ def stop(
 
 
 def _marked(job: Job, yes: bool) -> JobState:
-    """Mark a job as stopped that the server calls active, if that is really meant."""
+    """Mark a job as stopped that the server calls active, once that is confirmed."""
     if not job.state.status.is_active:
         return job.state
     say(f"{line(job.state)}\n{plain(str(job.health()))}")
-    question = (
-        f"Mark {plain(job.name)} as stopped? No signal is sent: a process that still lives goes on."
-    )
     if not yes:
         if not sys.stdin.isatty():
-            raise BadInput("Nobody can be asked here; say --yes to mark it as stopped.")
-        if not confirmed(question):
-            raise BadInput(f"{plain(job.name)} was left as it is.")
+            raise BadInput("Can't prompt for confirmation here; pass --yes.")
+        if not confirmed(
+            f"Mark {plain(job.name)} as stopped? No signal is sent: a process that still exists "
+            "goes on."
+        ):
+            raise BadInput(f"{plain(job.name)} was not changed.")
     return job.repair(confirmed=True)
 
 
@@ -139,94 +137,90 @@ def _marked(job: Job, yes: bool) -> JobState:
 @at_address
 def losses(
     where: Where,
-    jobs: Annotated[
-        list[str],
-        typer.Argument(help="Names of jobs, or their ids; or files: a loss_log.db, CSV, log.txt."),
-    ],
+    jobs: Runs,
     csv: Annotated[Path | None, typer.Option(help="Write the values to this file.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Write the plot to this file.")] = None,
+    png: Png = None,
     parquet: Annotated[
-        Path | None, typer.Option(help="Write the values to this file; needs pyarrow.")
+        Path | None, typer.Option(help="Write the values to this file; requires pyarrow.")
     ] = None,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Show where the jobs differ and which is ahead.")
-    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show, plot, export or compare the losses of jobs.
+    """Show, plot or export the losses of jobs.
 
-    A file that ends with .db, .csv or .txt is read itself; for files alone no server is asked.
+    A file that ends with .db, .csv or .txt is read itself; for files alone no server is contacted.
     """
     if (csv or parquet) is not None and len(jobs) > 1:
-        raise BadInput("A table holds the losses of one job; name one.")
-    comparison, histories = _looked_at(where, jobs, compare=compare)
+        raise BadInput("A table holds the losses of one job: name only one.")
+    with _opened(where, jobs) as runs:
+        histories = [run.losses() if isinstance(run, Job) else run for run in runs]
     if csv is not None:
         histories[0].to_csv(csv)
         say(f"values written to {csv}")
     if parquet is not None:
         histories[0].to_parquet(parquet)
         say(f"values written to {parquet}")
+    _plot(histories, png)
+    if as_json:
+        shown = [_as_dict(history) for history in histories]
+        show_json(shown[0] if len(shown) == 1 else shown)
+        return
+    for history in histories:
+        typer.echo(plain(f"{history.name}  {history.summary()}"))
+        if sys.stdout.isatty():
+            width = min(shutil.get_terminal_size().columns, 100)
+            plain_only = "utf" not in (sys.stdout.encoding or "").lower()
+            typer.echo(chart(history, width, ascii_only=plain_only))
+
+
+@command("compare")
+@at_address
+def compare(where: Where, jobs: Runs, png: Png = None, as_json: AsJson = False) -> None:
+    """Compare jobs: where they differ, and which is ahead.
+
+    A file that ends with .db, .csv or .txt is read itself; for files alone no server is contacted.
+    """
+    # Imported late: the other commands start faster without it.
+    from aitk_nb.jobs.comparison import compare_jobs
+
+    with _opened(where, jobs) as runs:
+        report = compare_jobs(runs)
+    _plot(report.histories, png)
+    if as_json:
+        show_json(report.as_dict())
+    else:
+        typer.echo(f"{report.table!r}\n{report.verdict}")
+
+
+@contextlib.contextmanager
+def _opened(where: Where, names: Sequence[str]) -> Iterator[list[Job | LossHistory]]:
+    """Yield jobs and files in the order of their names, connected if there is a job."""
+    with contextlib.ExitStack() as stack:
+        client: AIToolkitClient | None = None
+        runs: list[Job | LossHistory] = []
+        for name in names:
+            # By its end as well: a folder of results may hold a file with the bare name of a job.
+            path = Path(name)
+            if path.suffix.lower() in LOSS_FILES and path.is_file():
+                runs.append(_from_file(path))
+                continue
+            client = client or stack.enter_context(where.connected())
+            runs.append(client.jobs.get(name))
+        yield runs
+
+
+def _from_file(path: Path) -> LossHistory:
+    history = LossHistory.read(path, path.stem)
+    if not history.keys:
+        raise BadInput(f"{plain(str(path))} contains no losses.")
+    return history
+
+
+def _plot(histories: Sequence[LossHistory], png: Path | None) -> None:
     if png is not None:
         from aitk_nb.views.plots.loss_plot import plot_loss
 
         plot_loss(histories).save(png)
         say(f"plot written to {png}")
-    if comparison is not None:
-        if as_json:
-            show_json(comparison.as_dict())
-        else:
-            typer.echo(f"{comparison.table!r}\n{comparison.verdict}")
-    elif as_json:
-        shown = [_as_dict(history) for history in histories]
-        show_json(shown[0] if len(shown) == 1 else shown)
-    else:
-        for history in histories:
-            typer.echo(plain(f"{history.name}  {history.summary}"))
-            if sys.stdout.isatty():
-                width = min(shutil.get_terminal_size().columns, 100)
-                plain_only = "utf" not in (sys.stdout.encoding or "").lower()
-                typer.echo(chart(history, width, ascii_only=plain_only))
-
-
-def _looked_at(
-    where: Where, names: Sequence[str], *, compare: bool
-) -> tuple[Comparison | None, tuple[LossHistory, ...]]:
-    """Return the losses of jobs and files in the order of their names, compared if asked."""
-    with contextlib.ExitStack() as stack:
-        client: AIToolkitClient | None = None
-        runs: list[Job | LossHistory] = []
-        for name in names:
-            if _is_file(name):
-                runs.append(_from_file(name))
-                continue
-            if client is None:
-                client = stack.enter_context(where.connected())
-            runs.append(client.jobs.get(name))
-        if compare:
-            comparison = _side_by_side(runs)
-            return comparison, comparison.histories
-        return None, tuple(run.losses() if isinstance(run, Job) else run for run in runs)
-
-
-def _is_file(name: str) -> bool:
-    # By its end as well: a folder of results may hold a file with the bare name of a job.
-    path = Path(name)
-    return path.suffix.lower() in LOSS_FILES and path.is_file()
-
-
-def _from_file(name: str) -> LossHistory:
-    path = Path(name)
-    history = LossHistory.read(path, path.stem)
-    if not history.keys:
-        raise BadInput(f"{plain(name)} holds no losses.")
-    return history
-
-
-def _side_by_side(runs: Sequence[Job | LossHistory]) -> Comparison:
-    # Imported late: the other commands start quicker without it.
-    from aitk_nb.jobs.comparison import compare_jobs
-
-    return compare_jobs(runs)
 
 
 def _as_dict(history: LossHistory) -> dict[str, object]:
@@ -245,14 +239,14 @@ def _as_dict(history: LossHistory) -> dict[str, object]:
 def download(
     client: AIToolkitClient,
     job: JobName,
-    folder: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(),
-    file: Annotated[str, typer.Option(help="Which file. [default: the LoRA]")] = "",
+    folder: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path(),
+    file: Annotated[str, typer.Option(help="File to download. [default: the LoRA]")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Download a job's LoRA, or another of its files."""
     with progress_bar("downloading") as progress:
         report = client.jobs.get(job).download(folder, file, progress=progress)
-    say("downloaded" if report.fetched else "was there already")
+    say("downloaded" if report.fetched else "already downloaded")
     if as_json:
         show_json(asdict(report))
     else:

@@ -1,16 +1,19 @@
-"""`aitk-nb train`: start a training, or look at what starting it would do."""
+"""`aitk-nb train`: start a training job, or show what starting it would do."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated, Literal
 
 import typer
 
 from aitk_nb.cli.app import AsJson, Every, command, if_interrupted, on_server, say, show_json
-from aitk_nb.cli.job_output import fail_unless_completed, follow, goes_on
+from aitk_nb.cli.job_output import follow, goes_on
 from aitk_nb.cli.param_options import say_remarks, with_fields
+from aitk_nb.cli.sanitize import plain
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
+from aitk_nb.jobs.start import describe
 from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["train"]
@@ -26,50 +29,53 @@ def train(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
     if_exists: Annotated[
         Literal["attach", "resume", "new"],
-        typer.Option(help="What to do about a job of this name."),
+        typer.Option(help="What to do about an existing job of this name."),
     ] = "attach",
-    check: Annotated[
-        bool, typer.Option("--check", help="Look at what is known to go wrong; start nothing.")
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Run preflight checks only; don't start the job.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the requests of a start; send none of them.")
+        bool, typer.Option("--dry-run", help="List the requests of a start without sending them.")
     ] = False,
     price_per_hour: Annotated[
         float | None,
-        typer.Option(min=0, help="Price of the server, for --check.", show_default=False),
+        typer.Option(
+            min=0, help="Hourly price of the server, for --preflight.", show_default=False
+        ),
     ] = None,
     every: Every = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Start a training, once.
-
-    The same command again attaches to the same job, and starts nothing.
-    """
-    if check:
-        _check(client, params, price_per_hour, as_json=as_json)
+    """Start a training job; running it again attaches to the same job."""
+    if preflight:
+        _preflight(client, params, price_per_hour, as_json=as_json)
         return
     say_remarks(params)
     if dry_run:
-        rehearsed = client.jobs.start(params, if_exists=if_exists, dry_run=True)
+        report = client.jobs.plan(params, if_exists=if_exists)
         if as_json:
-            show_json(rehearsed.as_dict())
+            show_json(report.as_dict())
         else:
-            typer.echo(str(rehearsed))
+            typer.echo(str(report))
         return
-    job = client.jobs.start(params, if_exists=if_exists)
-    say(f"{job.name}: {job.begun or job.state.status.value}")
-    if wait:
-        with if_interrupted(goes_on(client, job)):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        job = client.jobs.start(params, if_exists=if_exists)
+    for warning in caught:
+        say(f"warning: {plain(str(warning.message))}")
+    with if_interrupted(goes_on(client, job)):
+        say(f"{job.name}: {describe(job)}")
+        if wait:
             follow(job, every)
     if as_json:
-        show_json(job.summary())
+        show_json(job.summary().as_dict())
     else:
         typer.echo(job.name)
     if wait:
-        fail_unless_completed(job)
+        job.wait()
 
 
-def _check(
+def _preflight(
     client: AIToolkitClient, params: TrainingParams, price: float | None, *, as_json: bool
 ) -> None:
     found = client.jobs.preflight(params, price_per_hour=price)
@@ -79,4 +85,4 @@ def _check(
         typer.echo(repr(found))
     if not found.ok:
         about = ", ".join(check.name for check in found.problems)
-        raise AitkError(f"{params.name} would not come to a good end: {about}.")
+        raise AitkError(f"Preflight checks failed for {params.name}: {about}.")

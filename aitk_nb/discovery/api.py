@@ -146,7 +146,7 @@ def _gradio(ask: Asker, url: str) -> DiscoveryReport:
 
 
 def _hidden_prefix(ask: Asker) -> str:
-    """Return the prefix of an app that reveals nothing before a login; Gradio 5 added one."""
+    """Return the prefix of an app that shows nothing before a login; Gradio 5 added one."""
     newer = "/gradio_api"
     (answer,) = ask([Probe("PUT", f"{newer}/queue/join")])
     return newer if answer.status == 405 else ""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from aitk_nb._yaml import dumped as yaml_text
 from aitk_nb._yaml import parsed
@@ -20,8 +23,6 @@ NAMES = (*OPERATIONS, "write captions")
 
 WORDS = frozenset({"files", "captions", *TRAINING_WORDS})
 """Our words for values, which `arguments` maps to an app's parameters."""
-
-KEYS = frozenset({"api_name", "calls", "arguments", "confidence", "reasons"})
 
 HEAD = """\
 # The calls for each operation on this server, as far as they could be found out.
@@ -76,8 +77,10 @@ def load(source: str | Path | Mapping[str, Any]) -> dict[str, Operation]:
             raise BadInput(f"{where}: unknown operation {name!r}; choose from {words}.")
         try:
             found[known] = _operation(known, raw)
-        except ValueError as exc:
-            raise BadInput(f"{where}: {known}: {exc}.") from None
+        except ValidationError as exc:
+            error = exc.errors()[0]
+            path = "".join(f"{part}: " for part in error["loc"] if isinstance(part, str))
+            raise BadInput(f"{where}: {known}: {path}{error['msg']}.") from None
     return found
 
 
@@ -100,10 +103,9 @@ def api_names(source: str | Path | Mapping[str, Any] | None) -> dict[str, str]:
 def _read(path: Path) -> Any:
     try:
         return parsed(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise BadInput(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except ValueError as exc:
-        raise BadInput(f"{path} cannot be read: {exc}.") from exc
+    except (OSError, ValueError) as exc:
+        why = getattr(exc, "strerror", None) or exc
+        raise BadInput(f"{path} cannot be read: {why}.") from exc
 
 
 def _name(text: object) -> str | None:
@@ -111,51 +113,33 @@ def _name(text: object) -> str | None:
     return next((name for name in NAMES if name.lower() == plain), None)
 
 
+class _Entry(BaseModel, extra="forbid", frozen=True):
+    """What the file says of one operation."""
+
+    api_name: str | None = Field(None, pattern="[^/]")
+    calls: tuple[str, ...] | None = None
+    arguments: dict[str, str | tuple[str, ...]] = {}
+    confidence: float = Field(1.0, ge=0, le=1)
+    reasons: tuple[str, ...] = ("given by hand",)
+
+    @field_validator("arguments")
+    @classmethod
+    def _known(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(set(arguments) - WORDS):
+            words = ", ".join(sorted(WORDS))
+            raise PydanticCustomError("word", f"unknown {', '.join(unknown)}; choose from {words}")
+        return arguments
+
+    @model_validator(mode="after")
+    def _calls_something(self) -> Self:
+        if self.api_name is None and self.calls is None:
+            raise PydanticCustomError("calls", "'api_name' or 'calls' is required")
+        return self
+
+
 def _operation(name: str, raw: Any) -> Operation:
-    if isinstance(raw, str):
-        raw = {"api_name": raw}
-    if not isinstance(raw, Mapping):
-        raise ValueError("expected a mapping with 'api_name' or 'calls'")
-    if unknown := sorted(map(str, set(raw) - KEYS)):
-        raise ValueError(f"unknown key {', '.join(unknown)}; choose from {', '.join(sorted(KEYS))}")
-    api_name = raw.get("api_name")
-    if api_name is not None:
-        if not isinstance(api_name, str) or not api_name.strip("/"):
-            raise ValueError("'api_name' must be a text such as /start_training")
-        api_name = "/" + api_name.lstrip("/")
-    calls = raw.get("calls", [api_name] if api_name else None)
-    if calls is None:
-        raise ValueError("'api_name' or 'calls' is required")
-    return Operation(
-        name,
-        calls=_texts("calls", calls),
-        api_name=api_name,
-        arguments=_arguments(raw.get("arguments", {})),
-        confidence=_confidence(raw.get("confidence", 1.0)),
-        reasons=_texts("reasons", raw.get("reasons", ["given by hand"])),
-    )
-
-
-def _texts(key: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"'{key}' must be a list of texts")
-    return tuple(value)
-
-
-def _arguments(value: Any) -> dict[str, str | tuple[str, ...]]:
-    if not isinstance(value, Mapping):
-        raise ValueError("'arguments' must map our words to the function's parameters")
-    if unknown := sorted(map(str, set(value) - WORDS)):
-        raise ValueError(
-            f"unknown word {', '.join(unknown)}; choose from {', '.join(sorted(WORDS))}"
-        )
-    return {
-        word: item if isinstance(item, str) else _texts(f"arguments: {word}", item)
-        for word, item in value.items()
-    }
-
-
-def _confidence(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError("'confidence' must be a number from 0 to 1")
-    return float(value)
+    entry = _Entry.model_validate({"api_name": raw} if isinstance(raw, str) else raw)
+    api_name = entry.api_name and "/" + entry.api_name.lstrip("/")
+    calls = ((api_name,) if api_name else ()) if entry.calls is None else entry.calls
+    fields = {**entry.model_dump(), "api_name": api_name, "calls": calls}
+    return Operation(name, **fields)

@@ -8,7 +8,7 @@ from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
     from aitk_nb.jobs.api import Jobs as Jobs
-    from aitk_nb.jobs.comparison import Comparison as Comparison
+    from aitk_nb.jobs.comparison import ComparisonReport as ComparisonReport
     from aitk_nb.jobs.comparison import compare_jobs as compare_jobs
     from aitk_nb.jobs.health import Health as Health
     from aitk_nb.jobs.health import HealthState as HealthState
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "Comparison": "comparison",
+        "ComparisonReport": "comparison",
         "Health": "health",
         "HealthState": "health",
         "Job": "job",

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, overload
 
-from aitk_nb.backends.base import Rehearsable
+from aitk_nb.backends.base import Backend, SupportsDryRun
 from aitk_nb.errors import BadInput, NotFound, NotSupported
+from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.job import Job
-from aitk_nb.jobs.queue import standing
-from aitk_nb.jobs.start import ELECTION, IfExists, Starter
-from aitk_nb.models.dry_run import DryRun
-from aitk_nb.models.job import JobState
+from aitk_nb.jobs.preflight import preflight
+from aitk_nb.jobs.preflight_report import PreflightReport
+from aitk_nb.jobs.start import ELECTION, IfExists, JobStart, describe
+from aitk_nb.models.dry_run import DryRunReport
+from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.names import check_name
 from aitk_nb.training.fields import TrainingParams
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-    from aitk_nb.jobs.estimate import Estimate
-    from aitk_nb.jobs.preflight_report import PreflightReport
-    from aitk_nb.jobs.queue import Standing
+from aitk_nb.training.job_config import draft
 
 __all__ = ["ELECTION", "IfExists", "Jobs"]
 
 
 class Jobs:
-    """Start trainings, and find those that are there."""
+    """Start training jobs, and find those on the server.
+
+    Example:
+        >>> client = aitk_nb.connect()                              # doctest: +SKIP
+        >>> job = client.jobs.start(params)                         # doctest: +SKIP
+        >>> job.wait()                                              # doctest: +SKIP
+    """
 
     def __init__(
         self,
@@ -38,7 +42,6 @@ class Jobs:
         self._backend = backend
         self._sleep = sleep
         self._clock = clock
-        self._starter = Starter(backend, sleep=sleep, clock=clock)
 
     def __repr__(self) -> str:
         return f"<Jobs of {self._backend.url}>"
@@ -48,10 +51,13 @@ class Jobs:
         return tuple(self._job(state) for state in self._backend.list_jobs())
 
     def get(self, name: str) -> Job:
-        """Return the job of that name, or of that id.
+        """Return one job.
+
+        Args:
+            name: Its name, or its id on the server.
 
         Raises:
-            NotFound: the server has none.
+            NotFound: The server has no such job.
         """
         try:
             return self._job(self._backend.get_job(name))
@@ -61,142 +67,184 @@ class Jobs:
                     return self._job(state)
             raise
 
-    @overload
-    def start(
-        self,
-        params: TrainingParams,
-        *,
-        if_exists: IfExists = "attach",
-        dry_run: Literal[False] = False,
-    ) -> Job: ...
-    @overload
-    def start(
-        self, params: TrainingParams, *, if_exists: IfExists = "attach", dry_run: Literal[True]
-    ) -> DryRun: ...
-    def start(
-        self, params: TrainingParams, *, if_exists: IfExists = "attach", dry_run: bool = False
-    ) -> Job | DryRun:
-        """Start the training that `params` mean, once, and return its job.
+    def start(self, params: TrainingParams, *, if_exists: IfExists = "attach") -> Job:
+        """Start a training job, once: calling it again returns the same job.
 
-        A job of the same name with the same config is taken as this one and not started again,
-        however it ended. With `if_exists="resume"` it goes on from its last checkpoint, also with
-        another config; with `"new"` the job gets a fresh name. Without `gpu_ids` it goes to the
-        GPU with the most free memory. `Job.begun` says what came of it.
+        Without `gpu_ids` the job goes to the GPU with the most free memory.
 
-        With `dry_run` the server is only read, and the requests that would be sent are returned.
+        Args:
+            params: What to train.
+            if_exists: What to do about a job of the same name. `"attach"` returns it if it has the
+                same config, however it ended (with a warning if in an error); `"resume"` continues
+                it from its last checkpoint, also with another config; `"new"` picks a free name.
+
+        Returns:
+            The job; its `start_result` says what was done.
 
         Raises:
-            JobConflict: a job of that name has another config; the message says where.
-            NotFound: the server has no such dataset.
+            JobConflict: A job of that name has another config; the message says where they differ.
+            NotFound: The server does not have one of the datasets.
         """
-        if dry_run:
-            return self._rehearsed([params], if_exists)[0]
-        return self._starter.start(params, if_exists)
+        (start,) = self._starts(self._backend, [params], if_exists)
+        return _checked(start.run())
 
-    @overload
     def start_all(
-        self,
-        many: Iterable[TrainingParams],
-        *,
-        if_exists: IfExists = "attach",
-        dry_run: Literal[False] = False,
-    ) -> tuple[Job, ...]: ...
-    @overload
-    def start_all(
-        self,
-        many: Iterable[TrainingParams],
-        *,
-        if_exists: IfExists = "attach",
-        dry_run: Literal[True],
-    ) -> tuple[DryRun, ...]: ...
-    def start_all(
-        self,
-        many: Iterable[TrainingParams],
-        *,
-        if_exists: IfExists = "attach",
-        dry_run: bool = False,
-    ) -> tuple[Job, ...] | tuple[DryRun, ...]:
-        """Start several trainings in this order, each once, and return their jobs.
+        self, many: Iterable[TrainingParams], *, if_exists: IfExists = "attach"
+    ) -> tuple[Job, ...]:
+        """Start several training jobs in this order, each once.
 
-        All are looked at before the first is started, so that a name or a dataset that cannot be
-        used starts nothing. Calling it again attaches to what is there.
+        All are checked before the first is started, so that an invalid one starts nothing.
+
+        Args:
+            many: What to train, one for each job.
+            if_exists: As for `start`.
+
+        Returns:
+            The jobs, in the same order.
 
         Raises:
-            BadInput: two of them have one name.
-            JobConflict: a job of such a name has another config.
-            NotFound: the server has no such dataset.
+            BadInput: Two of them have the same name.
+            JobConflict: A job of such a name has another config.
+            NotFound: The server does not have one of the datasets.
         """
-        wanted = list(many)
-        names = [params.name for params in wanted]
-        if if_exists != "new" and (twice := sorted({n for n in names if names.count(n) > 1})):
-            raise BadInput(f"Two of the trainings are called {twice[0]!r}. Give each its own name.")
-        if dry_run:
-            return self._rehearsed(wanted, if_exists)
-        for params in wanted:
-            self._starter.check(params, if_exists)
-        return tuple(self._starter.start(params, if_exists) for params in wanted)
+        starts = self._starts(self._backend, many, if_exists)
+        for start in starts:
+            start.check()
+        return tuple(_checked(start.run()) for start in starts)
+
+    def plan(self, params: TrainingParams, *, if_exists: IfExists = "attach") -> DryRunReport:
+        """Return the requests that `start` would send; the server is only read.
+
+        Args:
+            params: What to train.
+            if_exists: As for `start`.
+
+        Raises:
+            JobConflict: As `start` would.
+            NotFound: As `start` would.
+            NotSupported: The requests of this kind of server cannot be listed.
+        """
+        return self.plan_all([params], if_exists=if_exists)[0]
+
+    def plan_all(
+        self, many: Iterable[TrainingParams], *, if_exists: IfExists = "attach"
+    ) -> tuple[DryRunReport, ...]:
+        """Return the requests that `start_all` would send, for each job; the server is only read.
+
+        Args:
+            many: What to train, one for each job.
+            if_exists: As for `start`.
+
+        Raises:
+            BadInput: Two of them have the same name.
+            JobConflict: As `start_all` would.
+            NotFound: As `start_all` would.
+            NotSupported: The requests of this kind of server cannot be listed.
+        """
+        if not isinstance(self._backend, SupportsDryRun):
+            raise NotSupported(
+                "list the requests of a start without sending them",
+                self._backend.flavour.name.capitalize(),
+                "Use client.jobs.preflight(params), or --preflight on the command line, to check "
+                "whether the job would start.",
+            )
+        backend, sent = self._backend.dry_run()
+        found = []
+        try:
+            for start in self._starts(backend, many, if_exists, dry_run=True):
+                before = len(sent)
+                job = start.run()
+                outcome = f"Dry run: {job.name!r} {describe(job)}."
+                requests = tuple(sent[before:])
+                found.append(
+                    DryRunReport(job.name, backend.url, job.start_result, outcome, requests)
+                )
+        finally:
+            backend.close()
+        return tuple(found)
 
     def preflight(
         self, params: TrainingParams, *, price_per_hour: float | None = None
     ) -> PreflightReport:
-        """Look at everything that is known to go wrong with a training, and change nothing.
+        """Check for everything that is known to go wrong with a training job; change nothing.
 
-        `price_per_hour` of the server, if given, is turned into what the training costs.
+        Args:
+            params: What to train.
+            price_per_hour: Price of the server, to estimate the cost of the job.
+
+        Returns:
+            A report whose `ok` is false if a check found a problem.
         """
-        from aitk_nb.jobs.preflight import preflight
+        return preflight(self._backend, params, draft(params), price_per_hour)
 
-        return preflight(self._backend, params, price_per_hour)
+    def estimate(
+        self, params: TrainingParams, *, price_per_hour: float | None = None
+    ) -> EstimateReport:
+        """Estimate time, cost and size of a job from earlier jobs on this server.
 
-    def estimate(self, params: TrainingParams, *, price_per_hour: float | None = None) -> Estimate:
-        """Return time, money and size by earlier jobs on this server; nothing is invented."""
-        from aitk_nb.jobs.estimate import estimate
+        Args:
+            params: What to train.
+            price_per_hour: Price of the server, to estimate the cost of the job.
 
-        return estimate(self._backend, params, price_per_hour)
-
-    def standing(self, name: str) -> Standing | None:
-        """Return where a job stands in its queue; None when it does not wait.
-
-        Raises:
-            NotFound: the server has no such job.
+        Returns:
+            A report in which what no earlier job shows is None.
         """
-        return standing(self._backend, self.get(name).state)
+        return estimate(self._backend, draft(params), price_per_hour)
 
     def delete(self, name: str) -> None:
-        """Stop the job if it runs, and delete it with everything it made."""
+        """Stop a job if it runs, and delete it with everything it made.
+
+        Args:
+            name: Its name, or its id on the server.
+
+        Raises:
+            NotFound: The server has no such job.
+        """
         self.get(name).delete()
 
     def _job(self, state: JobState) -> Job:
         return Job(self._backend, state, sleep=self._sleep, clock=self._clock)
 
-    def _rehearsed(
-        self, wanted: Sequence[TrainingParams], if_exists: IfExists
-    ) -> tuple[DryRun, ...]:
-        """Start them on a server that is only read, and return what would have been sent."""
-        if not isinstance(self._backend, Rehearsable):
-            raise NotSupported(
-                "list the requests of a start without sending them",
-                self._backend.flavour.name.capitalize(),
-                "client.jobs.preflight(params) (on the command line --check) tells whether it "
-                "would start, and starts nothing.",
-            )
-        backend, sent = self._backend.rehearsal()
-        # Nobody acts while this looks, so that waiting for somebody would be waiting for nothing.
-        ticks = itertools.count()
-        stage = Starter(backend, sleep=lambda _seconds: None, clock=lambda: float(next(ticks)))
-        found = []
-        try:
-            for params in wanted:
-                before = len(sent)
-                job = stage.start(params, if_exists)
-                requests = tuple(sent[before:])
-                found.append(DryRun(job.name, self._backend.url, _told(job, requests), requests))
-        finally:
-            backend.close()
-        return tuple(found)
+    def _starts(
+        self,
+        backend: Backend,
+        many: Iterable[TrainingParams],
+        if_exists: IfExists,
+        *,
+        dry_run: bool = False,
+    ) -> Sequence[JobStart]:
+        """Draft each job, with a name that is free where it is to be a new one."""
+        sleep, clock = self._sleep, self._clock
+        if dry_run:
+            # Nobody acts during a dry run, so that waiting for somebody would be in vain.
+            ticks = itertools.count()
+            sleep, clock = (lambda _seconds: None), (lambda: float(next(ticks)))
+        new = if_exists == "new"
+        taken = {state.name for state in backend.list_jobs()} if new else set()
+        starts = []
+        for params in many:
+            if new:
+                params = params.model_copy(update={"name": _free(params.name, taken)})
+            elif params.name in taken:
+                raise BadInput(f"Two jobs are called {params.name!r}. Give each its own name.")
+            taken.add(params.name)
+            starts.append(JobStart(backend, draft(params), if_exists, sleep, clock))
+        return starts
 
 
-def _told(job: Job, requests: Sequence[object]) -> str:
-    if requests:
-        return f"Dry run: {job.name!r} {job.begun}."
+def _free(name: str, taken: set[str]) -> str:
+    names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+    return check_name("job", next(one for one in names if one not in taken))
+
+
+def _checked(job: Job) -> Job:
+    """Warn about a job that failed before: an attached job is not started again."""
     state = job.state
-    return f"Dry run: {job.name!r} is there already ({state.status.value}, step {state.step})."
+    if job.start_result == "attached" and state.status is JobStatus.ERROR:
+        warnings.warn(
+            f"Job {job.name!r} already exists and failed at step {state.step}"
+            f"{f': {state.info}' if state.info else ''}. It was not started again: use "
+            "if_exists='resume' to continue it, or if_exists='new' for a new job.",
+            stacklevel=3,
+        )
+    return job

@@ -1,4 +1,4 @@
-"""`compare_jobs`: several trainings side by side, ranked only as far as the noise allows."""
+"""`compare_jobs`: several jobs side by side, ranked only as far as the noise allows."""
 
 from __future__ import annotations
 
@@ -13,36 +13,41 @@ from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
-from aitk_nb.losses.convergence import Convergence
 from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.summary import LossSummary
 from aitk_nb.training.config_diff import varying
 
-__all__ = ["Comparison", "Run", "compare_jobs"]
+__all__ = ["ComparisonReport", "Run", "compare_jobs"]
 
-_SPEED = "steps/s"
 _OTHER_LOSS = ("datasets.", "model.", "train.loss", "train.timestep", "train.noise", "train.weight")
 _SHORT = ("config.", "train.", "network.", "model.")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training in a comparison."""
+    """One job or history in a comparison."""
 
     name: str
     settings: tuple[str, ...]
-    """Its values of the settings that differ, as the comparison names them."""
-    result: Convergence
+    """Its values of the settings that differ, in the order of the report's `settings`."""
+    result: LossSummary
     speed: float
-    """Steps per second, by the times of its losses; NaN when they do not tell."""
+    """Steps per second, from the times of its losses; NaN if unknown."""
     checkpoint: int | None
-    """The saved step at which the smoothed loss was lowest; None when none is known."""
+    """The saved step at which the smoothed loss was lowest; None if unknown."""
     rank: tuple[int, int] | None
-    """The best and the worst place it may have; None where losses cannot be ranked."""
+    """The best and the worst place it may have; None if the runs are not ranked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Trainings side by side; `frame()` computes with them."""
+class ComparisonReport:
+    """Jobs side by side, from `compare_jobs`.
+
+    Example:
+        >>> report = aitk_nb.compare_jobs(client.jobs.list()[:2])   # doctest: +SKIP
+        >>> report.verdict                                          # doctest: +SKIP
+        'cat ends lower than all others, by more than the noise.'
+    """
 
     settings: tuple[str, ...]
     """The settings that differ."""
@@ -51,28 +56,24 @@ class Comparison:
     histories: tuple[LossHistory, ...]
     """Their losses, for `plot_loss`."""
     verdict: str
-    """What can be said of them, in one sentence."""
+    """The result in one sentence."""
 
     @property
     def table(self) -> Table:
         """The runs as rows, with their speed."""
-        names = tuple(_shortened(name) for name in self.settings)
-        headers = ("run", *names, "end loss", "trend", _SPEED, "best checkpoint", "place")
-        return Table(headers, tuple(_row(run) for run in self.runs))
+        return self._table("steps/s")
 
-    @property
-    def _repeatable(self) -> Table:
-        # The speed is another one each time, and what a notebook stores is compared.
-        whole = self.table
-        at = whole.headers.index(_SPEED)
-        rows = tuple((*row[:at], *row[at + 1 :]) for row in whole.rows)
-        return Table((*whole.headers[:at], *whole.headers[at + 1 :]), rows)
+    def _table(self, *speed: str) -> Table:
+        # Without the speed it repeats: what a notebook stores is compared.
+        names = map(_shortened, self.settings)
+        headers = ("run", *names, "end loss", "trend", *speed, "best checkpoint", "place")
+        return Table(headers, tuple(_row(run, with_speed=bool(speed)) for run in self.runs))
 
     def __repr__(self) -> str:
-        return f"{self._repeatable!r}\n{self.verdict}"
+        return f"{self._table()!r}\n{self.verdict}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what repeats of it, for machines: no speed."""
+        """Return what repeats when the jobs are run again, ready for JSON: no speed."""
         return {
             "verdict": self.verdict,
             "runs": [
@@ -90,7 +91,7 @@ class Comparison:
         }
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        table = self._repeatable._repr_mimebundle_()["text/html"]
+        table = self._table()._repr_mimebundle_()["text/html"]
         return {
             "text/plain": repr(self),
             "text/html": _html.join([table, _html.note(self.verdict)]),
@@ -98,28 +99,34 @@ class Comparison:
         }
 
 
-def compare_jobs(runs: Iterable[Job | LossHistory]) -> Comparison:
-    """Return jobs or histories side by side: what differs, where they ended, and who is ahead.
+def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
+    """Compare jobs or loss histories: what differs, where they ended, and which is ahead.
 
-    One run is placed before another only if their smoothed ends differ by more than twice the
-    standard error of the difference. Runs on other data or with another kind of loss are not
-    ranked at all, as their losses do not measure the same.
+    One run is ranked before another only if their smoothed ends differ by more than twice the
+    standard error of the difference. Runs on different data or with a different kind of loss are
+    not ranked, as their losses do not measure the same.
+
+    Args:
+        runs: At least two jobs or histories.
 
     Raises:
-        BadInput: there are fewer than two.
+        BadInput: There are fewer than two.
+
+    Example:
+        >>> aitk_nb.compare_jobs([client.jobs.get("a"), client.jobs.get("b")])  # doctest: +SKIP
     """
     given = list(runs)
     if len(given) < 2:
-        raise BadInput("To compare, at least two runs are needed.")
+        raise BadInput("A comparison requires at least two runs.")
     histories = [one.losses() if isinstance(one, Job) else one for one in given]
     configs = [one.state.config if isinstance(one, Job) else {} for one in given]
-    # A history out of a file has no settings: it differs from the others by not telling them.
+    # A history out of a file has no settings to compare.
     differing = varying(configs) if all(configs) else {}
-    results = [history.convergence() for history in histories]
+    results = [history.summary() for history in histories]
     names = [one.name or f"history {number}" for number, one in enumerate(given, 1)]
     why_not = [path for path in differing if path.startswith(_OTHER_LOSS)]
     places = [None] * len(given) if why_not else _places(results)
-    return Comparison(
+    return ComparisonReport(
         settings=tuple(differing),
         runs=tuple(
             Run(
@@ -137,7 +144,7 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> Comparison:
     )
 
 
-def _places(results: Sequence[Convergence]) -> list[tuple[int, int] | None]:
+def _places(results: Sequence[LossSummary]) -> list[tuple[int, int] | None]:
     """Return the best and the worst place of each run."""
     count = len(results)
     return [
@@ -149,7 +156,7 @@ def _places(results: Sequence[Convergence]) -> list[tuple[int, int] | None]:
     ]
 
 
-def _ahead(one: Convergence, other: Convergence) -> bool:
+def _ahead(one: LossSummary, other: LossSummary) -> bool:
     """Return whether the end of one is below that of the other by more than noise."""
     if one is other or one.trend == "diverged":
         return False
@@ -165,20 +172,20 @@ def _verdict(
 ) -> str:
     if why_not:
         return (
-            f"Not ranked: the runs differ in {', '.join(map(_shortened, why_not))}, so that their "
-            "losses do not measure the same."
+            f"Not ranked: the runs differ in {', '.join(map(_shortened, why_not))}, so their "
+            "losses are not comparable."
         )
     first = [name for name, place in zip(names, places, strict=True) if place and place[0] == 1]
     if len(first) == 1:
         return f"{first[0]} ends lower than all others, by more than the noise."
     return (
         f"No run is clearly the lowest: {', '.join(first)} end within the noise of each other. "
-        "Look at their samples, or train longer."
+        "Compare their samples, or train longer."
     )
 
 
 def _speed(history: LossHistory) -> float:
-    gaps = np.diff(history.walls()) / np.maximum(np.diff(history.columns()[0]), 1)
+    gaps = np.diff(history.wall_times()) / np.maximum(np.diff(history.columns()[0]), 1)
     usual = float(np.median(gaps)) if gaps.size else 0.0
     return 1 / usual if usual > 0 else math.nan
 
@@ -195,14 +202,14 @@ def _checkpoint(run: Job | LossHistory, history: LossHistory) -> int | None:
     return best[1] if best else None
 
 
-def _row(run: Run) -> tuple[object, ...]:
+def _row(run: Run, *, with_speed: bool) -> tuple[object, ...]:
     spread = f" ± {run.result.spread:.2g}" if math.isfinite(run.result.spread) else ""
     first, last = run.rank or (0, 0)
     place = "not ranked" if not first else str(first) if first == last else f"{first} to {last}"
-    speed = f"{run.speed:.3g}" if math.isfinite(run.speed) else "unknown"
+    speed = [f"{run.speed:.3g}" if math.isfinite(run.speed) else "unknown"] * with_speed
     saved = "none" if run.checkpoint is None else f"step {run.checkpoint}"
     end = f"{run.result.end:.4g}{spread}"
-    return (run.name, *run.settings, end, run.result.trend, speed, saved, place)
+    return (run.name, *run.settings, end, run.result.trend, *speed, saved, place)
 
 
 def _shortened(path: str) -> str:

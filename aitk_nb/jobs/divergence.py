@@ -1,57 +1,42 @@
-"""`Divergence`: whether the last losses of a job are no numbers any more, or have exploded."""
+"""`Divergence`: whether the loss of a running job has diverged, by its last values."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from aitk_nb.backends.base import Backend
+from aitk_nb.losses.divergence import diverged_step, usual_level
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
 
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-    from aitk_nb.losses.history import Steps, Values
-
 __all__ = ["Divergence"]
 
 _TAIL = 100
-_ODD = 3
-_EXPLODED = 10.0
+"""Steps whose losses are read."""
 
 
 class Divergence:
-    """Remembers what is usual for one job's loss."""
+    """Remembers the usual level of one job's loss."""
 
     def __init__(self) -> None:
-        self._usual: float | None = None
+        self._usual = float("nan")
 
-    def seen(self, backend: Backend, state: JobState, losses: LossHistory | None) -> str:
-        """Return what is wrong with the last losses; an empty text when nothing is.
+    def check(self, backend: Backend, state: JobState, losses: LossHistory | None) -> str:
+        """Return what is wrong with the loss; empty if nothing is.
 
-        They are asked for, unless they are given.
+        The last losses are read from the server unless `losses` are given.
         """
-        if losses is None:
-            losses = _last(backend, state)
-        steps, values = losses.columns()
-        return self._wrong(steps[-_TAIL:], values[-_TAIL:])
-
-    def _wrong(self, steps: Steps, values: Values) -> str:
-        finite = values[np.isfinite(values)]
-        if values.size >= _ODD and not np.isfinite(values[-_ODD:]).any():
-            return f"The loss is no number any more, seen at step {steps[-1]}."
-        if finite.size < 2 * _ODD:
+        steps, values = (_last(backend, state) if losses is None else losses).columns()
+        self._usual = float(np.fmin(self._usual, usual_level(values)))
+        step = diverged_step(steps, values, self._usual)
+        if step is None:
             return ""
-        level = float(np.median(finite[-_ODD:]))
-        usual = float(np.median(finite[: finite.size // 2]))
-        self._usual = usual if self._usual is None else min(usual, self._usual)
-        if level > _EXPLODED * max(self._usual, 1e-12):
-            return (
-                f"The loss has exploded: {level:.3g} at step {steps[-1]}, where it was "
-                f"{self._usual:.3g}."
-            )
-        return ""
+        if not np.isfinite(values[-1]):
+            return f"The loss became NaN or infinite at step {step}."
+        return (
+            f"The loss exploded at step {step}: it is {values[-1]:.3g} and was {self._usual:.3g}."
+        )
 
 
 def _last(backend: Backend, state: JobState) -> LossHistory:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aitk_nb._files import keeping
+from aitk_nb.backends.base import Backend, Progress
 from aitk_nb.errors import NotFound
-from aitk_nb.models.job import DownloadReport
+from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.names import safe_file_name
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models.job import JobState, RemoteFile, Sample
 
 __all__ = ["fetch", "saved_steps", "the_file"]
 

@@ -1,23 +1,22 @@
-"""`Estimate`: how long a training takes and what it costs, by what the server measured before."""
+"""`EstimateReport`: how long a job takes and what it costs, judging by earlier jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pydantic import computed_field
+
+from aitk_nb._units import duration
+from aitk_nb.backends.base import Backend
 from aitk_nb.jobs.progress import seconds_per_step
-from aitk_nb.models.job import JobState
+from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.server import Ability
 from aitk_nb.training.config_paths import MISSING, value_at
-from aitk_nb.training.job_config import draft
 
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-    from aitk_nb.training.fields import TrainingParams
-
-__all__ = ["Estimate", "estimate"]
+__all__ = ["EstimateReport", "estimate"]
 
 _SAME_WORK = (
     "model.arch",
@@ -25,71 +24,71 @@ _SAME_WORK = (
     "train.batch_size",
     "train.gradient_accumulation",
 )
-"""What two jobs must share for a step of one to take as long as a step of the other."""
+"""What two jobs must share for their steps to take equally long."""
 
 _SAME_SIZE = ("model.arch", "network", "save.dtype")
-"""What two jobs must share for their checkpoints to be of one size."""
-
-SUFFIX = ".safetensors"
+"""What two jobs must share for their checkpoints to have the same size."""
 
 _LOOKED_AT = 20
-"""Jobs whose files are looked at; each is a request."""
+"""Jobs whose files are listed; each is a request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a training takes by earlier jobs of the same kind; what is not known is None."""
+class EstimateReport:
+    """Time, cost and size of a job, judging by earlier jobs of the same kind; None if unknown.
+
+    Example:
+        >>> EstimateReport(seconds=7200, per_step=2.0, price_per_hour=0.5).money
+        1.0
+    """
 
     seconds: float | None = None
     """Seconds of training alone."""
     per_step: float | None = None
-    """Seconds for a step: the median of what the server last measured in these jobs."""
+    """Seconds per step: the median of what the server last measured in these jobs."""
     jobs: tuple[str, ...] = ()
-    """The names of the jobs that were measured."""
+    """Names of the jobs measured."""
     price_per_hour: float | None = None
-    """Money for an hour, as it was given."""
+    """Price of the server, as given."""
     checkpoint_size: int | None = None
     """Bytes of a checkpoint of an earlier job with the same network."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def money(self) -> float | None:
-        """What the training costs, in the currency of the price."""
+        """Cost of the job, in the currency of the price."""
         if self.seconds is None or self.price_per_hour is None:
             return None
         return self.seconds / 3600 * self.price_per_hour
 
     def __str__(self) -> str:
         if self.seconds is None or self.per_step is None:
-            return "unknown: no earlier job here has the same architecture and resolution"
+            return "unknown: no earlier job on this server has the same architecture and resolution"
         count = f"{len(self.jobs)} earlier job{'s' * (len(self.jobs) != 1)}"
-        text = f"about {_duration(self.seconds)} ({self.per_step:.3g} s a step, by {count})"
+        text = f"about {duration(self.seconds)} ({self.per_step:.3g} s per step in {count})"
         if self.money is not None:
-            text += f", which costs {self.money:.2f} at {self.price_per_hour:.2f} an hour"
-        return f"{text}; loading the model, samples and saving come on top"
+            text += f", costing {self.money:.2f} at {self.price_per_hour:.2f} per hour"
+        return f"{text}; excludes model loading, sampling and saving"
 
 
 def estimate(
-    backend: Backend, params: TrainingParams, price_per_hour: float | None = None
-) -> Estimate:
-    """Return what the training takes, as far as earlier jobs on the server tell.
-
-    A job counts for the time if it has the same architecture, resolutions, batch size and
-    accumulation, and for the size if it has the same architecture and network.
-    """
+    backend: Backend, draft: JobDraft, price_per_hour: float | None = None
+) -> EstimateReport:
+    """Return what a job takes, as far as earlier jobs on the server tell."""
     if Ability.LIST_JOBS not in backend.abilities:
-        return Estimate(price_per_hour=price_per_hour)
-    process = _process(draft(params).config)
+        return EstimateReport(price_per_hour=price_per_hour)
+    process = _process(draft.config)
     jobs = backend.list_jobs()
-    paces = {
-        state.name: pace
+    measured = {
+        state.name: seconds
         for state in jobs
-        if (pace := seconds_per_step(state.speed)) and _shares(state, process, _SAME_WORK)
+        if (seconds := seconds_per_step(state.speed)) and _shares(state, process, _SAME_WORK)
     }
-    per_step = median(paces.values()) if paces else None
-    return Estimate(
-        seconds=None if per_step is None else per_step * params.steps,
+    per_step = median(measured.values()) if measured else None
+    return EstimateReport(
+        seconds=None if per_step is None else per_step * value_at(process, "train.steps"),
         per_step=per_step,
-        jobs=tuple(paces),
+        jobs=tuple(measured),
         price_per_hour=price_per_hour,
         checkpoint_size=_size(
             backend, [state for state in jobs if _shares(state, process, _SAME_SIZE)]
@@ -102,8 +101,8 @@ def _process(config: Mapping[str, Any]) -> Any:
 
 
 def _shares(state: JobState, process: Any, paths: Sequence[str]) -> bool:
-    theirs = _process(state.config)
-    return all(_plain(value_at(theirs, path)) == _plain(value_at(process, path)) for path in paths)
+    other = _process(state.config)
+    return all(_plain(value_at(other, path)) == _plain(value_at(process, path)) for path in paths)
 
 
 def _plain(value: Any) -> Any:
@@ -115,18 +114,8 @@ def _plain(value: Any) -> Any:
 
 def _size(backend: Backend, states: Sequence[JobState]) -> int | None:
     """Return the bytes of a checkpoint of the newest of these jobs that has one."""
-    if Ability.FILES not in backend.abilities:
-        return None
-
-    for state in states[:_LOOKED_AT]:
-        if sizes := [file.size for file in backend.list_files(state) if file.name.endswith(SUFFIX)]:
+    for state in states[:_LOOKED_AT] if Ability.FILES in backend.abilities else ():
+        files = backend.list_files(state)
+        if sizes := [file.size for file in files if file.name.endswith(".safetensors")]:
             return max(sizes)
     return None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

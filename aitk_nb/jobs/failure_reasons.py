@@ -1,4 +1,4 @@
-"""`explain`: why a training failed, in plain words, and what to do about it."""
+"""`explain`: why a job failed, in plain words, and what to do about it."""
 
 from __future__ import annotations
 
@@ -20,52 +20,52 @@ _KNOWN = (
         r"cannot identify image file ['\"]?(?P<name>[^'\"\n]+)|"
         r"image file is truncated|Truncated File Read",
         "an image cannot be read",
-        "Replace or remove that image in the dataset, and start the job again.",
+        "Replace or remove that image in the dataset, then start the job again.",
     ),
     (
         r"No space left on device|Errno 28\b|ENOSPC|Disk quota exceeded|"
         r"database or disk is full",
         "the server's disk is full",
-        "Delete old checkpoints or jobs on the server, or save less often; then start again.",
+        "Delete old checkpoints or jobs on the server or save less often, then start again.",
     ),
     (
         r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|"
         r"HIP out of memory|MPS backend out of memory",
         "the GPU ran out of memory",
-        "Train at a lower resolution, with a smaller batch or rank, or with quantisation.",
+        "Use a lower resolution, a smaller batch or rank, or quantization.",
     ),
     (
         r"gated repo|GatedRepoError|Access to model .* is restricted|"
         r"awaiting a review from the repo authors|401 Client Error",
-        "the model is gated and the server may not download it",
-        "Accept the model's licence on Hugging Face, and give the server a token of that account.",
+        "the model is gated and the server is not allowed to download it",
+        "Accept the model's license on Hugging Face, and give the server a token of that account.",
     ),
     (
         r"(?:^|\s)(?P<name>\S+) is not a local folder and is not a valid model identifier|"
         r"We couldn't connect to 'https://huggingface\.co'|"
         r"RepositoryNotFoundError|LocalEntryNotFoundError",
         "the server does not have the model and cannot download it",
-        "Check the model's name, and whether the server reaches Hugging Face; for a private one "
+        "Check the model's name and that the server can reach Hugging Face; for a private model, "
         "give the server a token with client.settings.set(hf_token=…).",
     ),
     (
         r"CUDA error|device-side assert|illegal memory access|CUDNN_STATUS|NCCL error|"
         r"NVIDIA driver",
         "the GPU or its driver failed",
-        "Start the job again from its last checkpoint; if it happens again, restart the server.",
+        "Resume the job from its last checkpoint; if it happens again, restart the server.",
     ),
     (
         r"signal SIGKILL|exit code 137|\bMemoryError\b|Cannot allocate memory",
-        "the process was killed from outside, most often because the server ran out of main memory",
-        "Give the server more memory, or cache and quantise less; then start the job again.",
+        "the process was killed from outside, usually because the server ran out of main memory",
+        "Give the server more memory or cache less, then start the job again.",
     ),
 )
 
 
 def explain(info: str, log: str) -> Reason | None:
-    """Return the reason that the server's words and the end of the log tell; None if they do not.
+    """Return the reason found in the server's words or the end of the log; None if unknown.
 
-    The server's own words go first: the log may tell of something that was survived.
+    The server's own words go first: the log may contain an error that was survived.
     """
     for text in (info, log):
         for pattern, words, remedy in _KNOWN:

@@ -1,4 +1,4 @@
-"""`Health`: how a job does, as far as that can be known."""
+"""`Health`: how a job is doing, as far as the server reveals it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ __all__ = ["Health", "HealthState"]
 
 
 class HealthState(enum.Enum):
-    """How a job does."""
+    """How a job is doing.
+
+    Example:
+        >>> HealthState("stalled")
+        <HealthState.STALLED: 'stalled'>
+    """
 
     UNREACHABLE = "unreachable"
     QUEUED = "queued"
@@ -30,38 +35,43 @@ class HealthState(enum.Enum):
 
 
 _BAD = {HealthState.STALLED, HealthState.DEAD, HealthState.DIVERGED, HealthState.FAILED}
+_KINDS: dict[HealthState, _html.Kind] = {
+    **dict.fromkeys(_BAD, "error"),
+    HealthState.UNREACHABLE: "warning",
+    HealthState.FINISHED: "ok",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a job does, what that is known from, and what to do."""
+    """How a job is doing, and what to do about it; from `Job.health()`.
+
+    Example:
+        >>> print(Health(HealthState.FINISHED, "Finished at step 100."))
+        finished: Finished at step 100.
+    """
 
     state: HealthState
     text: str
-    """What is known."""
+    """What is known, in a sentence or two."""
     remedy: str = ""
-    """What to do; empty when nothing is needed."""
+    """What to do; empty if nothing is needed."""
 
     can_be_repaired: bool = False
-    """True when marking the job as stopped may be what helps."""
+    """True if `Job.repair` may help."""
 
     @property
     def is_bad(self) -> bool:
-        """True when somebody should do something."""
+        """True if somebody should act."""
         return self.state in _BAD
 
     def __str__(self) -> str:
-        return f"{self.state.value}: {self.text}" + (f" {self.remedy}" if self.remedy else "")
+        return f"{self.state.value}: {self.text} {self.remedy}".rstrip()
 
     def _repr_html_(self) -> str:
-        kind: _html.Kind = "error" if self.is_bad else "info"
-        if self.state is HealthState.UNREACHABLE:
-            kind = "warning"
-        elif self.state is HealthState.FINISHED:
-            kind = "ok"
         rows: list[tuple[object, object]] = [
-            ("health", _html.badge(self.state.value, kind)),
-            ("known", self.text),
+            ("health", _html.badge(self.state.value, _KINDS.get(self.state, "info"))),
+            ("details", self.text),
         ]
         if self.remedy:
             rows.append(("to do", self.remedy))

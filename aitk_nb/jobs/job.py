@@ -1,94 +1,73 @@
-"""`Job`: the handle of one training on the server."""
+"""`Job`: the handle of one training job on the server."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from aitk_nb import _html
-from aitk_nb.backends.wire.deadline import hurry
-from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
-from aitk_nb.jobs.download import fetch, saved_steps, the_file
+from aitk_nb.backends.wire.deadline import deadline
+from aitk_nb.errors import (
+    AitkError,
+    BadInput,
+    ConnectionFailed,
+    JobFailed,
+    Rejected,
+    UnexpectedReply,
+)
 from aitk_nb.jobs.health import Health
-from aitk_nb.jobs.health_monitor import Vitals
-from aitk_nb.jobs.log_tail import LogTail
-from aitk_nb.jobs.loss_reader import read_on
-from aitk_nb.jobs.summary import summary
-from aitk_nb.losses.history import LossHistory
-from aitk_nb.models.job import DownloadReport, JobStatus
-from aitk_nb.models.server import Ability
+from aitk_nb.jobs.health_monitor import HealthMonitor
+from aitk_nb.jobs.outputs import JobOutputs
+from aitk_nb.jobs.queue import QueuePosition, queue_position
+from aitk_nb.models.job import JobStatus
+from aitk_nb.training.config_files import from_config, portable
 
 if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models.job import JobState, RemoteFile, Sample
-    from aitk_nb.models.server import Gpu
+    from aitk_nb.losses.history import LossHistory
+    from aitk_nb.models.job import JobState, StartResult
+    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["Job"]
 
 EVERY = 2.0
-"""Seconds between looks; the server's own worker and page look no oftener."""
+"""Seconds between requests; the server's own worker and page poll no more often."""
 
-IMPATIENT = 8.0
-"""Seconds after which a server that is asked for a job's health counts as silent."""
-
-LARGEST = 2**26
-"""Bytes of a picture that are read at most."""
-
-MIME = "application/vnd.aitk.job+json"
+HEALTH_TIMEOUT = 8.0
+"""Seconds after which a server that is asked for a job's health counts as unreachable."""
 
 
-class Job:
-    """One training on the server, known by its name.
+class Job(JobOutputs):
+    """One training job on the server, known by its name.
 
     `state` is how it stood when last asked; `refresh()` asks again.
+
+    Example:
+        >>> job = client.jobs.start(params)                         # doctest: +SKIP
+        >>> job.wait()                                              # doctest: +SKIP
+        >>> job.download("loras")                                   # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        state: JobState,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._backend = backend
-        self._sleep = sleep
-        self._clock = clock
-        self._vitals = Vitals(backend, clock)
-        self._log = LogTail()
-        self.state = state
-        """The job as it stood when last asked."""
-        self.begun = ""
-        """What the call that started it did, and where it waited; empty for a job that was got."""
+    start_result: StartResult | None = None
+    """What the call that returned it did; None if that was not a start."""
 
-    @property
-    def name(self) -> str:
-        """The job's unique name."""
-        return self.state.name
+    @cached_property
+    def _monitor(self) -> HealthMonitor:
+        return HealthMonitor(self._backend, self._clock)
 
-    def can(self, ability: Ability) -> bool:
-        """Return whether the job's server can do it at all."""
-        return ability in self._backend.abilities
-
-    def refresh(self) -> JobState:
-        """Ask the server, and return the job as it stands now.
-
-        Raises:
-            NotFound: the job was deleted or renamed.
-        """
-        self.state = self._backend.get_job(self.name)
-        return self.state
+    # -- following it --------------------------------------------------------------------------
 
     def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
-        """Yield each new state until the job does not change by itself any more.
+        """Yield each new state until the job has ended.
 
-        Ask each `every` seconds. Leaving the loop, or an interrupt, stops watching and not the
-        job.
+        Leaving the loop, or an interrupt, stops watching and not the job.
+
+        Args:
+            every: Seconds between requests.
+            timeout: Seconds to watch at most; None watches to the end.
 
         Raises:
-            AitkError: it did not end within `timeout` seconds.
+            AitkError: The job did not end in time.
         """
         until = None if timeout is None else self._clock() + timeout
         seen: JobState | None = None
@@ -102,42 +81,89 @@ class Job:
             if until is not None and self._clock() >= until:
                 raise AitkError(
                     f"{self.name} did not end within {timeout:g} s; it is {state.status.value} at "
-                    f"step {state.step} and goes on."
+                    f"step {state.step} and keeps running."
                 )
             left = every if until is None else until - self._clock()
             self._sleep(min(every, max(0.0, left)))
 
-    def stop(self, *, save: bool = False, timeout: float = 60.0) -> JobState:
-        """Stop the job, wait until it has let go of the GPU, and return its state.
+    def wait(self, timeout: float | None = None, *, every: float = EVERY) -> JobState:
+        """Wait until the job has completed.
 
-        What it did since its last checkpoint is lost, unless `save` writes one first. A job that
-        waits in the queue is taken out of it; one that has ended is left as it is, and one that
-        somebody else has just stopped is only waited for.
+        Args:
+            timeout: Seconds to wait at most; None waits to the end.
+            every: Seconds between requests.
+
+        Returns:
+            Its final state.
 
         Raises:
-            AitkError: it was asked and did not end within `timeout` seconds.
+            JobFailed: The job ended in an error or was stopped.
+            AitkError: The job did not end in time.
+        """
+        for _state in self.watch(every, timeout):
+            pass
+        state = self.state
+        if state.status is not JobStatus.COMPLETED:
+            raise JobFailed(state.name, state.status.value, state.step, state.info)
+        return state
+
+    def queue_position(self) -> QueuePosition | None:
+        """Return where the job waits in its queue; None if it does not, or nobody can tell."""
+        return queue_position(self._backend, self.refresh())
+
+    def health(self, losses: LossHistory | None = None) -> Health:
+        """Return how the job is doing, as far as the server reveals it.
+
+        A job that is stuck is recognized over several calls: one call sees only what the server
+        says.
+
+        Args:
+            losses: The losses if they were just read, so that they are not requested again.
+
+        Raises:
+            NotFound: The job was deleted or renamed.
+            Unauthorized: The server does not accept the token anymore.
+        """
+        try:
+            with deadline(HEALTH_TIMEOUT):
+                return self._monitor.check(self.refresh(), losses)
+        except (ConnectionFailed, UnexpectedReply, Rejected) as exc:
+            if isinstance(exc, Rejected) and exc.status < 500:
+                raise
+            return self._monitor.unreachable(exc)
+
+    # -- acting on it --------------------------------------------------------------------------
+
+    def stop(self, *, save: bool = False, timeout: float = 60.0) -> JobState:
+        """Stop the job, and wait until it has released the GPU.
+
+        A queued job is taken out of its queue; a job that has ended is left as it is.
+
+        Args:
+            save: Write a checkpoint first; what was done since the last one is lost otherwise.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            Its state afterwards.
+
+        Raises:
+            AitkError: The job did not save or end in time.
         """
         state = self.refresh()
         if save and state.status is JobStatus.RUNNING:
-            state = self._save_and_wait(timeout)
+            self.save_now()
+            state = self._wait_until(
+                lambda state: not (state.save_requested and state.status.is_active),
+                timeout,
+                "did not save",
+            )
         if state.status.is_active:
             self._backend.stop_job(state)
-        return self._wait_for_exit(timeout)
-
-    def _save_and_wait(self, timeout: float) -> JobState:
-        self._backend.save_now(self.state)
-        return self._wait(
-            lambda state: not (state.save_requested and state.status.is_active),
-            timeout,
-            "did not save",
-        )
-
-    def _wait_for_exit(self, timeout: float) -> JobState:
-        self._wait(self._backend.has_exited, timeout, "was asked to stop and did not end")
+        self._wait_until(self._backend.has_exited, timeout, "was asked to stop and did not end")
         # Its last words were read after its state, which may have changed in between.
         return self.refresh()
 
-    def _wait(self, done: Callable[[JobState], bool], timeout: float, what: str) -> JobState:
+    def _wait_until(self, done: Callable[[JobState], bool], timeout: float, what: str) -> JobState:
         until = self._clock() + timeout
         while not done(state := self.refresh()):
             if self._clock() >= until:
@@ -151,156 +177,75 @@ class Job:
     def delete(self, *, timeout: float = 60.0) -> None:
         """Stop the job if it runs, and delete it with its checkpoints, samples and losses.
 
+        Args:
+            timeout: Seconds to wait for it to stop.
+
         Raises:
-            AitkError: it did not stop, and so was not deleted: it would go on without a row.
+            AitkError: It did not stop, and was not deleted: its process would go on.
         """
         self.stop(timeout=timeout)
         self._backend.delete_job(self.state)
 
-    def health(self, losses: LossHistory | None = None) -> Health:
-        """Ask the server, and return how the job does, as far as that can be known.
-
-        What stands still is seen by looking again: a single look tells only what the server says.
-        Whoever has just read the `losses` can give them, so that they are not asked for again.
-
-        Raises:
-            NotFound: the job was deleted or renamed.
-            Unauthorized: the server does not accept the token any more.
-        """
-        try:
-            with hurry(IMPATIENT):
-                return self._vitals.look(self.refresh(), losses)
-        except (ConnectionFailed, UnexpectedReply) as exc:
-            return self._vitals.unreachable(exc)
-        except Rejected as exc:
-            if exc.status < 500:
-                raise
-            return self._vitals.unreachable(exc)
-
     def repair(self, *, confirmed: bool = False) -> JobState:
-        """Mark a job as stopped that the server calls active and that has no process any more.
+        """Mark a job as stopped whose process is gone while the server calls it active.
 
-        No signal is sent: a process that is still there goes on, and holds the GPU. So this must
-        be `confirmed`, after a look at `health()`.
+        No signal is sent: a process that still exists goes on and holds the GPU.
+
+        Args:
+            confirmed: Must be true; call `health()` first.
+
+        Returns:
+            Its state afterwards.
 
         Raises:
-            BadInput: it was not confirmed.
+            BadInput: It was not confirmed.
         """
         state = self.refresh()
         if not state.status.is_active:
             return state
         if not confirmed:
             raise BadInput(
-                f"{self.name} would be marked as stopped, and a process that it may still have "
-                "would go on. If job.health() says that it is dead or stalled, call "
-                "job.repair(confirmed=True); job.stop() ends a job that lives."
+                f"This marks {self.name} as stopped, and a process that still exists goes on. If "
+                "job.health() says dead or stalled, call job.repair(confirmed=True); use "
+                "job.stop() for a job that is alive."
             )
         self._backend.mark_stopped(state)
         return self.refresh()
 
     def save_now(self) -> None:
-        """Ask for a checkpoint at the end of the next step."""
+        """Request a checkpoint at the end of the next step."""
         self._backend.save_now(self.state)
 
     def sample_now(self) -> None:
-        """Ask for samples at the end of the next step."""
+        """Request samples at the end of the next step."""
         self._backend.sample_now(self.state)
 
-    def log(self) -> str:
-        """Return the end of the log, at most 5 MiB."""
-        return self._backend.read_log(self.state, None).text
+    def params(self, **changes: object) -> TrainingParams:
+        """Return the training parameters of the job, to train a variant of it.
 
-    def last_lines(self, count: int = 6) -> tuple[str, ...]:
-        """Return the last lines of the log as a terminal shows them; asks only for what is new."""
-        self._log.read(self._backend, self.state)
-        return self._log.lines(count)
-
-    def gpus(self) -> tuple[Gpu, ...]:
-        """Return the GPUs that it runs on, as far as the server tells."""
-        wanted = set(self.state.gpu_ids.split(","))
-        return tuple(gpu for gpu in self._backend.gpus() if str(gpu.index) in wanted)
-
-    def losses(self, since: LossHistory | None = None) -> LossHistory:
-        """Return everything that was logged, complete however long; go on from `since` if given.
-
-        What the server has deleted since then, because the job was started again from an earlier
-        step, is not in the result, and the restart is.
-        """
-        history = since if since is not None else LossHistory(name=self.name, sampling=self._pauses)
-        return read_on(self._backend, self.state, history)
-
-    @property
-    def _pauses(self) -> int:
-        """After how many steps it makes samples; 0 when that is not known."""
-        try:
-            return int(self.state.config["config"]["process"][0]["sample"]["sample_every"])
-        except (KeyError, IndexError, TypeError, ValueError):
-            return 0
-
-    def samples(self) -> tuple[Sample, ...]:
-        """Return the sample pictures, oldest first."""
-        return self._backend.list_samples(self.state)
-
-    def picture(self, sample: Sample) -> bytes:
-        """Return the file of a sample."""
-        with self._backend.open_range(sample.path) as read:
-            return read(0, LARGEST)
-
-    def files(self) -> tuple[RemoteFile, ...]:
-        """Return its checkpoints and its optimizer state, as the server lists them."""
-        return self._backend.list_files(self.state)
-
-    def checkpoints(self) -> tuple[int, ...]:
-        """Return the steps at which the checkpoints were saved that the server still tells of."""
-        files = self.files() if self.can(Ability.FILES) else ()
-        # The last file has no number in its name: it was saved at the step of now.
-        state = self.state if self.state.status.is_final else self.refresh()
-        return saved_steps(state, files)
-
-    def download(
-        self,
-        folder: str | Path = ".",
-        file: str | RemoteFile | Sample = "",
-        *,
-        progress: Progress | None = None,
-    ) -> DownloadReport:
-        """Fetch a file of the job into `folder`; without `file` the LoRA, which is the last one.
-
-        A file that is there already is not fetched again; another one of the same name is kept
-        under a new name.
+        Args:
+            **changes: Fields that differ, such as another `name`.
 
         Raises:
-            NotFound: the job has no such file, or no LoRA yet.
-            AitkError: it did not arrive whole; nothing lies under the final name.
+            InvalidParams: The parameters cannot express the job's config.
+
+        Example:
+            >>> client.jobs.start(job.params(name="cat_2", steps=2000))  # doctest: +SKIP
         """
-        remote = the_file(self.state, self.files(), file) if isinstance(file, str) else file
-        return fetch(self._backend, remote, folder, progress, self._clock)
+        gpu_ids = {"gpu_ids": self.state.gpu_ids} if self.state.gpu_ids else {}
+        return from_config(portable(self.state.config), **{**gpu_ids, **changes})
 
     # -- how it shows itself -------------------------------------------------------------------
 
     def __repr__(self) -> str:
         return f"<Job {self.name!r} {self.state.status.value} step {self.state.step}>"
 
-    def _rows(self) -> list[tuple[str, str]]:
-        state = self.state
-        total = f" of {state.total_steps}" if state.total_steps else ""
-        return [
-            ("status", state.status.value),
-            ("step", f"{state.step}{total}"),
-            ("server says", state.info),
-            *([("start", self.begun)] if self.begun and state.status.is_active else ()),
-        ]
-
     def _repr_html_(self) -> str:
-        return _html.table(("job", self.name), self._rows())
-
-    def summary(self) -> dict[str, Any]:
-        """Return what is repeatable about the job, for machines: no id, time, URL or path."""
-        return summary(self, self._backend.flavour)
-
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        return {
-            "text/plain": repr(self),
-            "text/html": self._repr_html_(),
-            MIME: self.summary(),
-        }
+        state = self.state
+        rows = [
+            ("status", state.status.value),
+            ("step", state.step_text),
+            ("server says", state.info),
+            *([("start", self.start_result)] if self.start_result else ()),
+        ]
+        return _html.table(("job", self.name), rows)

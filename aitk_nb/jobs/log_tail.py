@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from aitk_nb.backends.base import Backend
 from aitk_nb.models.job import JobState, LogChunk
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
 
 __all__ = ["LogTail", "as_shown"]
 

@@ -1,4 +1,4 @@
-"""`read_on`: a history that goes on from what is known, also when the job was started again."""
+"""`read_on`: a history brought up to date, also after the job was restarted."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _FURTHER = 32
 
 
 def read_on(backend: Backend, state: JobState, history: LossHistory) -> LossHistory:
-    """Return `history` with what the server has beyond it.
+    """Return `history` with everything the server has logged since.
 
-    Of each metric the last known point is read again with what follows it. If it has changed or
-    gone, the job was started again from an earlier step: the server has deleted what came after
-    that step, and so does the result, which notes the restart.
+    The last known point of each metric is read again with what follows it. If it has changed or is
+    gone, the job was restarted from an earlier step: the server has deleted what came after that
+    step, and so does the result, which records the restart.
     """
     for key in backend.loss_keys(state):
-        history = _key_read_on(backend, state, history, key)
+        history = _metric_read_on(backend, state, history, key)
     return history
 
 
-def _key_read_on(backend: Backend, state: JobState, history: LossHistory, key: str) -> LossHistory:
+def _metric_read_on(
+    backend: Backend, state: JobState, history: LossHistory, key: str
+) -> LossHistory:
     steps = history.columns(key)[0]
-    if not steps.size:
-        return history.extended(key, _points(backend, state, key, None))
     back = 1
-    while True:
+    while steps.size:
         at = max(0, steps.size - back)
         points = _points(backend, state, key, int(steps[at]) - 1)
         alike = _alike(history, key, at, points)
@@ -44,30 +44,29 @@ def _key_read_on(backend: Backend, state: JobState, history: LossHistory, key: s
             return history.extended(key, points[alike:])
         if alike or at == 0:
             kept = int(steps[at + alike - 1]) if alike else int(steps[0]) - 1
-            return history.rewound(kept).extended(key, points[alike:])
+            return history.extended(key, points[alike:], restart_after=kept)
         back *= _FURTHER
+    return history.extended(key, _points(backend, state, key, None))
 
 
 def _points(backend: Backend, state: JobState, key: str, since: int | None) -> LossColumns:
     pages = [LossColumns.of(page.points) for page in backend.read_losses(state, key, since)]
-    if len(pages) == 1:
-        return pages[0]
     return LossColumns(
         list(chain.from_iterable(page.steps for page in pages)),
-        list(chain.from_iterable(page.walls for page in pages)),
+        list(chain.from_iterable(page.wall_times for page in pages)),
         list(chain.from_iterable(page.values for page in pages)),
     )
 
 
 def _alike(history: LossHistory, key: str, at: int, points: LossColumns) -> int:
-    """Return how many of `points` are those of the history from position `at` on."""
+    """Return how many of `points` equal those of the history from position `at` on."""
     steps, values = (column[at:] for column in history.columns(key))
-    walls = history.walls(key)[at:]
+    wall_times = history.wall_times(key)[at:]
     some = points[: steps.size]
     size = len(some)
     differs = (
         (steps[:size] != np.array(some.steps))
-        | (walls[:size] != np.array(some.walls))
+        | (wall_times[:size] != np.array(some.wall_times))
         | ~np.isclose(values[:size], np.array(some.values), 0, 0, equal_nan=True)
     )
     return int(differs.argmax()) if differs.any() else size

@@ -1,32 +1,28 @@
-"""What is known to go wrong with a training, looked up on the server before it is started."""
+"""Checks for what is known to go wrong with a training job, before it is started."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from aitk_nb._units import size
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
-from aitk_nb.jobs.estimate import Estimate, estimate
+from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import control_names
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobState
+from aitk_nb.models.job import JobDraft
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.config_paths import value_at
-from aitk_nb.training.job_config import draft
+from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["preflight"]
 
@@ -35,43 +31,52 @@ _SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
 
 
 def preflight(
-    backend: Backend, params: TrainingParams, price_per_hour: float | None = None
+    backend: Backend,
+    params: TrainingParams,
+    draft: JobDraft,
+    price_per_hour: float | None = None,
 ) -> PreflightReport:
-    """Look at everything that is known to go wrong with a training, and change nothing.
+    """Check for everything that is known to go wrong with a job; change nothing.
+
+    Args:
+        backend: The server.
+        params: What to train.
+        draft: The job drafted from these parameters.
+        price_per_hour: Price of the server, to estimate the cost.
 
     Raises:
-        AitkError: the server cannot be asked at all.
+        AitkError: The server does not answer.
     """
-    look = _Look(backend, params, price_per_hour)
-    checks = (
-        look.name(),
-        *look.datasets(),
-        *look.needs(),
-        look.gate(),
-        look.gpu(),
-        look.disk(),
-        look.time(),
-        *look.remarks(),
+    checks = _Checks(backend, params, draft, price_per_hour)
+    rows = (
+        checks.name(),
+        *checks.datasets(),
+        *checks.needs(),
+        checks.gate(),
+        checks.gpu(),
+        checks.disk(),
+        checks.time(),
+        *checks.remarks(),
     )
-    return PreflightReport(params.name, Checklist(checks), look.images, look.estimate)
+    return PreflightReport(params.name, Checklist(rows), checks.images, checks.estimate)
 
 
-class _Look:
-    """One look at a server for one training; what several checks need is asked for once."""
+class _Checks:
+    """The checks of one job on one server; what several of them need is requested once."""
 
     def __init__(
-        self, backend: Backend, params: TrainingParams, price_per_hour: float | None
+        self, backend: Backend, params: TrainingParams, draft: JobDraft, price: float | None
     ) -> None:
         self._backend = backend
         self._params = params
-        self._price = price_per_hour
-        self._config = draft(params).config
+        self._draft = draft
+        self._price = price
         self._preset = presets.load().get(params.arch)
 
     @cached_property
-    def estimate(self) -> Estimate:
-        """What earlier jobs tell of it."""
-        return estimate(self._backend, self._params, self._price)
+    def estimate(self) -> EstimateReport:
+        """Time, cost and size, judging by earlier jobs."""
+        return estimate(self._backend, self._draft, self._price)
 
     @cached_property
     def _found(self) -> dict[str, DatasetInfo | NotFound]:
@@ -90,189 +95,168 @@ class _Look:
 
     @property
     def images(self) -> int | None:
-        """How many images there are; None when a dataset is missing."""
+        """Number of images; None if a dataset is missing."""
         missing = any(isinstance(info, NotFound) for info in self._found.values())
         return None if missing else len(self._files)
 
     def name(self) -> Check:
-        """Look whether the name is taken."""
+        """Check whether the name is taken."""
         name = self._params.name
         try:
             have = self._backend.get_job(name)
         except NotFound:
-            return ok("name", f"No job is called {name!r} yet.")
+            return ok("name", f"No job is named {name!r} yet.")
         status = have.status.value
         if not have.config:
-            return problem("name", f"A job called {name!r} is there, and its config is no text.")
-        if changes := differences(have.config, self._config):
+            return problem("name", f"A job named {name!r} exists, and its config is unreadable.")
+        if changes := differences(have.config, self._draft.config):
             shown = "; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")
-            return problem(
-                "name",
-                f"Another job is called so ({status}): {shown}. Choose another name, or start it "
-                "with if_exists='resume' or 'new'.",
-            )
-        return note("name", f"This very job is there already ({status}); starting attaches to it.")
+            remedy = "Choose another name, or start with if_exists='resume' or 'new'."
+            return problem("name", f"Another job has this name ({status}): {shown}.", remedy)
+        return note("name", f"This job already exists ({status}); starting attaches to it.")
 
     def datasets(self) -> Iterator[Check]:
-        """Look whether the datasets are there, and what is in them."""
+        """Check whether the datasets exist, and what is in them."""
         for name, info in self._found.items():
             if isinstance(info, NotFound):
-                yield problem("dataset", f"{info} Upload it first.")
+                yield problem("dataset", str(info), "Upload it first.")
             elif not info.images:
-                yield problem("dataset", f"{name!r} is empty. Upload pictures into it.")
+                yield problem("dataset", f"{name!r} is empty.", "Upload images to it.")
             else:
-                yield self._dataset(info)
-
-    def _dataset(self, info: DatasetInfo) -> Check:
-        text = f"{info.name!r} has {len(info.images)} files, {len(info.captions)} with a caption."
-        if not info.captions and not self._params.trigger_word:
-            return note("dataset", f"{text} Without captions and trigger word nothing calls it.")
-        return ok("dataset", text)
+                captions = len(info.captions)
+                text = f"{name!r} has {len(info.images)} files, {captions} with a caption."
+                if captions or self._params.trigger_word:
+                    yield ok("dataset", text)
+                else:
+                    remedy = "Add captions or a trigger word, so that something triggers the LoRA."
+                    yield note("dataset", text, remedy)
 
     def needs(self) -> Iterator[Check]:
-        """Look whether the architecture gets what it takes."""
+        """Check whether the architecture gets what it requires."""
         if self._preset is None:
-            yield unknown(
-                "needs", f"{self._params.arch!r} is not known here; nor is what it needs."
-            )
+            yield unknown("needs", f"Unknown architecture {self._params.arch!r}: can't check this.")
             return
         found = [*self._controls(self._preset), *self._media(self._preset)]
-        yield from found or [ok("needs", f"{self._preset.label} needs nothing that is missing.")]
+        yield from found or [ok("needs", f"{self._preset.label} has all it requires.")]
 
     def _controls(self, preset: Preset) -> Iterator[Check]:
-        label, needs = preset.label, preset.needs
         say = problem if preset.needs_controls else note
-        entries = value_at(self._config, "config.process.0.datasets")
-        if preset.control_keys and not entries[0].get(preset.control_keys[0]):
-            yield say(
-                "needs",
-                f"{label} learns from pairs: give the names of the datasets with the control "
-                "images in control_datasets.",
-            )
-        for entry in entries[1:]:
-            if preset.control_keys and not entry.get(preset.control_keys[0]):
-                yield say(
-                    "needs",
-                    f"{entry['folder_path']!r} has no control images: say in extra which dataset "
-                    f"has them, such as 'datasets: [{{}}, {{{preset.control_keys[0]}: NAME}}]'.",
-                )
+        entries = value_at(self._draft.config, "config.process.0.datasets")
+        for key in preset.control_keys[:1]:
+            if not entries[0].get(key):
+                remedy = "Set control_datasets to the names of the datasets with control images."
+                yield say("needs", f"{preset.label} trains on image pairs.", remedy)
+            for entry in entries[1:]:
+                if not entry.get(key):
+                    text = f"{entry['folder_path']!r} has no control images."
+                    remedy = f"Name their dataset in extra: 'datasets: [{{}}, {{{key}: NAME}}]'."
+                    yield say("needs", text, remedy)
         for entry in entries:
             for name in control_names(entry).values():
                 yield from self._pairs(entry["folder_path"], name, say)
-        if {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(needs) and self._params.prompts:
-            samples = value_at(self._config, "config.process.0.sample.samples")
-            if not any(key.startswith("ctrl_img") for item in samples for key in item):
-                yield note("needs", f"{label} may want a control image (ctrl_img) for samples.")
+        may_need = {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(preset.needs)
+        samples = value_at(self._draft.config, "config.process.0.sample.samples")
+        given = any(key.startswith("ctrl_img") for item in samples for key in item)
+        if may_need and self._params.prompts and not given:
+            text = f"{preset.label} may need a control image (ctrl_img) for samples."
+            yield note("needs", text)
 
     def _pairs(self, dataset: str, controls: str, say: Callable[..., Check]) -> Iterator[Check]:
-        """Look whether each image has a control image of its name, as the trainer pairs them."""
+        """Check whether each image has a control image of its name, as the trainer pairs them."""
         try:
-            names = self._backend.get_dataset(controls).images
+            stems = {PurePosixPath(one).stem for one in self._backend.get_dataset(controls).images}
         except NotFound as exc:
-            yield problem("needs", f"{exc} Upload the control images first.")
+            yield problem("needs", str(exc), "Upload the control images first.")
             return
-        images = self._found.get(dataset)
-        stems = {PurePosixPath(name).stem for name in names}
-        if isinstance(images, DatasetInfo):
-            alone = [name for name in images.images if PurePosixPath(name).stem not in stems]
-            if alone:
-                yield say(
-                    "needs",
-                    f"{len(alone)} of {len(images.images)} images in {dataset!r} have no control "
-                    f"image of their name in {controls!r}, such as {alone[0]!r}.",
-                )
+        info = self._found.get(dataset)
+        images = info.images if isinstance(info, DatasetInfo) else ()
+        if alone := [name for name in images if PurePosixPath(name).stem not in stems]:
+            yield say(
+                "needs",
+                f"{len(alone)} of {len(images)} images in {dataset!r} have no control image of "
+                f"the same name in {controls!r}, e.g. {alone[0]!r}.",
+            )
 
     def _media(self, preset: Preset) -> Iterator[Check]:
-        """Look whether the kind of files is the one that the architecture learns from."""
-        if not self._files:
-            return
+        """Check whether the files are of the kind that the architecture trains on."""
         label = preset.label
         ends = [PurePosixPath(file).suffix.lower() for file in self._files]
         videos, sounds = sum(e in _VIDEOS for e in ends), sum(e in _SOUNDS for e in ends)
-        if preset.group == "audio":
-            if not sounds:
-                yield problem("needs", f"{label} learns from sounds, and the dataset has none.")
-        elif sounds:
-            yield problem("needs", f"{label} does not learn from sounds; {sounds} are there.")
-        if "datasets.num_frames" in preset.needs:
-            if self._params.num_frames > 1 and not videos:
-                yield note("needs", f"{label} is to take several frames, and there is no video.")
-        elif videos:
-            yield note("needs", f"{label} makes single images; {videos} videos are there.")
+        if not ends:
+            return
+        if preset.group == "audio" and not sounds:
+            yield problem("needs", f"{label} trains on audio, and the dataset has none.")
+        if preset.group != "audio" and sounds:
+            text = f"{label} does not train on audio; the dataset has {sounds} files."
+            yield problem("needs", text)
+        takes_videos = "datasets.num_frames" in preset.needs
+        if takes_videos and self._params.num_frames > 1 and not videos:
+            yield note("needs", "num_frames is above 1, and the dataset has no video.")
+        if videos and not takes_videos:
+            yield note("needs", f"{label} makes single images; the dataset has {videos} videos.")
 
     def gate(self) -> Check:
-        """Look whether the weights are given out to everybody."""
+        """Check whether the weights are public."""
         preset = self._preset
         if preset is None or self._params.base_model:
-            return unknown("base model", "Whether its weights are open only its page says.")
+            return unknown("base model", "Check its Hugging Face page: its weights may be gated.")
         if not preset.gate_url:
-            return ok("base model", f"The weights of {preset.label} are open.")
-        told = self._backend.meta().get("hugging_face_token")
-        text = f"The weights of {preset.label} are given out at {preset.gate_url}"
-        if told == "set":
-            return ok("base model", f"{text}; the server has a Hugging Face token for that.")
-        if told == "missing":
-            return problem(
-                "base model",
-                f"{text}, and the server has no Hugging Face token: ask for access there, and "
-                "put a token into the server's settings.",
-            )
-        return unknown("base model", f"{text}; whether the server has a token it does not say.")
+            return ok("base model", f"The weights of {preset.label} are public.")
+        text = f"The weights of {preset.label} are gated ({preset.gate_url})"
+        match self._backend.meta().get("hugging_face_token"):
+            case "set":
+                return ok("base model", f"{text}; the server has a Hugging Face token.")
+            case "missing":
+                remedy = "Request access, and put a token into the server's settings."
+                return problem("base model", f"{text}; the server has no token for them.", remedy)
+        return unknown("base model", f"{text}; the server does not say whether it has a token.")
 
     def gpu(self) -> Check:
-        """Look what else is on the GPU."""
+        """Check what else uses the GPU."""
         gpu_ids = self._params.gpu_ids or freest_gpu(self._backend)
         known = {str(gpu.index): gpu for gpu in gpus_of(self._backend)}
         wanted = gpu_ids.split(",")
         if known and (absent := [one for one in wanted if one not in known]):
-            return problem(
-                "GPU", f"There is no GPU {', '.join(absent)}; it has {', '.join(known)}."
-            )
+            text = f"The server has no GPU {', '.join(absent)}; it has {', '.join(known)}."
+            return problem("GPU", text)
         free = [_card(known[one]) for one in wanted if one in known]
         text = f"GPU {gpu_ids} ({'; '.join(free)})" if free else f"GPU {gpu_ids}"
-        others = self._others(gpu_ids)
+        listed = Ability.LIST_JOBS in self._backend.abilities
+        jobs = jobs_on(gpu_ids, self._backend.list_jobs() if listed else ())
+        others = [repr(state.name) for state in jobs if state.name != self._params.name]
         if not others:
-            return ok("GPU", f"{text}: no other job is on it.")
-        return note(
-            "GPU",
-            f"{text}: {len(others)} active job{'s' * (len(others) != 1)} there first, "
-            f"{', '.join(repr(state.name) for state in others[:3])}.",
-        )
-
-    def _others(self, gpu_ids: str) -> list[JobState]:
-        if Ability.LIST_JOBS not in self._backend.abilities:
-            return []
-        jobs = self._backend.list_jobs()
-        return [state for state in jobs_on(gpu_ids, jobs) if state.name != self._params.name]
+            return ok("GPU", f"{text}: no other job uses it.")
+        active = f"{len(others)} active job{'s' * (len(others) != 1)}"
+        return note("GPU", f"{text}: used by {active} first, {', '.join(others[:3])}.")
 
     def disk(self) -> Check:
-        """Say what the checkpoints will take; how much is free no server tells."""
+        """Tell the size of the checkpoints; no server says how much disk is free."""
         planned = plan(self._params, self.images, self.estimate.checkpoint_size)
         kept = f"{planned.checkpoints} checkpoint{'s' * (planned.checkpoints != 1)}"
         if planned.disk is None:
-            return unknown("disk", f"{kept}, of unknown size before the first of this kind.")
+            return unknown("disk", f"{kept} of unknown size: no earlier job is of this kind.")
         return ok(
             "disk",
-            f"About {size(planned.disk)} for {kept}, by those of an earlier job; "
+            f"About {size(planned.disk)} for {kept}, judging by an earlier job; "
             "the server does not say how much is free.",
         )
 
     def time(self) -> Check:
-        """Say how long it takes."""
+        """Tell how long it takes."""
         text = str(self.estimate)
         status = Status.UNKNOWN if self.estimate.seconds is None else Status.OK
         return Check("time", status, f"{text[:1].upper()}{text[1:]}.")
 
     def remarks(self) -> Iterator[Check]:
-        """Say which parameters fit badly together."""
+        """Tell which parameters do not fit together."""
         for name, remark in self._params.advice.items():
-            # What the architecture takes was looked at above.
+            # What the architecture requires was checked above.
             if name not in {"arch", "num_frames"}:
                 yield note(name, f"{remark[:1].upper()}{remark[1:]}.")
 
 
 def _card(gpu: Gpu) -> str:
-    """Return a GPU's name, with its free memory where it tells."""
+    """Return a GPU's name, with its free memory if known."""
     if not gpu.memory_total:
         return gpu.name
     return f"{gpu.name}, {(gpu.memory_total - gpu.memory_used) / 1024:.1f} GiB free"

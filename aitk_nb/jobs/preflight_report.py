@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aitk_nb.jobs.estimate import Estimate
+from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 
 __all__ = ["PreflightReport", "note", "ok", "problem", "unknown"]
@@ -24,7 +24,7 @@ class PreflightReport(ChecklistReport):
     checks: Checklist[Check]
     images: int | None = None
     """Number of images in its datasets."""
-    estimate: Estimate = field(default_factory=Estimate)
+    estimate: EstimateReport = field(default_factory=EstimateReport)
     """How long it takes and what it costs."""
 
     @property

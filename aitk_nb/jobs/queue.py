@@ -1,79 +1,74 @@
-"""Where a job waits: which GPU it gets, and what comes before it there."""
+"""Where a job waits: which GPU it gets, and which jobs come before it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability, Gpu
 
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-
-__all__ = ["Standing", "freest_gpu", "gpus_of", "jobs_on", "standing"]
+__all__ = ["QueuePosition", "freest_gpu", "gpus_of", "jobs_on", "queue_position"]
 
 FIRST = "0"
-"""The GPU of a server that does not say which it has; the web UI's form begins with it too."""
+"""The GPU of a server that does not list any; the web UI's form starts with it too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a queued job stands in its queue."""
+class QueuePosition:
+    """The position of a job in its queue, from `Job.queue_position()`.
+
+    Example:
+        >>> str(QueuePosition("0", running=("dog",)))
+        "number 1 in the queue of GPU 0, where 'dog' is running"
+    """
 
     gpu_ids: str
+    """The GPUs of the queue."""
     running: tuple[str, ...] = ()
-    """Names of the jobs that hold its GPUs."""
+    """Names of the jobs running on these GPUs."""
     before: tuple[str, ...] = ()
-    """Names of the jobs that wait before it, the next one first."""
+    """Names of the jobs waiting before this one, the next one first."""
     queue_runs: bool = True
-    """False when nothing in its queue begins."""
+    """False while the queue is stopped, so that nothing in it starts."""
 
     @property
-    def place(self) -> int:
-        """Its place among those that wait, counted from 1."""
+    def number(self) -> int:
+        """Position among the waiting jobs, counted from 1."""
         return len(self.before) + 1
 
     def __str__(self) -> str:
-        text = f"number {self.place} in the queue of GPU {self.gpu_ids}"
+        text = f"number {self.number} in the queue of GPU {self.gpu_ids}"
         if self.running:
-            text += f", on which {_listed(self.running)} run{'s' * (len(self.running) == 1)}"
+            verb = "is" if len(self.running) == 1 else "are"
+            text += f", where {_listed(self.running)} {verb} running"
         if self.before:
             text += f"; before it: {_listed(self.before)}"
-        return text if self.queue_runs else f"{text}; that queue is stopped"
+        return text if self.queue_runs else f"{text}; the queue is stopped"
 
 
-def standing(backend: Backend, state: JobState) -> Standing | None:
-    """Return where a job stands that waits in a queue; None when it does not, or none can tell."""
+def queue_position(backend: Backend, state: JobState) -> QueuePosition | None:
+    """Return the position of a queued job; None if it is not queued or the server lists no jobs."""
     if state.status is not JobStatus.QUEUED or Ability.LIST_JOBS not in backend.abilities:
         return None
-    jobs = backend.list_jobs()
-    waiting = sorted(
-        (
-            other
-            for other in jobs
-            if other.status is JobStatus.QUEUED
-            and other.gpu_ids == state.gpu_ids
-            and other.name != state.name
-            and other.queue_position < state.queue_position
-        ),
-        key=lambda other: other.queue_position,
-    )
-    running = [
-        other.name
-        for other in jobs_on(state.gpu_ids, jobs)
-        if other.status is not JobStatus.QUEUED and other.name != state.name
+    others = [other for other in backend.list_jobs() if other.name != state.name]
+    queued = [other for other in others if other.status is JobStatus.QUEUED]
+    before = [
+        other
+        for other in sorted(queued, key=lambda other: other.queue_rank)
+        if other.gpu_ids == state.gpu_ids and other.queue_rank < state.queue_rank
     ]
-    return Standing(
+    return QueuePosition(
         gpu_ids=state.gpu_ids,
-        running=tuple(running),
-        before=tuple(other.name for other in waiting),
+        running=tuple(one.name for one in jobs_on(state.gpu_ids, others) if one not in queued),
+        before=tuple(other.name for other in before),
         queue_runs=backend.queue_runs(state),
     )
 
 
-def jobs_on(gpu_ids: str, jobs: tuple[JobState, ...]) -> tuple[JobState, ...]:
+def jobs_on(gpu_ids: str, jobs: Iterable[JobState]) -> tuple[JobState, ...]:
     """Return the active jobs that use one of these GPUs.
 
     A queue is keyed by the whole text, so that `0` and `0,1` run at once and share a GPU.
@@ -85,34 +80,30 @@ def jobs_on(gpu_ids: str, jobs: tuple[JobState, ...]) -> tuple[JobState, ...]:
 
 
 def gpus_of(backend: Backend) -> tuple[Gpu, ...]:
-    """Return the server's GPUs; empty when it has none or cannot tell."""
+    """Return the server's GPUs; empty when it has none or does not list them."""
     if Ability.GPUS not in backend.abilities:
         return ()
     try:
         return backend.gpus()
     except (NotSupported, Rejected, UnexpectedReply):
-        # What is only asked for a better choice must not keep a training from being started.
+        # Only a better choice depends on it, which must not keep a job from starting.
         return ()
 
 
 def freest_gpu(backend: Backend) -> str:
-    """Return the GPU with the most free memory, of those that no job of the server uses if any.
+    """Return the GPU with the fewest active jobs, and of these the one with the most free memory.
 
-    A job that waits or loads its model holds no memory yet: its GPU only looks free.
+    A job that waits or loads its model uses no memory yet: its GPU only looks free.
     """
     gpus = gpus_of(backend)
     if not gpus:
         return FIRST
     jobs = backend.list_jobs() if Ability.LIST_JOBS in backend.abilities else ()
 
-    def burden(gpu: Gpu) -> tuple[int, int, int]:
-        return (
-            len(jobs_on(str(gpu.index), jobs)),
-            gpu.memory_used - gpu.memory_total,
-            gpu.index,
-        )
+    def load(gpu: Gpu) -> tuple[int, int, int]:
+        return len(jobs_on(str(gpu.index), jobs)), gpu.memory_used - gpu.memory_total, gpu.index
 
-    return str(min(gpus, key=burden).index)
+    return str(min(gpus, key=load).index)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -1,43 +1,82 @@
-"""`summary`: what is repeatable about a job, for machines."""
+"""`JobSummary`: what is repeatable about a job, for people and for machines."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from aitk_nb import _html
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError
+from aitk_nb.jobs.loss_reader import read_on
+from aitk_nb.losses.history import LossHistory
+from aitk_nb.models.job import JobState
 
-if TYPE_CHECKING:
-    from aitk_nb.jobs.job import Job
-    from aitk_nb.models.job import RemoteFile
-    from aitk_nb.models.server import Flavour
+__all__ = ["MIME", "JobSummary", "summary"]
 
-__all__ = ["summary"]
-
-
-def summary(job: Job, flavour: Flavour) -> dict[str, Any]:
-    """Return name, flavour, status, step, loss and files: no id, time, URL or path."""
-    return {
-        "name": job.name,
-        "flavour": flavour.value,
-        "status": job.state.status.value,
-        "step": job.state.step,
-        "loss": _final_loss(job),
-        "files": [{"name": file.name, "size": file.size} for file in _files(job)],
-    }
+MIME = "application/vnd.aitk.job+json"
 
 
-def _files(job: Job) -> tuple[RemoteFile, ...]:
-    # Showing an object must not fail because the server is gone.
-    try:
-        return job.files()
-    except AitkError:
-        return ()
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """Status, final loss and files of a job: no id, time, URL or path.
+
+    Example:
+        >>> JobSummary("cat", "webui", "completed", 100, 0.25, ())
+        <'cat' completed at step 100, loss 0.25, 0 files>
+    """
+
+    name: str
+    flavour: str
+    status: str
+    step: int
+    loss: float | None
+    """The end of the smoothed loss; None if unknown."""
+    files: tuple[tuple[str, int], ...]
+    """Name and bytes of each file."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary as plain data, ready for JSON."""
+        files = [{"name": name, "size": size} for name, size in self.files]
+        return {**asdict(self), "files": files}
+
+    def __repr__(self) -> str:
+        count = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
+        loss = "unknown" if self.loss is None else self.loss
+        return f"<{self.name!r} {self.status} at step {self.step}, loss {loss}, {count}>"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[object, object]] = [
+            ("status", self.status),
+            ("step", self.step),
+            ("final loss", "unknown" if self.loss is None else self.loss),
+            ("files", ", ".join(name for name, _size in self.files) or "none"),
+        ]
+        return _html.definition(rows, caption=self.name)
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+        return {
+            "text/plain": repr(self),
+            "text/html": self._repr_html_(),
+            MIME: self.as_dict(),
+        }
 
 
-def _final_loss(job: Job) -> float | None:
-    try:
-        final = job.losses().final
-    except AitkError:
-        return None
-    return float(f"{final:.4g}") if math.isfinite(final) else None
+def summary(backend: Backend, state: JobState) -> JobSummary:
+    """Read the losses and the files of a job; what the server does not give is left out."""
+    loss = math.nan
+    files: tuple[tuple[str, int], ...] = ()
+    with suppress(AitkError):
+        loss = read_on(backend, state, LossHistory(name=state.name)).summary().end
+    with suppress(AitkError):
+        files = tuple((file.name, file.size) for file in backend.list_files(state))
+    return JobSummary(
+        state.name,
+        backend.flavour.value,
+        state.status.value,
+        state.step,
+        float(f"{loss:.4g}") if math.isfinite(loss) else None,
+        files,
+    )

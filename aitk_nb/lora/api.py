@@ -1,4 +1,4 @@
-"""`inspect_lora`: what is inside a LoRA file, and whether its numbers are sound."""
+"""`inspect_lora`: what is inside a LoRA file, and whether its values are sound."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from aitk_nb import _html
+from aitk_nb import _html, _units
 from aitk_nb.errors import BadInput
 from aitk_nb.lora.layers import GROWING, Modules, grouped, misfit, rank_of
 from aitk_nb.lora.safetensors_file import Header, ReadAt, Tensor, read_header, scalar, survey
@@ -19,108 +19,129 @@ __all__ = ["LoraReport", "inspect_lora"]
 
 @dataclass(frozen=True, slots=True)
 class LoraReport:
-    """What a LoRA file holds; `ok` is the verdict and `problems` says why not."""
+    """What a LoRA file contains, whether it is `ok`, and its `problems` if not."""
 
     path: str
     """Where it was read from."""
     size: int
     """Bytes."""
     kind: str = ""
-    """`LoRA`, `LoKr` or `LoHa`; empty when it is none of them."""
+    """`LoRA`, `LoKr` or `LoHa`; empty if it is none of them."""
     ranks: tuple[int, ...] = ()
     """All ranks that occur, ascending."""
     alphas: tuple[float, ...] = ()
-    """All alphas that occur, ascending; none where the file has none."""
+    """All alphas that occur, ascending; empty if the file has none."""
     modules: int = 0
     """Layers of the base model that it changes."""
     tensors: int = 0
     parameters: int = 0
-    """Numbers in all tensors."""
+    """Values in all tensors."""
     dtypes: tuple[str, ...] = ()
-    """The format's words, as `BF16`."""
+    """In the format's words, such as `BF16`."""
     base_model: str = ""
-    """The base model's version, as the trainer noted it."""
+    """The base model's version, as the trainer recorded it."""
     name: str = ""
-    """The job's name, as the trainer noted it."""
+    """The job's name, as the trainer recorded it."""
     step: int | None = None
     epoch: int | None = None
     finite: bool | None = None
-    """Whether all numbers are finite; None when only the header was read."""
+    """Whether all values are finite; None if only the header was read."""
     zero_tensors: int | None = None
-    """Tensors that are all zero; None when only the header was read."""
+    """Tensors whose values are all zero; None if only the header was read."""
     problems: tuple[str, ...] = ()
     """What is wrong, a sentence each."""
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """All that the trainer noted."""
+    """Everything that the trainer recorded."""
 
     @property
     def ok(self) -> bool:
-        """True when it is a LoRA without any problem that could be seen."""
+        """True if it is a LoRA and no problem was found."""
         return not self.problems
 
     @property
     def rank(self) -> int | None:
-        """The rank; None where layers differ or none can be told."""
+        """The rank; None if layers differ or it is unknown."""
         return self.ranks[0] if len(self.ranks) == 1 else None
 
     @property
     def alpha(self) -> float | None:
-        """The alpha; None where layers differ or none is stored (it then counts as the rank)."""
+        """The alpha; None if layers differ or none is stored (it then equals the rank)."""
         return self.alphas[0] if len(self.alphas) == 1 else None
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """What it contains, as names and values to show."""
+        step = "?" if self.step is None else self.step
+        checked = {True: "all finite", False: "not all finite", None: "not checked"}[self.finite]
+        return [
+            ("file", f"{self.path} ({_units.size(self.size)})"),
+            ("kind", self._kind),
+            ("rank", _listed(self.ranks)),
+            ("alpha", _listed(self.alphas) if self.alphas else "none: it equals the rank"),
+            ("tensors", f"{self.tensors} ({', '.join(self.dtypes)}) in {self.modules} layers"),
+            ("values", f"{self.parameters:,}, {checked}"),
+            ("trained", f"{self.name or '?'}, step {step}"),
+            ("base", self.base_model or "not recorded"),
+        ]
+
+    @property
+    def _kind(self) -> str:
+        return self.kind or "not a LoRA"
 
     def __repr__(self) -> str:
         verdict = "ok" if self.ok else f"{len(self.problems)} problems: {self.problems[0]}"
         step = "" if self.step is None else f" step {self.step}"
         return (
-            f"<LoraReport {Path(self.path).name!r} {self.kind or 'no LoRA'} "
+            f"<LoraReport {Path(self.path).name!r} {self._kind} "
             f"rank {_listed(self.ranks)} alpha {_listed(self.alphas)}{step}, "
-            f"{self.tensors} tensors, {_megabytes(self.size)}: {verdict}>"
+            f"{self.tensors} tensors, {_units.size(self.size)}: {verdict}>"
         )
 
     def _repr_html_(self) -> str:
-        kind: _html.Kind = "ok" if self.ok else "error"
-        verdict = _html.badge("sound" if self.ok else "not usable", kind)
-        checked = {True: "all finite", False: "not all finite", None: "not checked"}[self.finite]
-        pairs: list[tuple[str, object]] = [
-            ("verdict", _html.join([verdict, *map(_html.note, self.problems)])),
-            ("kind", self.kind or "no LoRA"),
-            ("rank, alpha", f"{_listed(self.ranks)}, {_listed(self.alphas)}"),
-            ("layers, tensors", f"{self.modules}, {self.tensors} ({', '.join(self.dtypes)})"),
-            ("parameters", f"{self.parameters:,}"),
-            ("numbers", checked),
-            ("file", f"{self.path} ({_megabytes(self.size)})"),
-            ("trained", f"{self.name or '?'}, step {'?' if self.step is None else self.step}"),
-            ("base model", self.base_model or "not noted"),
-        ]
-        return _html.definition(pairs)
+        verdict = _html.badge("ok", "ok") if self.ok else _html.badge("not usable", "error")
+        problems = _html.join([verdict, *map(_html.note, self.problems)])
+        return _html.definition([("result", problems), *self.rows])
 
 
 def inspect_lora(
     source: str | Path | ReadAt, *, size: int | None = None, name: str = ""
 ) -> LoraReport:
-    """Return a report of a LoRA file.
+    """Return a report on a LoRA file.
 
     Args:
-        source: A local file, which is read whole in small pieces, or a function
-            `read(start, length)` of a file elsewhere, of which only the header is read.
-        size: Bytes of that file; needed with a function.
-        name: What to call that file; for a function.
+        source: A local file, which is read completely in small pieces, or a function
+            `read(start, length)` for a file elsewhere, of which only the header is read.
+        size: Bytes of that file; required with a function.
+        name: What to call that file, with a function.
 
     Raises:
-        BadInput: there is no such file, or it is no safetensors file or not all of one.
+        BadInput: the file can't be read, is not a safetensors file or is incomplete.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from safetensors.numpy import save_file
+        >>> from aitk_nb.lora import inspect_lora
+        >>> factors = {"q.lora_A.weight": np.ones((4, 8)), "q.lora_B.weight": np.ones((6, 4))}
+        >>> with TemporaryDirectory() as folder:
+        ...     save_file(factors, Path(folder, "cat.safetensors"))
+        ...     report = inspect_lora(Path(folder, "cat.safetensors"))
+        >>> report.ok, report.kind, report.rank
+        (True, 'LoRA', 4)
     """
     if not isinstance(source, str | Path):
         if size is None:
-            raise BadInput("A LoRA that is read by a function needs its size, in bytes.")
+            raise BadInput("A LoRA that is read by a function requires its size in bytes.")
         return _report(source, size, name or "The file", whole=False)
     path = Path(source).expanduser()
     try:
         with path.open("rb") as file:
             return _report(_reader(file), file.seek(0, 2), str(path), whole=True)
     except OSError as exc:
-        raise BadInput(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+        raise BadInput(f"Can't read {path}: {exc.strerror or exc}.") from exc
     except ValueError as exc:  # a NUL in the name
-        raise BadInput(f"{str(path)!r} cannot be the name of a file.") from exc
+        raise BadInput(f"{str(path)!r} is not a valid file name.") from exc
 
 
 def _reader(file: BinaryIO) -> ReadAt:
@@ -135,38 +156,29 @@ def _report(read: ReadAt, size: int, label: str, *, whole: bool) -> LoraReport:
     header = read_header(read, size, label)
     tensors = header.tensors.values()
     kind, modules = grouped(header.tensors)
-    sound = _surveyed(read, header, label) if whole else None
-    noted = _Noted.of(header.metadata)
+    zero, odd = _surveyed(read, header, label) if whole else (set(), [])
+    recorded = _recorded(header.metadata)
+    recorded_alphas = recorded.pop("alphas")
     return LoraReport(
         path=label,
         size=size,
         kind=kind,
         ranks=tuple(sorted({rank for parts in modules.values() if (rank := rank_of(parts))})),
-        alphas=_alphas(read, modules.values(), label, every=whole) or noted.alphas,
+        alphas=_alphas(read, modules.values(), label, every=whole) or recorded_alphas,
         modules=len(modules) if kind else 0,
         tensors=len(tensors),
         parameters=sum(tensor.count for tensor in tensors),
         dtypes=tuple(sorted({tensor.dtype for tensor in tensors})),
-        base_model=noted.base_model,
-        name=noted.name,
-        step=noted.step,
-        epoch=noted.epoch,
-        finite=None if sound is None else not sound.odd,
-        zero_tensors=None if sound is None else len(sound.zero),
-        problems=(*_misnamed(kind, modules), *_unsound(sound, modules)),
+        finite=not odd if whole else None,
+        zero_tensors=len(zero) if whole else None,
+        problems=tuple(_problems(kind, modules, zero, odd)),
         metadata=dict(header.metadata),
+        **recorded,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    """What the numbers are like: tensors that are all zero, and names of those not finite."""
-
-    zero: frozenset[Tensor]
-    odd: tuple[str, ...]
-
-
-def _surveyed(read: ReadAt, header: Header, label: str) -> _Sound:
+def _surveyed(read: ReadAt, header: Header, label: str) -> tuple[set[Tensor], list[str]]:
+    """Return the tensors that are all zero, and the names of those that are not finite."""
     zero: set[Tensor] = set()
     odd: list[str] = []
     for name, tensor in header.tensors.items():
@@ -175,33 +187,28 @@ def _surveyed(read: ReadAt, header: Header, label: str) -> _Sound:
             zero.add(tensor)
         if not finite:
             odd.append(name)
-    return _Sound(frozenset(zero), tuple(odd))
+    return zero, odd
 
 
-def _misnamed(kind: str, modules: Modules) -> Iterator[str]:
-    """Yield what names and shapes tell against the file."""
+def _problems(kind: str, modules: Modules, zero: set[Tensor], odd: list[str]) -> Iterator[str]:
+    """Yield what is wrong with the names, the shapes and the values."""
     if not kind:
-        yield "It holds no LoRA: no tensor is named as an adapter's."
+        yield "This is not a LoRA: no tensor has an adapter's name."
     misfits = [text for item in modules.items() if (text := misfit(*item))]
     yield from misfits[:5]
     if len(misfits) > 5:
-        yield f"So it is with {len(misfits) - 5} more layers."
-
-
-def _unsound(sound: _Sound | None, modules: Modules) -> Iterator[str]:
-    """Yield what the numbers tell against the file."""
-    if sound is None:
-        return
-    if sound.odd:
+        yield f"{len(misfits) - 5} more layers have the same problem."
+    if odd:
         yield (
-            f"{len(sound.odd)} tensors hold NaN or infinite numbers, the first is "
-            f"{sound.odd[0][:100]!r}: the training diverged; try a lower learning rate."
+            f"{len(odd)} {'tensor contains' if len(odd) == 1 else 'tensors contain'} NaN or "
+            f"infinite values, beginning with {odd[0][:100]!r}. The training diverged; try a lower "
+            "learning rate."
         )
-    growing = [
+    growing = {
         tensor for parts in modules.values() for part, tensor in parts.items() if part in GROWING
-    ]
-    if growing and sound.zero.issuperset(growing):
-        yield "It changes nothing: all its up-weights are zero, as before the first step."
+    }
+    if growing and zero >= growing:
+        yield "The LoRA has no effect: all up (B) weights are zero, as before the first step."
 
 
 def _alphas(
@@ -218,36 +225,27 @@ def _alphas(
     return tuple(sorted(found))
 
 
-@dataclass(frozen=True, slots=True)
-class _Noted:
-    """What the trainer wrote beside the tensors; by AI Toolkit's names, else by Kohya's."""
+def _recorded(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the trainer recorded, under AI Toolkit's names, else under Kohya's."""
 
-    alphas: tuple[float, ...]
-    base_model: str
-    name: str
-    step: int | None
-    epoch: int | None
+    def first(*keys: str) -> str:
+        return next((metadata[key][:200] for key in keys if metadata.get(key)), "")
 
-    @classmethod
-    def of(cls, metadata: Mapping[str, str]) -> _Noted:
-        def first(*keys: str) -> str:
-            return next((metadata[key][:200] for key in keys if metadata.get(key)), "")
-
-        info = _object(metadata.get("training_info", ""))
-        alpha = _number(first("ss_network_alpha"))
-        step = _number(info.get("step", first("ss_steps")))
-        epoch = _number(info.get("epoch", first("ss_epoch")))
-        return cls(
-            alphas=() if alpha is None else (alpha,),
-            base_model=first("ss_base_model_version", "ss_base_model", "modelspec.architecture"),
-            name=first("name", "ss_output_name"),
-            step=None if step is None else int(step),
-            epoch=None if epoch is None else int(epoch),
-        )
+    info = _object(metadata.get("training_info", ""))
+    alpha = _number(first("ss_network_alpha"))
+    step = _number(info.get("step", first("ss_steps")))
+    epoch = _number(info.get("epoch", first("ss_epoch")))
+    return {
+        "alphas": () if alpha is None else (alpha,),
+        "base_model": first("ss_base_model_version", "ss_base_model", "modelspec.architecture"),
+        "name": first("name", "ss_output_name"),
+        "step": None if step is None else int(step),
+        "epoch": None if epoch is None else int(epoch),
+    }
 
 
 def _object(text: str) -> dict[str, object]:
-    """Return the JSON object in `text`; an empty one when it is something else."""
+    """Return the JSON object in `text`; an empty one if it is something else."""
     try:
         value = json.loads(text[:10_000])
     except (ValueError, RecursionError):
@@ -265,8 +263,4 @@ def _number(value: object) -> float | None:
 
 def _listed(numbers: Iterable[float]) -> str:
     shown = [f"{number:g}" for number in numbers]
-    return "/".join(shown[:4]) + ("/…" if len(shown) > 4 else "") if shown else "?"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
+    return ("/".join(shown[:4]) or "?") + ("/…" if len(shown) > 4 else "")

@@ -13,8 +13,8 @@ __all__ = ["GROWING", "Modules", "grouped", "misfit", "rank_of"]
 Modules: TypeAlias = Mapping[str, Mapping[str, Tensor]]
 """By layer of the base model, the adapter's tensors by their part in it."""
 
-# One of these is zero when training begins, so all of them zero means that nothing was learnt.
-GROWING = {"up", "lokr_w2", "lokr_w2_b", "hada_w2_a"}
+# One of these is zero when training begins; if all of them still are, nothing was learned.
+GROWING = frozenset({"up", "lokr_w2", "lokr_w2_b", "hada_w2_a"})
 
 _FACTOR = re.compile(
     r"(?P<module>.+?)[._](?:"
@@ -24,29 +24,25 @@ _FACTOR = re.compile(
     r"|(?P<alpha>alpha)"
     r")",
 )
-_DOWN = {"A": "down", "B": "up"}
+_PARTS = {"A": "down", "B": "up"}
+_KINDS = ("LoRA", "LoKr", "LoHa")
 
 
 def grouped(tensors: Mapping[str, Tensor]) -> tuple[str, Modules]:
     """Return the kind of adapter and, by module, its tensors by their part in it."""
     modules: dict[str, dict[str, Tensor]] = {}
-    kinds: dict[str, str] = {}
+    kinds: list[str] = []
     for key, tensor in tensors.items():
         if len(key) > 1000 or not (match := _FACTOR.fullmatch(key)):
             continue
-        parts = modules.setdefault(match["module"], {})
-        if match["lora"]:
-            parts[_DOWN.get(match["lora"], match["lora"])] = tensor
-            kinds["LoRA"] = ""
-        else:
-            parts[match["lokr"] or match["loha"] or "alpha"] = tensor
-            kinds["LoKr" if match["lokr"] else "LoHa" if match["loha"] else ""] = ""
-    kinds.pop("", None)
-    return " + ".join(kinds), modules
+        part = match["lora"] or match["lokr"] or match["loha"] or "alpha"
+        modules.setdefault(match["module"], {})[_PARTS.get(part, part)] = tensor
+        kinds += [kind for kind in _KINDS if match[kind.lower()]]
+    return " + ".join(dict.fromkeys(kinds)), modules
 
 
 def rank_of(parts: Mapping[str, Tensor]) -> int | None:
-    """Return the rank of a module, None where it is not factored."""
+    """Return the rank of a module; None if it is not factored."""
     for part in ("down", "lokr_t2", "lokr_w2_b", "lokr_w1_b", "hada_t1", "hada_w1_b"):
         if (tensor := parts.get(part)) and tensor.shape:
             return tensor.shape[0]
@@ -61,5 +57,5 @@ def misfit(module: str, parts: Mapping[str, Tensor]) -> str | None:
     if down is None or up is None:
         return f"Layer {module[:100]!r} has only one of its two factors."
     if not down.shape or len(up.shape) < 2 or down.shape[0] != up.shape[1]:
-        return f"Layer {module[:100]!r} has factors that do not fit each other."
+        return f"Layer {module[:100]!r} has factors whose shapes don't match."
     return None

@@ -1,4 +1,4 @@
-"""Losses as values: series, smoothing, tables and files."""
+"""Losses as values: metrics, smoothing, summaries and files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
     from aitk_nb.losses.history import LossHistory as LossHistory
+    from aitk_nb.losses.summary import LossSummary as LossSummary
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "LossHistory": "history",
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__, {"LossHistory": "history", "LossSummary": "summary"})

@@ -1,33 +1,44 @@
-"""`read`: a loss history from a file: the trainer's own database, our CSV, or its log."""
+"""Files of losses: the trainer's database and log, and tables as CSV and Parquet."""
 
 from __future__ import annotations
 
 import csv
-import math
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from aitk_nb.errors import BadInput
-from aitk_nb.losses.history import LossHistory
-from aitk_nb.models.loss import LossPoint
+import numpy as np
 
-__all__ = ["from_log", "read"]
+from aitk_nb._files import replacing
+from aitk_nb.errors import BadInput, MissingExtra
+from aitk_nb.losses.series import Series, timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Row", "frame", "read", "write_csv", "write_parquet"]
+
+Row: TypeAlias = tuple[int, float | None, str, float | str | None]
+"""Step, time, metric and value."""
 
 _BAR = re.compile(
-    r"\|\s*(?P<step>\d+)/\d+ \[(?P<clock>[\d:]+)<[^\]]*?"
+    r"\|\s*(?P<step>\d{1,12})/\d+ \[(?P<clock>[\d:]+)<[^\]]*?"
     r"(?:lr: (?P<rate>\S+) )?loss: (?P<loss>[^\s\],]+)"
 )
 _ROWS = (
-    "SELECT metrics.key, metrics.step, steps.wall_time, value_real, value_text"
+    "SELECT metrics.step, steps.wall_time, metrics.key, ifnull(value_real, value_text)"
     " FROM metrics JOIN steps ON steps.step = metrics.step ORDER BY metrics.key, metrics.step"
 )
 
 
-def read(path: Path, name: str = "") -> LossHistory:
-    """Return the history in `path`, which is told by its first bytes.
+def read(path: Path) -> Iterable[Sequence[Row]]:
+    """Return the rows in `path`, a sequence for each start of the trainer.
+
+    The first bytes decide whether it is a database, a table or a log.
 
     Raises:
         BadInput: it cannot be read, or holds no losses.
@@ -36,89 +47,87 @@ def read(path: Path, name: str = "") -> LossHistory:
         with path.open("rb") as file:
             head = file.read(32)
         if head.startswith(b"SQLite format 3\0"):
-            return _from_database(path, name)
+            return [_from_database(path.resolve().as_uri())]
         text = path.read_text(encoding="utf-8", errors="replace")
     except (OSError, sqlite3.Error) as exc:
-        raise BadInput(f"The losses in {path} cannot be read: {exc}.") from exc
+        raise BadInput(f"Can't read the losses in {path}: {exc}.") from exc
     try:
-        return _from_csv(text, name) if head.startswith(b"step,") else from_log(text, name)
+        return _from_csv(text) if head.startswith(b"step,") else _from_log(text)
     except (ValueError, IndexError) as exc:
-        raise BadInput(f"{path} is no table of losses: {exc}.") from exc
+        raise BadInput(f"{path} is not a table of losses: {exc}.") from exc
 
 
-def from_log(text: str, name: str = "") -> LossHistory:
-    """Return what the progress bars in a log tell; a step that goes back is a restart.
-
-    Times are seconds since the trainer began, as whole seconds.
-    """
-    history = LossHistory(name=name)
-    for run in _runs(text):
-        first = run[0][0].step
-        if history.keys and len(history) and history.columns()[0][-1] >= first:
-            history = history.rewound(first - 1)
-        history = history.extended("loss/loss", [loss for loss, _ in run])
-        if rates := [rate for _, rate in run if rate is not None]:
-            history = history.extended("learning_rate", rates)
-    return history
-
-
-def _runs(text: str) -> Iterator[list[tuple[LossPoint, LossPoint | None]]]:
-    """Yield the points of each stretch in which the steps do not go back."""
-    run: list[tuple[LossPoint, LossPoint | None]] = []
-    for match in _BAR.finditer(text):
-        # The bar counts finished steps; the trainer logs the number of the step, from zero.
-        step, wall = max(int(match["step"]) - 1, 0), _seconds(match["clock"])
-        if run and step < run[-1][0].step:
-            yield run
-            run = []
-        rate = None if match["rate"] is None else LossPoint(step, wall, _number(match["rate"]))
-        run.append((LossPoint(step, wall, _number(match["loss"])), rate))
-    if run:
-        yield run
-
-
-def _from_database(path: Path, name: str) -> LossHistory:
-    address = path.resolve().as_uri()
+def _from_database(uri: str) -> Sequence[Row]:
     try:
-        rows = _rows(f"{address}?mode=ro")
+        return _query(f"{uri}?mode=ro")
     except sqlite3.OperationalError:
-        # A copy in a folder that cannot be written to, where SQLite may not make its side files.
-        rows = _rows(f"{address}?mode=ro&immutable=1")
-    return LossHistory(name=name).with_rows(
-        (step, wall, key, words if real is None else real) for key, step, wall, real, words in rows
-    )
+        # A copy in a read-only folder, where SQLite can't create its temporary files.
+        return _query(f"{uri}?mode=ro&immutable=1")
 
 
-def _rows(address: str) -> Iterable[tuple[str, int, float | None, float | None, str | None]]:
-    with closing(sqlite3.connect(address, uri=True, timeout=30)) as db:
+def _query(uri: str) -> Sequence[Row]:
+    with closing(sqlite3.connect(uri, uri=True, timeout=30)) as db:
         return db.execute(_ROWS).fetchall()
 
 
-def _from_csv(text: str, name: str) -> LossHistory:
-    header, *rows = list(csv.reader(text.splitlines()))
-    has_segments = header[2:3] == ["segment"]
-    first = 3 if has_segments else 2
-    points: dict[str, list[LossPoint]] = {key: [] for key in header[first:]}
-    ends: dict[int, int] = {}
-    for row in rows:
-        step, wall = int(row[0]), float(row[1])
-        if has_segments:
-            ends[int(row[2])] = step
-        for key, cell in zip(header[first:], row[first:], strict=True):
-            if cell:
-                points[key].append(LossPoint(step, wall, float(cell)))
-    return LossHistory(points, name).marked(sorted(ends.values())[:-1])
+def _from_csv(text: str) -> Iterable[Sequence[Row]]:
+    header, *lines = csv.reader(text.splitlines())
+    first = 3 if header[2:3] == ["segment"] else 2
+    segments: dict[int, list[Row]] = {}
+    for line in lines:
+        segments.setdefault(int(line[2]) if first == 3 else 0, []).extend(
+            (int(line[0]), float(line[1]), key, float(cell))
+            for key, cell in zip(header[first:], line[first:], strict=True)
+            if cell
+        )
+    return segments.values()
 
 
-def _seconds(clock: str) -> float:
-    total = 0
-    for part in clock.split(":"):
-        total = 60 * total + int(part or 0)
-    return float(total)
+def _from_log(text: str) -> Iterable[Sequence[Row]]:
+    segments: list[list[Row]] = [[]]
+    last = 0
+    for match in _BAR.finditer(text):
+        # The bar counts finished steps; the trainer logs the number of the step, from zero.
+        step = max(int(match["step"]) - 1, 0)
+        if step < last:
+            segments.append([])
+        last, seconds = step, 0.0
+        for part in match["clock"].split(":"):
+            seconds = 60 * seconds + int(part or 0)
+        segments[-1].append((step, seconds, "loss/loss", match["loss"]))
+        if match["rate"]:
+            segments[-1].append((step, seconds, "learning_rate", match["rate"]))
+    return segments
 
 
-def _number(words: str | None) -> float:
-    try:
-        return float(words or "nan")
-    except ValueError:
-        return math.nan
+def frame(series: Mapping[str, Series], restarts: Sequence[int]) -> pd.DataFrame:
+    """Return the table that `LossHistory.frame` describes."""
+    import pandas as pd
+
+    steps, wall_times = timeline(series.values())
+    segments = np.searchsorted(np.array(restarts, dtype=np.int64), steps)
+    columns = {"step": steps, "wall_time": wall_times, "segment": segments}
+    table = pd.DataFrame(columns, index=steps)
+    for key, one in series.items():
+        table[key] = pd.Series(one.values, index=one.steps)
+    return table.reset_index(drop=True)
+
+
+def write_csv(series: Mapping[str, Series], restarts: Sequence[int], target: Path) -> Path:
+    """Write the file that `LossHistory.to_csv` describes."""
+    table = frame(series, restarts).astype(object)
+    for key, one in series.items():
+        # NaN is a value that was logged; no value is an empty field.
+        table.loc[~np.isin(table["step"].to_numpy(np.int64), one.steps), key] = ""
+    with replacing(target) as draft:
+        table.to_csv(draft, index=False, na_rep="nan", lineterminator="\n")
+    return target
+
+
+def write_parquet(series: Mapping[str, Series], restarts: Sequence[int], target: Path) -> Path:
+    """Write the file that `LossHistory.to_parquet` describes."""
+    if find_spec("pyarrow") is None:
+        raise MissingExtra("pyarrow", "pip install pyarrow")
+    with replacing(target) as draft:
+        frame(series, restarts).to_parquet(draft, engine="pyarrow", index=False)
+    return target

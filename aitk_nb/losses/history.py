@@ -11,31 +11,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aitk_nb import _html
-from aitk_nb.losses.convergence import Convergence, convergence
-from aitk_nb.losses.series import EMPTY, Segment, Series, merged, series, until
-from aitk_nb.losses.smoothing import (
-    Steps,
-    Values,
-    breaks,
-    extremes,
-    fitting_weight,
-    rolling_median,
-    smooth,
-    smooth_end,
-)
+from aitk_nb.losses import files
+from aitk_nb.losses.series import EMPTY, Segment, Series, breaks, series, timeline
+from aitk_nb.losses.smoothing import Steps, Values, smooth
+from aitk_nb.losses.summary import LossSummary, summarize
 from aitk_nb.models.loss import LossPoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LossHistory", "Segment", "Steps", "Values", "extremes", "fitting_weight", "smooth"]
+__all__ = ["LossHistory"]
 
 
 class LossHistory:
-    """Logged values of one job by metric; never changes, `extended` returns a new one.
+    """Logged values of one job, by metric; immutable, `extended` returns a new history.
 
     A metric is what the server calls a key: `loss/loss`, `learning_rate` and so on. Where a
     method takes a key, leaving it out means `main_key`.
+
+    Example:
+        >>> from aitk_nb.models.loss import LossPoint
+        >>> history = LossHistory({"loss/loss": [LossPoint(1, 0.0, 0.5), LossPoint(2, 1.0, 0.3)]})
+        >>> history.last
+        0.3
+        >>> history.smoothed(smoothing=0.5).round(3).tolist()
+        [0.5, 0.367]
     """
 
     __slots__ = ("_name", "_restarts", "_sampling", "_series")
@@ -47,9 +47,12 @@ class LossHistory:
         *,
         sampling: int = 0,
     ) -> None:
-        """Keep `points` by metric, in any order; of two of one step the later counts.
+        """Keep `points` by metric, in any order; the last point of a step counts.
 
-        Each `sampling` steps the training pauses for pictures, which is then no restart.
+        Args:
+            points: The points of each metric.
+            name: Name of the job.
+            sampling: Steps between two samplings; pauses there do not count as restarts.
         """
         self._name = name
         self._sampling = sampling
@@ -68,23 +71,40 @@ class LossHistory:
 
     @property
     def main_key(self) -> str:
-        """`loss/loss` if there is one, else the first that is called loss, else the first."""
+        """`loss/loss` if there is one, else the first metric that is a loss, else the first."""
         if "loss/loss" in self._series:
             return "loss/loss"
         losses = (key for key in self._series if key.startswith("loss"))
         return next(losses, next(iter(self._series), "loss/loss"))
 
-    def extended(self, key: str, points: Iterable[LossPoint]) -> LossHistory:
-        """Return this history with `points` added; a step that is there already is replaced."""
-        whole = merged(self._series.get(key, EMPTY), series(points))
-        return self._made({**self._series, key: whole}, self._restarts)
-
-    def with_rows(
-        self, rows: Iterable[tuple[int, float | None, str, float | str | None]]
+    def extended(
+        self, key: str, points: Iterable[LossPoint], *, restart_after: int | None = None
     ) -> LossHistory:
-        """Return this history with rows of step, time, metric and value added, as logged.
+        """Return this history with points added; a step that exists is replaced.
 
-        A value that is text, or none, is no number.
+        Args:
+            key: The metric.
+            points: What was logged, in any order.
+            restart_after: The step from which training was restarted; what all metrics have
+                after it is dropped.
+        """
+        old, restarts = self._series, self._restarts
+        if restart_after is not None:
+            old = {key: one.until(restart_after) for key, one in old.items()}
+            some_left = any(one.steps.size for one in old.values())
+            kept = {step for step in restarts if step <= restart_after}
+            restarts = frozenset({*kept, restart_after} if some_left else ())
+        history = LossHistory(name=self._name, sampling=self._sampling)
+        history._series = {**old, key: old.get(key, EMPTY).merged(series(points))}
+        history._restarts = restarts
+        return history
+
+    def with_rows(self, rows: Iterable[files.Row]) -> LossHistory:
+        """Return this history with rows of step, time, metric and value added.
+
+        Args:
+            rows: Step, time in seconds since 1970 (or None), metric, and a number, None or text.
+                Text that is not a number becomes NaN.
         """
         points: dict[str, list[LossPoint]] = {}
         for step, wall, key, value in rows:
@@ -95,144 +115,91 @@ class LossHistory:
             history = history.extended(key, some)
         return history
 
-    def rewound(self, step: int) -> LossHistory:
-        """Return this history without what was logged after `step`, where training began again."""
-        series = {key: until(one, step) for key, one in self._series.items()}
-        kept = frozenset(one for one in self._restarts if one <= step)
-        some_left = any(one.steps.size for one in series.values())
-        return self._made(series, kept | {step} if some_left else frozenset())
-
-    def marked(self, steps: Iterable[int]) -> LossHistory:
-        """Return this history with restarts after these steps."""
-        return self._made(self._series, self._restarts | frozenset(steps))
-
     @property
     def restarts(self) -> tuple[int, ...]:
-        """The steps from which the training was started again.
+        """The steps from which training was restarted.
 
-        A restart that was seen while following the job is certain. One before that is told only
-        by a pause of at least 5 s and of 20 times the usual time between two points.
+        A restart that happened while the job was followed is certain. An earlier one shows only as
+        a pause: at least 5 s, and 20 times the usual time between two points.
         """
-        steps, walls = self.timeline()
-        told = breaks(steps, walls, self._sampling)
+        steps, wall_times = timeline(self._series.values())
+        paused = breaks(steps, wall_times, self._sampling)
         places = np.searchsorted(steps, sorted(self._restarts), side="right")
-        # Training goes on from the last point that there is, if there are any before and after.
+        # Training continued from the last remaining point, if there are any before and after.
         seen = steps[places[(places > 0) & (places < steps.size)] - 1]
-        return tuple(np.union1d(told, seen).tolist())
+        return tuple(np.union1d(paused, seen).tolist())
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The stretches between `restarts`; one if there was none, none without points."""
-        steps, walls = self.timeline()
-        if not steps.size:
-            return ()
-        starts = [0, *np.searchsorted(steps, self.restarts, side="right").tolist(), steps.size]
+        """The stretches between `restarts`: one without a restart, none without points."""
+        steps, times = timeline(self._series.values())
+        ends = [0, *np.searchsorted(steps, self.restarts, side="right").tolist(), steps.size]
         return tuple(
-            Segment(int(steps[a]), int(steps[b - 1]), float(walls[a]), float(walls[b - 1]))
-            for a, b in pairwise(starts)
+            Segment(int(steps[a]), int(steps[b - 1]), float(times[a]), float(times[b - 1]))
+            for a, b in pairwise(ends)
             if a < b
         )
 
     def points(self, key: str = "") -> tuple[LossPoint, ...]:
-        """Return the points of a metric, oldest first; none for an unknown key."""
-        columns = self._columns(key)
-        return tuple(map(LossPoint, *(column.tolist() for column in columns)))
+        """Return the points of a metric by step; none for an unknown key."""
+        return tuple(map(LossPoint, *(column.tolist() for column in self._columns(key))))
 
     def columns(self, key: str = "") -> tuple[Steps, Values]:
-        """Return steps and values of a metric as two arrays; empty for an unknown key."""
+        """Return the steps and the values of a metric; empty arrays for an unknown key."""
         steps, _, values = self._columns(key)
         return steps, values
 
-    def walls(self, key: str = "") -> Values:
+    def wall_times(self, key: str = "") -> Values:
         """Return the time of each point of a metric, in seconds since 1970."""
-        return self._columns(key).walls
+        return self._columns(key).wall_times
 
-    def timeline(self) -> tuple[Steps, Values]:
-        """Return all steps of all metrics, and the time of each."""
-        if not self._series:
-            return EMPTY.steps, EMPTY.walls
-        every = list(self._series.values())
-        if all(np.array_equal(one.steps, every[0].steps) for one in every):
-            return every[0].steps, every[0].walls
-        steps, index = np.unique(np.concatenate([s.steps for s in every]), return_index=True)
-        return steps, np.concatenate([s.walls for s in every])[index]
-
-    def smoothed(self, key: str = "", *, weight: float | None = None) -> Values:
+    def smoothed(self, key: str = "", *, smoothing: float | None = None) -> Values:
         """Return the smoothed values of a metric, one per step.
 
-        It is TensorBoard's debiased moving average: m(i) = weight * m(i-1) + (1 - weight) * x(i)
-        from m(0) = 0, shown as m(i) / (1 - weight**i), where i counts the finite values. NaN and
-        infinite values stay where they are and do not enter the average. Without a weight it is
-        one that fits the number of values: 0.95 from 100 to 1000 values.
+        This is TensorBoard's debiased exponential moving average: m(i) = s * m(i-1) + (1 - s) *
+        x(i) with m(0) = 0, shown as m(i) / (1 - s**i), where i counts the finite values. NaN and
+        infinite values stay where they are and do not enter the average.
+
+        Args:
+            key: The metric.
+            smoothing: From 0 (none) to below 1; the default suits the number of values: 0.95 from
+                100 to 1000 of them.
 
         Raises:
-            BadInput: `weight` is not between 0 (no smoothing) and 1 (exclusive).
+            BadInput: `smoothing` is out of range.
         """
-        return smooth(self._columns(key).values, weight)
+        return smooth(self._columns(key).values, smoothing)
 
     @property
     def first(self) -> float:
-        """The first value of the main metric as it was logged; NaN when there is none."""
+        """The first value of the main metric as it was logged; NaN if there is none."""
         values = self._columns("").values
         return float(values[0]) if values.size else math.nan
 
     @property
     def last(self) -> float:
-        """The last value of the main metric as it was logged; NaN when there is none."""
+        """The last value of the main metric as it was logged; NaN if there is none."""
         values = self._columns("").values
         return float(values[-1]) if values.size else math.nan
 
-    @property
-    def start(self) -> float:
-        """Where the main metric began: the average about its first values, NaN without any."""
-        # Smoothing from the end backwards weighs the first values as `final` weighs the last.
-        return smooth_end(self._columns("").values[::-1])
-
-    @property
-    def final(self) -> float:
-        """Where the main metric stands: the end of its smoothed curve, NaN without any."""
-        return smooth_end(self._columns("").values)
-
-    def convergence(self, key: str = "") -> Convergence:
-        """Return where a metric ended, how sure that is, and whether it still moves."""
-        return convergence(*self.columns(key))
-
-    def rolling_median(self, key: str = "", *, window: int = 0) -> tuple[Values, Values, Values]:
-        """Return the median of the values about each step, and the quartiles as its spread.
-
-        The `window` counts values; left out, it is a 50th of them and at least 21. Values that
-        are no numbers do not count; a window without any number gives NaN.
-        """
-        return rolling_median(self.columns(key)[1], window)
-
-    def decimated(self, key: str = "", *, bins: int = 700) -> tuple[Steps, Values]:
-        """Return steps and values thinned for drawing.
-
-        Of each of `bins` stretches the smallest and the largest value are kept, and one of its
-        non-finite values if it has any; so are the first and the last point of all.
-        """
-        steps, values = self.columns(key)
-        kept = extremes(values, bins)
-        return steps[kept], values[kept]
+    def summary(self, key: str = "") -> LossSummary:
+        """Return where a metric started and ended, how certain that is, and its trend."""
+        return summarize(key or self.main_key, *self.columns(key))
 
     def frame(self) -> pd.DataFrame:
         """Return a DataFrame with `step`, `wall_time`, `segment` and a column for each metric."""
-        from aitk_nb.losses.tables import frame
-
-        return frame(self)
+        return files.frame(self._series, self.restarts)
 
     def to_csv(self, path: str | Path) -> Path:
         """Write a table with the columns of `frame`, and return its path.
 
-        A step at which a metric has no point leaves the field empty; a point without a number
-        says `nan`. The file appears under its name only when it is whole.
+        A step at which a metric has no point leaves the field empty; a value that is NaN is
+        written as `nan`. The file appears under its name only when it is complete.
 
         Raises:
             BadInput: the file cannot be written.
         """
-        from aitk_nb.losses.tables import write_csv
-
-        return write_csv(self, Path(path).expanduser())
+        return files.write_csv(self._series, self.restarts, Path(path).expanduser())
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the table of `frame` as Parquet, and return its path.
@@ -241,23 +208,28 @@ class LossHistory:
             MissingExtra: pyarrow is not installed.
             BadInput: the file cannot be written.
         """
-        from aitk_nb.losses.tables import write_parquet
-
-        return write_parquet(self, Path(path).expanduser())
+        return files.write_parquet(self._series, self.restarts, Path(path).expanduser())
 
     @classmethod
     def read(cls, path: str | Path, name: str = "") -> LossHistory:
         """Return the history in a file: `loss_log.db`, a CSV that `to_csv` wrote, or `log.txt`.
 
-        A log tells less than the other two: one value for each drawing of the progress bar, and
+        A log holds less than the other two: one value for each refresh of the progress bar, and
         seconds since the start instead of the time.
 
-        Raises:
-            BadInput: it is none of these, or cannot be read.
-        """
-        from aitk_nb.losses.files import read
+        Args:
+            path: The file.
+            name: What to call the history.
 
-        return read(Path(path).expanduser(), name)
+        Raises:
+            BadInput: the file is none of these, or cannot be read.
+        """
+        history = cls(name=name)
+        for rows in files.read(Path(path).expanduser()):
+            if rows and len(history):
+                history = history.extended(history.main_key, (), restart_after=rows[0][0] - 1)
+            history = history.with_rows(rows)
+        return history
 
     def __len__(self) -> int:
         return int(self._columns("").steps.size)
@@ -279,26 +251,13 @@ class LossHistory:
     __hash__ = None  # type: ignore[assignment]  # compared by content, which may be long
 
     def __repr__(self) -> str:
-        if not len(self):
-            return f"<LossHistory {self._name!r} empty>"
-        return f"<LossHistory {self._name!r} {self.summary}>"
-
-    @property
-    def summary(self) -> str:
-        """The main metric in a few words."""
-        if not len(self):
-            return "no losses yet"
-        steps = self._columns("").steps
-        return (
-            f"{self.main_key}: {len(self)} points, "
-            f"steps {steps[0]} to {steps[-1]}, {self.start:.4g} → {self.final:.4g}"
-        )
+        return f"<LossHistory {self._name!r} {self.summary() if len(self) else 'empty'}>"
 
     def _repr_html_(self) -> str:
         rows = []
         for key, (steps, _, values) in self._series.items():
             if steps.size:
-                ends = (float(values[0]), float(values[-1]), smooth_end(values))
+                ends = (values[0], values[-1], summarize(key, steps, values).end)
                 span = f"{steps[0]} to {steps[-1]}"
                 rows.append((key, span, steps.size, *(f"{value:.4g}" for value in ends)))
         if not rows:
@@ -308,11 +267,6 @@ class LossHistory:
 
     def _columns(self, key: str) -> Series:
         return self._series.get(key or self.main_key, EMPTY)
-
-    def _made(self, series: dict[str, Series], restarts: frozenset[int]) -> LossHistory:
-        history = LossHistory(name=self._name, sampling=self._sampling)
-        history._series, history._restarts = series, restarts
-        return history
 
 
 def _number(value: float | str | None) -> float:

@@ -1,8 +1,8 @@
-"""`Series`: the points of one metric as columns, merged and cut as histories need it."""
+"""`Series`: the points of one metric as columns, merged, cut and thinned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -11,67 +11,61 @@ import numpy.typing as npt
 from aitk_nb.losses.smoothing import Steps, Values
 from aitk_nb.models.loss import LossColumns, LossPoint
 
-__all__ = ["EMPTY", "Segment", "Series", "merged", "series", "until"]
+__all__ = ["EMPTY", "Segment", "Series", "breaks", "extremes", "series", "timeline"]
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
+_PAUSE = 5.0
+_LONGER = 20.0
+_ALIKE = 3.0
+
 
 class Series(NamedTuple):
-    """The points of one metric as columns, in order of steps; nobody can write to them."""
+    """The points of one metric as read-only columns, by step."""
 
     steps: Steps
-    walls: Values
+    wall_times: Values
     values: Values
+
+    def merged(self, new: Series) -> Series:
+        """Return both; where both have a step, the new point counts."""
+        if not self.steps.size or not new.steps.size:
+            return new if new.steps.size else self
+        # The first of equal steps is taken, so the new ones come first.
+        columns = [np.concatenate(both) for both in zip(new, self, strict=True)]
+        return _sorted(*columns)
+
+    def until(self, step: int) -> Series:
+        """Return the points up to and including `step`."""
+        end = int(self.steps.searchsorted(step, side="right"))
+        return Series(self.steps[:end], self.wall_times[:end], self.values[:end])
 
 
 class Segment(NamedTuple):
-    """A stretch of training between two starts of the trainer."""
+    """The steps between two starts of the trainer."""
 
     first: int
-    """Its first logged step."""
+    """First logged step."""
     last: int
-    """Its last logged step that was not trained again later."""
+    """Last logged step that was not trained again later."""
     began: float
-    """Time of the first one, in seconds since 1970 by the server's clock."""
+    """Time of the first step, in seconds since 1970 by the server's clock."""
     ended: float
-    """Time of the last one."""
+    """Time of the last step."""
 
 
 def series(points: Iterable[LossPoint]) -> Series:
-    """Return `points` in any order as columns; of two of one step the later counts."""
+    """Return `points`, in any order, as columns; the last point of a step counts."""
     columns = LossColumns.of(points)
     steps = np.array(columns.steps, dtype=np.int64)
-    walls = np.array(columns.walls, dtype=np.float64)
-    values = np.array(columns.values, dtype=np.float64)
-    if not (np.diff(steps) > 0).all():
-        # Of equal steps the first is taken, and the last shall be.
-        steps, index = np.unique(steps[::-1], return_index=True)
-        walls, values = walls[::-1][index], values[::-1][index]
-    return Series(_fixed(steps), _fixed(walls), _fixed(values))
+    wall_times = np.array(columns.wall_times, dtype=np.float64)
+    return _sorted(steps[::-1], wall_times[::-1], np.array(columns.values, dtype=np.float64)[::-1])
 
 
-def merged(old: Series, new: Series) -> Series:
-    """Return both; of a step that both have the new one counts."""
-    if not new.steps.size:
-        return old
-    if not old.steps.size or new.steps[0] > old.steps[-1]:
-        return Series(
-            _fixed(np.concatenate([old.steps, new.steps])),
-            _fixed(np.concatenate([old.walls, new.walls])),
-            _fixed(np.concatenate([old.values, new.values])),
-        )
-    steps = np.concatenate([new.steps, old.steps])
-    # The first of equal steps is taken, so the new ones stand in front.
-    _, index = np.unique(steps, return_index=True)
-    walls = np.concatenate([new.walls, old.walls])[index]
-    values = np.concatenate([new.values, old.values])[index]
-    return Series(_fixed(steps[index]), _fixed(walls), _fixed(values))
-
-
-def until(one: Series, step: int) -> Series:
-    """Return what lies at or before `step`."""
-    end = int(one.steps.searchsorted(step, side="right"))
-    return Series(one.steps[:end], one.walls[:end], one.values[:end])
+def _sorted(steps: Steps, wall_times: Values, values: Values) -> Series:
+    """Return the columns by step; the first of equal steps counts."""
+    steps, index = np.unique(steps, return_index=True)
+    return Series(_fixed(steps), _fixed(wall_times[index]), _fixed(values[index]))
 
 
 def _fixed(array: _Array) -> _Array:
@@ -80,4 +74,51 @@ def _fixed(array: _Array) -> _Array:
 
 
 EMPTY = series(())
-"""The one without points."""
+"""The series without points."""
+
+
+def timeline(every: Collection[Series]) -> tuple[Steps, Values]:
+    """Return the steps of all metrics, and the time of each."""
+    first = next(iter(every), EMPTY)
+    if all(np.array_equal(one.steps, first.steps) for one in every):
+        return first.steps, first.wall_times
+    steps, index = np.unique(np.concatenate([one.steps for one in every]), return_index=True)
+    return steps, np.concatenate([one.wall_times for one in every])[index]
+
+
+def extremes(values: Values, bins: int) -> npt.NDArray[np.intp]:
+    """Return the positions that keep the shape of a long series when it is drawn.
+
+    Each of `bins` stretches keeps its smallest and its largest value, and one of its non-finite
+    values if it has any; the first and the last value are kept too.
+    """
+    if values.size <= 2 * bins:
+        return np.arange(values.size)
+    width = -(-values.size // bins)
+    rows = np.pad(values, (0, -values.size % width), mode="edge").reshape(-1, width)
+    starts = np.arange(rows.shape[0]) * width
+    finite = np.isfinite(rows)
+    low = np.where(finite, rows, np.inf).argmin(axis=1)
+    high = np.where(finite, rows, -np.inf).argmax(axis=1)
+    # A row of finite values gives its first position: a harmless extra point.
+    odd = finite.argmin(axis=1)
+    kept = np.concatenate([[0, values.size - 1], *(starts + at for at in (low, high, odd))])
+    return np.unique(np.minimum(kept, values.size - 1))
+
+
+def breaks(steps: Steps, wall_times: Values, every: int) -> Steps:
+    """Return the steps after which so much time passed that the job must have been restarted.
+
+    The server keeps no other trace of a restart. A pause at a multiple of `every` steps counts as
+    sampling if it takes at most three times as long as the shortest such pause.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = np.diff(wall_times)
+    if gaps.size < _ALIKE or not np.isfinite(gaps).all():
+        return steps[:0]
+    long = gaps > max(_PAUSE, _LONGER * float(np.median(gaps)))
+    if every > 0:
+        usual = long & ((steps[:-1] % every == 0) | (steps[1:] % every == 0))
+        if usual.any():
+            long &= ~(usual & (gaps <= _ALIKE * gaps[usual].min()))
+    return steps[:-1][long]

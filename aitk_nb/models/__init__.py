@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from aitk_nb.models.checklist import Check as Check
     from aitk_nb.models.checklist import Checklist as Checklist
     from aitk_nb.models.checklist import Status as Status
-    from aitk_nb.models.dry_run import DryRun as DryRun
+    from aitk_nb.models.dry_run import DryRunReport as DryRunReport
     from aitk_nb.models.job import JobState as JobState
     from aitk_nb.models.job import JobStatus as JobStatus
     from aitk_nb.models.server import Ability as Ability
@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy(
         "Ability": "server",
         "Check": "checklist",
         "Checklist": "checklist",
-        "DryRun": "dry_run",
+        "DryRunReport": "dry_run",
         "Flavour": "server",
         "JobState": "job",
         "JobStatus": "job",

@@ -87,16 +87,7 @@ class Checklist(tuple[Row, ...], Generic[Row]):
     @property
     def problems(self) -> Checklist[Row]:
         """The rows that report a problem."""
-        return self.of(Status.PROBLEM)
-
-    @property
-    def warnings(self) -> Checklist[Row]:
-        """The rows that report a warning."""
-        return self.of(Status.WARNING)
-
-    def of(self, status: Status) -> Checklist[Row]:
-        """Return the rows with this status."""
-        return Checklist(row for row in self if row.status is status)
+        return Checklist(row for row in self if row.status is Status.PROBLEM)
 
     @property
     def table(self) -> Table:

@@ -1,4 +1,4 @@
-"""`DryRun`: the requests that a call would make, listed and not sent."""
+"""`DryRunReport`: the requests that starting a job would send."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from aitk_nb import _html
+from aitk_nb.models.job import StartResult
+from aitk_nb.models.report import JsonReport
 
-__all__ = ["DryRun", "Request"]
+__all__ = ["DryRunReport", "PlannedRequest"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PlannedRequest:
     """One request that would change something on the server; it never holds a token."""
 
     method: str
-    """As the server wants it: AI Toolkit's web UI starts and stops by GET."""
+    """The server's own choice: AI Toolkit's web UI starts and stops jobs with GET."""
     path: str
-    """Below the server's address."""
+    """Path below the server's address."""
     body: Mapping[str, Any] | None = None
-    """What is sent as JSON; None where nothing is."""
+    """The JSON body, if any."""
 
     def __str__(self) -> str:
         if self.body is None:
@@ -31,17 +33,25 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class DryRun:
-    """What starting a training would do, found out by reading alone."""
+class DryRunReport(JsonReport):
+    """What `client.jobs.start` would do, found without changing anything on the server.
+
+    Example:
+        >>> report = DryRunReport("cat", "http://x", "created", "Would start 'cat'.", ())
+        >>> report.requests
+        ()
+    """
 
     name: str
-    """The job's name, as it would be."""
+    """Name the job would have."""
     url: str
     """The server's address."""
+    start_result: StartResult | None
+    """What the start would do."""
     outcome: str
-    """What would come of it, in one sentence."""
-    requests: tuple[Request, ...]
-    """What would be sent, in this order; empty when there is nothing to do."""
+    """The same in one sentence."""
+    requests: tuple[PlannedRequest, ...]
+    """The requests in the order in which they would be sent; empty if none is needed."""
 
     def __str__(self) -> str:
         lines = [f"{self.outcome} Nothing was changed on {self.url}."]
@@ -50,18 +60,6 @@ class DryRun:
         return "\n\n".join([*lines, *map(str, self.requests)])
 
     __repr__ = __str__
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for machines."""
-        return {
-            "name": self.name,
-            "url": self.url,
-            "outcome": self.outcome,
-            "requests": [
-                {"method": request.method, "path": request.path, "body": request.body}
-                for request in self.requests
-            ],
-        }
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         first, *rest = str(self).split("\n\n", 1)

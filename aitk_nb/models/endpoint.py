@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 __all__ = ["OPERATIONS", "Endpoint", "Operation", "Parameter", "described", "shortened"]
 
 OPERATIONS = ("create dataset", "start training", "job status", "download LoRA")
-"""What people want of a server."""
+"""What people want to do on a server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One thing that an endpoint is given."""
+    """A parameter of an endpoint."""
 
     name: str
     type: str = "string"
@@ -22,15 +22,15 @@ class Parameter:
     """`path`, `query`, `body` (JSON), `form` (multipart) or `data` (Gradio's list of values)."""
     required: bool = False
     default: object = None
-    """Value that the server takes without it, where one is known."""
+    """Value that the server uses without it, if known."""
     choices: tuple[object, ...] = ()
-    """The only values allowed; empty when there is no such list."""
+    """The allowed values; empty if any is."""
     about: str = ""
-    """What it is for; on Gradio the label that the page shows."""
+    """What it is for; on Gradio the label on the page."""
     example: object = None
     """A value that can be sent."""
     hidden: bool = False
-    """True for Gradio's State: the page keeps it, and a raw request sends null in its place."""
+    """True for Gradio's State: the page keeps it, and a raw request sends null instead."""
 
     @property
     def word(self) -> str:
@@ -55,26 +55,26 @@ class Endpoint:
     path: str
     """Below the server's address; `{name}` stands for a path parameter."""
     does: str = ""
-    """What it gives or does, in a few words."""
+    """What it returns or does, in a few words."""
     parameters: tuple[Parameter, ...] = ()
     returns: str = ""
     """What comes back, in a few words."""
     auth: str = ""
-    """`token` or `login` where one is asked for, `none` where not, `public` where in spite of it
-    nothing is asked for, `unknown`."""
+    """`token` or `login` if one is required, `none` if not, `public` if nothing is required despite
+    a token, `unknown`."""
     known_by: str = ""
-    """How we know: `catalogue, probe`, `info`, `config`, `OpenAPI`."""
+    """How it is known: `catalogue, probe`, `info`, `config`, `OpenAPI`."""
     state: str = "unknown"
-    """`present`, `changed` (an older form), `absent`, `locked` (a token is needed to see) or
+    """`present`, `changed` (an older form), `absent`, `locked` (only a token shows it) or
     `unknown`."""
     since: str = ""
     """Date of the upstream commit that first had it; empty on Gradio."""
     note: str = ""
-    """What is different here, where the state is `changed`."""
+    """What is different, if the state is `changed`."""
     acts: bool = False
-    """True when a request to it changes something, whatever the method."""
+    """True if a request to it changes something, whatever the method."""
     generator: bool = False
-    """True when a Gradio function gives its result bit by bit."""
+    """True if a Gradio function returns its result in parts."""
     index: int | None = None
     """Gradio's number of the function; an implementation detail, for functions without a name."""
 
@@ -85,7 +85,7 @@ class Endpoint:
 
     @property
     def exists(self) -> bool:
-        """True when the server has it, in this form or an older one."""
+        """True if the server has it, in this form or an older one."""
         return self.state in {"present", "changed"}
 
     @property
@@ -96,24 +96,24 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What somebody wants to do, and the calls behind it on one server."""
+    """What people want to do, and the calls for it on one server."""
 
     name: str
     """One of `OPERATIONS`."""
     calls: tuple[str, ...] = ()
-    """Names of endpoints in the order of calls; empty when the server cannot do it."""
+    """Names of endpoints in the order of calls; empty if the server can't do it."""
     api_name: str | None = None
-    """On Gradio the function that does it, as `/start_training`."""
+    """On Gradio the function that does it, such as `/start_training`."""
     arguments: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """Our word for a value: the endpoint's parameter, or several of them."""
     confidence: float = 0.0
-    """0 to 1; 1 when the server is known to be as we say."""
+    """0 to 1; 1 if the calls are known to be right."""
     reasons: tuple[str, ...] = ()
     """Why these calls."""
 
 
 def described(parameters: tuple[Parameter, ...]) -> str:
-    """Return parameters on one line, a long row of like ones as its first and last."""
+    """Return parameters on one line, a long row of similar ones as its first and last."""
     words: list[str] = []
     row: list[Parameter] = []
     for parameter in (*parameters, None):
@@ -126,7 +126,7 @@ def described(parameters: tuple[Parameter, ...]) -> str:
 
 
 LIKE = 4
-"""So many parameters that differ in their number only are shown as a row."""
+"""This many parameters that differ only in their number are shown as a row."""
 
 
 def _is_next(one: Parameter, two: Parameter) -> bool:

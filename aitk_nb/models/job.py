@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
     "DownloadReport",
@@ -15,7 +15,11 @@ __all__ = [
     "LogChunk",
     "RemoteFile",
     "Sample",
+    "StartResult",
 ]
+
+StartResult = Literal["created", "attached", "resumed"]
+"""What starting a job did: created it, found it already there, or continued it."""
 
 
 class JobStatus(enum.Enum):
@@ -54,7 +58,7 @@ class JobState:
     status: JobStatus
     """Where it is in its life."""
     step: int = 0
-    """Completed optimiser steps."""
+    """Completed optimizer steps."""
     total_steps: int | None = None
     """Steps it is to do, where known."""
     info: str = ""
@@ -71,16 +75,19 @@ class JobState:
     """Process id on the server; not cleared when the job ends."""
     tells_pid: bool = False
     """True when the server tells process ids, so that having none means something."""
-    stop_requested: bool = False
-    """True once somebody asked it to stop, until it is started again."""
     save_requested: bool = False
     """True while a requested checkpoint has not been written yet."""
-    queue_position: int = 0
-    """Its place among the jobs of its queue: the lowest begins first."""
+    queue_rank: int = 0
+    """The server's number for its place in the queue: the lowest starts first."""
     never_started: bool = False
     """True for a row that was created and not started since."""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The job config as the server keeps it; empty when it cannot be read."""
+
+    @property
+    def step_text(self) -> str:
+        """Step and total steps in words, such as `5 of 100`."""
+        return f"{self.step} of {self.total_steps}" if self.total_steps else str(self.step)
 
     @property
     def progress(self) -> float | None:
@@ -92,7 +99,7 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class JobDraft:
-    """A job that is to be created, in words that hold on any server.
+    """A job before it is created, in terms that hold on any server.
 
     `config` is a job config without the server's paths: `training_folder` is missing, and each
     dataset's `folder_path` is the dataset's name, and so are the control paths that have no slash.
@@ -102,6 +109,10 @@ class JobDraft:
     name: str
     gpu_ids: str
     config: Mapping[str, Any]
+    datasets: tuple[str, ...] = ()
+    """Names of the datasets that it needs on the server."""
+    any_gpu: bool = False
+    """True when no GPU was chosen, so that `gpu_ids` is only a default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,10 @@
-"""Logged values of a job, as the server hands them out."""
+"""Logged values of a job, as the server returns them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, overload
-
-if TYPE_CHECKING:
-    pass
+from typing import NamedTuple, overload
 
 __all__ = ["LossColumns", "LossPage", "LossPoint"]
 
@@ -22,18 +19,13 @@ class LossPoint(NamedTuple):
     """NaN where the server has no number."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class LossColumns(Sequence[LossPoint]):
-    """Many points as three columns, which become points only when they are looked at."""
+    """Many points as three columns of one length; points are made only when they are used."""
 
-    __slots__ = ("steps", "values", "walls")
-
-    def __init__(
-        self, steps: Sequence[int], walls: Sequence[float], values: Sequence[float]
-    ) -> None:
-        """Take columns of one length."""
-        self.steps = steps
-        self.walls = walls
-        self.values = values
+    steps: Sequence[int]
+    wall_times: Sequence[float]
+    values: Sequence[float]
 
     @classmethod
     def of(cls, points: Iterable[LossPoint]) -> LossColumns:
@@ -51,21 +43,21 @@ class LossColumns(Sequence[LossPoint]):
     def __getitem__(self, index: slice) -> LossColumns: ...
     def __getitem__(self, index: int | slice) -> LossPoint | LossColumns:
         if isinstance(index, slice):
-            return LossColumns(self.steps[index], self.walls[index], self.values[index])
-        return LossPoint(self.steps[index], self.walls[index], self.values[index])
+            return LossColumns(self.steps[index], self.wall_times[index], self.values[index])
+        return LossPoint(self.steps[index], self.wall_times[index], self.values[index])
 
     def __iter__(self) -> Iterator[LossPoint]:
-        return map(LossPoint, self.steps, self.walls, self.values)
+        return map(LossPoint, self.steps, self.wall_times, self.values)
 
     def __eq__(self, other: object) -> bool:
         return tuple(self) == tuple(other) if isinstance(other, Sequence) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # equal to lists, which have none
+    __hash__ = None  # type: ignore[assignment]  # equal to lists, which are not hashable
 
 
 @dataclass(frozen=True, slots=True)
 class LossPage:
-    """Some points of one metric, oldest first, and the names of all metrics."""
+    """Some points of one metric by step, and the names of all metrics."""
 
     key: str
     keys: tuple[str, ...]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
-from aitk_nb.jobs.job import MIME
+from aitk_nb.jobs.summary import MIME
 from aitk_nb.notebooks.parameters import signature
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import get_args, get_origin
 
 from aitk_nb.backends.webui import script
+from aitk_nb.models.job import JobDraft
 from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
 
@@ -70,15 +71,19 @@ def _options(name: str, value: object) -> list[list[str]]:
     return [[f"{flag}={item}"] for item in (value if isinstance(value, tuple) else (value,))]
 
 
-def _config(params: TrainingParams) -> str:
-    return json.dumps(draft(params).config, indent=2, ensure_ascii=False) + "\n"
+def _config(job: JobDraft) -> str:
+    return json.dumps(job.config, indent=2, ensure_ascii=False) + "\n"
+
+
+def _of_draft(write: Callable[[JobDraft], str]) -> Callable[[TrainingParams], str]:
+    return lambda params: write(draft(params))
 
 
 FACES: Mapping[str, Callable[[TrainingParams], str]] = {
-    "Job config": _config,
+    "Job config": _of_draft(_config),
     "Notebook parameters": parameters_cell,
     "Command line": command_line,
-    "Requests by curl": lambda params: script.curl(draft(params), freest=not params.gpu_ids),
-    "Requests in Python": lambda params: script.python(draft(params), freest=not params.gpu_ids),
+    "Requests by curl": _of_draft(script.curl),
+    "Requests in Python": _of_draft(script.python),
 }
 """How the parameters can be written down, by title."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -32,9 +32,6 @@ from aitk_nb.training.limits import EDGES, add_sources, allowed
 
 __all__ = ["TrainingParams", "diff"]
 
-if TYPE_CHECKING:
-    from aitk_nb.jobs.job import Job
-
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""
 
@@ -56,6 +53,8 @@ class TrainingParams(BaseModel):
     """
 
     model_config = ConfigDict(
+        # Importing the class is quick; the first parameters build the validators.
+        defer_build=True,
         frozen=True,
         extra="forbid",
         # Papermill makes a number of `-p name 2024` and of `-p gpu_ids 0`.
@@ -237,22 +236,6 @@ class TrainingParams(BaseModel):
         from aitk_nb.training import config_files
 
         return config_files.from_config(config_files.read(path), **fields)
-
-    @classmethod
-    def from_job(cls, job: Job, **fields: object) -> TrainingParams:
-        """Return the parameters of a job on the server, with `fields` over them.
-
-        Give it another `name` to train a variant of it.
-
-        Raises:
-            InvalidParams: its config is none that the parameters can carry.
-        """
-        from aitk_nb.training import config_files
-
-        gpu_ids = {"gpu_ids": job.state.gpu_ids} if job.state.gpu_ids else {}
-        return config_files.from_config(
-            config_files.portable(job.state.config), **{**gpu_ids, **fields}
-        )
 
     def to_file(self, path: str | Path) -> Path:
         """Write a job file of AI Toolkit: JSON if it is called `.json`, else YAML.

@@ -20,10 +20,7 @@ __all__ = ["OURS", "differences", "draft", "fingerprint", "parse_extra"]
 
 
 def draft(params: TrainingParams) -> JobDraft:
-    """Return the job that `params` mean, without the server's paths.
-
-    Without `gpu_ids` it is the first GPU; `jobs.start` looks for the freest.
-    """
+    """Return the job that `params` describe, without the server's paths."""
     process = _usual(params.arch)
     merge(process, _chosen(params))
     merge(process, parse_extra(params.extra))
@@ -32,7 +29,13 @@ def draft(params: TrainingParams) -> JobDraft:
         _leave_out(process, path, value)
     config = _around(aside.get("around"), params.name, process)
     config["meta"][OURS] = {"fingerprint": fingerprint(config)}
-    return JobDraft(name=params.name, gpu_ids=params.gpu_ids or "0", config=config)
+    return JobDraft(
+        name=params.name,
+        gpu_ids=params.gpu_ids or "0",
+        config=config,
+        datasets=(params.dataset, *params.extra_datasets, *params.control_datasets),
+        any_gpu=not params.gpu_ids,
+    )
 
 
 def _usual(arch: str) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def test_connecting_says_nothing_about_credentials(token_server: demo.DemoServer
     """A wrong token is found by the first call that needs it."""
     with aitk_nb.connect(token_server.url, token="wrong") as client:
         assert Flavour.WEBUI is client.flavour
-        with pytest.raises(aitk_nb.errors.Unauthorized, match="does not accept"):
+        with pytest.raises(aitk_nb.errors.Unauthorized, match="rejects the token"):
             client.jobs.list()
     with aitk_nb.connect(token_server.url) as client:
         assert Flavour.WEBUI is client.flavour

@@ -110,7 +110,7 @@ def test_fifty_images_and_many_steps(
             steps, values = history.columns(key)
             assert [row[0] for row in rows] == steps.tolist() == list(range(1, many_steps))
             assert [row[2] for row in rows] == values.tolist()
-            assert [row[1] for row in rows] == history.walls(key).tolist()
+            assert [row[1] for row in rows] == history.wall_times(key).tolist()
 
         read = sum(e.bytes_out for e in proxy.log if "loss_log.db" in e.path)
         assert read <= 2 * (many_steps - 1) * FLUSH
@@ -292,7 +292,7 @@ def test_a_wrong_login(any_login_server: demo.GradioServer) -> None:
     """The flavour shows, the first call that needs the login fails."""
     with connected(any_login_server.url, credentials=("somebody", "planted-7f3a")) as client:
         assert Flavour.GRADIO is client.flavour
-        with pytest.raises(Unauthorized, match="does not accept this user name") as caught:
+        with pytest.raises(Unauthorized, match="rejects this user name") as caught:
             client.datasets.list()
     assert caught.value.sent
     assert "planted" not in str(caught.value)
@@ -305,7 +305,7 @@ def test_no_login(any_login_server: demo.GradioServer) -> None:
             FaultProxy(any_login_server.url) as proxy,
             connected(proxy.url, credentials=credentials) as client,
         ):
-            with pytest.raises(Unauthorized, match="wants a user name and password") as caught:
+            with pytest.raises(Unauthorized, match="requires a user name and password") as caught:
                 client.datasets.list()
             assert not caught.value.sent
             assert not any("authorization" in exchange.headers for exchange in proxy.log)

@@ -108,7 +108,7 @@ def test_nobody_at_the_address() -> None:
     http.close()
 
     assert url == caught.value.url
-    assert "Is it running" in str(caught.value)
+    assert "Is the server running" in str(caught.value)
 
 
 def test_silence_is_waited_for_only_so_long() -> None:

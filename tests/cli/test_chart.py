@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import math
+import sys
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from aitk_nb.cli.app import counter, progress_bar
 from aitk_nb.cli.chart import chart
-from aitk_nb.cli.live import Screen
+from aitk_nb.cli.live import LiveView
 from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.health import Health, HealthState
-from aitk_nb.jobs.watcher import Glance, Watcher
+from aitk_nb.jobs.watcher import Update, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.loss import LossPoint
@@ -74,15 +78,39 @@ def test_the_screen_shows_progress_chart_cost_and_what_is_wrong() -> None:
     info = "\x1b]0;evil\x07[red]Training[/red]\r\n"
     state = JobState("cat", JobStatus.RUNNING, step=50, total_steps=100, info=info)
     health = Health(HealthState.STALLED, "It stands.\x1b[2J", "Look.")
-    with Screen("cat", 1.0, console) as screen:
-        screen.show(Glance(state, health, has_more=True, wait=2.0), watcher)
+    with LiveView("cat", 1.0, console) as screen:
+        screen.show(Update(state, health, has_more=True, wait=2.0), watcher)
     text = out.getvalue()
     assert screen.is_usable
     for part in ("step 50 of 100", "cost 0.00", "stalled: It stands.", "[red]Training[/red]", "⠦"):
         assert part in text
     assert "\x1b]0;" not in text
     assert "\x1b[2J" not in text
-    assert not Screen("cat", console=Console(file=io.StringIO())).is_usable
+    assert not LiveView("cat", console=Console(file=io.StringIO())).is_usable
+
+
+class Terminal(io.StringIO):
+    """A stderr that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Be one."""
+        return True
+
+
+@pytest.mark.parametrize(("bar", "says"), [(progress_bar, "0.5/1.0 kB"), (counter, "512/1024")])
+def test_progress_is_drawn_on_terminals_only(
+    bar: Any, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is done and how much there is; elsewhere nothing is written."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    for screen in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", screen)
+        with bar("working") as progress:
+            progress(512, 1024)
+        drawn = screen.getvalue()
+        assert isinstance(screen, Terminal) == bool(drawn)
+        assert not drawn or (says in drawn and "working" in drawn)
 
 
 def test_a_servers_words_are_made_plain() -> None:

@@ -47,7 +47,7 @@ def test_a_server_that_wants_a_token(closed_url: str, tmp_path: Path) -> None:
     """It is told once, before any notebook runs."""
     ran = run("demo", "--url", closed_url, "--out", tmp_path / "runs", code=4)
 
-    assert "wants a token" in ran.err
+    assert "requires a token" in ran.err
     assert not (tmp_path / "runs").exists()
 
 

@@ -76,7 +76,7 @@ def test_an_interrupt_says_how_the_job_is_stopped(
         _, err = process.communicate(timeout=30)
 
     assert 130 == process.returncode
-    assert f"aitk-nb: interrupted; the job goes on: aitk-nb stop {job} stops it" in err
+    assert f"aitk-nb: interrupted; the job keeps running; stop it with: aitk-nb stop {job}" in err
     assert _state(job, url)["status"] in {"queued", "running"}
 
 
@@ -99,10 +99,10 @@ def zombie(url: str) -> Iterator[str]:
 def test_a_zombie_is_marked_as_stopped_only_when_that_is_said(zombie: str, url: str) -> None:
     """Nobody can be asked in a script; its health is told first."""
     ran = run("stop", zombie, "--force", "--url", url, code=2)
-    assert "say --yes" in ran.err
+    assert "pass --yes" in ran.err
     assert "running" == _state(zombie, url)["status"]
     ran = run("stop", zombie, "--force", "--yes", "--url", url, "--json")
     assert "stopped" == ran.json["status"]
-    assert "loading: It is at step 0 (Starting job...)" in ran.err
+    assert "loading: Loading at step 0: Starting job" in ran.err
     assert "stopped" == run("stop", zombie, "--force", "--url", url, "--json").json["status"]
     run("stop", zombie, "--force", "--save", "--url", url, code=2)

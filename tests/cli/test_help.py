@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -23,6 +25,18 @@ def commands(command: Any, words: tuple[str, ...] = ()) -> list[tuple[tuple[str,
 
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+def test_the_version_imports_no_command() -> None:
+    """Nor what commands need: it is shown at once."""
+    code = (
+        "import sys; from aitk_nb.cli import app\n"
+        "app(['--version'], standalone_mode=False)\n"
+        "print(sorted({'numpy', 'pydantic', 'httpx', 'aitk_nb.cli.train'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ["[]"] == done.stdout.splitlines()[1:]
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def test_without_the_right_token(closed_url: str, token: dict[str, str]) -> None
 
     assert "" == ran.out
     assert 1 == len(ran.err.splitlines())
-    assert ("does not accept the token" if token else "wants a token") in ran.err
+    assert ("rejects the token" if token else "requires a token") in ran.err
     assert "AITK_TOKEN" in ran.err
     assert WRONG not in ran.err
 

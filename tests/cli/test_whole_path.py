@@ -118,7 +118,7 @@ def test_without_json_people_read_it(path: dict[str, Ran], url: str) -> None:
     """Each command says its result in a few words."""
     lora = path["download"].json["path"]
 
-    assert "path  completed  step 60/60" in run("jobs", "--url", url).out
+    assert "path  completed  step 60 of 60" in run("jobs", "--url", url).out
     assert "59 points" in run("losses", "path", "--url", url).out
     shown = run("lora", lora).out
     assert "rank     4" in shown
@@ -128,10 +128,10 @@ def test_without_json_people_read_it(path: dict[str, Ran], url: str) -> None:
 
 def test_a_job_is_compared_with_itself(url: str, path: dict[str, Ran]) -> None:
     """There is nothing to rank; machines get the same, and a CSV holds one job only."""
-    told = run("losses", "path", "path", "--compare", "--url", url).out
+    told = run("compare", "path", "path", "--url", url).out
     assert "No run is clearly the lowest: path, path" in told
     assert "steps/s" in told
-    shown = run("losses", "path", "path", "--compare", "--json", "--url", url).json
+    shown = run("compare", "path", "path", "--json", "--url", url).json
     assert [[1, 2], [1, 2]] == [one["place"] for one in shown["runs"]]
     refused = run("losses", "path", "path", "--csv", "x.csv", "--url", url, code=2)
     assert "holds the losses of one job" in refused.err
@@ -153,7 +153,7 @@ def test_losses_out_of_files(path: dict[str, Ran], url: str, nobody: str, tmp_pa
     )
     (told,) = run("losses", log, "--json").json["losses"]["loss/loss"]["value"]
     assert 0.25 == told
-    beside = run("losses", "path", table, "--compare", "--json", "--url", url).json
+    beside = run("compare", "path", table, "--json", "--url", url).json
     assert ["path", "losses é"] == [one["name"] for one in beside["runs"]]
     assert beside["runs"][0]["loss"] == beside["runs"][1]["loss"]
 
@@ -162,8 +162,10 @@ def test_a_file_without_losses(tmp_path: Path) -> None:
     """It is named; a bare name is a job's, also where a folder of that name is."""
     (tmp_path / "notes.txt").write_text("nothing", "utf-8")
     (tmp_path / "broken.db").write_bytes(b"SQLite format 3\0" + bytes(99))
-    assert "notes.txt holds no losses" in run("losses", "notes.txt", code=2, cwd=tmp_path).err
-    assert "broken.db cannot be read" in run("losses", "broken.db", code=2, cwd=tmp_path).err
+    assert "notes.txt contains no losses" in run("losses", "notes.txt", code=2, cwd=tmp_path).err
+    assert (
+        "Can't read the losses in broken.db" in run("losses", "broken.db", code=2, cwd=tmp_path).err
+    )
 
 
 def test_a_job_file_starts_the_same_job(path: dict[str, Ran], url: str, tmp_path: Path) -> None:

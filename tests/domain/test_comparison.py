@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aitk_nb.errors import BadInput
-from aitk_nb.jobs.comparison import Comparison, compare_jobs
+from aitk_nb.jobs.comparison import ComparisonReport, compare_jobs
 from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
@@ -26,7 +26,7 @@ def history(level: float, name: str, seed: int = 0, count: int = 500) -> LossHis
     return LossHistory({"loss/loss": LossColumns(steps.tolist(), walls, values.tolist())}, name)
 
 
-def places(comparison: Comparison) -> list[Any]:
+def places(comparison: ComparisonReport) -> list[Any]:
     """Return the place of each run."""
     return [run.rank for run in comparison.runs]
 

@@ -77,7 +77,7 @@ def test_from_a_folder_to_a_job(
     assert all(Path(dataset[f"control_path_{n}"], "a.png").is_file() for n in (1, 2))
     assert None is dataset["control_path_3"]
     assert () == differences(job.state.config, draft(meant).config)
-    assert meant == TrainingParams.from_job(job)
+    assert meant == job.params()
     # Running the cell again attaches.
     assert job.state.id == client.jobs.start(meant).state.id
 
@@ -96,7 +96,7 @@ def test_what_the_server_lacks_is_found_before(
             name="half", dataset="half", arch="flux_kontext", control_datasets=list(names)
         )
         checks = client.jobs.preflight(wanted).checks
-        return next((c.status, c.message) for c in checks if c.name == "needs")
+        return next((c.status, f"{c.message} {c.remedy}") for c in checks if c.name == "needs")
 
     verdict, text = said()
     assert verdict is Status.PROBLEM

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aitk_nb.errors import AitkError, NotFound
+from aitk_nb.errors import AitkError, JobFailed, NotFound
 from aitk_nb.jobs.api import Jobs
 from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
@@ -78,13 +78,58 @@ def test_a_job_that_vanishes_while_watched_is_not_found() -> None:
         list(job.watch(every=2.0))
 
 
+def test_waiting_returns_the_completed_state_and_raises_for_any_other_end() -> None:
+    """The error says how the job ended."""
+    backend, clock = ScriptedBackend(RUNNING, {"step": 9}, COMPLETED), Clock()
+    assert (COMPLETED, 9) == ((state := watched(backend, clock).wait()).status, state.step)
+    for status in (STOPPED, ERROR):
+        backend.script = [{"status": status, "info": "no disk."}]
+        with pytest.raises(
+            JobFailed, match=f"ended as {status.value} at step 0: no disk.$"
+        ) as caught:
+            watched(backend, clock).wait()
+        assert ("cat", status.value, 0) == (
+            caught.value.name,
+            caught.value.status,
+            caught.value.step,
+        )
+    backend.script = [{"status": RUNNING}]
+    with pytest.raises(AitkError, match="did not end within 5 s"):
+        watched(backend, clock).wait(timeout=5.0)
+
+
+def test_showing_a_job_asks_nothing() -> None:
+    """The state as last seen, as text and as HTML; the summary is read on request."""
+    backend = ScriptedBackend()
+    job = Job(backend, there(backend, status=RUNNING, step=3, info="<b>"))
+    backend.losses = {"loss/loss": (LossPoint(1, 1e9, 0.25),)}
+    backend.files = {"cat.safetensors": b"x"}
+    backend.get_job = backend.list_files = backend.loss_keys = None  # type: ignore[assignment]
+    assert "<Job 'cat' running step 3>" == repr(job)
+    assert "&lt;b&gt;" in job._repr_html_()
+    assert not hasattr(job, "_repr_mimebundle_")
+    for name in ("list_files", "loss_keys"):
+        delattr(backend, name)
+    summary = job.summary()
+    assert {
+        "name": "cat",
+        "flavour": "webui",
+        "status": "running",
+        "step": 3,
+        "loss": 0.25,
+        "files": [{"name": "cat.safetensors", "size": 1}],
+    } == summary._repr_mimebundle_()["application/vnd.aitk.job+json"]
+    assert "<'cat' running at step 3, loss 0.25, 1 file>" == repr(summary)
+    assert "cat.safetensors" in summary._repr_html_()
+
+
 # -- stop and delete ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [QUEUED, RUNNING])
 def test_stopping_waits_until_it_has_let_go(status: JobStatus) -> None:
     """The server says stopped at once, the process ends later."""
-    backend, clock = ScriptedBackend({}, {"status": STOPPED, "stop_requested": True}), Clock()
+    backend, clock = ScriptedBackend({}, {"status": STOPPED}), Clock()
     job = Job(backend, there(backend, status=status, step=3), sleep=clock.sleep, clock=clock)
     backend.exits = lambda state: state.status is STOPPED and clock.now >= 2
 

@@ -143,14 +143,14 @@ def test_a_job_can_be_cloned() -> None:
     state = JobState(name="cat", status=JobStatus.COMPLETED, gpu_ids="1", config=posted)
     job = Job(ScriptedBackend(), state)
 
-    back = TrainingParams.from_job(job, name="cat_2")
+    back = job.params(name="cat_2")
     assert ("cat_2", 9, "1") == (back.name, back.steps, back.gpu_ids)
     assert "/srv" not in back.extra
     same = back.model_copy(update={"name": "cat"})
     assert fingerprint(draft(ours).config) == fingerprint(draft(same).config)
     plain = params(steps=9)
     state = JobState(name="cat", status=JobStatus.COMPLETED, config=on_server(draft(plain).config))
-    assert plain == TrainingParams.from_job(Job(ScriptedBackend(), state))
+    assert plain == Job(ScriptedBackend(), state).params()
 
 
 @pytest.mark.parametrize("field", sorted(CHANGES.keys() - {"extra"}))

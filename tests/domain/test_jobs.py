@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_new_job_is_created_and_started() -> None:
     job = jobs(backend).start(PARAMS)
 
     assert ["create cat", "start cat"] == backend.calls
-    assert ("cat", QUEUED) == (job.name, job.state.status)
+    assert ("cat", QUEUED, "created") == (job.name, job.state.status, job.start_result)
 
 
 @pytest.mark.parametrize("status", list(JobStatus))
@@ -39,8 +40,13 @@ def test_the_same_job_is_taken_as_it_is(status: JobStatus) -> None:
     backend = ScriptedBackend()
     there(backend, status=status, step=5)
 
-    job = jobs(backend).start(PARAMS)
+    failed = (
+        pytest.warns(UserWarning, match="if_exists='resume'") if status is ERROR else nullcontext()
+    )
+    with failed:
+        job = jobs(backend).start(PARAMS)
 
+    assert "attached" == job.start_result
     # Its queue may stand still, so that is started again, which does no harm.
     assert (["let the queue run cat"] if status is QUEUED else []) == backend.calls
     assert status is job.state.status
@@ -120,7 +126,7 @@ def test_resume_starts_what_has_ended_early(status: JobStatus) -> None:
     """From its last checkpoint; the config is touched only if it differs."""
     backend = ScriptedBackend()
     there(backend, status=status, step=50)
-    jobs(backend).start(PARAMS, if_exists="resume")
+    assert "resumed" == jobs(backend).start(PARAMS, if_exists="resume").start_result
 
     assert ["start cat"] == backend.calls
 

@@ -1,4 +1,4 @@
-"""`LocalDataset.scan` finds what a folder has, and everything that is wrong with it."""
+"""`LocalDataset.check` finds what a folder has, and everything that is wrong with it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from aitk_nb.demo.trainer.loss_log import LossLog
 from aitk_nb.errors import BadInput
-from aitk_nb.losses.files import from_log
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.loss import LossPoint
 
@@ -42,17 +41,18 @@ def test_our_table_comes_back(
     tmp_path_factory: pytest.TempPathFactory, points: list[LossPoint]
 ) -> None:
     """With its restarts, to the last digit."""
-    whole = LossHistory({"loss/loss": points}).rewound(25)
-    whole = whole.extended("loss/loss", [LossPoint(60, 1e9, 1.0)])
+    later = [LossPoint(60, 1e9, 1.0)]
+    whole = LossHistory({"loss/loss": points}).extended("loss/loss", later, restart_after=25)
     path = whole.to_csv(tmp_path_factory.mktemp("csv") / "losses.csv")
     assert LossHistory.read(path).frame().equals(whole.frame())
 
 
-def test_a_log_tells_what_its_bars_say() -> None:
+def test_a_log_tells_what_its_bars_say(tmp_path: Path) -> None:
     """Losses and learning rates; a bar of an earlier step begins a new stretch."""
     bars = [(11, 1, "1.5e+00"), (12, 1, "nan"), (13, 2, "1.2"), (12, 0, "1.1"), (13, 1, "1.0")]
     text = "Loading\n" + "".join(BAR.format(*bar) for bar in bars) + "\nSaving at step 10\n"
-    read = from_log(text, "cat")
+    (tmp_path / "log.txt").write_text(text, encoding="utf-8")
+    read = LossHistory.read(tmp_path / "log.txt", "cat")
     assert read.keys == ("loss/loss", "learning_rate")
     assert read.columns()[0].tolist() == [10, 11, 12]
     assert read.columns()[1].tolist() == [1.5, 1.1, 1.0]
@@ -61,9 +61,11 @@ def test_a_log_tells_what_its_bars_say() -> None:
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_a_log(text: str) -> None:
+def test_any_text_is_a_log(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Without bars there is nothing in it."""
-    assert from_log(text).name == ""
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_text(f"log\n{text}", encoding="utf-8")
+    assert len(LossHistory.read(path)) == 0
 
 
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:

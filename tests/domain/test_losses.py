@@ -14,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.errors import BadInput, MissingExtra
-from aitk_nb.losses.history import LossHistory, fitting_weight
+from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.series import extremes
+from aitk_nb.losses.smoothing import default_smoothing
 from aitk_nb.models.loss import LossPoint
 
 VALUES = st.floats(allow_nan=True, allow_infinity=True)
+NINE = [LossPoint(4, 1e9 + 4, 9.0)]
 POINTS = st.lists(st.builds(LossPoint, st.integers(0, 50), st.floats(0, 2e9), VALUES), max_size=40)
 
 
@@ -25,6 +28,13 @@ def history(*values: float, key: str = "loss/loss", name: str = "cat") -> LossHi
     """Return a history of `values` from step 1 on."""
     points = [LossPoint(step, 1e9 + step, value) for step, value in enumerate(values, 1)]
     return LossHistory({key: points}, name)
+
+
+def thinned(values: list[float], bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return steps and values that are kept for drawing."""
+    steps, whole = history(*values).columns()
+    kept = extremes(whole, bins)
+    return steps[kept], whole[kept]
 
 
 @given(POINTS, POINTS)
@@ -70,8 +80,8 @@ def test_smoothing_is_the_debiased_average() -> None:
     for count, value in enumerate((4.0, 2.0, 3.0), 1):
         mean = 0.6 * mean + 0.4 * value
         expected.append(mean / (1 - 0.6**count))
-    plain = history(4.0, 2.0, 3.0).smoothed(weight=0.6)
-    odd = history(math.nan, 4.0, math.inf, 2.0, 3.0).smoothed(weight=0.6)
+    plain = history(4.0, 2.0, 3.0).smoothed(smoothing=0.6)
+    odd = history(math.nan, 4.0, math.inf, 2.0, 3.0).smoothed(smoothing=0.6)
     assert plain == pytest.approx(expected)
     assert odd[[1, 3, 4]] == pytest.approx(expected)
     assert math.isnan(odd[0])
@@ -81,42 +91,42 @@ def test_smoothing_is_the_debiased_average() -> None:
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.floats(0, 0.999))
 def test_smoothed_values_stay_between_the_extremes(values: list[float], weight: float) -> None:
     """An average is never outside of what it averages."""
-    smoothed = history(*values).smoothed(weight=weight)
+    smoothed = history(*values).smoothed(smoothing=weight)
     slack = 1e-6 * (1 + max(map(abs, values)))
     assert smoothed.min() >= min(values) - slack
     assert smoothed.max() <= max(values) + slack
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.0, math.nan])
-def test_a_weight_that_cannot_smooth_is_refused(weight: float) -> None:
+def test_a_smoothing_out_of_range_is_refused(weight: float) -> None:
     """The message says what is possible."""
     with pytest.raises(BadInput, match="at least 0 and below 1"):
-        history(1.0).smoothed(weight=weight)
+        history(1.0).smoothed(smoothing=weight)
 
 
 def test_the_weight_fits_the_length() -> None:
     """Short histories are smoothed less, long ones more."""
-    assert [round(fitting_weight(n), 4) for n in (0, 1, 50, 100, 1000, 10_000)] == [
+    assert [round(default_smoothing(n), 4) for n in (0, 1, 50, 100, 1000, 10_000)] == [
         *(0.0, 0.0, 0.9, 0.95, 0.95, 0.995),
     ]
 
 
 def test_ends() -> None:
-    """`first` and `last` are as logged; `start` and `final` are averages and skip odd values."""
+    """`first` and `last` are as logged; the summary's ends are averages and skip odd values."""
     noise = np.random.default_rng(0).normal(0, 0.1, 1000)
     falling = history(*(np.linspace(1.0, 0.2, 1000) + noise), math.nan)
-    assert falling.start == pytest.approx(1.0, abs=0.1)
-    assert falling.final == pytest.approx(0.2, abs=0.1)
+    assert falling.summary().start == pytest.approx(1.0, abs=0.1)
+    assert falling.summary().end == pytest.approx(0.2, abs=0.1)
     assert math.isnan(falling.last)
-    empty = LossHistory()
-    assert all(math.isnan(end) for end in (empty.first, empty.last, empty.start, empty.final))
+    empty, none = LossHistory(), LossHistory().summary()
+    assert all(math.isnan(end) for end in (empty.first, empty.last, none.start, none.end))
+    assert (str(none), repr(none)) == ("no losses yet", "<LossSummary empty>")
 
 
 @given(st.lists(VALUES, max_size=300), st.integers(1, 40))
 def test_decimation_keeps_the_extremes(values: list[float], bins: int) -> None:
     """The smallest, the largest, the first and the last value survive, in order, and few others."""
-    whole = history(*values)
-    steps, kept = whole.decimated(bins=bins)
+    steps, kept = thinned(values, bins)
     finite = [value for value in values if math.isfinite(value)]
     assert steps.size <= max(2 * bins, 3 * bins + 2)
     assert np.all(np.diff(steps) > 0)
@@ -181,7 +191,7 @@ def test_it_shows_itself() -> None:
 @given(st.lists(VALUES, min_size=1, max_size=300), st.integers(1, 40))
 def test_each_bin_keeps_its_extremes(values: list[float], bins: int) -> None:
     """Not only the extremes of all: of every stretch the smallest and the largest survive."""
-    steps, kept = history(*values).decimated(bins=bins)
+    steps, kept = thinned(values, bins)
     width = -(-len(values) // bins) if len(values) > 2 * bins else 1
     there = set(zip(steps.tolist(), kept.tolist(), strict=True))
     for start in range(0, len(values), width):
@@ -203,19 +213,19 @@ def test_smoothing_in_blocks_is_the_plain_loop(values: list[float], weight: floa
             mean, left = weight * mean + (1 - weight) * value, left * weight
         expected.append(mean / (1 - left) if math.isfinite(value) else value)
     scale = max((abs(value) for value in small if math.isfinite(value)), default=0.0)
-    smoothed = history(*small).smoothed(weight=weight)
+    smoothed = history(*small).smoothed(smoothing=weight)
     assert smoothed == pytest.approx(expected, rel=1e-9, abs=1e-9 * scale, nan_ok=True)
 
 
-def test_a_rewound_history_has_segments() -> None:
+def test_a_restarted_history_has_segments() -> None:
     """Training began again at step 3: what came after is gone, and the place is known."""
-    again = history(*range(1, 7)).rewound(3).extended("loss/loss", [LossPoint(4, 1e9 + 4, 9.0)])
+    again = history(*range(1, 7)).extended("loss/loss", NINE, restart_after=3)
     assert again.restarts == (3,)
     assert [(one.first, one.last) for one in again.segments] == [(1, 3), (4, 4)]
     assert again.frame()["segment"].tolist() == [0, 0, 0, 1]
-    assert again != history(1.0, 2.0, 3.0).extended("loss/loss", [LossPoint(4, 1e9 + 4, 9.0)])
+    assert again != history(1.0, 2.0, 3.0).extended("loss/loss", NINE)
     assert pickle.loads(pickle.dumps(again)) == again
-    assert again.rewound(0).restarts == ()
+    assert again.extended("loss/loss", [], restart_after=0).restarts == ()
     assert LossHistory().segments == ()
 
 

@@ -223,15 +223,21 @@ def test_a_corrected_file_is_read(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[", "it is no YAML"),
-        ("a: 1", "no mapping named 'operations'"),
-        ("operations: {fly: {calls: []}}", "'fly' is no operation; there are create dataset"),
-        ("operations: {job status: [go]}", "a mapping with 'api_name' or 'calls' is meant"),
-        ("operations: {job status: {}}", "one of 'api_name' and 'calls' is needed"),
-        ("operations: {job status: {api_name: 3}}", "'api_name' is a text"),
-        ("operations: {job status: {calls: x}}", "'calls' is a list of texts"),
-        ("operations: {job status: {calls: [], name: x}}", "unknown key name"),
-        ("operations: {job status: {calls: [], arguments: {lr: x}}}", "lr is none of advanced"),
-        ("operations: {job status: {calls: [], confidence: 7}}", "a number from 0 to 1"),
+        ("a: 1", "expected a mapping named 'operations'"),
+        ("operations: {fly: {calls: []}}", "unknown operation 'fly'; choose from create dataset"),
+        ("operations: {job status: [go]}", "should be a valid dictionary"),
+        ("operations: {job status: {}}", "'api_name' or 'calls' is required"),
+        ("operations: {job status: {api_name: 3}}", "api_name: Input should be a valid string"),
+        ("operations: {job status: {calls: x}}", "calls: Input should be a valid tuple"),
+        ("operations: {job status: {calls: [], name: x}}", "name: Extra inputs are not permitted"),
+        (
+            "operations: {job status: {calls: [], arguments: {lr: x}}}",
+            "arguments: unknown lr; choose from advanced",
+        ),
+        (
+            "operations: {job status: {calls: [], confidence: 7}}",
+            "confidence: Input should be less than or equal to 1",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_named(text: str, said: str, tmp_path: Path) -> None:

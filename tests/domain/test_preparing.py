@@ -18,10 +18,11 @@ from aitk_nb.errors import (
     UnexpectedReply,
 )
 from aitk_nb.jobs.api import Jobs
-from aitk_nb.jobs.estimate import Estimate
+from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.jobs.progress import seconds_per_step
-from aitk_nb.jobs.queue import freest_gpu, standing
+from aitk_nb.jobs.queue import freest_gpu, queue_position
+from aitk_nb.jobs.start import describe
 from aitk_nb.models.checklist import Status
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobStatus
@@ -69,7 +70,9 @@ def params(**fields: Any) -> TrainingParams:
 
 def found(report: PreflightReport, about: str) -> tuple[Status, str]:
     """Return the first check of that name."""
-    return next((c.status, c.message) for c in report.checks if c.name == about)
+    return next(
+        (c.status, f"{c.message} {c.remedy}".strip()) for c in report.checks if c.name == about
+    )
 
 
 # -- checks ---------------------------------------------------------------------------------------
@@ -94,10 +97,10 @@ def test_all_is_well() -> None:
     [
         ({"dataset": "dogs"}, "dataset", "no dataset named 'dogs'. It has: cats. Upload it first."),
         ({"extra_datasets": "dogs"}, "dataset", "no dataset named 'dogs'"),
-        ({"arch": "flux_kontext"}, "needs", "learns from pairs: give the names"),
-        ({"arch": "flux"}, "base model", "no Hugging Face token: ask for access there"),
-        ({"arch": "ace_step_15"}, "needs", "learns from sounds, and the dataset has none"),
-        ({"gpu_ids": "7"}, "GPU", "There is no GPU 7; it has 0, 1."),
+        ({"arch": "flux_kontext"}, "needs", "trains on image pairs. Set control_datasets"),
+        ({"arch": "flux"}, "base model", "no token for them. Request access"),
+        ({"arch": "ace_step_15"}, "needs", "trains on audio, and the dataset has none"),
+        ({"gpu_ids": "7"}, "GPU", "The server has no GPU 7; it has 0, 1."),
     ],
 )
 def test_what_would_fail_is_a_problem(fields: dict[str, Any], about: str, says: str) -> None:
@@ -106,14 +109,13 @@ def test_what_would_fail_is_a_problem(fields: dict[str, Any], about: str, says: 
 
     assert not report.ok
     assert about in {check.name for check in report.problems}
-    assert any(says in check.message for check in report.problems)
-    assert says in repr(report)
+    assert any(says in str(check) for check in report.problems)
 
 
 def test_an_empty_dataset_is_a_problem() -> None:
     """The trainer would find it minutes later."""
     report = jobs(ScriptedBackend()).preflight(PARAMS)
-    assert (Status.PROBLEM, "'cats' is empty. Upload pictures into it.") == found(report, "dataset")
+    assert (Status.PROBLEM, "'cats' is empty. Upload images to it.") == found(report, "dataset")
     assert 0 == report.images
 
 
@@ -241,7 +243,7 @@ def test_time_and_money_come_from_jobs_of_the_same_kind() -> None:
     said = jobs(backend).estimate(params(steps=900), price_per_hour=2)
     assert (4.0, 3600.0, 2.0) == (said.per_step, said.seconds, said.money)
     assert {"job0", "job1", "job2"} == set(said.jobs)
-    assert "about 60 min (4 s a step, by 3 earlier jobs), which costs 2.00 at 2.00" in str(said)
+    assert "about 1 h 00 min (4 s per step in 3 earlier jobs), costing 2.00 at 2.00" in str(said)
 
 
 def test_nothing_is_invented() -> None:
@@ -251,7 +253,7 @@ def test_nothing_is_invented() -> None:
     assert (None, None, None) == (said.seconds, said.money, said.checkpoint_size)
     assert str(said).startswith("unknown")
     backend.abilities = frozenset(Ability) - {Ability.LIST_JOBS}  # type: ignore[misc]
-    assert Estimate(price_per_hour=2) == jobs(backend).estimate(PARAMS, price_per_hour=2)
+    assert EstimateReport(price_per_hour=2) == jobs(backend).estimate(PARAMS, price_per_hour=2)
 
 
 def test_the_size_comes_from_a_job_with_the_same_network() -> None:
@@ -300,7 +302,7 @@ def test_a_resumed_job_stays_on_its_gpu() -> None:
 
     assert ["start cat"] == backend.calls
     assert "0" == job.state.gpu_ids
-    assert job.begun.startswith("goes on from step 50; number 1 in the queue of GPU 0")
+    assert describe(job) == "resumed at step 50; number 1 in the queue of GPU 0"
 
 
 def test_the_place_in_the_queue_is_told() -> None:
@@ -309,22 +311,22 @@ def test_the_place_in_the_queue_is_told() -> None:
     there(backend, params(name="run", gpu_ids="0"), status=RUNNING)
     for place, name in enumerate(["second", "first"]):
         given = params(name=name, gpu_ids="0")
-        there(backend, given, status=QUEUED, queue_position=-place)
+        there(backend, given, status=QUEUED, queue_rank=-place)
     there(backend, params(name="elsewhere", gpu_ids="1"), status=QUEUED)
     job = jobs(backend).start(params(gpu_ids="0"))
-    backend.jobs["cat"] = replace(backend.jobs["cat"], queue_position=5)
+    backend.jobs["cat"] = replace(backend.jobs["cat"], queue_rank=5)
 
-    place = jobs(backend).standing("cat")
+    place = jobs(backend).get("cat").queue_position()
     assert place is not None
-    assert (3, ("run",), ("first", "second")) == (place.place, place.running, place.before)
+    assert (3, ("run",), ("first", "second")) == (place.number, place.running, place.before)
     assert (
-        "number 3 in the queue of GPU 0, on which 'run' runs; before it: 'first', 'second'"
+        "number 3 in the queue of GPU 0, where 'run' is running; before it: 'first', 'second'"
         == str(place)
     )
     backend.queue_is_running = False
-    assert str(standing(backend, backend.jobs["cat"])).endswith("that queue is stopped")
-    assert jobs(backend).standing("run") is None
-    assert "GPU 0" in job.begun
+    assert str(queue_position(backend, backend.jobs["cat"])).endswith("the queue is stopped")
+    assert jobs(backend).get("run").queue_position() is None
+    assert "GPU 0" in describe(job)
     assert "start" in job._repr_html_()
 
 
@@ -336,7 +338,7 @@ def test_a_start_that_cannot_tell_its_place_is_a_start_all_the_same() -> None:
             raise AitkError("no answer")
 
     job = jobs(Silent()).start(PARAMS)
-    assert "created and started on GPU 1" == job.begun
+    assert "created and started on GPU 1" == describe(job)
 
 
 # -- several, and none at all ---------------------------------------------------------------------
@@ -375,9 +377,9 @@ def test_one_that_cannot_be_started_starts_none(
     assert [] == backend.calls
 
 
-def test_a_server_without_rehearsals_says_so() -> None:
+def test_a_server_without_dry_runs_says_so() -> None:
     """Nothing is started instead."""
     backend = Furnished()
     with pytest.raises(NotSupported, match="without sending"):
-        jobs(backend).start(PARAMS, dry_run=True)
+        jobs(backend).plan(PARAMS)
     assert [] == backend.calls

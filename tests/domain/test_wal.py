@@ -1,48 +1,77 @@
-"""The reader of SQLite's write-ahead log, against SQLite itself."""
+"""A loss database followed through its write-ahead log, against what SQLite itself reads."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitk_nb.backends.gradio.sqlite_wal import HEADER, Wal
+from aitk_nb.backends.gradio.files import FileRoute, FileStat
+from aitk_nb.backends.gradio.loss_db import LossFollower
+from aitk_nb.errors import UnexpectedReply
+from aitk_nb.models.loss import LossPoint
 
-Rows = list[tuple[int, str]]
-ALL = "SELECT id, words FROM notes ORDER BY id"
+ROWS = "SELECT step, wall_time, value_real FROM metrics JOIN steps USING (step) ORDER BY step"
+
+
+class LocalRoute(FileRoute):
+    """Reads files of this machine as if a server showed them, and counts the bytes."""
+
+    def __init__(self) -> None:
+        self.got = 0
+
+    def stat(self, path: str) -> FileStat | None:
+        """Return the file as it is now."""
+        file = Path(path)
+        if not file.exists():
+            return None
+        content = file.read_bytes()
+        return FileStat(len(content), str(hash(content)))
+
+    def read(self, path: str, start: int, stop: int) -> bytes:
+        """Return bytes of the file, or fail as the server's route does."""
+        content = Path(path).read_bytes()[start:stop] if Path(path).exists() else b""
+        if len(content) != stop - start:
+            raise UnexpectedReply("read a file", "fewer bytes than asked")
+        self.got += len(content)
+        return content
 
 
 class Writer:
-    """A database in WAL mode, written by SQLite and looked at from outside."""
+    """A loss database in WAL mode, written by SQLite."""
 
     def __init__(self, folder: Path, page_size: int = 4096) -> None:
-        self.path = folder / "notes.db"
-        self.log = folder / "notes.db-wal"
+        self.path = folder / "loss_log.db"
+        self.log = folder / "loss_log.db-wal"
         self.db = sqlite3.connect(self.path, isolation_level=None)
         self.db.execute(f"PRAGMA page_size = {page_size}")
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA wal_autocheckpoint = 0")
-        self.db.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, words TEXT)")
+        self.db.execute("CREATE TABLE steps (step INTEGER PRIMARY KEY, wall_time REAL)")
+        self.db.execute("CREATE TABLE metrics (step INTEGER, key TEXT, value_real, value_text)")
+        self.step = 0
 
     def add(self, *sizes: int) -> None:
-        """Write a row of each size in one transaction."""
+        """Log a step with a text of each size beside its value, all in one transaction."""
         self.db.execute("BEGIN")
         for size in sizes:
-            self.db.execute("INSERT INTO notes (words) VALUES (?)", ("x" * size,))
+            self.step += 1
+            self.db.execute("INSERT INTO steps VALUES (?, ?)", (self.step, self.step * 0.5))
+            row = (self.step, "loss/loss", 1 / self.step, "x" * size)
+            self.db.execute("INSERT INTO metrics VALUES (?, ?, ?, ?)", row)
         self.db.execute("COMMIT")
 
     def forget(self, every: int) -> None:
-        """Delete rows, and give their pages back."""
-        self.db.execute("DELETE FROM notes WHERE id % ? = 0", (every,))
+        """Delete rows, and return their pages."""
+        self.db.execute("DELETE FROM metrics WHERE step % ? = 0", (every,))
 
-    def rows(self) -> Rows:
+    def rows(self) -> list[LossPoint]:
         """What SQLite says."""
-        return self.db.execute(ALL).fetchall()
+        return [LossPoint(*row) for row in self.db.execute(ROWS)]
 
 
 @pytest.fixture
@@ -53,93 +82,50 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
     made.db.close()
 
 
-def read(image: bytes) -> Rows:
-    """Return the rows of an image."""
-    with closing(sqlite3.connect(":memory:")) as db:
-        db.deserialize(image)
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        return db.execute(ALL).fetchall()
+def follower(path: Path) -> LossFollower:
+    """Return a follower of a database on this machine."""
+    return LossFollower(LocalRoute(), str(path))
 
 
-def fed(log: bytes) -> Wal:
-    """Return a reader that was given the whole log."""
-    wal = Wal(log[:HEADER])
-    wal.feed(log[HEADER:])
-    return wal
+def fresh(path: Path) -> list[LossPoint]:
+    """Return what a follower reads that knows nothing yet."""
+    known = follower(path)
+    known.refresh()
+    return list(known.points("loss/loss", None))
 
 
-def test_the_log_over_the_database_is_what_sqlite_reads(writer: Writer) -> None:
-    """Before a checkpoint the database file itself has no table."""
-    writer.add(10, 5000, 20)
-    wal = fed(writer.log.read_bytes())
-    assert read(wal.over(writer.path.read_bytes())) == writer.rows()
+def test_only_new_frames_are_fetched(writer: Writer) -> None:
+    """Also when the log was begun again, and old frames lie behind the new ones."""
+    route = LocalRoute()
+    known = LossFollower(route, str(writer.path))
+    for event in (None, "PRAGMA wal_checkpoint(RESTART)"):
+        writer.add(*[3000] * 40)
+        if event:
+            writer.db.execute(event)
+        for count in (1, 60, 1, 200, 3):
+            writer.add(*[10] * count)
+            before, got = writer.log.stat().st_size, route.got
+            assert known.refresh()
+            assert known.points("loss/loss", None) == writer.rows()
+        assert route.got - got < 30 * 4120 < before
 
 
-def test_a_log_is_fed_piece_by_piece(writer: Writer) -> None:
-    """After each commit only the bytes from `end` on are read."""
-    wal = Wal(writer.log.read_bytes()[:HEADER])
-    for size in (1, 9000, 3):
-        writer.add(size)
-        log = writer.log.read_bytes()
-        new = (len(log) - wal.end) // wal.frame_size
-        assert wal.feed(log[wal.end :]) == new
-        assert wal.end == len(log)
-        assert read(wal.over(writer.path.read_bytes())) == writer.rows()
-
-
-def test_a_log_begun_anew_has_another_header_and_old_frames_behind_it(writer: Writer) -> None:
-    """The old frames are not taken, although the file is as long as before."""
-    writer.add(*[3000] * 40)
-    before = fed(writer.log.read_bytes())
-    writer.db.execute("PRAGMA wal_checkpoint(RESTART)")
-    writer.add(7)
-    log = writer.log.read_bytes()
-    assert len(log) == before.end
-    wal = fed(log)
-    assert wal.header != before.header
-    assert (before.sequence, wal.sequence) == (0, 1)
-    assert 0 < wal.frames < before.frames
-    assert wal.owns(log[HEADER:])
-    assert not wal.owns(log[wal.end :])
-    assert read(wal.over(writer.path.read_bytes())) == writer.rows()
-
-
-def test_frames_without_their_commit_are_read_again(tmp_path: Path, writer: Writer) -> None:
-    """What a transaction spills before its end may be rolled back and written over."""
+def test_frames_without_their_commit_are_read_again(writer: Writer) -> None:
+    """What a transaction writes before its end may be rolled back and overwritten."""
+    known = follower(writer.path)
     writer.add(1)
-    committed = fed(writer.log.read_bytes())
+    assert known.refresh()
     writer.db.execute("PRAGMA cache_size = 5")
     writer.db.execute("BEGIN")
-    for _ in range(50):
-        writer.db.execute("INSERT INTO notes (words) VALUES (?)", ("y" * 4000,))
-    spilled = writer.log.read_bytes()
-    wal = fed(spilled)
-    assert len(spilled) > committed.end
-    assert wal.end == committed.end
+    for step in range(1000, 1050):
+        writer.db.execute("INSERT INTO metrics VALUES (?, 'a', 1, ?)", (step, "y" * 4000))
+    known.refresh()
+    assert known.points("loss/loss", None) == writer.rows()
     writer.db.execute("ROLLBACK")
     writer.add(2)
-    wal.feed(writer.log.read_bytes()[wal.end :])
-    assert read(wal.over(writer.path.read_bytes())) == writer.rows()
-
-
-def test_fewer_pages_after_a_vacuum(writer: Writer) -> None:
-    """A database that shrank in its log is as long as its last commit says."""
-    writer.add(*[3000] * 40)
-    writer.forget(2)
-    writer.db.execute("VACUUM")
-    wal = fed(writer.log.read_bytes())
-    image = wal.over(writer.path.read_bytes())
-    assert len(image) == writer.db.execute("PRAGMA page_count").fetchone()[0] * 4096
-    assert read(image) == writer.rows()
-
-
-def test_a_database_without_a_log(writer: Writer, tmp_path: Path) -> None:
-    """After a clean end."""
-    writer.add(4)
-    rows = writer.rows()
-    writer.db.close()
-    assert not writer.log.exists()
-    assert read(Wal.alone(writer.path.read_bytes())) == rows
+    assert known.refresh()
+    assert known.points("loss/loss", None) == writer.rows()
+    assert known.keys() == ("loss/loss",)
 
 
 @pytest.mark.parametrize("page_size", [512, 1024, 65536])
@@ -147,9 +133,7 @@ def test_other_page_sizes(tmp_path: Path, page_size: int) -> None:
     """All that SQLite knows."""
     writer = Writer(tmp_path, page_size)
     writer.add(10, 70000)
-    wal = fed(writer.log.read_bytes())
-    assert wal.page_size == page_size
-    assert read(wal.over(writer.path.read_bytes())) == writer.rows()
+    assert fresh(writer.path) == writer.rows()
     writer.db.close()
 
 
@@ -158,7 +142,7 @@ def test_other_page_sizes(tmp_path: Path, page_size: int) -> None:
     st.lists(
         st.one_of(
             st.lists(st.integers(0, 9000), min_size=1, max_size=5),
-            st.sampled_from(["forget", "checkpoint", "restart", "look"]),
+            st.sampled_from(["forget", "vacuum", "checkpoint", "restart", "look"]),
         ),
         max_size=15,
     )
@@ -166,67 +150,78 @@ def test_other_page_sizes(tmp_path: Path, page_size: int) -> None:
 def test_any_history_of_transactions(
     tmp_path_factory: pytest.TempPathFactory, history: list[list[int] | str]
 ) -> None:
-    """A reader that looks now and then, as the loss follower does, has what SQLite has."""
+    """A follower that looks now and then has what SQLite has."""
     writer = Writer(tmp_path_factory.mktemp("wal"))
-    wal, base = None, b""
+    known = follower(writer.path)
+    commands = {
+        "vacuum": "VACUUM",
+        "checkpoint": "PRAGMA wal_checkpoint(PASSIVE)",
+        "restart": "PRAGMA wal_checkpoint(RESTART)",
+    }
     for event in [*history, [1], "look"]:
         if event == "look":
-            log = writer.log.read_bytes()
-            if wal is None or wal.header != log[:HEADER]:
-                wal, base = Wal(log[:HEADER]), writer.path.read_bytes()
-            wal.feed(log[wal.end :])
-            assert read(wal.over(base)) == writer.rows()
+            known.refresh()
+            assert known.points("loss/loss", None) == writer.rows()
         elif event == "forget":
             writer.forget(2)
-        elif event == "checkpoint":
-            writer.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        elif event == "restart":
-            writer.db.execute("PRAGMA wal_checkpoint(RESTART)")
+        elif isinstance(event, str):
+            writer.db.execute(commands[event])
         else:
             writer.add(*event)
     writer.db.close()
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, list[Rows]]:
-    """A database, its log of five commits, and the rows after each."""
+def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, list[list[LossPoint]]]:
+    """A database, the bytes of its log of several commits, and the rows after each."""
     writer = Writer(tmp_path_factory.mktemp("sample"))
-    states: list[Rows] = [[]]
+    states: list[list[LossPoint]] = [[]]
     for size in (10, 20, 6000, 30):
         writer.add(size)
         states.append(writer.rows())
-    found = writer.path.read_bytes(), writer.log.read_bytes(), states
+    database, log = writer.path.read_bytes(), writer.log.read_bytes()
     writer.db.close()
-    return found
+    writer.path.write_bytes(database)
+    return writer.path, log, states
 
 
 @settings(deadline=None)
 @given(st.data())
 def test_a_log_cut_or_damaged_anywhere_gives_an_earlier_state(
-    sample: tuple[bytes, bytes, list[Rows]], data: st.DataObject
+    sample: tuple[Path, bytes, list[list[LossPoint]]], data: st.DataObject
 ) -> None:
     """Never rows that no commit made; a frame that is half written does not count."""
-    database, log, states = sample
-    at = data.draw(st.integers(HEADER, len(log) - 1))
+    path, log, states = sample
+    at = data.draw(st.integers(0, len(log) - 1))
+    damaged = log[:at]
     if data.draw(st.booleans()):
-        log = log[:at]
-    else:
-        log = log[:at] + bytes([log[at] ^ data.draw(st.integers(1, 255))]) + log[at + 1 :]
-    wal = fed(log)
-    if wal.frames > 1:  # the first commit makes the file, the second the table
-        assert read(wal.over(database)) in states
+        damaged += bytes([log[at] ^ data.draw(st.integers(1, 255))]) + log[at + 1 :]
+    wal = path.with_name(path.name + "-wal")
+    wal.write_bytes(damaged)
+    known = follower(path)
+    known.refresh()
+    assert known.points("loss/loss", None) in states
+    # Once it is whole, nothing of the damage is left.
+    wal.write_bytes(log)
+    assert known.refresh()
+    assert known.points("loss/loss", None) == states[-1]
 
 
-@given(st.binary(max_size=64))
-def test_what_is_no_log_is_refused(content: bytes) -> None:
-    """By an error of one kind."""
-    with pytest.raises(ValueError):
-        Wal(content)
+def test_a_damaged_database_is_one_sentence(tmp_path: Path) -> None:
+    """It is not mistaken for one without losses."""
+    path = tmp_path / "loss_log.db"
+    path.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    with pytest.raises(UnexpectedReply, match="damaged database"):
+        follower(path).refresh()
 
 
-@given(st.binary(max_size=20000))
-def test_any_bytes_behind_a_header(sample: tuple[bytes, bytes, list[Rows]], content: bytes) -> None:
-    """They are no frames."""
-    wal = Wal(sample[1][:HEADER])
-    assert wal.feed(content) == 0
-    assert wal.frames == 0
+def test_the_copy_is_removed_with_its_follower(writer: Writer) -> None:
+    """Nothing stays in the temporary folder."""
+    writer.add(1)
+    known = follower(writer.path)
+    known.refresh()
+    assert known._copy is not None
+    folder = known._copy.parent
+    assert folder.exists()
+    del known
+    assert not folder.exists()

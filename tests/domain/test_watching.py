@@ -38,10 +38,10 @@ def test_each_look_tells_what_is_new() -> None:
     seen = []
     for to, state in ((5, {}), (5, {}), (9, {}), (100, {"status": JobStatus.COMPLETED})):
         step(backend, to, **state)
-        seen.append(looks.look())
+        seen.append(looks.update())
         clock.sleep(2.0)
-    assert [True, False, True, True] == [glance.has_more for glance in seen]
-    assert [2.0, 3.0, 2.0, 0.0] == [glance.wait for glance in seen]
+    assert [True, False, True, True] == [update.has_more for update in seen]
+    assert [2.0, 3.0, 2.0, 0.0] == [update.wait for update in seen]
     assert HealthState.FINISHED is seen[-1].health.state
     assert 99 == len(looks.history)
 
@@ -51,23 +51,23 @@ def test_silence_is_told_and_asked_through_less_and_less_often() -> None:
     backend, clock, looks = watcher()
     for to in (5, 10):
         step(backend, to)
-        looks.look()
+        looks.update()
         clock.sleep(2.0)
-    assert looks.pace.speed == pytest.approx(2.5)
+    assert looks.rate.steps_per_second == pytest.approx(2.5)
     backend.failures = [SILENT] * 12
     waits = []
     for _ in range(12):
-        glance = looks.look()
-        assert HealthState.UNREACHABLE is glance.health.state
-        assert "Asking again" in glance.health.remedy
-        waits.append(glance.wait)
-        clock.sleep(glance.wait)
+        update = looks.update()
+        assert HealthState.UNREACHABLE is update.health.state
+        assert "Trying again" in update.health.remedy
+        waits.append(update.wait)
+        clock.sleep(update.wait)
     assert waits == sorted(waits)
     assert (2.0, 30.0) == (waits[0], waits[-1])
-    assert looks.pace.speed is None
-    assert 10 == glance.state.step
+    assert looks.rate.steps_per_second is None
+    assert 10 == update.state.step
     step(backend, 20)
-    back = looks.look()
+    back = looks.update()
     assert (HealthState.TRAINING, 2.0) == (back.health.state, back.wait)
 
 
@@ -75,13 +75,13 @@ def test_patience_ends_and_a_refusal_is_no_silence() -> None:
     """Then the error is the server's own."""
     backend, clock, looks = watcher(patience=60.0)
     backend.failures = [SILENT] * 4
-    looks.look()
+    looks.update()
     clock.sleep(61.0)
     with pytest.raises(ConnectionFailed):
-        looks.look()
+        looks.update()
     backend.failures = [Unauthorized("http://x", sent=True)]
     with pytest.raises(Unauthorized):
-        looks.look()
+        looks.update()
 
 
 def test_what_stands_still_has_no_speed() -> None:
@@ -89,11 +89,11 @@ def test_what_stands_still_has_no_speed() -> None:
     backend, clock, looks = watcher()
     for to in (5, 10, 15):
         step(backend, to)
-        looks.look()
+        looks.update()
         clock.sleep(2.0)
-    assert looks.pace.left(looks.look().state) is not None
+    assert looks.rate.seconds_left(looks.update().state) is not None
     for _ in range(30):
-        glance = looks.look()
-        clock.sleep(glance.wait)
-    assert HealthState.STALLED is glance.health.state
-    assert looks.pace.speed is None
+        update = looks.update()
+        clock.sleep(update.wait)
+    assert HealthState.STALLED is update.health.state
+    assert looks.rate.steps_per_second is None

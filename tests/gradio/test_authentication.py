@@ -32,9 +32,9 @@ def test_an_app_without_a_login_is_open(any_server: demo.GradioServer, major: st
     ("credentials", "state", "words"),
     [
         (LOGIN, AuthState.ACCEPTED, "accepts yours"),
-        (f"{USER}:{PASSWORD}".replace(" ", "%20"), AuthState.REJECTED, "does not accept"),
-        ((USER, "another"), AuthState.REJECTED, "does not accept"),
-        ((PASSWORD, USER), AuthState.REJECTED, "does not accept"),
+        (f"{USER}:{PASSWORD}".replace(" ", "%20"), AuthState.REJECTED, "is rejected"),
+        ((USER, "another"), AuthState.REJECTED, "is rejected"),
+        ((PASSWORD, USER), AuthState.REJECTED, "is rejected"),
         (None, AuthState.MISSING, "none were given"),
         ("a-token", AuthState.MISSING, "a token was given"),
     ],

@@ -41,7 +41,7 @@ def test_the_claims(any_server: demo.GradioServer, major: str) -> None:
     predict = found["POST /api/predict with fn_index runs functions"]
     assert ("true" if major == "4" else "false") == predict.message
     for claim in ("/docs has the OpenAPI documentation", "GET /api/ lists the endpoints",
-                  "GET /api/queue/status tells the queue"):  # fmt: skip
+                  "GET /api/queue/status returns the queue"):  # fmt: skip
         assert "false" == found[claim].message
         assert "404" in found[claim].evidence
         assert found[claim].remedy

@@ -69,9 +69,9 @@ class ScriptedJob:
         points = [LossPoint(n, 36.0 * n, 1 / n) for n in range(1, self.state.step + 1)]
         return (since or LossHistory(name=self.name)).extended("loss/loss", points)
 
-    def last_lines(self, count: int) -> tuple[str, ...]:
+    def log(self, tail: int | None = None) -> str:
         """Return a log with a tag in it."""
-        return ("<i>log</i>",)[:count]
+        return "<i>log</i>"
 
     def gpus(self) -> tuple[Gpu, ...]:
         """Return one."""
@@ -83,7 +83,7 @@ class ScriptedJob:
         made = tuple(Sample(f"1__{step}_{n}.png", step, n) for step, n in names)
         return (*made, Sample("1__20_2.mp4", 20, 2))
 
-    def picture(self, sample: Sample) -> bytes:
+    def sample_image(self, sample: Sample) -> bytes:
         """Return a picture; of the second prompt half a one."""
         buffer = io.BytesIO()
         Image.new("RGB", (900, 300), "red").save(buffer, "PNG")
@@ -148,7 +148,7 @@ def test_it_ends_with_a_record_that_repeats() -> None:
         record.step,
         record.total_steps,
     )
-    assert record.loss == monitor.history.final
+    assert record.loss == monitor.history.summary().end
     assert f"<'cat' completed at step 100, loss {record.loss:.4g}>" == repr(record)
     assert "100 of 100" in record._repr_html_()
     assert before == instances()
@@ -258,7 +258,7 @@ def test_what_is_wrong_is_said_while_it_is_wrong() -> None:
     watch(monitor, listen, after=0.0)
     text = " ".join(said)
     assert "unreachable: " in text
-    assert "Asking again in" in text
+    assert "Trying again in" in text
     assert text.index("unreachable: ") < text.index("stalled: ")
 
 
@@ -347,7 +347,7 @@ def test_cancelling_stops_watching_and_not_the_job() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(run())
     assert 0 == job.stopped
-    assert ["Watching cat has stopped; the job goes on. Run the cell again to go on watching."] == (
+    assert ["Stopped watching cat; the job keeps running. Run the cell again to continue."] == (
         WatchingStopped("cat")._render_traceback_()
     )
     assert before == instances()
@@ -463,7 +463,7 @@ def test_interrupt_and_button_in_a_live_kernel(
     manager.interrupt_kernel()
     messages = front.idle(cell)
     error = next(one["content"] for one in messages if one["msg_type"] == "error")
-    assert ["Watching long has stopped; the job goes on."] == [
+    assert ["Stopped watching long; the job keeps running."] == [
         line.split(" Run the cell")[0] for line in error["traceback"]
     ]
     last = [one for one in messages if one["msg_type"] == "update_display_data"][-1]

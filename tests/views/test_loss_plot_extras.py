@@ -52,18 +52,18 @@ def test_the_axis_counts_what_is_asked(
 @pytest.mark.parametrize("options", [{"x": "week"}, {"x": "epoch"}, {"x": "epoch", "per_epoch": 0}])
 def test_an_axis_that_cannot_be_drawn_is_refused(options: dict[str, object]) -> None:
     """Epochs need to know how long one is."""
-    with pytest.raises(BadInput, match=r"axis counts|per_epoch"):
+    with pytest.raises(BadInput, match=r"x must|per_epoch"):
         plot_loss(history(), **options)  # type: ignore[arg-type]
 
 
 def test_no_line_is_drawn_across_a_restart() -> None:
     """A dotted line stands there, and the legend says what it is."""
     plot = plot_loss(history())
-    assert "started again" in legend(plot)
+    assert "restarted" in legend(plot)
     for line in plot.figure.axes[0].lines[:2]:
         places, values = line.get_xdata(), line.get_ydata()
         assert np.isnan(values[list(places).index(300) + 1])
-    assert "started again" not in legend(plot_loss(history(pause=0)))
+    assert "restarted" not in legend(plot_loss(history(pause=0)))
 
 
 def test_checkpoints_samples_and_the_rate_are_marked_on_demand() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aitk_nb import _html
 from aitk_nb.errors import AitkError, InvalidParams
-from aitk_nb.jobs.estimate import Estimate
+from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.jobs.preflight_report import PreflightReport, problem
 from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.notebooks.run import find
@@ -396,7 +396,7 @@ def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
 
 def report(*checks: Check, images: int = 20, size: int | None = None) -> PreflightReport:
     """Return what a check has found."""
-    return PreflightReport("cat", Checklist(checks), images, Estimate(checkpoint_size=size))
+    return PreflightReport("cat", Checklist(checks), images, EstimateReport(checkpoint_size=size))
 
 
 def test_the_check_shows_what_it_found_and_fills_the_summary() -> None:

@@ -92,12 +92,12 @@ def _mapping(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-# -- the claims ----------------------------------------------------------------------------------
+# -- the claims ------------------------------------------------------------------------------------
 
 
 def _told(flavour: Flavour, prefix: str) -> tuple[tuple[str, Question], ...]:
-    checks = _webui() if flavour is Flavour.WEBUI else _gradio(prefix)
-    return tuple(zip(_CLAIMS, checks, strict=True))
+    questions = _webui() if flavour is Flavour.WEBUI else _gradio(prefix)
+    return tuple(zip(_CLAIMS, questions, strict=True))
 
 
 _CLAIMS = (
@@ -111,76 +111,49 @@ _CLAIMS = (
     "A LoRA can be downloaded through the API",
 )
 
+_CONFIG = Probe("GET", "/config", Credential.NONE)
+_DOCS = Probe("GET", "/docs", Credential.NONE)
+_LIST = Probe("GET", "/api/")
+# By PUT: nothing is called, and the response still shows whether it exists.
+_PREDICT = Probe("PUT", "/api/predict")
+_QUEUE = Probe("PUT", "/api/queue/status")
+
 
 def _webui() -> tuple[Question, ...]:
-    plain = Credential.NONE
+    jobs = Probe("GET", "/api/jobs?job_type=train", Credential.NONE)
+    file = Probe("GET", "/api/files/x", Credential.NONE)
+    client = "Use aitk_nb.connect(url), or HTTP: report.snippet('start training', 'python')."
+    start = "Use POST /api/jobs, GET /api/jobs/{id}/start, GET /api/queue/{gpu_ids}/start."
+    files = "Use GET /api/files/{path} with the whole server path percent-encoded."
+    public = "A password protects the API; files and images stay readable without it."
     return (
-        Question(
-            Probe("GET", "/config", plain), _is_gradio, "Use the web UI's REST API below /api."
-        ),
-        Question(
-            Probe("GET", "/docs", plain),
-            _documents,
-            "Use report.openapi(): the web UI has no documentation of its API.",
-        ),
-        Question(Probe("GET", "/api/"), _lists, "Use report.endpoints_table or report.openapi()."),
-        Question(
-            # By PUT: nothing is called, and the response still shows whether it exists.
-            Probe("PUT", "/api/predict"),
-            _exists,
-            "Use POST /api/jobs, GET /api/jobs/{id}/start, GET /api/queue/{gpu_ids}/start.",
-        ),
-        Question(
-            Probe("PUT", "/api/queue/status"), _exists, "Use GET /api/queue and GET /api/jobs."
-        ),
-        Question(
-            Probe("GET", "/api/jobs?job_type=train", plain),
-            _password,
-            "A password protects the API; files and images stay readable without it.",
-        ),
-        Question(
-            Probe("GET", "/config", plain),
-            _serves_gradio_client,
-            "Use aitk_nb.connect(url), or HTTP: report.snippet('start training', 'python').",
-        ),
-        Question(
-            Probe("GET", "/api/files/x", plain),
-            _hands_out,
-            "Use GET /api/files/{path} with the whole server path percent-encoded.",
-        ),
+        Question(_CONFIG, _is_gradio, "Use the web UI's REST API below /api."),
+        Question(_DOCS, _documents, "Use report.openapi(): the web UI doesn't document its API."),
+        Question(_LIST, _lists, "Use report.endpoints_table or report.openapi()."),
+        Question(_PREDICT, _exists, start),
+        Question(_QUEUE, _exists, "Use GET /api/queue and GET /api/jobs."),
+        Question(jobs, _password, public),
+        Question(_CONFIG, _serves_gradio_client, client),
+        Question(file, _hands_out, files),
     )
 
 
 def _gradio(prefix: str) -> tuple[Question, ...]:
-    plain = Credential.NONE
+    call = f"Use POST {prefix}/call/NAME with the function's name, or gradio_client."
+    client = "Use gradio_client.Client(url, auth=(user, password))."
+    output = Probe("GET", f"{prefix}/file=output")
+    folder = (
+        "Train in the upload folder, or in a folder that GRADIO_ALLOWED_PATHS names on the "
+        "server: only files there can be downloaded."
+    )
+    queue = f"Use GET {prefix}/queue/status, which counts waiting calls only."
     return (
-        Question(Probe("GET", "/config", plain), _is_gradio, ""),
-        Question(
-            Probe("GET", "/docs", plain),
-            _documents,
-            f"Use GET {prefix}/info, which lists the functions.",
-        ),
-        Question(Probe("GET", "/api/"), _lists, f"Use GET {prefix}/info."),
-        Question(
-            Probe("PUT", "/api/predict"),
-            _exists,
-            f"Use POST {prefix}/call/NAME with the function's name, or gradio_client.",
-        ),
-        Question(
-            Probe("PUT", "/api/queue/status"),
-            _exists,
-            f"Use GET {prefix}/queue/status, which counts waiting calls only.",
-        ),
-        Question(Probe("GET", "/config", plain), _password, "A password protects the API as well."),
-        Question(
-            Probe("GET", "/config"),
-            _serves_gradio_client,
-            "Use gradio_client.Client(url, auth=(user, password)).",
-        ),
-        Question(
-            Probe("GET", f"{prefix}/file=output"),
-            _hands_out_some,
-            "Train in the upload folder, or in a folder that GRADIO_ALLOWED_PATHS names on the "
-            "server: only files there can be downloaded.",
-        ),
+        Question(_CONFIG, _is_gradio, ""),
+        Question(_DOCS, _documents, f"Use GET {prefix}/info, which lists the functions."),
+        Question(_LIST, _lists, f"Use GET {prefix}/info."),
+        Question(_PREDICT, _exists, call),
+        Question(_QUEUE, _exists, queue),
+        Question(_CONFIG, _password, "A password protects the API as well."),
+        Question(Probe("GET", "/config"), _serves_gradio_client, client),
+        Question(output, _hands_out_some, folder),
     )

@@ -9,15 +9,10 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    retry_if_result,
-    stop_after_attempt,
-    wait_random_exponential,
-)
+from tenacity import retry_if_exception_type, retry_if_result
 
 from aitk_nb.backends.detection.unknown_server import Foreign, Kind, recognise
+from aitk_nb.backends.wire.deadline import retrying
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.network_errors import proxy_for
 from aitk_nb.backends.wire.response_errors import NOT_READY
@@ -139,14 +134,15 @@ class _Eyes:
         return recognise(self._connection.url, answer, self.http.clean)
 
     def _ask(self, path: str) -> httpx.Response:
-        retrying = Retrying(
-            stop=stop_after_attempt(self._attempts),
-            wait=wait_random_exponential(multiplier=0.25, max=5),
-            retry=retry_if_exception_type(ConnectionFailed)
+        tries = retrying(
+            self._attempts,
+            retry_if_exception_type(ConnectionFailed)
             | retry_if_result(lambda answer: answer.status_code in NOT_READY),
+            # Without `reraise`, so that the last answer is returned when none is better.
+            reraise=False,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        answer: httpx.Response = retrying(self.http.raw, "GET", path)
+        answer: httpx.Response = tries(self.http.raw, "GET", path)
         return answer
 
     def _same_by_https(self, answer: httpx.Response) -> Connection | None:

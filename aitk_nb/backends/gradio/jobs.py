@@ -425,7 +425,7 @@ def _state(
         gpu_ids=note.gpu_ids,
         raw_status=word or status.value,
         id=note.folder or None,
-        queue_position=place,
+        queue_rank=place,
         never_started=note.started is None,
         config=note.config,
     )

@@ -1,179 +1,208 @@
-"""`LossFollower`: the rows of a job's `loss_log.db` while the trainer writes it, byte by byte.
+"""`LossFollower`: the rows of a job's `loss_log.db` while the trainer writes it.
 
-The trainer's database grows in its write-ahead log; the database file itself holds nothing until
-SQLite's first checkpoint (1000 pages, about 190 steps). So the log is followed: only the frames
-that are new are read, and they are laid over the database in memory. Nothing is written to disk.
+The trainer's database grows in its write-ahead log, `loss_log.db-wal`; the database file itself
+holds nothing until SQLite's first checkpoint (1000 pages, about 190 steps). So both are copied to
+a temporary folder, where SQLite reads them; later only the new frames of the log are fetched.
+
+The log (https://www.sqlite.org/fileformat2.html#walformat) is a header of 32 bytes and frames of
+24 bytes and one page each. After a checkpoint it is overwritten from its beginning, with other
+salts in its header and its frames; the remaining old frames lie behind the new ones.
 """
 
 from __future__ import annotations
 
 import math
+import shutil
 import sqlite3
+import struct
+import sys
+import tempfile
 import threading
+import weakref
+from bisect import bisect_left, bisect_right
 from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
 
 from aitk_nb.backends.gradio.files import FileRoute, FileStat
-from aitk_nb.backends.gradio.sqlite_wal import HEADER, Wal
 from aitk_nb.errors import UnexpectedReply
-from aitk_nb.models.loss import LossPoint
+from aitk_nb.models.loss import LossColumns, LossPoint
 
 __all__ = ["LossFollower"]
 
-_KEYS = "SELECT key FROM metric_keys ORDER BY key"
 _ROWS = (
-    "SELECT metrics.step, steps.wall_time, value_real, value_text"
-    " FROM metrics JOIN steps ON steps.step = metrics.step"
-    " WHERE key = ? AND metrics.step > ? ORDER BY metrics.step"
+    "SELECT key, CAST(metrics.step AS INTEGER), CAST(ifnull(wall_time, 0) AS REAL),"
+    " ifnull(value_real, value_text)"
+    " FROM metrics JOIN steps ON steps.step = metrics.step ORDER BY key, metrics.step"
 )
-FIRST_FRAMES = 5
-"""What one flush of the trainer's logger writes."""
+_HEADER_SIZE = 32
+_NEW_FRAMES = 20
+"""New frames to search for at first; the trainer's logger writes five for each step."""
 LARGEST = 64 << 20
-"""Bytes of a loss database beyond which something else is meant; 10,000 steps take 1.8 MB."""
+"""Bytes of the largest file that may be a job's losses; 10,000 steps take 1.8 MB."""
 
 
 class LossFollower:
-    """What the server's loss database holds, kept up by `refresh`; may be used from threads."""
+    """What the server's loss database holds, updated by `refresh`; safe to use from threads."""
 
     def __init__(self, route: FileRoute, path: str) -> None:
         """Follow the database at `path`, the server's own path of `loss_log.db`."""
         self._route = route
-        self._path = path
+        self._paths = path, path + "-wal"
         self._lock = threading.Lock()
-        self._database: bytes | None = None
+        self._copy: Path | None = None
         self._seen: tuple[FileStat | None, FileStat | None] = (None, None)
-        self._wal: Wal | None = None
-        self._image: bytes = b""
-        self._ahead = FIRST_FRAMES
+        self._header = b""
+        self._frames = 0
+        self._series: dict[str, LossColumns] = {}
         self.folded = False
-        """True once the log was folded into the database and removed: the run has ended."""
+        """True once SQLite has moved the whole log into the database: the run has ended."""
 
     def refresh(self) -> bool:
         """Read what is new, and return whether there was anything.
 
         Raises:
-            ConnectionFailed: the server cannot be reached; what is known stays.
+            ConnectionFailed: the server can't be reached; what is known stays.
+            UnexpectedReply: the database is damaged.
         """
         with self._lock:
-            database, log = self._route.stat(self._path), self._route.stat(self._path + "-wal")
-            if database is None or (database, log) == self._seen:
+            database, log = (self._route.stat(path) for path in self._paths)
+            if not database or not database.size or (database, log) == self._seen:
                 return False
+            self.folded = self.folded and not log
             try:
-                current = self._follow(database, log) if log else self._settle(database)
+                whole = self._follow(log) if log else self._settle(database)
             except UnexpectedReply:
-                # A file went or shrank between two requests; the next call sees it as it is then.
+                # A file was deleted or cut between two requests; the next call reads it again.
+                whole = False
+            if not whole:
+                self._header = b""
                 return False
-            if current:
-                self._seen = database, log
-            return current
+            self._frames = self._load()
+            self.folded = not log
+            if log and not self._frames:
+                return False  # its beginning is only half written
+            self._seen = database, log
+            return True
 
     def keys(self) -> tuple[str, ...]:
         """Return the names of the metrics, sorted; empty before the first value."""
-        return tuple(str(row[0]) for row in self._query(_KEYS, ()))
+        return tuple(self._series)
 
-    def points(self, key: str, since_step: int | None) -> tuple[LossPoint, ...]:
+    def points(self, key: str, since_step: int | None) -> LossColumns:
         """Return the points of one metric after `since_step`, by step."""
-        since = -1 if since_step is None else since_step
-        rows = self._query(_ROWS, (key, since))
-        return tuple(
-            LossPoint(step, wall if isinstance(wall, float) else 0.0, _number(real, words))
-            for step, wall, real, words in rows
-            if isinstance(step, int)
-        )
+        columns = self._series.get(key, LossColumns((), (), ()))
+        return columns[bisect_right(columns.steps, -1 if since_step is None else since_step) :]
+
+    # -- fetching: each returns whether nothing was overwritten meanwhile ---------------------
 
     def _settle(self, database: FileStat) -> bool:
-        """Take the database alone: there is no log beside it."""
-        content = self._whole(database)
-        if self._route.stat(self._path) != database:
+        """Copy the database alone: it has no log."""
+        self._header = b""
+        self._copy_database(database)
+        return self._route.stat(self._paths[0]) == database
+
+    def _follow(self, log: FileStat) -> bool:
+        """Copy what is new of the log, and the database if the log was begun again."""
+        if log.size < _HEADER_SIZE:
             return False
-        self._wal, self._database, self._image = None, content, Wal.alone(content)
-        self.folded = True
-        return True
+        header = self._read(1, 0, _HEADER_SIZE)
+        if header != self._header:
+            # What the former log held is now in the database. That is read before the first frame,
+            # so that no frame is older than it.
+            if not (database := self._route.stat(self._paths[0])):
+                return False
+            self._copy_database(database)
+            self._write_log(0, header)
+            self._header, self._frames = header, 0
+        self._append_frames(log)
+        return self._read(1, 0, _HEADER_SIZE) == header
 
-    def _follow(self, database: FileStat, log: FileStat) -> bool:
-        self.folded = False
-        header = self._header(log)
-        if header is None:
-            return False  # it is empty, or its beginning is being written
-        if self._wal is None or self._wal.header != header:
-            # Begun anew: what the former log held lies in the database, which is read before the
-            # first frame, so that no frame is older than it.
-            self._database, self._ahead = self._whole(database), FIRST_FRAMES
-            self._wal = Wal(header)
-        wal, before = self._wal, self._wal.frames
-        self._read_frames(wal, log)
-        if self._header(log) != header:
-            self._wal = None
-            return False
-        self._ahead = max(FIRST_FRAMES, wal.frames - before)
-        self._image = wal.over(self._database or b"")
-        return True
+    def _append_frames(self, log: FileStat) -> None:
+        """Add the new frames to the copy of the log.
 
-    def _header(self, log: FileStat) -> bytes | None:
-        if log.size < HEADER:
-            return None
-        header = self._route.read(self._path + "-wal", 0, HEADER)
-        try:
-            Wal(header)
-        except ValueError:
-            return None
-        return header
-
-    def _read_frames(self, wal: Wal, log: FileStat) -> None:
-        """Feed `wal` with its new frames, reading few that are not.
-
-        In a log that was never begun anew every frame is news. Later the file keeps its size, old
-        frames follow the new, and only the first bytes of a frame tell to which it belongs.
+        In a log that was never begun again, all frames are new. Later the file keeps its size, and
+        only the salts in a frame's header tell whether it is new or left over.
         """
-        path, count, looks = self._path + "-wal", self._ahead, wal.sequence > 0
-        while (left := (log.size - wal.end) // wal.frame_size) > 0:
-            begin, wanted = wal.end, left if wal.sequence == 0 else min(count, left)
-            if looks:
-                wanted = self._fresh(wal, wanted)
-            content = self._route.read(path, begin, begin + wanted * wal.frame_size)
-            if wal.feed(content) < wanted or wanted in {0, left}:
-                return
-            # Where all are valid and none is committed, the commit lies beyond them.
-            looks = wal.end > begin
-            count = 2 * wanted
+        page_size, sequence = struct.unpack(">2I", self._header[8:16])
+        size = 24 + max(512, page_size)
+        begin = _HEADER_SIZE + self._frames * size
+        new = left = max(0, (log.size - begin) // size)
 
-    def _fresh(self, wal: Wal, count: int) -> int:
-        """Return about how many of the next `count` frames are new; at most a few too many."""
-        if not self._is_fresh(wal, 0):
-            return 0
-        while count > FIRST_FRAMES and not self._is_fresh(wal, count - 1):
-            count //= 2
-        return count
+        def is_old(ahead: int) -> bool:
+            salts = begin + ahead * size + 8
+            return self._read(1, salts, salts + 8) != self._header[16:24]
 
-    def _is_fresh(self, wal: Wal, ahead: int) -> bool:
-        begin = wal.end + ahead * wal.frame_size
-        return wal.owns(self._route.read(self._path + "-wal", begin, begin + 16))
+        if sequence:
+            # Searched for among few frames first, since each question is a request.
+            reach = _NEW_FRAMES
+            while (new := bisect_left(range(min(left, reach)), True, key=is_old)) == reach:
+                reach *= 8
+        self._write_log(begin, self._read(1, begin, begin + new * size))
 
-    def _whole(self, database: FileStat) -> bytes:
-        if database.size > LARGEST:
-            raise UnexpectedReply("read the losses", f"a database of {database.size} bytes")
-        return self._route.read(self._path, 0, database.size)
+    def _read(self, which: int, start: int, stop: int) -> bytes:
+        if stop - start > LARGEST:
+            raise UnexpectedReply("read the losses", f"a file of {stop - start} bytes")
+        return self._route.read(self._paths[which], start, stop)
 
-    def _query(self, sql: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
-        image = self._image
-        if not image:
-            return []
+    # -- the copy -----------------------------------------------------------------------------
+
+    def _copy_database(self, database: FileStat) -> None:
+        content = self._read(0, 0, database.size)
+        if self._copy is None:
+            self._copy = Path(tempfile.mkdtemp(prefix="aitk-losses-"), "loss_log.db")
+            weakref.finalize(self, shutil.rmtree, self._copy.parent, ignore_errors=True)
+        self._beside("-wal").unlink(missing_ok=True)
+        self._beside("").write_bytes(content)
+
+    def _write_log(self, start: int, content: bytes) -> None:
+        with self._beside("-wal").open("r+b" if start else "wb") as file:
+            file.seek(start)
+            file.truncate()
+            file.write(content)
+
+    def _beside(self, suffix: str) -> Path:
+        assert self._copy is not None
+        return self._copy.with_name(self._copy.name + suffix)
+
+    def _load(self) -> int:
+        """Read all rows of the copy, and return how many frames of its log are valid."""
+        # Opened read-only, SQLite leaves the log as it is. The bytes are a stranger's: nothing in
+        # them may run.
+        uri = self._beside("").as_uri() + "?mode=ro"
         try:
-            with closing(sqlite3.connect(":memory:")) as db:
-                # The bytes are a stranger's: nothing in them may act.
+            with closing(sqlite3.connect(uri, uri=True)) as db:
                 db.execute("PRAGMA trusted_schema = OFF")
-                db.deserialize(image)
-                db.execute("PRAGMA query_only = ON")
-                return db.execute(sql, values).fetchall()
+                tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+                # The trainer creates its tables after the file.
+                rows = db.execute(_ROWS).fetchall() if {"metrics", "steps"} <= tables else []
+                frames = self._valid_frames()
         except sqlite3.DatabaseError as exc:
-            if "no such table" in str(exc):
-                return []  # the trainer has not made its tables yet
             raise UnexpectedReply("read the losses", f"a damaged database ({exc})") from exc
+        self._series = {
+            str(key): LossColumns.of(
+                LossPoint(step, wall, _number(value)) for _, step, wall, value in some
+            )
+            for key, some in groupby(rows, key=itemgetter(0))
+        }
+        return frames
+
+    def _valid_frames(self) -> int:
+        """Return how many frames of the log SQLite has found valid and committed.
+
+        Its index of the log says so, as `mxFrame`: https://www.sqlite.org/walformat.html.
+        """
+        index = self._beside("-shm")
+        if not index.exists():
+            return 0
+        with index.open("rb", buffering=0) as file:
+            return int.from_bytes(file.read(20)[16:], sys.byteorder)
 
 
-def _number(real: object, words: object) -> float:
-    if isinstance(real, int | float):
-        return float(real)
+def _number(value: Any) -> float:
     try:
-        return float(words) if isinstance(words, str) else math.nan
-    except ValueError:
+        return float(value)
+    except (TypeError, ValueError):
         return math.nan

@@ -14,13 +14,13 @@ from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.captioning import WebUICaptionings
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui.datasets import WebUIDatasets
-from aitk_nb.backends.webui.dry_run import Rehearsal
+from aitk_nb.backends.webui.dry_run import DryRunHttp
 from aitk_nb.backends.webui.settings import WebUISettings
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.control_images import place_controls
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.dry_run import Request
+from aitk_nb.models.dry_run import PlannedRequest
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.names import check_name
@@ -328,9 +328,9 @@ class WebUI:
         """Return whether it has a Hugging Face token; no endpoint tells its version."""
         return {"hugging_face_token": "set" if self._datasets.has_model_token() else "missing"}
 
-    def rehearsal(self) -> tuple[WebUI, Sequence[Request]]:
-        """Return a backend that reads this server and changes nothing, and what it would send."""
-        http = Rehearsal(self._http)
+    def dry_run(self) -> tuple[WebUI, Sequence[PlannedRequest]]:
+        """Return a read-only backend of this server, and the list of requests it holds back."""
+        http = DryRunHttp(self._http)
         return WebUI(http), http.requests
 
     # -- shared ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`Rehearsal`: requests that read are sent, and those that change something are listed instead."""
+"""`DryRunHttp`: sends requests that only read, and lists those that change something."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Any
 from urllib.parse import unquote
 
 from aitk_nb.backends.wire.http import Http
-from aitk_nb.models.dry_run import Request
+from aitk_nb.models.dry_run import PlannedRequest
 
-__all__ = ["Rehearsal"]
+__all__ = ["DryRunHttp"]
 
 _QUEUE = re.compile(r"/api/queue/(?P<gpu_ids>[^/]+)/start")
 _START = re.compile(r"/api/jobs/(?P<id>[^/]+)/start")
 _LAST = 10**9
-"""A place in the queue behind all that are there."""
+"""A queue position behind all others."""
 
 
-class Rehearsal(Http):
-    """The web UI's server as it is, on which nothing is done.
+class DryRunHttp(Http):
+    """The web UI's server, read-only.
 
-    What would have been saved is remembered, so that whoever goes on finds it there.
+    Rows that would have been saved are kept, so that later reads find them.
     """
 
     def __init__(self, http: Http) -> None:
-        """Read from the server that `http` speaks to."""
+        """Read from the server of `http`."""
         super().__init__(http.connection)
-        self.requests: list[Request] = []
-        """What would have been sent, in order."""
+        self.requests: list[PlannedRequest] = []
+        """The requests held back, in order."""
         self._rows: dict[str, dict[str, Any]] = {}
         self._queues: set[str] = set()
 
     def act(self, path: str, *, what: str) -> Any:  # noqa: ARG002  (nothing can fail)
         """List a GET that changes something."""
-        self.requests.append(Request("GET", path))
+        self.requests.append(PlannedRequest("GET", path))
         if match := _QUEUE.fullmatch(path):
             self._queues.add(unquote(match["gpu_ids"]))
         if (match := _START.fullmatch(path)) and (row := self._row(unquote(match["id"]))):
@@ -49,34 +49,23 @@ class Rehearsal(Http):
         if repeat:
             return super().post_json(path, body, what=what, repeat=repeat)
         given: Mapping[str, Any] = json.loads(json.dumps(body))
-        self.requests.append(Request("POST", path, given))
+        self.requests.append(PlannedRequest("POST", path, given))
         return self._saved(given) if path == "/api/jobs" else {"success": True}
 
     def get_json(
         self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
     ) -> Any:
         """Return the JSON of a GET, with what would have been saved in its place."""
-        if path == "/api/queue":
-            return self._with_queues(super().get_json(path, what=what, params=params))
-        if path != "/api/jobs":
-            return super().get_json(path, what=what, params=params)
-        if params and (row := self._rows.get(str(params.get("id", "")))):
+        if path == "/api/jobs" and params and (row := self._rows.get(str(params.get("id", "")))):
             return row
         answer = super().get_json(path, what=what, params=params)
-        rows = answer.get("jobs") if isinstance(answer, dict) else None
-        if isinstance(rows, list):
-            there = [
-                row for row in rows if not (isinstance(row, dict) and row.get("id") in self._rows)
-            ]
-            answer = {**answer, "jobs": [*reversed(self._rows.values()), *there]}
-        return answer
-
-    def _with_queues(self, answer: Any) -> Any:
-        """Return the server's queues, with those running that would have been started."""
-        if not isinstance(answer, dict) or not isinstance(answer.get("queues"), list):
+        queues = [{"gpu_ids": gpu_ids, "is_running": True} for gpu_ids in sorted(self._queues)]
+        ours = {"/api/queue": ("queues", queues), "/api/jobs": ("jobs", list(self._rows.values()))}
+        key, rows = ours.get(path, ("", ()))
+        if not isinstance(answer, dict) or not isinstance(there := answer.get(key), list):
             return answer
-        ours = [{"gpu_ids": gpu_ids, "is_running": True} for gpu_ids in sorted(self._queues)]
-        return {**answer, "queues": [*answer["queues"], *ours]}
+        kept = [row for row in there if not (isinstance(row, dict) and row.get("id") in self._rows)]
+        return {**answer, key: [*reversed(rows), *kept]}
 
     def _saved(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the row that the server would answer, and keep it."""

@@ -48,9 +48,8 @@ def job_state(row: object) -> JobState:
         id=str(row["id"]) if row.get("id") else None,
         pid=_int(row.get("pid")) or None,
         tells_pid="pid" in row,
-        stop_requested=stop,
         save_requested=bool(row.get("save_now")),
-        queue_position=_int(row.get("queue_position")),
+        queue_rank=_int(row.get("queue_position")),
         never_started=status is JobStatus.STOPPED and not (step or info or stop or row.get("pid")),
         config=config,
     )

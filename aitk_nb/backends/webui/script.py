@@ -1,4 +1,4 @@
-"""The requests that create and start a job, as a script that anybody can run without us."""
+"""The requests that create and start a job, as a script that runs without this package."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ def _body(draft: JobDraft) -> str:
     return json.dumps(body, indent=2)
 
 
-def _controls(draft: JobDraft) -> dict[tuple[int, str], str]:
-    """Return the names of control datasets, by the number of their dataset and their key."""
+def _controls(draft: JobDraft) -> list[tuple[int, str, str]]:
+    """Return the control datasets: the number of their dataset, their key and their name."""
     datasets = draft.config["config"]["process"][0]["datasets"]
-    return {
-        (at, key): name
+    return [
+        (at, key, name)
         for at, dataset in enumerate(datasets)
         for key, name in control_names(dataset).items()
-    }
+    ]
 
 
-def curl(draft: JobDraft, *, freest: bool = False) -> str:
+def curl(draft: JobDraft) -> str:
     """Return a shell script of the requests; it needs `jq`, AITK_URL and AITK_TOKEN.
 
-    With `freest` it asks for the GPU with the most free memory, in place of the draft's.
+    If the draft leaves the GPU open, the script picks the one with the most free memory.
     """
     gpu = f"gpu={draft.gpu_ids}"
-    if freest:
+    if draft.any_gpu:
         ask = "[.gpus[]] | max_by(.memory.free) | .index // 0"
         gpu = f"gpu=$(ask \"$AITK_URL/api/gpu\" | jq -r '{ask}')"
     controls = "".join(
         f'\n    | .datasets[{at}].{key} |= $at.DATASETS_FOLDER + "/" + .'
-        for at, key in _controls(draft)
+        for at, key, _name in _controls(draft)
     )
     # The quoted word keeps the shell's hands off the body, which is ASCII and has no such line.
     return f"""\
@@ -59,21 +59,21 @@ ask "$AITK_URL/api/queue/$gpu/start"
 """
 
 
-def python(draft: JobDraft, *, freest: bool = False) -> str:
-    """Return a Python script of the requests; it needs httpx, AITK_URL and AITK_TOKEN.
-
-    With `freest` it asks for the GPU with the most free memory, in place of the draft's.
-    """
-    gpu = ""
-    if freest:
-        gpu = """\
+_FREEST = """\
 gpus = server.get("/api/gpu").raise_for_status().json().get("gpus") or [{"index": 0}]
 free = [gpu.get("memory", {}).get("free") or 0 for gpu in gpus]
 body["gpu_ids"] = str(gpus[free.index(max(free))]["index"])
 """
+
+
+def python(draft: JobDraft) -> str:
+    """Return a Python script of the requests; it needs httpx, AITK_URL and AITK_TOKEN.
+
+    If the draft leaves the GPU open, the script picks the one with the most free memory.
+    """
     controls = "".join(
         f'process["datasets"][{at}]["{key}"] = folders["DATASETS_FOLDER"] + "/" + {name!r}\n'
-        for (at, key), name in _controls(draft).items()
+        for at, key, name in _controls(draft)
     )
     return f"""\
 import json
@@ -85,7 +85,7 @@ token = os.environ.get("AITK_TOKEN", "")
 headers = {{"Authorization": f"Bearer {{token}}"}} if token else {{}}
 server = httpx.Client(base_url=os.environ["AITK_URL"], headers=headers)
 body = json.loads({_body(draft)!r})
-{gpu}folders = server.get("/api/settings").raise_for_status().json()
+{_FREEST if draft.any_gpu else ""}folders = server.get("/api/settings").raise_for_status().json()
 process = body["job_config"]["config"]["process"][0]
 process["training_folder"] = folders["TRAINING_FOLDER"]
 for entry in process["datasets"]:

@@ -1,21 +1,24 @@
-"""`hurry`: requests of a caller who would rather know now that a server is silent than wait."""
+"""How long a request may take, and how often it is tried."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
-__all__ = ["hurry", "hurry_within"]
+from tenacity import Retrying, stop_after_attempt, wait_random_exponential
 
-_LIMIT: ContextVar[float | None] = ContextVar("hurry", default=None)
+__all__ = ["deadline", "retrying", "seconds_allowed"]
+
+_LIMIT: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def hurry(seconds: float) -> Iterator[None]:
-    """Give up a request of this thread that waits `seconds` for a word of the server.
+def deadline(seconds: float) -> Iterator[None]:
+    """Give up a request of this thread after `seconds` without a word of the server.
 
-    Usual requests wait long, as a server may be loading a model, and ask again several times.
+    Other requests wait longer, as a server may be loading a model, and are tried several times.
     """
     token = _LIMIT.set(seconds)
     try:
@@ -24,6 +27,23 @@ def hurry(seconds: float) -> Iterator[None]:
         _LIMIT.reset(token)
 
 
-def hurry_within() -> float | None:
-    """Return how many seconds the caller waits; None when there is no hurry."""
+def seconds_allowed() -> float | None:
+    """Return the seconds of the deadline around the caller; None without one."""
     return _LIMIT.get()
+
+
+def retrying(attempts: int, retry: Any, *, longest: float = 5.0, **options: Any) -> Retrying:
+    """Return what tries a call up to `attempts` times, with growing random pauses.
+
+    Args:
+        attempts: Tries in all.
+        retry: Tenacity's condition on which a try is repeated.
+        longest: Seconds of the longest pause.
+        **options: Further options of tenacity.
+    """
+    return Retrying(
+        stop=stop_after_attempt(attempts),
+        wait=wait_random_exponential(multiplier=0.25, max=longest),
+        retry=retry,
+        **{"reraise": True, **options},
+    )

@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import retry_if_exception_type
 
 from aitk_nb._files import replacing
 from aitk_nb.backends.base import Progress
+from aitk_nb.backends.wire.deadline import retrying
 from aitk_nb.backends.wire.file_readers import CountingReader
 from aitk_nb.backends.wire.upload import Parcel, send_all, send_bundles
 from aitk_nb.backends.wire.upload_rate import Pace
@@ -22,15 +23,6 @@ __all__ = ["CountingReader", "Pace", "Parcel", "fetch", "send_all", "send_bundle
 ATTEMPTS = 5
 
 _log = logging.getLogger(__name__)
-
-
-def _retrying() -> Retrying:
-    return Retrying(
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_random_exponential(multiplier=0.25, max=8),
-        retry=retry_if_exception_type(ConnectionFailed),
-        reraise=True,
-    )
 
 
 OpenRange = Callable[[int, int], AbstractContextManager[Iterator[bytes]]]
@@ -63,7 +55,7 @@ def _fetch_on(
     A line that brings nothing at all is tried a few times more.
     """
     done = start
-    for attempt in _retrying():
+    for attempt in retrying(ATTEMPTS, retry_if_exception_type(ConnectionFailed), longest=8.0):
         with attempt:
             try:
                 with open_range(start, size) as chunks:

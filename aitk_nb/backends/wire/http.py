@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import retry_if_exception
 
 from aitk_nb.backends.wire import log_redaction, response_errors
-from aitk_nb.backends.wire.deadline import hurry_within
+from aitk_nb.backends.wire.deadline import retrying, seconds_allowed
 from aitk_nb.backends.wire.network_errors import failure, frameless
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
@@ -225,16 +225,11 @@ class Http:
         **kwargs: Any,
     ) -> httpx.Response:
         attempts = self._attempts
-        if (limit := hurry_within()) is not None:
+        if (limit := seconds_allowed()) is not None:
             # Once more, as a connection that was kept may just have been closed.
             attempts, kwargs["timeout"] = 2, limit / 2
-        retrying = Retrying(
-            stop=stop_after_attempt(attempts),
-            wait=wait_random_exponential(multiplier=0.25, max=5),
-            retry=retry_if_exception(repeat),
-            reraise=True,
-        )
-        response: httpx.Response = retrying(self._once, method, path, what, kwargs)
+        tries = retrying(attempts, retry_if_exception(repeat))
+        response: httpx.Response = tries(self._once, method, path, what, kwargs)
         return response
 
     def _once(self, method: str, path: str, what: str, kwargs: dict[str, Any]) -> httpx.Response:

@@ -10,7 +10,7 @@ from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, has_alpha, on
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["convert"]
+__all__ = ["convert", "opaque"]
 
 _QUALITY = 95
 
@@ -34,7 +34,7 @@ def convert(source: Path, target: Path, background: str = "white") -> None:
         with one_large_at_a_time(image):
             profile = image.info.get("icc_profile")
             upright = ImageOps.exif_transpose(image)
-            plain = _eight_bits(_opaque(upright, background))
+            plain = _eight_bits(opaque(upright, background))
             # What exif_transpose leaves in the image's info would be written again.
             plain.info = {}
             kept = {"icc_profile": profile} if profile and plain.mode == upright.mode else {}
@@ -44,7 +44,8 @@ def convert(source: Path, target: Path, background: str = "white") -> None:
                 plain.save(target, "JPEG", quality=_QUALITY, subsampling=0, **kept)
 
 
-def _opaque(image: Image.Image, background: str) -> Image.Image:
+def opaque(image: Image.Image, background: str) -> Image.Image:
+    """Return an image without transparency, on a background."""
     from PIL import Image
 
     if not has_alpha(image):

@@ -166,7 +166,7 @@ class LocalDataset(Scanned):
     @property
     def verdict(self) -> str:
         """How much is wrong, as `1 error, 0 warnings`."""
-        warnings = len(self.problems.warnings)
+        warnings = len(self.problems) - len(self.errors)
         return f"{plural(len(self.errors), 'error')}, {plural(warnings, 'warning')}"
 
     def _repr_html_(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,98 +19,16 @@ from aitk_nb.connection.connection import (
     ConnectionOptions,
     Credentials,
     Secret,
+    hidden,
     resolve,
 )
 from aitk_nb.errors import BadInput
 from aitk_nb.views.action import Action
 from aitk_nb.views.forms.form import Field, Form, Looks
 
-__all__ = ["ConnectionForm", "Given", "Typed", "read_connection", "token_source"]
+__all__ = ["ConnectionForm"]
 
 USER_VARIABLE = LOGIN_VARIABLES[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What the form was created with: the parts of a connection that are not typed."""
-
-    connection: Connection | str = ""
-    credentials: Credentials | None = field(default=None, repr=False)
-    headers: Mapping[str, str | Secret] | None = field(default=None, repr=False)
-    verify: bool | str | Path | None = None
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-
-    @property
-    def url(self) -> str:
-        """The given address, which may be empty."""
-        given = self.connection
-        return given.url if isinstance(given, Connection) else given
-
-    @property
-    def has_credentials(self) -> bool:
-        """True if a token, or a user name and password, came with it."""
-        if isinstance(self.connection, Connection):
-            return bool(self.connection.token or self.connection.login)
-        return bool(self.credentials)
-
-    @property
-    def user(self) -> str:
-        """The given user name, or the one in the environment; it is not a secret."""
-        given = self.connection
-        login = given.login if isinstance(given, Connection) else self.credentials
-        if isinstance(login, tuple):
-            return login[0]
-        return "" if self.has_credentials else self.environ.get(USER_VARIABLE, "")
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """The content of the form's fields, and the secret that was taken out of one of them."""
-
-    url: str
-    user: str = ""
-    """The user name; if it is empty, the secret is a token."""
-    secret: Secret | None = None
-
-
-def read_connection(given: Given, typed: Typed) -> Connection:
-    """Return the connection that the given and the typed values describe.
-
-    Raises:
-        BadInput: The address is invalid, or the token can't be sent.
-    """
-    url, user = typed.url.strip(), typed.user.strip()
-    credentials: Credentials | None = typed.secret
-    if typed.secret and user:
-        credentials = (user, typed.secret)
-    if not isinstance(given.connection, Connection):
-        named = {**given.environ, USER_VARIABLE: user} if user else given.environ
-        options: ConnectionOptions = {
-            "credentials": credentials or given.credentials,
-            "headers": given.headers,
-            "verify": given.verify,
-        }
-        return resolve(url, environ=named, **options)
-    if credentials is None and url == given.connection.url:
-        return given.connection
-    checked = resolve(url, credentials=credentials, environ=given.environ)
-    if credentials is None:
-        return replace(given.connection, url=checked.url)
-    return replace(given.connection, url=checked.url, token=checked.token, login=checked.login)
-
-
-def token_source(given: Given, connection: Connection | None, typed: Typed) -> str:
-    """Return where the token or password comes from, without showing it."""
-    word = "password" if connection and connection.login and not connection.token else "token"
-    if typed.secret is not None:
-        return f"the {word} that you typed"
-    if given.has_credentials:
-        return f"the {word} that came with the connection"
-    if connection is None or not (connection.token or connection.login):
-        return "none"
-    names = TOKEN_VARIABLES if connection.token else LOGIN_VARIABLES[1:]
-    variable = next((name for name in names if given.environ.get(name)), "")
-    return f"a {word} from {variable}" if variable else f"a {word} from the system's keyring"
 
 
 class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publishes no types
@@ -131,6 +48,7 @@ class ConnectionForm(Form[Connection]):
         self,
         connection: Connection | str = "",
         *,
+        token: Secret | str | None = None,
         credentials: Credentials | None = None,
         headers: Mapping[str, str | Secret] | None = None,
         verify: bool | str | Path | None = None,
@@ -142,11 +60,33 @@ class ConnectionForm(Form[Connection]):
         `on_check`, such as `aitk_nb.check_auth`, adds a button that calls it with the form's value
         and shows the result.
         """
-        self._given = Given(connection, credentials, headers, verify, environ)
+        options: ConnectionOptions = {
+            "token": token,
+            "credentials": credentials,
+            "headers": headers,
+        }
+        del token, credentials, headers
+        self._given, self._start = hidden(options), connection
+        self._given["verify"] = verify
+        url = connection
+        if isinstance(connection, Connection):
+            url = connection.url
+            # An empty secret, so that none is read from the keyring or the environment.
+            own = connection.token or connection.login or Secret("")
+            self._given = {
+                "credentials": own,
+                "headers": dict(connection.headers),
+                "verify": connection.verify,
+            }
+            environ = {}
+        # Not itself: the form's attributes must show no token.
+        self._environ: Callable[[], Mapping[str, str]] = lambda: environ
+        given = self._given["credentials"]
+        user = "" if given else environ.get(USER_VARIABLE, "")
         self._typed: Secret | None = None
         looks = Looks()
         self._url = widgets.Text(
-            self._given.url,
+            url,
             description="Address",
             placeholder=_default_address(environ),
             style=looks.text,
@@ -161,7 +101,7 @@ class ConnectionForm(Form[Connection]):
             layout=looks.control,
         )
         self._user = widgets.Text(
-            self._given.user,
+            given[0] if isinstance(given, tuple) else user,
             description="User name",
             placeholder="empty for a token; required by a Gradio app",
             style=looks.text,
@@ -173,10 +113,10 @@ class ConnectionForm(Form[Connection]):
         )
         self._forget.on_click(lambda _button: self.forget())
         self._token.observe(self._take_token, names="value")
-        url = Field(self._url, looks, "https://… of a pod or a gateway, http://… or demo:")
-        user = Field(self._user, looks)
-        token = Field(self._token, looks)
-        body = [*url.widgets, *user.widgets, *token.widgets, self._forget]
+        address = Field(self._url, looks, "https://… of a pod or a gateway, http://… or demo:")
+        name = Field(self._user, looks)
+        secret = Field(self._token, looks)
+        body = [*address.widgets, *name.widgets, *secret.widgets, self._forget]
         self.check: Action | None = None
         if on_check is not None:
             self.check = Action(
@@ -188,7 +128,7 @@ class ConnectionForm(Form[Connection]):
                 layout=widgets.Layout(**looks.indented),
             )
             body.append(self.check.button)
-        self._build({"url": url, "user": user, "token": token}, body, looks)
+        self._build({"url": address, "user": name, "token": secret}, body, looks)
         self._refresh()
 
     @property
@@ -209,11 +149,31 @@ class ConnectionForm(Form[Connection]):
         self._token.value = ""
 
     def _read(self) -> Connection:
-        return read_connection(self._given, self._now)
+        url, user = self._url.value.strip(), self._user.value.strip()
+        start, given = self._start, self._given
+        if isinstance(start, Connection) and (url, self._typed) == (start.url, None):
+            return start
+        typed = (user, self._typed) if self._typed and user else self._typed
+        return resolve(
+            url,
+            environ={**self._environ(), **({USER_VARIABLE: user} if user else {})},
+            credentials=typed or given["credentials"],
+            headers=given["headers"],
+            verify=given["verify"],
+        )
 
-    @property
-    def _now(self) -> Typed:
-        return Typed(self._url.value, self._user.value, self._typed)
+    def _token_source(self, connection: Connection | None) -> str:
+        """Return where the token or password comes from, without showing it."""
+        word = "password" if connection and connection.login and not connection.token else "token"
+        if self._typed is not None:
+            return f"the {word} that you typed"
+        if self._given["credentials"]:
+            return f"the {word} that came with the connection"
+        if connection is None or not (connection.token or connection.login):
+            return "none"
+        names = TOKEN_VARIABLES if connection.token else LOGIN_VARIABLES[1:]
+        variable = next((name for name in names if self._environ().get(name)), "")
+        return f"a {word} from {variable}" if variable else f"a {word} from the system's keyring"
 
     def _problems(self) -> Mapping[str, str]:
         try:
@@ -225,7 +185,7 @@ class ConnectionForm(Form[Connection]):
 
     def _hints(self) -> Mapping[str, str]:
         connection = None if self._problems() else self._read()
-        source = token_source(self._given, connection, self._now)
+        source = self._token_source(connection)
         return {"token": "No token is used." if source == "none" else f"Used: {source}."}
 
     def _refresh(self) -> None:
@@ -240,7 +200,7 @@ class ConnectionForm(Form[Connection]):
     def _rows(self) -> Iterable[tuple[object, object]]:
         connection = None if self._problems() else self._read()
         yield "address", connection.url if connection else "invalid"
-        yield "token", token_source(self._given, connection, self._now)
+        yield "token", self._token_source(connection)
         if connection and connection.headers:
             yield "extra headers", ", ".join(connection.headers)
         if connection and connection.verify is not True:

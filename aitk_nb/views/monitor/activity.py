@@ -1,117 +1,94 @@
-"""`News`: what a job's server tells besides its state: log, GPUs and samples, kept small."""
+"""`Activity`: the log, the GPUs and the newest samples of a job."""
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
-
-from PIL import Image
 
 from aitk_nb.errors import AitkError
 from aitk_nb.models.job import Sample
 from aitk_nb.models.server import Ability, Gpu
+from aitk_nb.views.plots.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job
 
-__all__ = ["News", "Thumbnail", "gpu_line"]
+__all__ = ["Activity", "Thumbnail", "gpu_line"]
 
 _LINES = 6
 _SHOWN = 6  # samples
 _EDGE = 200  # pixels of a thumbnail
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
-_GPUS_EVERY, _SAMPLES_EVERY = 5.0, 8.0  # the server itself looks at its GPUs each 5 s
+_IMAGES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class Thumbnail(NamedTuple):
-    """A small picture of a sample."""
+    """A small image of a sample."""
 
     jpeg: bytes
     caption: str
 
 
-class News:
-    """Looks at one job's surroundings; what cannot be had is left as it was."""
+class Activity:
+    """What a job does besides training; what cannot be read stays as it was."""
 
     def __init__(self, job: Job, clock: Callable[[], float] = time.monotonic) -> None:
         self._job = job
         self._clock = clock
-        self._due = {"gpus": 0.0, "samples": 0.0}
+        # Seconds between requests; the server itself polls its GPUs every 5 s.
+        self._reads: dict[Ability, tuple[float, Callable[[], None]]] = {
+            Ability.LOG: (0.0, self._read_log),
+            Ability.GPUS: (5.0, self._read_gpus),
+            Ability.SAMPLES: (8.0, self._read_samples),
+        }
+        self._due: dict[Ability, float] = {}
         self._newest: tuple[Sample, ...] = ()
-        self.lines: tuple[str, ...] = ()
-        """The last lines of its log."""
+        self.log = ""
+        """The last lines of the log."""
         self.gpus: tuple[Gpu, ...] = ()
-        """The GPUs that it runs on."""
+        """The GPUs of the job."""
         self.samples: tuple[Thumbnail, ...] = ()
-        """Its newest samples."""
+        """The newest samples."""
 
-    def look(self) -> None:
-        """Ask for what may have changed; never fails for what the server says."""
-        if self._job.can(Ability.LOG):
-            with _quietly():
-                self.lines = self._job.last_lines(_LINES)
-        if self._job.can(Ability.GPUS) and self._is_due("gpus", _GPUS_EVERY):
-            with _quietly():
-                self.gpus = self._job.gpus()
-        if self._job.can(Ability.SAMPLES) and self._is_due("samples", _SAMPLES_EVERY):
-            with _quietly():
-                self._look_at_samples()
+    def refresh(self) -> None:
+        """Read what may have changed; never fails for what the server says."""
+        for ability, (every, read) in self._reads.items():
+            now = self._clock()
+            if self._job.can(ability) and now >= self._due.get(ability, now):
+                self._due[ability] = now + every
+                # The job's health reports what is wrong with it or its server.
+                with suppress(AitkError):
+                    read()
 
-    def _is_due(self, what: str, every: float) -> bool:
-        if self._clock() < self._due[what]:
-            return False
-        self._due[what] = self._clock() + every
-        return True
+    def _read_log(self) -> None:
+        self.log = self._job.log(tail=_LINES)
 
-    def _look_at_samples(self) -> None:
-        some = [one for one in self._job.samples() if one.name.lower().endswith(_PICTURES)]
-        last = max((one.step for one in some), default=-1)
-        newest = tuple(one for one in some if one.step == last)[:_SHOWN]
+    def _read_gpus(self) -> None:
+        self.gpus = self._job.gpus()
+
+    def _read_samples(self) -> None:
+        images = [one for one in self._job.samples() if one.name.lower().endswith(_IMAGES)]
+        last = max((one.step for one in images), default=-1)
+        newest = tuple(one for one in images if one.step == last)[:_SHOWN]
         if newest == self._newest:
             return
-        found = [(one, _thumbnail(self._job.picture(one))) for one in newest]
+        jpegs = [thumbnail(self._job.sample_image(one), _EDGE) for one in newest]
         self.samples = tuple(
             Thumbnail(jpeg, f"step {one.step}, prompt {one.index + 1}")
-            for one, jpeg in found
+            for one, jpeg in zip(newest, jpegs, strict=True)
             if jpeg
         )
         self._newest = newest
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    # Health says what is wrong with the server or the job; this is only what stands beside it.
-    try:
-        yield
-    except AitkError:
-        return
-
-
-def _thumbnail(content: bytes) -> bytes:
-    """Return a small JPEG of a picture; nothing when it is none, or not whole yet."""
-    buffer = io.BytesIO()
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            picture.draft("RGB", (2 * _EDGE, 2 * _EDGE))
-            small = picture.convert("RGB")
-            small.thumbnail((_EDGE, _EDGE))
-            small.save(buffer, "JPEG", quality=80)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return b""
-    return buffer.getvalue()
-
-
 def gpu_line(gpus: Iterable[Gpu]) -> str:
-    """Return memory, load and temperature of GPUs in a line, as far as they are known."""
+    """Return memory, load and temperature of each GPU on a line, as far as they are known."""
     lines = []
     for gpu in gpus:
         parts = [f"GPU {gpu.index} {gpu.name}"]
         if gpu.memory_total:
-            used, total = gpu.memory_used / 1024, gpu.memory_total / 1024
-            parts.append(f"{used:.1f} of {total:.0f} GiB")
+            parts.append(f"{gpu.memory_used / 1024:.1f} of {gpu.memory_total / 1024:.0f} GiB")
         if gpu.utilization is not None:
             parts.append(f"{gpu.utilization} % busy")
         if gpu.temperature is not None:

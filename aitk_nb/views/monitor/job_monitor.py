@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING
 from aitk_nb import _html
 from aitk_nb._units import duration
 from aitk_nb.jobs.health import HealthState
-from aitk_nb.jobs.progress import Pace, cost_line, status_line
-from aitk_nb.jobs.watcher import PATIENCE, Glance, Watcher
+from aitk_nb.jobs.progress import cost_line, status_line
+from aitk_nb.jobs.watcher import PATIENCE, Update, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.views.monitor.activity import News, gpu_line
-from aitk_nb.views.monitor.panel import Acts, Panel
+from aitk_nb.views.monitor.activity import Activity, gpu_line
+from aitk_nb.views.monitor.panel import Actions, Panel
 from aitk_nb.views.plots.loss_plot import LossFigure, plot_loss
 from aitk_nb.views.plots.style import Theme
 from aitk_nb.views.widgets import ClosedOptions
 
 if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job
-    from aitk_nb.models.job import JobState
 
 __all__ = ["JobMonitor", "JobRecord", "WatchingStopped"]
 
@@ -35,7 +34,7 @@ class WatchingStopped(asyncio.CancelledError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"Watching {name} has stopped; the job goes on. Run the cell again to go on watching."
+            f"Stopped watching {name}; the job keeps running. Run the cell again to continue."
         )
 
     def _render_traceback_(self) -> list[str]:
@@ -45,16 +44,21 @@ class WatchingStopped(asyncio.CancelledError):
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """How a job stood when the watching ended: only what repeats when it is done again."""
+    """How a job ended: only what repeats when it is run again.
+
+    Example:
+        >>> JobRecord("cat", JobStatus.COMPLETED, 100, 100, 0.25)
+        <'cat' completed at step 100, loss 0.25>
+    """
 
     name: str
     status: JobStatus
     step: int
     total_steps: int | None
     loss: float
-    """Where the smoothed loss stands; NaN without any."""
+    """The end of the smoothed loss; NaN if unknown."""
     error: str = ""
-    """Why it is of no use, in plain words; empty for a job that has done its work."""
+    """Why the result is unusable, in plain words; empty if it is not."""
     remedy: str = ""
     """What to do about that."""
 
@@ -72,20 +76,19 @@ class JobRecord:
             ("status", _html.badge(self.status.value, kinds.get(self.status, "info"))),
             ("step", f"{self.step}{total}"),
             ("smoothed loss", self._loss),
+            *((head, text) for head, text in (("why", self.error), ("to do", self.remedy)) if text),
         ]
-        if self.error:
-            rows.append(("why", self.error))
-        if self.remedy:
-            rows.append(("to do", self.remedy))
         return _html.definition(rows, caption=self.name)
 
 
 class JobMonitor(ClosedOptions):
-    """Follows a job: `await JobMonitor(job).watch()` as the last line of a cell.
+    """Shows a job while it runs, in one output that keeps the last plot.
 
-    All that it shows is one output, however often it draws, and the last picture stays in it.
-    Interrupting the cell stops watching and not the job. It goes on through a restart of the
-    server and a lost network, and says so meanwhile.
+    Interrupting the cell stops watching, not the job. A restarted server or a lost network is
+    reported and waited for.
+
+    Example:
+        >>> await JobMonitor(job).watch()                           # doctest: +SKIP
     """
 
     def __init__(
@@ -98,14 +101,18 @@ class JobMonitor(ClosedOptions):
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Follow `job`, with a button for each thing that its server can be asked for.
+        """Follow a job, with a button for each action that its server supports.
 
-        The stop button runs `on_stop`, by default `job.stop`. `theme` is the plot's, as `plot_loss`
-        takes it; `price_per_hour` is the machine's, from which the cost is told. A server
-        that does not answer is asked for `patience` seconds before watching ends by an error.
+        Args:
+            job: The job to follow.
+            on_stop: What the stop button does; by default `job.stop`.
+            theme: Theme of the plot, as for `plot_loss`.
+            price_per_hour: Hourly price of the server, to show the cost.
+            patience: Seconds that the server may be unreachable before watching ends by an error.
+            clock: Time in seconds.
         """
         self._job = job
-        self._acts = _acts(job, on_stop)
+        self._actions = _actions(job, on_stop)
         self._theme: Theme = theme
         self._price = price_per_hour
         self._clock = clock
@@ -114,59 +121,72 @@ class JobMonitor(ClosedOptions):
         self.history = LossHistory(name=job.name)
         """The losses seen so far."""
         self.panel: Panel | None = None
-        """What is shown while it watches."""
+        """What is shown while watching."""
 
     def __repr__(self) -> str:
         return f"<JobMonitor of {self._job.name!r}>"
 
     async def watch(self, every: float = 2.0) -> JobRecord:
-        """Look each `every` seconds, or less often where nothing moves, until the job has ended.
+        """Show the job until it has ended; clicks are handled meanwhile.
 
-        Return how it ended. Clicks are handled meanwhile.
+        Args:
+            every: Seconds between requests; fewer are sent while nothing changes.
+
+        Returns:
+            How it ended.
 
         Raises:
-            AitkError: the server cannot be asked any more; the job goes on.
-            WatchingStopped: the cell was interrupted; the job goes on.
+            AitkError: The server does not answer anymore; the job keeps running.
+            WatchingStopped: The cell was interrupted; the job keeps running.
         """
-        self.panel = panel = Panel(self._acts)
+        self.panel = panel = Panel(self._actions)
         watcher = Watcher(self._job, every, patience=self._patience, clock=self._clock)
         watcher.history = self.history
         try:
-            glance = await self._follow(panel, watcher)
+            update = await self._follow(panel, watcher)
         except asyncio.CancelledError:
             raise WatchingStopped(self._job.name) from None
         finally:
             self.panel = None
             panel.end()
-        return self._record(glance)
+        state, health = update.state, update.health
+        return JobRecord(
+            name=state.name,
+            status=state.status,
+            step=state.step,
+            total_steps=state.total_steps,
+            loss=self.history.summary().end,
+            error=health.text if health.is_bad else "",
+            remedy=health.remedy if health.is_bad else "",
+        )
 
-    async def _follow(self, panel: Panel, watcher: Watcher) -> Glance:
-        """Show each look at the job until it is final, and return the last one."""
-        news = News(self._job, self._clock)
+    async def _follow(self, panel: Panel, watcher: Watcher) -> Update:
+        """Show each update until the job has ended, and return the last one."""
+        activity = Activity(self._job, self._clock)
         drawn = False
         while True:
             # In a thread, so that the kernel goes on handling clicks and interrupts.
-            glance = await asyncio.to_thread(watcher.look)
+            update = await asyncio.to_thread(watcher.update)
             self.history = watcher.history
-            silent = glance.health.state is HealthState.UNREACHABLE
             figure = None
-            if glance.has_more or not drawn or not glance.wait:
-                figure, drawn = self._picture(glance.state, watcher.pace), True
-            panel.show(status_line(glance.state, watcher.pace), glance.state, figure)
-            panel.tell(glance.health)
-            if not glance.wait:
-                # Stopping waits until the job has let go of the GPU, and may fail at that.
+            if update.has_more or not drawn or not update.wait:
+                figure, drawn = self._plot(update, watcher), True
+            panel.show(status_line(update.state, watcher.rate), update.state, figure)
+            panel.show_health(update.health)
+            if not update.wait:
+                # Stopping waits until the job has released the GPU, and may fail at that.
                 await asyncio.to_thread(panel.wait)
-                return glance
-            if not silent:
-                await asyncio.to_thread(news.look)
-                left = watcher.pace.left(glance.state)
-                words = (gpu_line(news.gpus), cost_line(self._price, self.history, left))
-                panel.show_beside(" · ".join(filter(None, words)), news.lines, news.samples)
-            await self._nap(panel, glance.wait)
+                return update
+            if update.health.state is not HealthState.UNREACHABLE:
+                await asyncio.to_thread(activity.refresh)
+                left = watcher.rate.seconds_left(update.state)
+                words = (gpu_line(activity.gpus), cost_line(self._price, self.history, left))
+                line = " · ".join(filter(None, words))
+                panel.show_activity(line, activity.log, activity.samples)
+            await self._sleep(panel, update.wait)
 
-    async def _nap(self, panel: Panel, seconds: float) -> None:
-        """Wait, but not longer than until a button's act is done."""
+    async def _sleep(self, panel: Panel, seconds: float) -> None:
+        """Wait, but not longer than until a button's action is done."""
         until = self._clock() + seconds
         busy = panel.is_busy
         while (left := until - self._clock()) > 0:
@@ -175,46 +195,27 @@ class JobMonitor(ClosedOptions):
                 return
             busy = panel.is_busy
 
-    def _picture(self, state: JobState, pace: Pace) -> LossFigure:
-        title = _title(state, self.history, pace)
+    def _plot(self, update: Update, watcher: Watcher) -> LossFigure:
+        state, final = update.state, self.history.summary().end
+        left = watcher.rate.seconds_left(state)
+        words = f"{state.status.value}, step {state.step_text}"
+        if state.status is JobStatus.COMPLETED:
+            words = f"{state.step} steps"
+        value = f" · {final:.4g}" if math.isfinite(final) else ""
+        end = "" if left is None else f" · about {duration(left)} left"
+        title = f"Loss of {state.name}: {words}{value}{end}"
         if self._figure is None:
             self._figure = plot_loss(self.history, title=title, theme=self._theme)
         else:
             self._figure.redraw(self.history, title=title)
         return self._figure
 
-    def _record(self, glance: Glance) -> JobRecord:
-        state, health = glance.state, glance.health
-        return JobRecord(
-            name=state.name,
-            status=state.status,
-            step=state.step,
-            total_steps=state.total_steps,
-            loss=self.history.final,
-            error=health.text if health.is_bad else "",
-            remedy=health.remedy if health.is_bad else "",
-        )
 
-
-def _acts(job: Job, on_stop: Callable[[], object] | None) -> Acts:
-    def repair() -> object:
-        return job.repair(confirmed=True)
-
+def _actions(job: Job, on_stop: Callable[[], object] | None) -> Actions:
     can_stop = job.can(Ability.STOP)
-    return Acts(
+    return Actions(
         stop=on_stop or (job.stop if can_stop else None),
         save=job.save_now if job.can(Ability.SAVE_NOW) else None,
         sample=job.sample_now if job.can(Ability.SAMPLE_NOW) else None,
-        repair=repair if can_stop else None,
+        repair=(lambda: job.repair(confirmed=True)) if can_stop else None,
     )
-
-
-def _title(state: JobState, history: LossHistory, pace: Pace) -> str:
-    final = history.final
-    value = f" · {final:.4g}" if math.isfinite(final) else ""
-    if state.status is JobStatus.COMPLETED:
-        return f"Loss of {state.name}: {state.step} steps{value}"
-    total = f" of {state.total_steps}" if state.total_steps else ""
-    left = pace.left(state)
-    end = "" if left is None else f" · about {duration(left)} left"
-    return f"Loss of {state.name}: {state.status.value}, step {state.step}{total}{value}{end}"

@@ -18,51 +18,52 @@ from aitk_nb.views.monitor.repair import Repair
 from aitk_nb.views.plots.loss_plot import LossFigure
 from aitk_nb.views.widgets import close_all, view_of
 
-__all__ = ["Acts", "Panel"]
-
-Act = Callable[[], object]
+__all__ = ["Actions", "Panel"]
 
 
 @dataclass(frozen=True, slots=True)
-class Acts:
-    """What the buttons do; None where there is to be no button."""
+class Actions:
+    """What the buttons do; None for no button."""
 
-    stop: Act | None = None
-    save: Act | None = None
-    sample: Act | None = None
-    repair: Act | None = None
+    stop: Callable[[], object] | None = None
+    save: Callable[[], object] | None = None
+    sample: Callable[[], object] | None = None
+    repair: Callable[[], object] | None = None
 
 
 class Panel:
-    """Status line, progress, plot, buttons, messages, and what stands beside a job.
+    """Status line, progress, plot, buttons, messages, and the activity of a job.
 
-    It is one output: widgets while the job is watched, and the last picture when that ends, so
-    that a saved notebook shows the picture without any widget.
+    It is one output: widgets while the job is watched, and the last plot when that ends, so that a
+    saved notebook shows the plot without any widget.
     """
 
-    def __init__(self, acts: Acts) -> None:
-        """Make the widgets, with a button for each act that there is."""
-        self._line, self._health, self._area = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self._beside, self._log, self._samples = widgets.HTML(), widgets.HTML(), widgets.HTML()
+    def __init__(self, actions: Actions) -> None:
+        """Make the widgets, with a button for each action."""
+        self._texts = [widgets.HTML() for _ in range(6)]
+        self._line, self._health, self._area, self._beside, self._log, self._samples = self._texts
         self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="40%"))
         self._picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
         self._figure: LossFigure | None = None
         self._handle: DisplayHandle | None = None
         self._is_shown = False
-        self._told = ""
+        self._warned = ""
         self.error = ""
         """The last failure, until something succeeds."""
-        self.stop = self._button("Stop the job", "Stopping …", acts.stop, "")
+        self.stop = self._button("Stop the job", "Stopping …", actions.stop, "")
         self.save = self._button(
             "Save now",
-            "Asking …",
-            acts.save,
+            "Requesting …",
+            actions.save,
             "A checkpoint is written at the end of the next step.",
         )
         self.sample = self._button(
-            "Sample now", "Asking …", acts.sample, "Samples are made at the end of the next step."
+            "Sample now",
+            "Requesting …",
+            actions.sample,
+            "Samples are made at the end of the next step.",
         )
-        self.repair = None if acts.repair is None else Repair(acts.repair, self.say)
+        self.repair = None if actions.repair is None else Repair(actions.repair, self.say)
         row = [one.button for one in (self.stop, self.save, self.sample) if one is not None]
         below = [] if self.repair is None else [self.repair.widget]
         self.widget = widgets.VBox(
@@ -72,21 +73,20 @@ class Panel:
             ]
         )
 
-    def _button(self, label: str, busy: str, act: Act | None, done: str) -> Action | None:
+    def _button(
+        self, label: str, busy: str, act: Callable[[], object] | None, done: str
+    ) -> Action | None:
         return None if act is None else Action(label, busy, act, self.say, lambda _result: done)
 
     def show(self, line: str, state: JobState, figure: LossFigure | None) -> None:
-        """Show the job as it stands; without `figure` the picture stays."""
+        """Show the state of the job; without `figure` the plot stays."""
         self._line.value = str(_html.status([_html.join([_html.strong(state.name), " ", line])]))
         self._bar.value = state.progress or 0.0
         runs = state.status is JobStatus.RUNNING
-        for action, usable in (
-            (self.stop, state.status.is_active),
-            (self.save, runs),
-            (self.sample, runs),
-        ):
+        usable = (state.status.is_active, runs, runs)
+        for action, is_usable in zip((self.stop, self.save, self.sample), usable, strict=True):
             if action is not None:
-                action.button.layout.display = "" if usable else "none"
+                action.button.layout.display = "" if is_usable else "none"
         if figure is not None:
             png, (width, _) = figure.png(), figure.figure.get_size_inches()
             # Drawn at double density: at its natural width it is sharp on any screen.
@@ -97,52 +97,49 @@ class Panel:
             self._is_shown = True
             self._handle = display(_Bundle(self._figure, self.widget), display_id=True)
 
-    def tell(self, health: Health) -> None:
-        """Show what is wrong or waited for, and take it away when it is right again."""
+    def show_health(self, health: Health) -> None:
+        """Show what is wrong or waited for, and remove it when it is right again."""
         waits = health.state in {HealthState.UNREACHABLE, HealthState.QUEUED}
         text = str(health) if health.is_bad or waits else ""
         if self.repair is not None:
             self.repair.offer(health.can_be_repaired)
-        if text != self._told:
+        if text != self._warned:
             kind: _html.Kind = "info" if health.state is HealthState.QUEUED else "warning"
-            lines = [_html.message(text, kind)] if text else []
-            self._health.value = str(_html.status(lines))
-            self._told = text
+            self._health.value = str(_html.status([_html.message(text, kind)] if text else []))
+            self._warned = text
 
-    def show_beside(self, words: str, lines: Iterable[str], samples: Iterable[Thumbnail]) -> None:
+    def show_activity(self, line: str, log: str, samples: Iterable[Thumbnail]) -> None:
         """Show a line on GPU and cost, the end of the log, and the newest samples."""
-        log = "\n".join(lines)
-        self._beside.value = str(_html.note(words)) if words else ""
+        self._beside.value = str(_html.note(line)) if line else ""
         self._log.value = str(_html.code(log)) if log else ""
         self._samples.value = str(_html.pictures(samples))
 
     def say(self, text: str, kind: _html.Kind) -> None:
-        """Show a message below the progress; an empty one takes the last away."""
+        """Show a message below the progress; an empty one removes the last."""
         self.error = text if kind == "error" else ""
         self._area.value = str(_html.status([_html.message(text, kind)])) if text else ""
 
     @property
     def _actions(self) -> list[Action]:
         repair = None if self.repair is None else self.repair.yes
-        some = (self.stop, self.save, self.sample, repair)
-        return [action for action in some if action is not None]
+        return [one for one in (self.stop, self.save, self.sample, repair) if one is not None]
 
     @property
     def is_busy(self) -> bool:
-        """True while some button's act is under way."""
+        """True while a button's action runs."""
         return any(action.is_running for action in self._actions)
 
     def wait(self) -> None:
-        """Return when no button's act is under way any more."""
+        """Return when no button's action runs anymore."""
         for action in self._actions:
             action.wait()
 
     def end(self) -> None:
-        """Leave the picture alone, with the last failure if there is one, and free the widgets."""
+        """Leave only the plot, with the last failure if there is one, and free the widgets."""
         if self._handle is not None:
             self._handle.update(_Bundle(self._figure, None))
         # A run by papermill stores the state of closed widgets too.
-        for part in (self._line, self._health, self._area, self._beside, self._log, self._samples):
+        for part in self._texts:
             part.value = ""
         self._picture.value = b""
         close_all(self.widget)
@@ -161,15 +158,12 @@ class _Bundle:
         return repr(self._figure)
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data: dict[str, Any] = {}
-        metadata: dict[str, Any] = {}
-        if self._figure is not None:
-            data, metadata = self._figure._repr_mimebundle_()
+        data, metadata = self._figure._repr_mimebundle_() if self._figure else ({}, {})
         return data | (view_of(self._widget) if self._widget else {}), metadata
 
 
 class _Remark:
-    """A failure that is still true when the panel has gone."""
+    """A failure that still holds when the panel is gone."""
 
     def __init__(self, text: str) -> None:
         self._text = text

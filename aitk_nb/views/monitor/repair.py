@@ -1,4 +1,4 @@
-"""`Repair`: marks a job as stopped, after asking whether that is meant."""
+"""`Repair`: marks a job as stopped, after asking for confirmation."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from aitk_nb.views.action import Action
 __all__ = ["Repair"]
 
 _QUESTION = (
-    "Mark it as stopped? No signal is sent: a process that still lives goes on and holds the GPU. "
-    "This is for a job whose process is gone."
+    "Mark it as stopped? Only do this for a job whose process is gone: no signal is sent, so a "
+    "process that still exists goes on and holds the GPU."
 )
 
 
 class Repair:
-    """A button that appears when it may help, and two more that it asks with."""
+    """A button that appears when it may help, and two more that confirm."""
 
     def __init__(self, act: Callable[[], object], say: Callable[[str, _html.Kind], None]) -> None:
-        """Run `act` once it is confirmed; tell by `say` how it ended."""
-        self.ask = widgets.Button(description="Mark as stopped …", layout=_narrow())
-        self.yes = Action("Yes, mark it", "Marking …", act, say, _done, _narrow())
-        self.no = widgets.Button(description="Leave it", layout=_narrow())
+        """Run `act` once it is confirmed; report the result with `say`."""
+        narrow = widgets.Layout(width="auto", align_self="flex-start")
+        self.ask = widgets.Button(description="Mark as stopped …", layout=narrow)
+        self.yes = Action(
+            "Yes, mark it", "Marking …", act, say, lambda _result: "Marked as stopped."
+        )
+        self.no = widgets.Button(description="Cancel", layout=narrow)
         self._question = widgets.VBox(
             [
                 widgets.HTML(str(_html.message(_QUESTION, "warning"))),
@@ -39,7 +42,7 @@ class Repair:
         self.offer(False)
 
     def offer(self, may_help: bool) -> None:
-        """Show the button, or take it and its question away."""
+        """Show the button, or remove it and its question."""
         self.widget.layout.display = "" if may_help else "none"
         if not may_help:
             self._show(asking=False)
@@ -47,11 +50,3 @@ class Repair:
     def _show(self, *, asking: bool) -> None:
         self._question.layout.display = "" if asking else "none"
         self.ask.layout.display = "none" if asking else ""
-
-
-def _narrow() -> widgets.Layout:
-    return widgets.Layout(width="auto", align_self="flex-start")
-
-
-def _done(_result: object) -> str:
-    return "It is marked as stopped."

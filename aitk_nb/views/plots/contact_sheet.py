@@ -1,9 +1,9 @@
-"""`contact_sheet`: many pictures small on one sheet, each over its caption."""
+"""`contact_sheet`: many small images on one sheet, each above its caption."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aitk_nb._files import replacing
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
-from aitk_nb.views.plots.style import Theme
+from aitk_nb.views.plots.style import INKS, Theme, check_theme
 from aitk_nb.views.plots.thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ContactSheet", "contact_sheet"]
 
-_INKS = {
-    "light": {"paper": "#ffffff", "ink": "#1f2328", "empty": "#d8dee4"},
-    "dark": {"paper": "#1b1f24", "ink": "#e6edf3", "empty": "#3d444d"},
-}
 _EDGE = 132
-"""Pixels of a picture's longer side; on the page it is a little less, so that it is sharp."""
+"""Pixels of an image's longer side; on the page it is a little smaller, so that it is sharp."""
 _GAP = 14
 _LETTER = 14
 """Pixels of a letter's height."""
@@ -34,25 +30,25 @@ _QUALITY = 66
 
 
 class ContactSheet:
-    """Pictures on one sheet; the last line of a cell shows it, as one JPEG."""
+    """Images on one sheet; as the last line of a cell it shows itself, as one JPEG."""
 
     def __init__(
         self, items: Iterable[tuple[bytes, str]], more: int, columns: int, theme: Theme
     ) -> None:
-        """Show pictures (bytes of small images) with their captions, and how many `more` are."""
+        """Show small images with their captions, and how many `more` there are."""
         self.items: Sequence[tuple[bytes, str]] = tuple(items)
-        """The pictures that are shown, each with its caption."""
+        """The images that are shown, each with its caption."""
         self.more = more
-        """How many pictures there are besides."""
+        """How many images are not shown."""
         self._columns = columns
         self._theme: Theme = theme
 
     def __repr__(self) -> str:
         rest = f" of {len(self.items) + self.more}" if self.more else ""
-        return f"<contact sheet: {len(self.items)}{rest} pictures>"
+        return f"<contact sheet: {len(self.items)}{rest} images>"
 
     def jpeg(self) -> bytes:
-        """Return the sheet; the same pictures give the same bytes."""
+        """Return the sheet as a JPEG; the same images give the same bytes."""
         buffer = io.BytesIO()
         self._sheet.save(buffer, "JPEG", quality=_QUALITY)
         return buffer.getvalue()
@@ -61,11 +57,11 @@ class ContactSheet:
         """Write the sheet as `.jpg`, and return the path.
 
         Raises:
-            BadInput: the suffix is another one, or the file cannot be written.
+            BadInput: the suffix is another one, or the file can't be written.
         """
         target = Path(path).expanduser()
         if target.suffix.lower() not in {".jpg", ".jpeg"}:
-            raise BadInput(f"A contact sheet is saved as .jpg, not as {target.name!r}.")
+            raise BadInput(f"Contact sheets are saved as .jpg; got {target.name!r}.")
         content = self.jpeg()
         with replacing(target) as draft:
             draft.write_bytes(content)
@@ -74,7 +70,7 @@ class ContactSheet:
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         width = round(self._sheet.width / 1.2)
         alt = "; ".join(caption for _, caption in self.items[:12])
-        about = {"width": width, "alt": f"{len(self.items)} pictures: {alt}"}
+        about = {"width": width, "alt": f"{len(self.items)} images: {alt}"}
         return {"image/jpeg": self.jpeg(), "text/plain": repr(self)}, {"image/jpeg": about}
 
     @cached_property
@@ -82,7 +78,7 @@ class ContactSheet:
         """The sheet as it is drawn."""
         from PIL import Image, ImageDraw
 
-        inks, columns = _INKS[self._theme], max(1, min(self._columns, len(self.items)))
+        inks, columns = INKS[self._theme], max(1, min(self._columns, len(self.items)))
         wide, high = _EDGE + _GAP, _EDGE + _GAP + _LINES * (_LETTER + 4)
         rows = -(-len(self.items) // columns) or 1
         below = 2 * _LETTER if self.more else 0
@@ -92,7 +88,7 @@ class ContactSheet:
         for number, (content, caption) in enumerate(self.items):
             left = _GAP + number % columns * wide
             top = _GAP + number // columns * high
-            _paste(sheet, content, left, top, inks["empty"])
+            _paste(sheet, content, left, top, inks["grid"])
             for line, text in enumerate(_folded(pen, caption, font, _EDGE)):
                 spot = (left, top + _EDGE + 4 + line * (_LETTER + 4))
                 pen.text(spot, text, fill=inks["ink"], font=font)
@@ -109,35 +105,42 @@ def contact_sheet(
     columns: int = 6,
     theme: Theme = "light",
 ) -> ContactSheet:
-    """Return the first pictures of a dataset on one sheet, each over its caption or its name.
+    """Return the first images of a dataset on one sheet, each above its caption or its name.
 
     Args:
-        source: A dataset of this machine, or pairs of a picture's bytes and its caption.
-        most: Pictures that are shown.
-        columns: Pictures side by side.
-        theme: Colours for a page that is light or dark.
+        source: A local dataset, or pairs of an image's bytes and its caption.
+        most: How many images to show.
+        columns: Images side by side.
+        theme: Colors for a light or a dark page.
+
+    Returns:
+        The sheet, which a notebook shows and which `save` writes as `.jpg`.
 
     Raises:
-        BadInput: a number is below 1, or `theme` cannot be used.
+        BadInput: a number is below 1, or `theme` is invalid.
+
+    Example:
+        >>> contact_sheet([(b"", "an image that can't be read")])
+        <contact sheet: 1 images>
     """
     if most < 1 or columns < 1:
-        raise BadInput("A sheet has at least one picture in a row.")
-    if theme not in _INKS:
-        raise BadInput(f"The theme is 'light' or 'dark', not {theme!r}.")
-    if isinstance(source, LocalDataset):
-        images = [path for path in source.images if source.image_info[path].is_readable]
-        shown = images[:most]
-        items = [
-            (thumbnail(path, _EDGE), source.captions.get(path.name) or path.name) for path in shown
-        ]
-        return ContactSheet(items, len(images) - len(shown), columns, theme)
-    pairs = iter(source)
+        raise BadInput("`most` and `columns` must be at least 1.")
+    check_theme(theme)
+    pairs = _pairs(source, most) if isinstance(source, LocalDataset) else iter(source)
     items = list(islice(pairs, most))
     return ContactSheet(items, sum(1 for _ in pairs), columns, theme)
 
 
+def _pairs(dataset: LocalDataset, most: int) -> Iterator[tuple[bytes, str]]:
+    """Yield the images of a dataset and their captions; thumbnails only of the first `most`."""
+    images = [path for path in dataset.images if dataset.image_info[path].is_readable]
+    for number, path in enumerate(images):
+        small = thumbnail(path, _EDGE) if number < most else b""
+        yield small, dataset.captions.get(path.name) or path.name
+
+
 def _paste(sheet: Image.Image, content: bytes, left: int, top: int, empty: str) -> None:
-    """Put one picture in the middle of its place; a box where it cannot be read."""
+    """Put one image in the middle of its place; a box if it can't be read."""
     from PIL import Image
 
     try:
@@ -174,7 +177,7 @@ def _folded(
 
 
 def _font() -> ImageFont.FreeTypeFont:
-    """Return the font that matplotlib brings: it has the letters of most European languages."""
+    """Return matplotlib's own font, which has the letters of most European languages."""
     import matplotlib as mpl
     from PIL import ImageFont
 

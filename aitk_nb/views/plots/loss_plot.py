@@ -7,21 +7,19 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import Sample
-from aitk_nb.views.plots.loss_axes import More, draw
-from aitk_nb.views.plots.loss_marks import Along
-from aitk_nb.views.plots.style import Theme, own_style
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from aitk_nb.views.plots.loss_axes import Extras, draw
+from aitk_nb.views.plots.loss_axis import Along
+from aitk_nb.views.plots.style import Theme, check_theme, own_style
 
 __all__ = ["LossFigure", "plot_loss"]
 
@@ -29,18 +27,19 @@ _COLOURS = 128
 
 
 class LossFigure:
-    """A drawn plot; the last line of a cell shows it, once and as a PNG."""
+    """A drawn plot; as the last line of a cell it shows itself, once and as a PNG."""
 
-    # No subclass of Figure: IPython registers a formatter for those that would go before ours.
+    # Not a subclass of Figure: IPython registers a formatter for those that would win over ours.
 
     def __init__(self, figure: Figure, label: str, alt: str, theme: Theme = "light") -> None:
-        """Show `figure` as `label` in plain text; `alt` tells what is seen."""
+        """Show `figure` as `label` in plain text; `alt` describes it."""
         self._theme: Theme = theme
         self.figure = figure
         """The matplotlib figure, to add to."""
         self.alt = alt
         """What the picture shows, in words."""
         self._label = label
+        self._laid_out: object = None
         # Kept, as it remembers how large each text is.
         self._canvas = FigureCanvasAgg(figure)
 
@@ -48,8 +47,8 @@ class LossFigure:
         """Return the picture as PNG; the same history gives the same bytes."""
         from PIL import Image, PngImagePlugin
 
-        with _drawing():
-            self._canvas.draw()  # type: ignore[no-untyped-call]
+        with _drawing(self._theme):
+            self._draw()
         about = PngImagePlugin.PngInfo()
         for name, text in self._about.items():
             about.add_text(name, text)
@@ -65,18 +64,28 @@ class LossFigure:
             small.putpalette(palette)
         buffer = io.BytesIO()
         # The highest compression takes seven times as long, for a tenth less.
-        small.save(buffer, "PNG", pnginfo=about, dpi=(self.figure.dpi,) * 2)
+        small.save(buffer, "PNG", pnginfo=about, dpi=(self.figure.dpi,) * 2, compress_level=5)
         return buffer.getvalue()
 
+    def _draw(self) -> None:
+        self._canvas.draw()  # type: ignore[no-untyped-call]
+        # Laid out once; again would move everything by a fraction of a pixel, and take longer.
+        self.figure.set_layout_engine("none")
+        self._laid_out = _layout_key(self.figure)
+
     def redraw(self, history: LossHistory, *, title: str) -> None:
-        """Show `history` instead of what was shown, in half the time of a new plot."""
-        with _drawing():
-            self.alt = draw([history], title=title, theme=self._theme, onto=self.figure)[1]
+        """Show `history` instead of what was shown."""
+        with _drawing(self._theme):
+            self.alt = draw(self.figure, [history], title=title, theme=self._theme)
+            # The axes stay where they are if they can: it takes half the time, and nothing jumps.
+            same = _layout_key(self.figure) == self._laid_out
+            self.figure.set_layout_engine("none" if same else "constrained")
 
     def svg(self) -> bytes:
         """Return the picture as SVG; the same history gives the same bytes."""
         buffer = io.BytesIO()
-        with _drawing():
+        with _drawing(self._theme):
+            self._draw()
             self.figure.savefig(
                 buffer, format="svg", metadata={**self._about, "Date": None, "Creator": None}
             )
@@ -86,12 +95,12 @@ class LossFigure:
         """Write the picture as `.png` or `.svg`, by the suffix of `path`, and return the path.
 
         Raises:
-            BadInput: the suffix is another one, or the file cannot be written.
+            BadInput: the suffix is another one, or the file can't be written.
         """
         target = Path(path).expanduser()
         kind = target.suffix.lower().lstrip(".")
         if kind not in {"png", "svg"}:
-            raise BadInput(f"A plot is saved as .png or .svg, not as {target.name!r}.")
+            raise BadInput(f"Plots are saved as .png or .svg; got {target.name!r}.")
         content = self.png() if kind == "png" else self.svg()
         with replacing(target) as draft:
             draft.write_bytes(content)
@@ -112,10 +121,17 @@ class LossFigure:
         return {"Title": self._label.strip("<>"), "Description": self.alt}
 
 
+def _layout_key(figure: Figure) -> object:
+    """Return what the place of the axes depends on."""
+    texts = [len(text.get_text()) for text in figure.axes[0].get_yticklabels()]
+    legend = [text.get_text() for one in figure.legends for text in one.get_texts()]
+    return max(texts, default=0), len(figure.axes[0].get_title()) // 60, legend
+
+
 @contextmanager
-def _drawing() -> Iterator[None]:
-    with own_style(), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes, which can be seen.
+def _drawing(theme: Theme) -> Iterator[None]:
+    with own_style(theme), warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes, which people see.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
@@ -124,7 +140,7 @@ def plot_loss(
     history: LossHistory | Sequence[LossHistory],
     *,
     key: str = "",
-    smooth: float | None = None,
+    smoothing: float | None = None,
     x: Along = "step",
     per_epoch: float = 0.0,
     log: bool | None = None,
@@ -136,53 +152,51 @@ def plot_loss(
 ) -> LossFigure:
     """Return a plot of one history, or of several to compare.
 
-    Each value is drawn faintly and the smoothed curve strongly. A few values far away from all
-    others are left out of the curve and of the axis, and marked at its edge. A dotted line stands
-    where the training was started again.
+    Each value is drawn faintly and the smoothed curve strongly. A few values far from all others
+    are left out of the curve and of the axis, and marked at its edge. A dotted line marks a
+    restart.
 
     Args:
         history: What to draw.
-        key: The metric; `loss/loss` when left out.
-        smooth: Weight of the past, from 0 (no smoothing) to below 1, as `LossHistory.smoothed`
-            takes it; when left out, one that fits.
-        x: What the axis below counts: steps, the time since the first one, or epochs.
-        per_epoch: Steps in an epoch, for `x="epoch"`.
+        key: The metric; default: `loss/loss`.
+        smoothing: From 0 (none) to below 1, as for `LossHistory.smoothed`; the default suits the
+            number of values.
+        x: The horizontal axis: steps, time since the first step, or epochs.
+        per_epoch: Steps in an epoch; required for `x="epoch"`.
+        log: Whether the loss axis is logarithmic; default: if it helps.
         checkpoints: Steps at which one was saved, for a single history.
-        samples: Steps at which pictures were made, or the samples, for a single history.
-        learning_rate: Whether it is drawn too, for a single history, on an axis at the right.
-        log: Whether the losses' axis is logarithmic; when left out, if it helps.
-        title: Above the picture; when left out, the job's name.
-        theme: Colours for a page that is light or dark; "light" is legible on both.
+        samples: Steps at which images were sampled, or the samples, for a single history.
+        learning_rate: Whether to draw it too, on an axis at the right, for a single history.
+        title: Above the plot; default: the job's name.
+        theme: Colors for a light or a dark page; "light" is legible on both.
+
+    Returns:
+        The plot, which a notebook shows and which `save` writes as `.png` or `.svg`.
 
     Raises:
-        BadInput: `smooth`, `x`, `per_epoch` or `theme` cannot be used.
+        BadInput: `smoothing`, `x`, `per_epoch` or `theme` is invalid.
+
+    Example:
+        >>> from aitk_nb import LossHistory
+        >>> from aitk_nb.models.loss import LossPoint
+        >>> points = [LossPoint(step, 0.0, 1 / step) for step in range(1, 101)]
+        >>> plot_loss(LossHistory({"loss/loss": points}, "my_cat"))
+        <loss of 'my_cat'>
     """
-    if theme not in ("light", "dark"):
-        raise BadInput(f"The theme is 'light' or 'dark', not {theme!r}.")
+    check_theme(theme)
     if x not in ("step", "time", "epoch"):
-        raise BadInput(f"The axis counts 'step', 'time' or 'epoch', not {x!r}.")
+        raise BadInput(f"x must be 'step', 'time' or 'epoch', not {x!r}.")
     if x == "epoch" and not per_epoch > 0:
-        raise BadInput("For epochs, per_epoch has to say how many steps one has.")
-    marks = More(
-        along=x,
-        per_epoch=per_epoch,
-        checkpoints=tuple(checkpoints),
-        samples=tuple(_step(one) for one in samples),
-        rate=learning_rate,
-    )
+        raise BadInput("x='epoch' requires per_epoch, the steps in an epoch.")
+    steps = [one if isinstance(one, int) else one.step for one in samples]
+    extras = Extras(x, per_epoch, tuple(checkpoints), steps, learning_rate)
     histories = [history] if isinstance(history, LossHistory) else list(history)
     names = [one.name for one in histories if one.name]
     if title is None:
         title = f"{key or 'Loss'} of {names[0]}" if len(names) == len(histories) == 1 else ""
-    with _drawing():
-        figure, alt = draw(histories, key, smooth, log=log, title=title, theme=theme, more=marks)
-    return LossFigure(figure, _label(names), alt, theme)
-
-
-def _step(sample: int | Sample) -> int:
-    return sample if isinstance(sample, int) else sample.step
-
-
-def _label(names: Sequence[str]) -> str:
+    with _drawing(theme):
+        figure = Figure()
+        look: dict[str, Any] = {"log": log, "title": title, "theme": theme, "extras": extras}
+        alt = draw(figure, histories, key, smoothing, **look)
     shown = ", ".join(map(repr, names[:4])) + (", …" if len(names) > 4 else "")
-    return f"<loss of {shown}>" if names else "<loss>"
+    return LossFigure(figure, f"<loss of {shown}>" if names else "<loss>", alt, theme)

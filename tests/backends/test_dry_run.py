@@ -13,7 +13,7 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import JobConflict, NotFound
 from aitk_nb.jobs.api import IfExists
-from aitk_nb.models.dry_run import DryRun
+from aitk_nb.models.dry_run import DryRunReport
 from aitk_nb.models.job import JobStatus
 from tests.backends.test_jobs_live import acts, params
 from tests.conftest import TOKEN
@@ -39,7 +39,7 @@ def client(proxy: FaultProxy, photos: Path) -> Iterator[aitk_nb.AIToolkitClient]
         yield client
 
 
-def listed(run: DryRun, job_id: str) -> list[str]:
+def listed(run: DryRunReport, job_id: str) -> list[str]:
     """Return the requests with the id that the server gave."""
     return [f"{one.method} {one.path}".replace("NEW_ID", job_id) for one in run.requests]
 
@@ -56,10 +56,10 @@ def sent(proxy: FaultProxy) -> list[str]:
 
 def test_what_is_listed_is_what_is_sent(client: aitk_nb.AIToolkitClient, proxy: FaultProxy) -> None:
     """Request by request, and the body key by key."""
-    meant = params("rehearsed", trigger_word="zwx")
-    run = client.jobs.start(meant, dry_run=True)
+    meant = params("planned", trigger_word="zwx")
+    run = client.jobs.plan(meant)
     assert [] == sent(proxy)
-    assert "rehearsed" not in [job.name for job in client.jobs.list()]
+    assert "planned" not in [job.name for job in client.jobs.list()]
 
     job = client.jobs.start(meant)
 
@@ -67,9 +67,9 @@ def test_what_is_listed_is_what_is_sent(client: aitk_nb.AIToolkitClient, proxy: 
     assert listed(run, job.state.id) == sent(proxy)
     body = run.requests[0].body
     assert body is not None
-    assert ("rehearsed", "0") == (body["name"], body["gpu_ids"])
+    assert ("planned", "0") == (body["name"], body["gpu_ids"])
     assert job.state.config == json.loads(json.dumps(body["job_config"]))
-    assert "Dry run: 'rehearsed' created and started; number 1" in str(run)
+    assert "Dry run: 'planned' created and started; number 1" in str(run)
     assert "NEW_ID stands for" in str(run)
 
 
@@ -78,19 +78,19 @@ def test_what_is_there_needs_no_request(client: aitk_nb.AIToolkitClient, proxy: 
     for _ in client.jobs.start(params("there")).watch(every=0.05, timeout=30):
         pass
     proxy.log.clear()
-    run = client.jobs.start(params("there"), dry_run=True)
+    run = client.jobs.plan(params("there"))
 
     assert () == run.requests
-    assert "there already (completed" in run.outcome
+    assert "already exists (completed" in run.outcome
     with pytest.raises(JobConflict):
-        client.jobs.start(params("there", steps=9), dry_run=True)
+        client.jobs.plan(params("there", steps=9))
     with pytest.raises(NotFound, match="dogs"):
-        client.jobs.start(params("other", dataset="dogs"), dry_run=True)
+        client.jobs.plan(params("other", dataset="dogs"))
     assert [] == sent(proxy)
 
 
 @pytest.mark.parametrize("if_exists", ["resume", "new"])
-def test_resuming_and_renaming_are_rehearsed_too(
+def test_resuming_and_renaming_are_planned_too(
     client: aitk_nb.AIToolkitClient, proxy: FaultProxy, if_exists: IfExists
 ) -> None:
     """With the row's own id, and with the name that it would get."""
@@ -99,7 +99,7 @@ def test_resuming_and_renaming_are_rehearsed_too(
         pass
     more = params("again", steps=8)
     proxy.log.clear()
-    run = client.jobs.start(more, if_exists=if_exists, dry_run=True)
+    run = client.jobs.plan(more, if_exists=if_exists)
     assert [] == sent(proxy)
 
     job = client.jobs.start(more, if_exists=if_exists)
@@ -108,15 +108,17 @@ def test_resuming_and_renaming_are_rehearsed_too(
     assert listed(run, job.state.id) == sent(proxy)
     assert run.name == job.name == ("again" if if_exists == "resume" else "again_2")
     assert ("NEW_ID" in str(run)) == (if_exists == "new")
-    begun = "goes on from step 5" if if_exists == "resume" else "created and started"
-    assert run.outcome.startswith(f"Dry run: {job.name!r} {begun};")
-    assert job.begun.startswith(begun)
+    done = "resumed at step 5" if if_exists == "resume" else "created and started"
+    assert run.outcome.startswith(f"Dry run: {job.name!r} {done};")
+    assert (
+        run.start_result == job.start_result == {"new": "created", "resume": "resumed"}[if_exists]
+    )
 
 
-def test_several_are_rehearsed_as_one(client: aitk_nb.AIToolkitClient, proxy: FaultProxy) -> None:
+def test_several_are_planned_as_one(client: aitk_nb.AIToolkitClient, proxy: FaultProxy) -> None:
     """The second finds the first one's name taken, and its place in the queue."""
-    runs = client.jobs.start_all([params("a"), params("b")], dry_run=True)
-    twice = client.jobs.start_all([params("a"), params("a")], if_exists="new", dry_run=True)
+    runs = client.jobs.plan_all([params("a"), params("b")])
+    twice = client.jobs.plan_all([params("a"), params("a")], if_exists="new")
 
     assert ["a", "b"] == [run.name for run in runs]
     assert "number 2 in the queue of GPU 0; before it: 'a'" in runs[1].outcome
@@ -129,7 +131,7 @@ def test_a_dry_run_says_no_token(token_server: demo.DemoServer, photos: Path) ->
     """It is in no request, whatever is shown of it."""
     with aitk_nb.connect(token_server.url, token=TOKEN) as client:
         client.datasets.upload(photos, "cats")
-        run = client.jobs.start(params("secret"), dry_run=True)
+        run = client.jobs.plan(params("secret"))
 
     assert 3 == len(run.requests)
     for text in (str(run), repr(run), str(run.as_dict()), str(run._repr_mimebundle_())):
@@ -154,4 +156,4 @@ def test_the_gpu_with_the_most_free_memory_is_taken_on_the_wire(
     *_, last = job.watch(every=0.05, timeout=30)
     assert JobStatus.COMPLETED is last.status
     beside = client.jobs.preflight(params("beside", gpu_ids="1,2"))
-    assert any("GPU 1,2 (free, 15.6 GiB free; mute)" in check.text for check in beside.checks)
+    assert any("GPU 1,2 (free, 15.6 GiB free; mute)" in check.message for check in beside.checks)

@@ -1,0 +1,151 @@
+"""`JobOutputs`: what a job on the server produces: log, losses, samples and checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aitk_nb.backends.base import Backend, Progress
+from aitk_nb.jobs.download import fetch, saved_steps, the_file
+from aitk_nb.jobs.log_tail import LogTail
+from aitk_nb.jobs.loss_reader import read_on
+from aitk_nb.jobs.summary import JobSummary, summary
+from aitk_nb.losses.history import LossHistory
+from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
+from aitk_nb.models.server import Ability, Gpu
+
+__all__ = ["JobOutputs"]
+
+LARGEST = 2**26
+"""Bytes of an image that are read at most."""
+
+
+class JobOutputs:
+    """Reads what one job leaves on its server."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        state: JobState,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backend = backend
+        self._sleep = sleep
+        self._clock = clock
+        self._log = LogTail()
+        self.state = state
+        """The job as it stood when last asked."""
+
+    @property
+    def name(self) -> str:
+        """The job's unique name."""
+        return self.state.name
+
+    def can(self, ability: Ability) -> bool:
+        """Return whether the job's server supports an ability."""
+        return ability in self._backend.abilities
+
+    def refresh(self) -> JobState:
+        """Ask the server, and return the job as it stands now.
+
+        Raises:
+            NotFound: The job was deleted or renamed.
+        """
+        self.state = self._backend.get_job(self.name)
+        return self.state
+
+    def log(self, tail: int | None = None) -> str:
+        """Return the log.
+
+        Args:
+            tail: Number of last lines, as a terminal shows them: without what was written over and
+                without tokens; only what is new is read. None returns the raw end, up to 5 MiB.
+        """
+        if tail is None:
+            return self._backend.read_log(self.state, None).text
+        self._log.read(self._backend, self.state)
+        return "\n".join(self._log.lines(tail))
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return the GPUs that the job uses, as far as the server lists them."""
+        wanted = set(self.state.gpu_ids.split(","))
+        return tuple(gpu for gpu in self._backend.gpus() if str(gpu.index) in wanted)
+
+    def losses(self, since: LossHistory | None = None) -> LossHistory:
+        """Return everything that was logged, however long.
+
+        Args:
+            since: A history from an earlier call, so that only what is new is read. If the job was
+                restarted from an earlier step since, the result lacks what the server deleted and
+                marks the restart.
+        """
+        history = since if since is not None else LossHistory(name=self.name, sampling=self._pauses)
+        return read_on(self._backend, self.state, history)
+
+    @property
+    def _pauses(self) -> int:
+        """Number of steps between samples; 0 if unknown."""
+        try:
+            return int(self.state.config["config"]["process"][0]["sample"]["sample_every"])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return 0
+
+    def samples(self) -> tuple[Sample, ...]:
+        """Return the sample images, oldest first."""
+        return self._backend.list_samples(self.state)
+
+    def sample_image(self, sample: Sample) -> bytes:
+        """Return the image file of a sample.
+
+        Args:
+            sample: One of `samples()`.
+        """
+        with self._backend.open_range(sample.path) as read:
+            return read(0, LARGEST)
+
+    def files(self) -> tuple[RemoteFile, ...]:
+        """Return the checkpoints and the optimizer state."""
+        return self._backend.list_files(self.state)
+
+    def checkpoints(self) -> tuple[int, ...]:
+        """Return the steps of the checkpoints that the server still has."""
+        files = self.files() if self.can(Ability.FILES) else ()
+        # The last file has no number in its name: it was saved at the step of now.
+        state = self.state if self.state.status.is_final else self.refresh()
+        return saved_steps(state, files)
+
+    def download(
+        self,
+        folder: str | Path = ".",
+        file: str | RemoteFile | Sample = "",
+        *,
+        progress: Progress | None = None,
+    ) -> DownloadReport:
+        """Download a file of the job, unless the same file is already in the folder.
+
+        Args:
+            folder: Where to write it. Another file of the same name is kept under a new name.
+            file: One of `files()` or `samples()`, or its name; by default the LoRA: the final one,
+                or the newest checkpoint while there is none.
+            progress: Called with the bytes done and the bytes in all.
+
+        Returns:
+            The path of the file, and whether it was downloaded.
+
+        Raises:
+            NotFound: The job has no such file, or no LoRA yet.
+            AitkError: The download failed; nothing is left under the final name.
+        """
+        remote = the_file(self.state, self.files(), file) if isinstance(file, str) else file
+        return fetch(self._backend, remote, folder, progress, self._clock)
+
+    def summary(self) -> JobSummary:
+        """Read final loss and files, and return them with the state, without anything random.
+
+        Returns:
+            What repeats when the same job is run again: no id, time, URL or path.
+        """
+        return summary(self._backend, self.state)
