@@ -112,12 +112,10 @@ def _in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """Return a key that sorts numbers in names by their value: `a2.png` before `a10.png`."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
     # A number without its zeros is the smaller, the shorter it is.
-    numbers = [part.lstrip("0") if part[0] in "0123456789" else None for part in parts]
     return [
-        (0, f"{len(number):03}{number}") if number is not None else (1, part)
-        for part, number in zip(parts, numbers, strict=True)
+        (1, text) if text else (0, f"{len(number):03}{number}")
+        for text, number in re.findall(r"([^0-9]+)|0*([0-9]*)", name.casefold())
     ], name
 
 

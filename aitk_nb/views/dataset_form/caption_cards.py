@@ -31,7 +31,7 @@ class CaptionCards:
         self._say = say
         self._thumbnails = Thumbnails(_EDGE)
         self._images: Sequence[Path] = ()
-        self._problems: Mapping[str, list[Problem]] = {}
+        self._problems: Sequence[Problem] = ()
         self._captions: Mapping[str, str] = {}
         self._first = 0
         self._marked = ""
@@ -72,10 +72,7 @@ class CaptionCards:
     def show(self, dataset: LocalDataset) -> None:
         """Show a dataset, on the current page."""
         self._images = dataset.contents.trained
-        found: dict[str, list[Problem]] = {}
-        for problem in dataset.problems:
-            found.setdefault(problem.file, []).append(problem)
-        self._problems, self._captions = found, dataset.captions
+        self._problems, self._captions = dataset.problems, dataset.captions
         self._first = min(self._first, (self.pages - 1) * PAGE)
         self.draw()
 
@@ -121,10 +118,8 @@ class CaptionCards:
     def _picture(self, path: Path) -> _html.Html:
         name = path.name
         about: list[object] = [_html.strong(f"▶ {name}") if name == self._marked else name]
-        about += [
-            _html.badge(problem.name, problem.status.kind)
-            for problem in self._problems.get(name, ())[:2]
-        ]
+        own = [problem for problem in self._problems if problem.file == name]
+        about += [_html.badge(problem.name, problem.status.kind) for problem in own[:2]]
         small = self._thumbnails.get(path)
         caption = _html.join(about, " ")
         return _html.pictures([(small, caption)]) if small else _html.note(caption)
