@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from aitk_nb.connection import ask_login as ask_login
     from aitk_nb.connection import ask_secret as ask_secret
     from aitk_nb.datasets import CaptionOptions as CaptionOptions
-    from aitk_nb.datasets import Demands as Demands
     from aitk_nb.datasets import LocalDataset as LocalDataset
+    from aitk_nb.datasets import Requirements as Requirements
     from aitk_nb.discovery import DiscoveryReport as DiscoveryReport
     from aitk_nb.discovery import discover as discover
     from aitk_nb.doctor import DoctorReport as DoctorReport
@@ -65,7 +65,6 @@ __getattr__, __dir__, __all__ = lazy(
         "Checklist": "models",
         "ComparisonReport": "jobs",
         "Connection": "connection",
-        "Demands": "datasets",
         "DiscoveryReport": "discovery",
         "DoctorReport": "doctor",
         "DryRunReport": "models",
@@ -79,6 +78,7 @@ __getattr__, __dir__, __all__ = lazy(
         "LocalDataset": "datasets",
         "LossHistory": "losses",
         "PreflightReport": "jobs",
+        "Requirements": "datasets",
         "Secret": "connection",
         "Status": "models",
         "TrainingParams": "training",

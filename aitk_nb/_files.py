@@ -1,16 +1,30 @@
-"""`replacing`: files that appear under their name only when they are whole."""
+"""Files: written whole or not at all, kept under another name, and their checksums."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aitk_nb.errors import BadInput
+from aitk_nb.errors import AitkError, BadInput
 
-__all__ = ["keeping", "replacing"]
+__all__ = ["keeping", "replacing", "sha256"]
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content.
+
+    Raises:
+        AitkError: The file can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise AitkError(f"{path} can't be read: {exc.strerror or exc}.") from exc
 
 
 @contextmanager
@@ -20,7 +34,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Folders on the way are made. After an error nothing is left, and an older file stays.
 
     Raises:
-        BadInput: the file cannot be written.
+        BadInput: The file can't be written.
     """
     target = Path(path).expanduser()
     try:
@@ -31,14 +45,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
             yield draft
             draft.replace(target)
     except OSError as exc:
-        raise BadInput(f"{target} cannot be written: {exc.strerror or exc}.") from exc
+        raise BadInput(f"{target} can't be written: {exc.strerror or exc}.") from exc
 
 
 @contextmanager
 def keeping(path: Path) -> Iterator[None]:
-    """Let the block write `path` anew, and keep an older file of that name under another one.
+    """Keep an older file under another name while the block writes `path`.
 
-    When the block fails, the older file has its name back.
+    If the block fails, the older file gets its name back.
     """
     aside = _free_name(path) if path.exists() else None
     if aside:
@@ -52,9 +66,6 @@ def keeping(path: Path) -> Iterator[None]:
 
 
 def _free_name(path: Path) -> Path:
-    """Return a name beside `path` that is not taken, such as `lora.1.safetensors`."""
-    for number in itertools.count(1):
-        name = path.with_name(f"{path.stem}.{number}{path.suffix}")
-        if not name.exists():
-            return name
-    raise AssertionError  # pragma: no cover  (count never ends)
+    """Return a free name next to `path`, such as `lora.1.safetensors`."""
+    names = (path.with_name(f"{path.stem}.{n}{path.suffix}") for n in itertools.count(1))
+    return next(name for name in names if not name.exists())

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["duration", "size"]
+__all__ = ["duration", "plural", "size"]
 
 
-def size(amount: int) -> str:
-    """Return bytes for people."""
-    if amount < 1e6:
-        return f"{amount / 1e3:,.1f} kB"
+def size(amount: float) -> str:
+    """Return a number of bytes for people: `12.3 kB`, `4.5 MB`, `250 MB`."""
+    if amount < 1e5:
+        return f"{amount / 1e3:.1f} kB"
+    if amount < 1e8:
+        return f"{amount / 1e6:.1f} MB"
     return f"{amount / 1e6:,.0f} MB" if amount < 1e10 else f"{amount / 1e9:,.1f} GB"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,6 @@
-"""Things to try the toolkit with: a small dataset of real photographs, and a training on it.
+"""Things to try the toolkit with: a small dataset of real photos, and a training job on it.
 
-The pictures are crops of the portrait of Grace Hopper (public domain) that matplotlib ships.
+The images are crops of the portrait of Grace Hopper (public domain) that matplotlib ships.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib.util
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import platformdirs
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput, MissingExtra
@@ -21,61 +23,76 @@ if TYPE_CHECKING:
 __all__ = ["example_job", "example_photos"]
 
 
-class _Crop(NamedTuple):
-    """A part of the photograph: left, upper, right, lower in pixels, and what it shows."""
-
-    box: tuple[int, int, int, int]
-    caption: str
-
-
 _CROPS = (
-    _Crop((0, 0, 512, 600), "portrait of a naval officer in uniform before the American flag"),
-    _Crop((88, 20, 448, 380), "head and shoulders of a naval officer with glasses and a white cap"),
-    _Crop((130, 110, 400, 380), "close-up of the face of an elderly woman with glasses, smiling"),
-    _Crop((140, 10, 396, 266), "a naval officer's white cap with an eagle and golden oak leaves"),
-    _Crop((150, 150, 406, 342), "cat-eye glasses on the face of an elderly woman"),
-    _Crop((0, 0, 256, 320), "the American flag with a golden cord, and half a face with glasses"),
-    _Crop((230, 60, 512, 400), "the right half of a face with glasses before a blue background"),
-    _Crop((20, 330, 512, 600), "dark navy uniform with a white collar, a name tag and ribbons"),
-    _Crop((256, 370, 512, 600), "rows of coloured ribbons on a dark navy uniform"),
-    _Crop((20, 380, 276, 600), "a name tag and a brass button on a dark navy uniform"),
-    _Crop((130, 250, 386, 506), "a smile, a white shirt collar and a black neck tab"),
-    _Crop((60, 60, 512, 512), "a naval officer in uniform looks into the camera, half-length"),
+    ((0, 0, 512, 600), "portrait of a naval officer in uniform before the American flag"),
+    ((88, 20, 448, 380), "head and shoulders of a naval officer with glasses and a white cap"),
+    ((130, 110, 400, 380), "close-up of the face of an elderly woman with glasses, smiling"),
+    ((140, 10, 396, 266), "a naval officer's white cap with an eagle and golden oak leaves"),
+    ((150, 150, 406, 342), "cat-eye glasses on the face of an elderly woman"),
+    ((0, 0, 256, 320), "the American flag with a golden cord, and half a face with glasses"),
+    ((230, 60, 512, 400), "the right half of a face with glasses before a blue background"),
+    ((20, 330, 512, 600), "dark navy uniform with a white collar, a name tag and ribbons"),
+    ((256, 370, 512, 600), "rows of colored ribbons on a dark navy uniform"),
+    ((20, 380, 276, 600), "a name tag and a brass button on a dark navy uniform"),
+    ((130, 250, 386, 506), "a smile, a white shirt collar and a black neck tab"),
+    ((60, 60, 512, 512), "a naval officer in uniform looks into the camera, half-length"),
 )
+"""Parts of the photograph: left, upper, right, lower in pixels, and what they show."""
 _QUALITY = 90
 
 
 def example_photos(folder: str | Path | None = None) -> Path:
-    """Return a folder with a dozen pictures and a caption beside each.
+    """Return a folder with a dozen images, each with a caption.
 
-    It is made on the first call, in `folder` or else in the user's cache. A file that is already
-    there stays as it is; one that is missing or empty is made anew. Several processes may call
-    at once: a file appears only when it is whole.
+    It is created by the first call. Files that are already there are kept; missing or empty ones
+    are written. Several processes may call at once: a file appears only when it is complete.
+
+    Args:
+        folder: Folder to create; by default one in the user's cache.
+
+    Returns:
+        The folder.
 
     Raises:
-        BadInput: the folder cannot be written.
-        MissingExtra: matplotlib's photograph is not there.
+        BadInput: The folder can't be written.
+        MissingExtra: matplotlib's photograph is missing.
+
+    Example:
+        >>> len(list(example_photos().glob("*.jpg")))
+        12
     """
-    target = Path(folder).expanduser() if folder is not None else _cache()
-    captions = {f"{_stem(number)}.txt": crop.caption for number, crop in enumerate(_CROPS, 1)}
-    missing = [name for name in captions if not _is_there(target / name)]
-    for name in missing:
-        _write(target / name, f"[trigger], {captions[name]}\n".encode())
-    boxes = {f"{_stem(number)}.jpg": crop.box for number, crop in enumerate(_CROPS, 1)}
-    if wanted := {name: box for name, box in boxes.items() if not _is_there(target / name)}:
-        for name, content in _pictures(wanted).items():
-            _write(target / name, content)
+    default = platformdirs.user_cache_path("aitk_nb", appauthor=False) / "photos"
+    target = default if folder is None else Path(folder).expanduser()
+    boxes: dict[Path, tuple[int, int, int, int]] = {}
+    for number, (box, caption) in enumerate(_CROPS, 1):
+        path = target / f"grace_{number:02}.txt"
+        if not _exists(path):
+            _write(path, f"[trigger], {caption}\n".encode())
+        if not _exists(path.with_suffix(".jpg")):
+            boxes[path.with_suffix(".jpg")] = box
+    if boxes:
+        _crop(boxes)
     return target
 
 
 def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 300) -> Job:
-    """Return a short training on the example photos, started if the server does not have it.
+    """Start a short training job on the example photos, if the server does not have it.
 
-    It trains at a rank and resolution that take seconds on the embedded server and little memory
-    on a real one.
+    Its rank and resolution take seconds on the embedded server and little memory on a real one.
+
+    Args:
+        client: A client of the server.
+        name: Name of the job.
+        steps: Training steps.
+
+    Returns:
+        The job.
 
     Raises:
-        AitkError: the server cannot be asked, or has another job of that name.
+        AitkError: The server can't be reached, or has another job with this name.
+
+    Example:
+        >>> job = example_job(client)  # doctest: +SKIP
     """
     dataset = client.datasets.upload(example_photos(), "example photos")
     return client.jobs.start(
@@ -91,11 +108,7 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
     )
 
 
-def _stem(number: int) -> str:
-    return f"grace_{number:02}"
-
-
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.stat().st_size > 0
     except OSError:
@@ -107,14 +120,8 @@ def _write(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
 
 
-def _cache() -> Path:
-    import platformdirs
-
-    return platformdirs.user_cache_path("aitk_nb", appauthor=False) / "photos"
-
-
-def _pictures(boxes: dict[str, tuple[int, int, int, int]]) -> dict[str, bytes]:
-    """Return the JPEG of each part of the photograph."""
+def _crop(boxes: dict[Path, tuple[int, int, int, int]]) -> None:
+    """Write the JPEG of each part of the photograph."""
     from PIL import Image
 
     source = _photograph()
@@ -122,17 +129,15 @@ def _pictures(boxes: dict[str, tuple[int, int, int, int]]) -> dict[str, bytes]:
         with Image.open(source) as image:
             whole = image.convert("RGB")
     except OSError as exc:
-        raise BadInput(f"{source} cannot be read as a picture: {exc}.") from exc
-    result = {}
-    for name, box in boxes.items():
+        raise BadInput(f"{source} can't be read as an image: {exc}.") from exc
+    for path, box in boxes.items():
         buffer = io.BytesIO()
         whole.crop(box).save(buffer, "JPEG", quality=_QUALITY)
-        result[name] = buffer.getvalue()
-    return result
+        _write(path, buffer.getvalue())
 
 
 def _photograph() -> Path:
-    """Return the path of the portrait; matplotlib is found, not imported."""
+    """Return the path of the portrait; matplotlib is located, not imported."""
     spec = importlib.util.find_spec("matplotlib")
     for root in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(root, "mpl-data", "sample_data", "grace_hopper.jpg")

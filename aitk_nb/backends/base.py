@@ -15,10 +15,22 @@ from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.server import Ability, Flavour, Gpu
 
-__all__ = ["Backend", "DatasetTools", "Progress", "SettingsStore", "SupportsDryRun", "Upload"]
+__all__ = [
+    "Backend",
+    "DatasetTools",
+    "Progress",
+    "SettingsStore",
+    "SupportsDryRun",
+    "Upload",
+    "no_progress",
+]
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all; from any thread."""
+"""Called with the bytes done and the bytes in total; from any thread."""
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Ignore progress."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,6 @@ __all__ = [
     "counter",
     "if_interrupted",
     "on_server",
-    "plural",
     "progress_bar",
     "say",
     "set_signature",
@@ -229,11 +228,6 @@ def _exit_code(exc: AitkError) -> int:
 def say(text: str, *, end: str = "\n") -> None:
     """Write a line for people, on stderr."""
     typer.echo(text + end, err=True, nl=False)
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: `1 file`, `2 files`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def confirmed(question: str) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from aitk_nb._units import plural
 from aitk_nb.cli import dataset_local
 from aitk_nb.cli.app import (
     AsJson,
@@ -18,7 +19,6 @@ from aitk_nb.cli.app import (
     confirmed,
     if_interrupted,
     on_server,
-    plural,
     progress_bar,
     say,
     show_json,
@@ -31,7 +31,7 @@ from aitk_nb.models.server import Ability
 from aitk_nb.models.verify_report import FileState
 
 if TYPE_CHECKING:
-    from aitk_nb.datasets.local import LocalDataset
+    from aitk_nb.datasets.local.dataset import LocalDataset
     from aitk_nb.models.verify_report import VerifyReport
 
 __all__ = ["dataset"]
@@ -42,7 +42,11 @@ dataset_local.register(dataset)
 
 OnServer = Annotated[str, typer.Argument(help="Name of the dataset on the server.")]
 GivenName = Annotated[str | None, typer.Option(help="Name on the server. [default: the folder's]")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")]
+Verify = Annotated[
+    Literal["sample", "full"],
+    typer.Option(help="Compare the contents of some files, or read every byte of all back."),
+]
 
 
 @command("upload", dataset)
@@ -51,62 +55,57 @@ def dataset_upload(
     client: AIToolkitClient,
     folder: Annotated[Path, typer.Argument(help="Folder or .zip of images, each with a .txt.")],
     name: GivenName = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace files that differ on the server.")
-    ] = False,
-    full: Annotated[
-        bool, typer.Option("--verify-full", help="Read every byte back and compare it.")
-    ] = False,
+    if_differs: Annotated[
+        Literal["refuse", "replace"],
+        typer.Option(help="What to do if the server has other files with the same names."),
+    ] = "refuse",
+    verify: Verify = "sample",
     mirror: Annotated[
-        bool, typer.Option("--mirror", help="Delete on the server what is not in the folder.")
+        bool,
+        typer.Option("--mirror", help="Delete files on the server that are not in the folder."),
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send a folder of images and captions.
+    """Upload a folder of images and captions.
 
-    Only what the server lacks is sent.
+    Only files that the server lacks are sent.
     """
     given = _checked(name)
-    local = _scanned(folder)
+    local = _read(folder)
     dataset_local.say_left_out(local)
-    again = if_interrupted("call it again to send the rest")
-    with again, _mendable(local, folder), progress_bar("uploading") as progress:
+    again = if_interrupted("run it again to send the rest")
+    with again, _fixable(local, folder), progress_bar("uploading") as progress:
         info = client.datasets.upload(
             local,
             given,
-            if_differs="replace" if replace else "refuse",
-            verify="full" if full else "sample",
+            if_differs=if_differs,
+            verify=verify,
             mirror=mirror,
-            confirm=lambda names: yes or _asked(names),
+            confirm=lambda names: yes or _confirmed(names),
             progress=progress,
         )
     if info.name != (given or local.name):
         say(f"the server calls it {info.name}")
-    say(f"{info.name}: {len(info.images)} images; {info.sent} files sent, {info.kept} were there")
+    say(
+        f"{info.name}: {plural(len(info.images), 'image')}; {plural(info.sent, 'file')} sent, "
+        f"{info.kept} already there"
+    )
     if info.report is not None:
-        say(_looked_at(info.report))
+        say(_verified(info.report))
     if info.controls:
         options = " ".join(f"--control-datasets={name}" for name in info.controls)
         say(f"with control images, for aitk-nb train {options}")
     if as_json:
-        show_json(
-            {
-                "name": info.name,
-                "images": list(info.images),
-                "captions": dict(info.captions),
-                "controls": list(info.controls),
-                "sent": info.sent,
-                "kept": info.kept,
-            }
-        )
+        fields = ("name", "images", "captions", "controls", "sent", "kept")
+        show_json({field: getattr(info, field) for field in fields})
     else:
         typer.echo(info.name)
 
 
 @contextmanager
-def _mendable(local: LocalDataset, folder: Path) -> Iterator[None]:
-    """Have a dataset with errors name the command that mends them."""
+def _fixable(local: LocalDataset, folder: Path) -> Iterator[None]:
+    """Name the command that fixes the errors of a dataset."""
     try:
         yield
     except InvalidDataset as exc:
@@ -116,45 +115,45 @@ def _mendable(local: LocalDataset, folder: Path) -> Iterator[None]:
         raise BadInput(f"{exc} {advice}") from exc
 
 
-def _looked_at(report: VerifyReport) -> str:
-    words = {FileState.LISTED.value: "there by name (--verify-full reads them too)"}
+def _verified(report: VerifyReport) -> str:
+    words = {FileState.LISTED.value: "listed (--verify full reads them too)"}
     counts = report.counts.items()
-    return "checked: " + ", ".join(f"{count} {words.get(what, what)}" for what, count in counts)
+    return "verified: " + ", ".join(f"{count} {words.get(what, what)}" for what, count in counts)
 
 
 def _checked(name: str | None) -> str:
-    """Return the name that was given, empty where none was."""
+    """Return the given name, empty if there is none."""
     return "" if name is None else check_name("dataset", name)
 
 
-def _scanned(folder: Path) -> LocalDataset:
+def _read(folder: Path) -> LocalDataset:
     # Imported late: the other commands start quicker without it.
-    from aitk_nb.datasets.local import LocalDataset
+    from aitk_nb.datasets.local.dataset import LocalDataset
 
-    with progress_bar("looking") as progress:
-        return LocalDataset.scan(folder, progress=progress)
+    with progress_bar("reading") as progress:
+        return LocalDataset(folder).check(progress=progress)
 
 
-def _asked(names: Sequence[str]) -> bool:
+def _confirmed(names: Sequence[str]) -> bool:
     say("\n".join(["These files on the server are not in the folder:", *map(plain, names)]))
-    return confirmed(f"Delete these {len(names)} files?")
+    return confirmed(f"Delete {plural(len(names), 'file')}?")
 
 
 @command("verify", dataset)
 @on_server
 def dataset_verify(
     client: AIToolkitClient,
-    folder: Annotated[Path, typer.Argument(help="The folder that was sent.")],
+    folder: Annotated[Path, typer.Argument(help="The folder that was uploaded.")],
     name: GivenName = None,
-    full: Annotated[bool, typer.Option("--full", help="Read every byte back.")] = False,
+    verify: Verify = "sample",
     as_json: AsJson = False,
 ) -> None:
-    """Hold the server's dataset against a folder, file by file.
+    """Compare a dataset on the server with a local folder, file by file.
 
-    Sizes of all files, contents of some, and what is there besides.
+    Compares the sizes of all files and the contents of some, and lists extra files.
     """
     given = _checked(name)
-    report = client.datasets.verify(_scanned(folder), given, depth="full" if full else "sample")
+    report = client.datasets.verify(_read(folder), given, verify=verify)
     if as_json:
         show_json(report.as_dict())
     else:
@@ -163,20 +162,11 @@ def dataset_verify(
         for other in report.extra:
             typer.echo(f"{'extra':13} {plain(other)}")
     if not report.ok:
-        raise AitkError(_what_is_wrong(report))
-
-
-def _what_is_wrong(report: VerifyReport) -> str:
-    missing, differing = len(report.missing), len(report.differing)
-    if not differing:
-        return (
-            f"{plural(missing, 'file')} missing. Send again: aitk-nb dataset upload, with the same "
-            "folder and name."
-        )
-    return (
-        f"{plural(missing, 'file')} missing, {plural(differing, 'file')} different. "
-        "To replace what differs: aitk-nb dataset upload --replace, with the same folder and name."
-    )
+        different = len(report.differing)
+        wrong = f"{plural(len(report.missing), 'file')} missing, {different} different."
+        option = "--if-differs replace " if different else ""
+        again = f"Run aitk-nb dataset upload {option}with the same folder and name."
+        raise AitkError(f"{wrong} {again}")
 
 
 @command("list", dataset)
@@ -196,17 +186,17 @@ def dataset_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
 def dataset_download(
     client: AIToolkitClient,
     name: OnServer,
-    folder: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(),
-    as_zip: Annotated[bool, typer.Option("--zip", help="As one zip, packed there.")] = False,
+    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(),
+    as_zip: Annotated[bool, typer.Option("--zip", help="Download one zip.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a dataset with its captions.
+    """Download a dataset with its captions.
 
-    What is there already is not fetched again.
+    Files that are already there are not fetched again.
     """
     with progress_bar("downloading") as progress:
-        report = client.datasets.download(name, folder, as_zip=as_zip, progress=progress)
-    say("downloaded" if report.fetched else "was there already")
+        report = client.datasets.download(name, out_dir, as_zip=as_zip, progress=progress)
+    say("downloaded" if report.fetched else "already there")
     if as_json:
         show_json(asdict(report))
     else:
@@ -219,20 +209,20 @@ def dataset_captions(
     client: AIToolkitClient,
     name: OnServer,
     write: Annotated[
-        bool, typer.Option("--write", help="Have a model on the server write the missing ones.")
+        bool, typer.Option("--write", help="Have a model on the server write missing captions.")
     ] = False,
-    model: Annotated[str, typer.Option(help="Model that writes them.")] = "",
+    model: Annotated[str, typer.Option(help="Model that writes the captions.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the captions of a dataset.
 
-    With --write a model on the server first captions the images that have none.
+    With --write, a model on the server first captions the images that have none.
     """
     # Imported late: the other commands start quicker without it.
     from aitk_nb.datasets.captioning import CaptionOptions
 
     if write:
-        job = client.datasets.caption(name, CaptionOptions(model=model))
+        job = client.datasets.generate_captions(name, CaptionOptions(model=model))
         for state in job.watch():
             say(plain(f"{state.status.value} {state.step}/{state.total_steps or '?'} {state.info}"))
         job.wait()
@@ -252,11 +242,11 @@ def dataset_delete(
 ) -> None:
     """Delete a dataset with everything in it.
 
-    The name must be exactly the one that the server lists.
+    The name must be exactly as listed by the server.
     """
     there = client.datasets.get(name)
-    question = f"Delete {name} with {len(there.images)} images from {client.url}?"
-    # What cannot be done is said without asking first.
+    question = f"Delete {name} with {plural(len(there.images), 'image')} from {client.url}?"
+    # If it can't be deleted at all, nobody is asked first.
     asks = not yes and client.can(Ability.EDIT_DATASETS)
     if asks and not confirmed(question):
         raise AitkError("Nothing was deleted.")

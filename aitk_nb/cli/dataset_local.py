@@ -3,70 +3,116 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from dataclasses import asdict
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from aitk_nb.cli.app import AsJson, command, plural, progress_bar, say, show_json
+from aitk_nb._units import plural
+from aitk_nb.cli.app import AsJson, command, progress_bar, say, show_json
 from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.server_options import set_signature
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
-    from aitk_nb.datasets.local import Demands, LocalDataset
+    from aitk_nb.datasets.local.dataset import LocalDataset
 
 __all__ = ["how_to_fix", "register", "say_left_out"]
-
-Source = Annotated[
-    list[str],
-    typer.Argument(help="A folder, a .zip, or files and http(s) addresses of images."),
-]
-Resolution = Annotated[
-    str, typer.Option(help="Pixels that are to be trained on, as 512 or 512,768,1024.")
-]
-Arch = Annotated[str, typer.Option(help="Architecture that is to be trained, as flux.")]
-TriggerWord = Annotated[
-    str | None, typer.Option(help="Trigger word of the training; '' says that it has none.")
-]
-FlavourName = Annotated[Flavour, typer.Option(help="What kind of server is to take it.")]
-Limit = Annotated[
-    float, typer.Option(min=0, help="MB of the largest file that gets through; 0 asks nothing.")
-]
-Control = Annotated[
-    list[Path] | None, typer.Option(help="Folder of control images; can be given three times.")
-]
-FollowLinks = Annotated[
-    bool, typer.Option("--follow-links", help="Read links that lead out of the folder.")
-]
 
 
 def register(on: typer.Typer) -> None:
     """Add the commands to the group `dataset`."""
-    command("check", on)(check)
-    command("fix", on)(fix)
+    command("check", on)(_with_dataset(check))
+    command("fix", on)(_with_dataset(fix))
+
+
+def _with_dataset(function: Callable[..., None]) -> Callable[..., None]:
+    """Put the options of `_checked` in the place of `dataset`, and check it first."""
+    shared, own = _parameters(_checked), _parameters(function)[2:]
+
+    def run(**kwargs: Any) -> None:
+        given = {item.name: kwargs.pop(item.name) for item in shared}
+        function(_checked(**given), given["source"], **kwargs)
+
+    set_signature(run, [*shared, *own], function)
+    return run
+
+
+def _parameters(function: Callable[..., Any]) -> list[Parameter]:
+    # The class is not imported: the other commands start quicker without it.
+    hints = get_type_hints(function, localns={"LocalDataset": object}, include_extras=True)
+    found = signature(function).parameters.values()
+    return [item.replace(annotation=hints[item.name]) for item in found]
+
+
+def _checked(
+    source: Annotated[
+        list[str],
+        typer.Argument(help="A folder, a .zip, or files and http(s) addresses of images."),
+    ],
+    resolution: Annotated[
+        str, typer.Option(help="Training resolutions in pixels, e.g. 512 or 512,768,1024.")
+    ] = "",
+    arch: Annotated[str, typer.Option(help="Architecture to train, e.g. flux.")] = "",
+    trigger_word: Annotated[
+        str | None, typer.Option(help="Trigger word of the training job; '' if it has none.")
+    ] = None,
+    flavour: Annotated[
+        Flavour, typer.Option(help="Flavour of the server that gets it.")
+    ] = Flavour.WEBUI,
+    limit: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Warn about files larger than this many MB; 0 disables the check."
+        ),
+    ] = 0,
+    control: Annotated[
+        list[Path] | None, typer.Option(help="Folder of control images; repeat for up to three.")
+    ] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Read links that lead out of the folder.")
+    ] = False,
+) -> LocalDataset:
+    # Imported late: the other commands start quicker without it.
+    from aitk_nb.datasets.local.dataset import LocalDataset
+    from aitk_nb.datasets.local.requirements import Requirements
+
+    try:
+        pixels = tuple(int(part) for part in resolution.split(",") if part.strip())
+    except ValueError as exc:
+        raise BadInput(f"Invalid --resolution {resolution!r}; use e.g. 512 or 512,768.") from exc
+    requirements = Requirements(
+        flavour=flavour,
+        limit=round(limit * 1e6) or None,
+        resolution=pixels,
+        arch=arch,
+        trigger_word=trigger_word,
+    )
+    (first, *others) = source
+    is_list = others or (Path(first).is_file() and Path(first).suffix.lower() != ".zip")
+    dataset = LocalDataset(
+        source if is_list else first, controls=control or (), follow_links=follow_links
+    )
+    with progress_bar("reading") as progress:
+        return dataset.check(requirements, progress=progress)
 
 
 def check(
-    source: Source,
-    resolution: Resolution = "",
-    arch: Arch = "",
-    trigger_word: TriggerWord = None,
-    flavour: FlavourName = Flavour.WEBUI,
-    limit: Limit = 0,
-    control: Control = None,
-    follow_links: FollowLinks = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images in one step.")] = 1,
+    dataset: LocalDataset,
+    source: list[str],
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with a dataset before it is sent.
+    """Check a dataset before it is uploaded.
 
-    Nothing is sent and nothing is changed. With --resolution it also says which size each image
-    gets, what is cropped, and how many steps an epoch has.
+    Nothing is sent and nothing is changed. With --resolution, also show the size that the trainer
+    gives each image, how much it crops, and the steps per epoch.
     """
-    demands = _demands(resolution, arch, trigger_word, flavour, limit)
-    dataset = _scanned(source, demands, control, follow_links=follow_links)
-    plan = dataset.buckets(batch_size=batch_size) if resolution else None
+    plan = dataset.buckets(batch_size=batch_size) if dataset.requirements.resolution else None
     if as_json:
         show_json({**_as_dict(dataset), "steps_per_epoch": plan and plan.steps_per_epoch})
     else:
@@ -79,99 +125,49 @@ def check(
 
 
 def fix(
-    source: Source,
-    into: Annotated[Path, typer.Option(help="Folder for the corrected copy.")],
-    resolution: Resolution = "",
-    arch: Arch = "",
-    trigger_word: TriggerWord = None,
-    flavour: FlavourName = Flavour.WEBUI,
-    limit: Limit = 0,
-    control: Control = None,
-    follow_links: FollowLinks = False,
-    caption: Annotated[str, typer.Option(help="For images that have none.")] = "",
-    background: Annotated[str, typer.Option(help="Behind transparent pictures.")] = "white",
+    dataset: LocalDataset,
+    _source: list[str],
+    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder for the corrected copy.")],
+    caption: Annotated[str, typer.Option(help="Caption for images that have none.")] = "",
+    background: Annotated[str, typer.Option(help="Color behind transparent images.")] = "white",
     drop_near: Annotated[
-        bool, typer.Option("--drop-near", help="Leave near duplicates out too.")
+        bool, typer.Option("--drop-near", help="Leave out near duplicates too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a corrected copy of a dataset; the originals are not touched.
 
-    Pictures are turned upright and converted, names made plain, duplicates and broken files left
+    Images are turned upright and converted, names made plain, duplicates and broken files left
     out, captions completed.
     """
-    demands = _demands(resolution, arch, trigger_word, flavour, limit)
-    dataset = _scanned(source, demands, control, follow_links=follow_links)
-    with progress_bar("correcting") as progress:
+    with progress_bar("fixing") as progress:
         report = dataset.fix(
-            into,
+            out_dir,
             caption=caption,
             background=background,
             near_duplicates="drop" if drop_near else "keep",
             progress=progress,
         )
     if as_json:
-        changes = [{"file": one.file, "name": one.name, "text": one.text} for one in report.changes]
+        changes = [asdict(change) for change in report.changes]
         show_json({**_as_dict(report.dataset), "is_new": report.is_new, "changes": changes})
     else:
         for one in report.changes:
-            typer.echo(
-                f"{one.file} -> {one.name}: {one.text}" if one.name else f"{one.file}: {one.text}"
-            )
-    say(f"{report.folder}: {'written' if report.is_new else 'nothing had to be written'}")
+            typer.echo(f"{one.file}{f' -> {one.name}' if one.name else ''}: {one.text}")
+    say(f"{report.folder}: {'written' if report.is_new else 'already up to date'}")
     _end(report.dataset)
 
 
-def _scanned(
-    source: list[str], demands: Demands, control: list[Path] | None, *, follow_links: bool
-) -> LocalDataset:
-    from aitk_nb.datasets.local import LocalDataset
-
-    with progress_bar("looking") as progress:
-        return LocalDataset.scan(
-            _source(source),
-            demands=demands,
-            controls=control or (),
-            follow_links=follow_links,
-            progress=progress,
-        )
-
-
-def _source(source: list[str]) -> str | list[str]:
-    """Return a single folder, zip or address as itself, and anything else as a list."""
-    (first, *others) = source
-    is_file = Path(first).is_file() and Path(first).suffix.lower() != ".zip"
-    return source if others or is_file else first
-
-
-def _demands(
-    resolution: str, arch: str, trigger_word: str | None, flavour: Flavour, limit: float
-) -> Demands:
-    from aitk_nb.datasets.local import Demands
-
-    try:
-        pixels = tuple(int(part) for part in resolution.split(",") if part.strip())
-    except ValueError as exc:
-        raise BadInput(
-            f"--resolution takes numbers as 512 or 512,768,1024, not {resolution!r}."
-        ) from exc
-    return Demands(
-        flavour=flavour,
-        limit=round(limit * 1e6) or None,
-        resolution=pixels,
-        arch=arch,
-        trigger_word=trigger_word,
-    )
+def _counts(dataset: LocalDataset) -> dict[str, int]:
+    kinds = ("images", "videos", "sounds", "captions")
+    return {kind: len(getattr(dataset, kind)) for kind in kinds}
 
 
 def _as_dict(dataset: LocalDataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
-        "images": len(dataset.images),
-        "videos": len(dataset.videos),
-        "sounds": len(dataset.sounds),
+        **_counts(dataset),
         "control_images": [len(one.files) for one in dataset.controls],
-        "captions": len(dataset.captions),
         "bytes": dataset.total_bytes,
         "ok": not dataset.errors,
         "problems": dataset.problems.as_list(),
@@ -179,39 +175,27 @@ def _as_dict(dataset: LocalDataset) -> dict[str, Any]:
 
 
 def say_left_out(dataset: LocalDataset) -> None:
-    """Name the files that are nothing of a dataset."""
+    """Name the files that are not part of the dataset."""
     from aitk_nb.datasets.local.problems import shown
 
     names = [plain(shown(path)) for path in dataset.contents.others]
     if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        say(f"left out, being no images or captions: {', '.join(names[:5])}{more}")
+        say(f"left out, not images or captions: {', '.join(names[:5])}{more}")
 
 
 def how_to_fix(dataset: LocalDataset, source: list[str]) -> str:
-    """Return the command that mends the errors, if it mends any."""
+    """Return the command that fixes the errors, if it fixes any."""
     if not any(problem.code.fixed for problem in dataset.errors):
         return ""
-    given = shlex.join(source)
-    return f"To write a corrected copy: aitk-nb dataset fix {given} --into NEW_FOLDER"
+    return f"To write a corrected copy: aitk-nb dataset fix {shlex.join(source)} --out NEW_FOLDER"
 
 
 def _end(dataset: LocalDataset, advice: str = "") -> None:
-    """Say what was found in all; errors make the command fail, with an advice."""
-    warnings = len(dataset.problems) - len(dataset.errors)
-    counts = [
-        (len(dataset.images), "image"),
-        (len(dataset.videos), "video"),
-        (len(dataset.sounds), "sound"),
-        (len(dataset.captions), "caption"),
-    ]
-    there = ", ".join(plural(many, what) for many, what in counts if many or what == "image")
-    wrong = f"{plural(len(dataset.errors), 'error')}, {plural(warnings, 'warning')}"
-    text = f"{dataset.name}: {there}; {wrong}"
+    """Say what was found in total; errors make the command fail, with an advice."""
+    counts = _counts(dataset).items()
+    found = ", ".join(plural(n, what[:-1]) for what, n in counts if n or what == "images")
+    text = f"{dataset.name}: {found}; {dataset.verdict}"
     if dataset.errors:
-        raise BadDataset(f"{text}. {advice}" if advice else text)
+        raise BadInput(f"{text}. {advice}" if advice else text)
     say(text)
-
-
-class BadDataset(BadInput):
-    """The dataset has errors, which were told one by one."""

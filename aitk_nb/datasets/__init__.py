@@ -9,15 +9,15 @@ from aitk_nb._lazy import lazy
 if TYPE_CHECKING:
     from aitk_nb.datasets.api import Datasets as Datasets
     from aitk_nb.datasets.captioning import CaptionOptions as CaptionOptions
-    from aitk_nb.datasets.local.requirements import Demands as Demands
-    from aitk_nb.datasets.local.scanned import LocalDataset as LocalDataset
+    from aitk_nb.datasets.local.dataset import LocalDataset as LocalDataset
+    from aitk_nb.datasets.local.requirements import Requirements as Requirements
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "CaptionOptions": "captioning",
         "Datasets": "api",
-        "Demands": "local.requirements",
-        "LocalDataset": "local.scanned",
+        "LocalDataset": "local.dataset",
+        "Requirements": "local.requirements",
     },
 )

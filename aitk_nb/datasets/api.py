@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aitk_nb.datasets import download as dataset_download
-from aitk_nb.datasets import upload as uploading
+from aitk_nb.backends.base import no_progress
+from aitk_nb.datasets import download, upload
 from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning
-from aitk_nb.datasets.digest_cache import UploadNotes
-from aitk_nb.datasets.local import LocalDataset
-from aitk_nb.datasets.upload import Confirm, Depth, IfDiffers, Outcome, UploadOptions
+from aitk_nb.datasets.digest_cache import DigestCache
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.upload import Confirm, IfDiffers, RemoteDataset, UploadOptions, Verify
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
 
 if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, Progress, Upload
+    from aitk_nb.backends.base import Backend, Progress
     from aitk_nb.models.dataset import DatasetInfo
     from aitk_nb.models.job import DownloadReport
     from aitk_nb.models.verify_report import VerifyReport
@@ -28,22 +29,27 @@ __all__ = ["Datasets"]
 
 _log = logging.getLogger(__name__)
 
-# What is to be done where a server only takes datasets, by what it cannot do.
-_COMPARED = "Upload the folder again: what has arrived already is not sent twice."
-_FETCHED = "Use the folder that it was sent from."
-_CAPTIONED = (
-    "client.datasets.caption_images([…]) has its model caption local images; write them into .txt "
-    "files and upload the folder again."
+# What to do instead where a server only accepts uploads, by what it can't do.
+_VERIFY = "Upload the folder again: files that have arrived are not sent twice."
+_DOWNLOAD = "Use the folder that it was uploaded from."
+_CAPTION = (
+    "client.datasets.describe([…]) has its model caption local images; write the captions into "
+    ".txt files and upload the folder again."
 )
-_WRITTEN = "Change the .txt files of the local folder, and upload it again."
-_SHOWN = "Look at the folder that it was sent from."
-_DELETED = "It forgets it by itself: when it has begun to train on it, or is restarted."
+_SET = "Change the .txt files of the local folder, and upload it again."
+_SHOW = "Look at the folder that it was uploaded from."
+_DELETE = "It forgets a dataset by itself: when it trains on it, or is restarted."
 
 
 class Datasets:
-    """Send datasets to the server, and work with those it has."""
+    """Upload datasets to the server, and work with those it has.
+
+    Example:
+        >>> dataset = client.datasets.upload("photos/cat")  # doctest: +SKIP
+    """
 
     def __init__(self, backend: Backend) -> None:
+        """Use `backend`; nothing is sent until the first call."""
         self._backend = backend
 
     def __repr__(self) -> str:
@@ -54,14 +60,12 @@ class Datasets:
         return self._backend.list_datasets()
 
     def get(self, name: str) -> DatasetInfo:
-        """Return a dataset of the server with its captions.
+        """Return a dataset on the server with its captions.
 
         Raises:
-            NotFound: the server has none of that name.
+            NotFound: The server has no such dataset.
         """
         return self._backend.get_dataset(check_name("dataset", name))
-
-    # -- there ---------------------------------------------------------------------------------
 
     def upload(
         self,
@@ -69,238 +73,226 @@ class Datasets:
         name: str = "",
         *,
         if_differs: IfDiffers = "refuse",
-        verify: Depth = "sample",
+        verify: Verify = "sample",
         mirror: bool = False,
         confirm: Confirm | None = None,
         progress: Progress | None = None,
     ) -> DatasetInfo:
-        """Send the images and captions of `folder`, and return the dataset as the server has it.
+        """Upload the images and captions of a folder.
 
-        Only what is missing is sent: calling it again sends nothing. The dataset is called `name`,
-        or as the folder, in the form that the server gives it (`.name` of what is returned).
-        Folders of control images become datasets of their own, called `<name>_control`; their
-        names are `.controls` of what is returned, for `TrainingParams.control_datasets`.
+        Only files that the server lacks are sent, so a second call sends nothing. Folders of
+        control images become datasets of their own, called `<name>_control`.
 
         Args:
-            folder: What to send; scanned here, unless it is a `LocalDataset` already.
-            name: What to call it.
-            if_differs: What to do about other files of the same names on the server.
-            verify: What was sent is looked at on the server: names and captions of all, sizes and
-                contents of some. With "full" every byte of every file is read back.
-            mirror: Delete what the server's dataset has besides; only after `confirm`.
-            confirm: Gets the names that `mirror` would delete, and says whether they may be.
-            progress: Called with the bytes sent and the bytes in all.
+            folder: What to upload; checked first.
+            name: The dataset's name; by default that of the folder.
+            if_differs: What to do if the server has other files with the same names.
+            verify: How the server's files are compared afterwards: names and captions of all,
+                sizes and contents of some; with "full" every byte of every file is read back.
+            mirror: Delete files on the server that are not in the folder, after `confirm`.
+            confirm: Gets the names that `mirror` would delete; returns whether to delete them.
+            progress: Called with the bytes sent and the bytes in total.
+
+        Returns:
+            The dataset as the server has it. Its `name` is the server's form of the name; its
+            `controls` are the names for `TrainingParams.control_datasets`.
 
         Raises:
-            InvalidDataset: the folder has errors, or the server's dataset has other files under
-                the same names and `if_differs` is not "replace". Nothing was sent.
-            TransferFailed: some files did not arrive; the others did.
-            BadInput: `name` cannot be the name of a dataset; or `mirror` would delete files, and
-                there is no `confirm`.
+            InvalidDataset: The folder has errors, or the server has other files with the same
+                names and `if_differs` is not "replace". Nothing was sent.
+            TransferFailed: Some files did not arrive; the others did.
+            BadInput: Invalid name; or `mirror` would delete files, and there is no `confirm`.
         """
-        local = self._scanned(folder)
-        local = local.check(flavour=self._backend.flavour, rename=self._renamed)
-        dataset = self._named(name, local)
+        local = self._local(folder)
+        renamed = partial(upload.renamed, self._backend)
+        required = replace(local.requirements, flavour=self._backend.flavour, rename=renamed)
+        local = local.check(required).raise_for_errors()
+        dataset = upload.server_name(self._backend, name, local)
         options = UploadOptions(if_differs, verify, mirror, confirm)
-        notes = UploadNotes(local.folder)
-        parts = self._parts(local, dataset, notes)
-        outcomes = [
-            self._send(part, notes, files, options, progress or _ignore)
+        cache = DigestCache(local.folder)
+        parts = upload.parts(self._backend, local, dataset, cache)
+        infos = [
+            RemoteDataset(self._backend, part).send(files, cache, options, progress or no_progress)
             for part, files in parts.items()
         ]
-        sent, kept = (sum(o.sent for o in outcomes), sum(o.kept for o in outcomes))
-        _log.info("%d files sent to %s, %d were there", sent, dataset, kept)
-        first = outcomes[0]
-        there = replace(first.there, sent=sent, kept=kept, report=first.report)
-        return replace(there, controls=tuple(parts)[1:])
+        sent, kept = sum(info.sent for info in infos), sum(info.kept for info in infos)
+        _log.info("%d files sent to %s, %d were already there", sent, dataset, kept)
+        return replace(infos[0], sent=sent, kept=kept, controls=tuple(parts)[1:])
 
     def verify(
-        self, folder: str | Path | LocalDataset, name: str = "", *, depth: Depth = "sample"
+        self, folder: str | Path | LocalDataset, name: str = "", *, verify: Verify = "sample"
     ) -> VerifyReport:
-        """Return what the server has of each file of `folder`, and what it has besides.
+        """Compare a dataset on the server with a local folder, file by file.
 
-        All sizes are compared, and the contents of some files; with `depth="full"` those of all.
-        Control images are named with their dataset before them, as `<name>_control/a.png`.
+        Args:
+            folder: The folder that was uploaded.
+            name: The dataset's name; by default that of the folder.
+            verify: All sizes are compared, and the contents of some files; with "full" those of
+                all files.
+
+        Returns:
+            The state of each file. Control images are named `<name>_control/a.png`.
 
         Raises:
-            InvalidDataset: there is no such folder.
-            NotFound: the server has no such dataset.
-            NotSupported: the server does not tell.
-            BadInput: `name` cannot be the name of a dataset.
+            InvalidDataset: There is no such folder.
+            NotFound: The server has no such dataset.
+            NotSupported: The server can't tell.
+            BadInput: Invalid name.
         """
-        local = self._scanned(folder)
-        dataset = self._named(name, local)
+        local = self._local(folder)
+        dataset = upload.server_name(self._backend, name, local)
         self.get(dataset)
-        self._need("compare a dataset with a folder", _COMPARED)
-        notes = UploadNotes(local.folder)
-        parts = self._parts(local, dataset, notes)
+        self._require("compare a dataset with a folder", _VERIFY)
+        parts = upload.parts(self._backend, local, dataset, DigestCache(local.folder))
         first, *others = (
-            uploading.verify(self._backend, part, files, depth) for part, files in parts.items()
+            RemoteDataset(self._backend, part).verify(files, verify)
+            for part, files in parts.items()
         )
         return first.joined(others)
 
-    def _send(
-        self,
-        dataset: str,
-        notes: UploadNotes,
-        files: Sequence[Upload],
-        options: UploadOptions,
-        progress: Progress,
-    ) -> Outcome:
-        return uploading.send(self._backend, dataset, notes, files, options, progress)
+    def _local(self, folder: str | Path | LocalDataset) -> LocalDataset:
+        return folder if isinstance(folder, LocalDataset) else LocalDataset(folder)
 
-    def _parts(
-        self, local: LocalDataset, dataset: str, notes: UploadNotes
-    ) -> dict[str, tuple[Upload, ...]]:
-        """Return the files of the dataset, and of its control images, by name on the server."""
-        parts = {dataset: self._uploads(local, local.files, notes)}
-        for controls in local.controls:
-            name = self._server_name(f"{dataset}_{controls.name}")
-            parts[name] = self._uploads(local, controls.files, notes)
-        return parts
-
-    def caption_images(
+    def describe(
         self,
         images: Sequence[str | Path],
         *,
         trigger_word: str = "",
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> dict[str, str]:
-        """Return captions of local images by their names, written by the server's own model.
+        """Have the server's own model caption local images; nothing is written.
 
-        With a `trigger_word` each ends with `[trigger]`. `progress` counts images. Nothing is
-        written here: put them into `.txt` files, or change them before.
+        Args:
+            images: Local image files.
+            trigger_word: If given, each caption ends with `[trigger]`.
+            progress: Called with the images done and the images in total.
+
+        Returns:
+            Caption by image name.
 
         Raises:
-            NotSupported: the server has no model for that.
+            NotSupported: The server has no model for that.
         """
         paths = [Path(image).expanduser() for image in images]
-        texts = self._backend.caption_images(paths, trigger_word, progress or _ignore)
+        texts = self._backend.caption_images(paths, trigger_word, progress or no_progress)
         return {path.name: text for path, text in zip(paths, texts, strict=True)}
 
-    def _scanned(self, folder: str | Path | LocalDataset) -> LocalDataset:
-        if isinstance(folder, LocalDataset):
-            return folder
-        return LocalDataset.scan(folder, rename=self._renamed)
-
-    def _renamed(self, file: str) -> str:
-        return self._backend.server_names("", [file])[1][0]
-
-    def _named(self, name: str, local: LocalDataset) -> str:
-        """Return the server's form of the name that somebody gave, or else of the folder's."""
-        return self._server_name(check_name("dataset", name) if name else local.name)
-
-    def _server_name(self, name: str) -> str:
-        # Of a folder's name only what the server makes of it has to be safe.
-        return check_name("dataset", self._backend.server_names(name, ())[0])
-
-    def _uploads(
-        self, local: LocalDataset, paths: Sequence[Path], notes: UploadNotes
-    ) -> tuple[Upload, ...]:
-        _, names = self._backend.server_names("", [path.name for path in paths])
-        # A dataset that was scanned without a server does not know yet what this one renames.
-        if len(set(names)) < len(names):
-            local.check(rename=self._renamed)
-            raise BadInput("Two files would have one name on the server: rename one of them.")
-        pairs = zip(paths, names, strict=True)
-        return tuple(notes.upload(path, name) for path, name in pairs)
-
-    # -- on the server -------------------------------------------------------------------------
-
-    def captions(self, name: str) -> Mapping[str, str]:
+    def get_captions(self, name: str) -> Mapping[str, str]:
         """Return the captions of a dataset by image; an image without one is missing.
 
         Raises:
-            NotFound: the server has no such dataset.
+            NotFound: The server has no such dataset.
         """
         return self.get(name).captions
 
-    def write_captions(self, name: str, captions: Mapping[str, str]) -> DatasetInfo:
-        """Write captions by image, replacing those that are there; return the dataset then.
+    def set_captions(self, name: str, captions: Mapping[str, str]) -> DatasetInfo:
+        """Replace captions of a dataset on the server; only those that change are sent.
 
-        Only captions that change are sent.
+        Args:
+            name: The dataset's name.
+            captions: The new captions by image, named as `get(name).images` does.
+
+        Returns:
+            The dataset with the new captions.
 
         Raises:
-            NotFound: the server has no such dataset.
-            BadInput: the dataset has no such image; nothing was written.
-            TransferFailed: some were not written; the others were.
+            NotFound: The server has no such dataset.
+            BadInput: The dataset has no such image; nothing was written.
+            TransferFailed: Some captions were not written; the others were.
         """
-        there = self.get(name)
-        if unknown := sorted(set(captions) - set(there.images)):
+        old = self.get(name)
+        if unknown := sorted(set(captions) - set(old.images)):
             raise BadInput(
                 f"{name} has no image {unknown[0]!r}. Name images as client.datasets.get({name!r})"
                 ".images does."
             )
-        self._need("change the captions of a dataset", _WRITTEN)
-        new = {k: text for k, text in captions.items() if there.captions.get(k, "") != text}
+        self._require("change the captions of a dataset", _SET)
+        new = {k: text for k, text in captions.items() if old.captions.get(k, "") != text}
         failures = self._backend.dataset_tools.write_captions(name, new)
         if failures:
             raise TransferFailed(failures, done=len(new) - len(failures))
-        return self.get(name) if new else there
+        return self.get(name) if new else old
 
-    def caption(self, name: str, options: CaptionOptions | None = None) -> CaptionJob:
-        """Have a model on the server caption the images that lack one; `wait()` for it.
+    def generate_captions(self, name: str, options: CaptionOptions | None = None) -> CaptionJob:
+        """Start a job on the server that captions the images without a caption.
+
+        Args:
+            name: The dataset's name.
+            options: Which model captions, and how.
+
+        Returns:
+            The captioning job; its `wait()` returns the captions.
 
         Raises:
-            NotFound: the server has no such dataset.
-            NotSupported: the server has no captioners.
+            NotFound: The server has no such dataset.
+            NotSupported: The server has no captioners.
         """
-        there = self.get(name)
-        self._need("caption a dataset that it has", _CAPTIONED)
-        return start_captioning(self._backend, there, options or CaptionOptions())
+        dataset = self.get(name)
+        self._require("caption its datasets", _CAPTION)
+        return start_captioning(self._backend, dataset, options or CaptionOptions())
 
     def thumbnails(self, name: str, limit: int = 40) -> tuple[tuple[bytes, str], ...]:
-        """Return small pictures of the first images, each with its caption or else its name.
+        """Return small versions of the first images; `aitk_nb.views.contact_sheet` shows them.
 
-        `aitk_nb.views.contact_sheet` puts them on one sheet.
+        Args:
+            name: The dataset's name.
+            limit: Images at most.
+
+        Returns:
+            Each image's bytes, with its caption or else its name.
 
         Raises:
-            NotFound: the server has no such dataset.
+            NotFound: The server has no such dataset.
         """
-        there = self.get(name)
-        self._need("show the images of a dataset", _SHOWN)
-        tools = self._backend.dataset_tools
-        shown = there.images[:limit]
-        pictures = dict(tools.thumbnails(name, shown))
-        return tuple((pictures[image], there.captions.get(image, image)) for image in shown)
+        dataset = self.get(name)
+        self._require("show the images of a dataset", _SHOW)
+        shown = dataset.images[:limit]
+        content = dict(self._backend.dataset_tools.thumbnails(name, shown))
+        return tuple((content[image], dataset.captions.get(image, image)) for image in shown)
 
     def download(
         self,
         name: str,
-        folder: str | Path = ".",
+        out_dir: str | Path = ".",
         *,
         as_zip: bool = False,
         progress: Progress | None = None,
     ) -> DownloadReport:
-        """Fetch a dataset into `folder/<name>`, or with `as_zip` as `folder/<name>.zip`.
+        """Download a dataset; files that are already there are not fetched again.
 
-        File by file, what is there already is not fetched again.
+        Args:
+            name: The dataset's name.
+            out_dir: Folder in which `<name>` is written.
+            as_zip: Write one file `<name>.zip` instead.
+            progress: Called with the bytes fetched and the bytes in total.
+
+        Returns:
+            What was written, and how long it took.
 
         Raises:
-            NotFound: the server has no such dataset.
-            TransferFailed: some files did not arrive; the others did, whole.
+            NotFound: The server has no such dataset.
+            TransferFailed: Some files did not arrive; the others did.
         """
-        there = self.get(name)
-        self._need("send a dataset back", _FETCHED)
-        target = Path(folder).expanduser()
+        dataset = self.get(name)
+        self._require("send a dataset back", _DOWNLOAD)
+        target, progress = Path(out_dir).expanduser(), progress or no_progress
         if as_zip:
-            return dataset_download.download_zip(self._backend, name, target, progress or _ignore)
-        return dataset_download.download_files(self._backend, there, target, progress or _ignore)
+            return download.download_zip(self._backend, name, target, progress)
+        return download.download_files(self._backend, dataset, target, progress)
 
     def delete(self, name: str) -> None:
-        """Delete a dataset with everything in it; `name` must be exactly its name.
+        """Delete a dataset with everything in it.
+
+        Args:
+            name: Its exact name.
 
         Raises:
-            NotFound: the server has none of exactly that name.
+            NotFound: The server has no dataset of exactly this name.
         """
-        self._need("delete a dataset", _DELETED)
+        self._require("delete a dataset", _DELETE)
         self._backend.dataset_tools.delete(check_name("dataset", name))
 
-    def _need(self, what: str, instead: str) -> None:
-        """Raise `NotSupported` where the server only takes datasets."""
+    def _require(self, what: str, instead: str) -> None:
+        """Raise `NotSupported` if the server only accepts uploads."""
         if Ability.EDIT_DATASETS not in self._backend.abilities:
             raise NotSupported(what, self._backend.flavour.name.capitalize(), instead)
-
-
-def _ignore(_done: int, _total: int) -> None:
-    """Take progress and show nothing."""

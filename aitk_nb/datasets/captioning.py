@@ -1,13 +1,15 @@
-"""Captions written by a model on the server: started, watched and read back."""
+"""`CaptionJob`: captions that a model on the server writes."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from aitk_nb._units import plural
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.jobs.failure_reasons import explain
 from aitk_nb.jobs.job import EVERY, Job
@@ -33,54 +35,54 @@ _PROMPT = (
 )
 _DEFAULTS: Mapping[str, tuple[str, tuple[str, ...], int]] = {
     "Qwen3VLCaptioner": ("Qwen/Qwen3-VL-8B-Instruct", _IMAGES, 128),
-    "Qwen3OmniCaptioner": (
-        "ai-toolkit/Qwen3-Omni-30B-A3B-Thinking",
-        (*_VIDEOS, *_IMAGES),
-        512,
-    ),
+    "Qwen3OmniCaptioner": ("ai-toolkit/Qwen3-Omni-30B-A3B-Thinking", (*_VIDEOS, *_IMAGES), 512),
     "Ideogram4Captioner": ("Qwen/Qwen3-VL-8B-Instruct", _IMAGES, 4096),
     "AceStepCaptioner": ("ACE-Step/acestep-transcriber", _SOUNDS, 512),
 }
-_SECOND = {"AceStepCaptioner": "ACE-Step/acestep-captioner"}
 _NAMES = uuid.UUID("5b0c1a52-6f0e-4a3e-9d53-3d0a54c2f1aa")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionOptions:
-    """How a model on the server is to caption a dataset."""
+    """How a model on the server captions a dataset.
+
+    Example:
+        >>> CaptionOptions(recaption=True).captioner
+        'Qwen3VLCaptioner'
+    """
 
     captioner: Captioner = "Qwen3VLCaptioner"
     """Which of the server's captioners."""
     model: str = ""
-    """Model that it loads; empty for the captioner's own. The server downloads it if need be."""
+    """Model to load; empty for the captioner's default. The server downloads it if necessary."""
     prompt: str = _PROMPT
-    """What the model is asked for each file."""
+    """Prompt for each file."""
     recaption: bool = False
-    """Also caption files that have a caption, which is lost."""
+    """Also caption files that have a caption; it is overwritten."""
     max_res: int = 512
-    """Edge, in pixels, of the square that a picture is made to fit in area."""
+    """Images are scaled to the area of a square with this edge, in pixels."""
     max_new_tokens: int = 0
-    """Length of a caption, at most; 0 for the captioner's own."""
+    """Maximum length of a caption; 0 for the captioner's default."""
     low_vram: bool = False
-    """Spare the GPU's memory."""
+    """Save GPU memory."""
     gpu_ids: str = "0"
     """GPU to run on."""
 
     def __post_init__(self) -> None:
-        """Refuse what no server knows.
+        """Refuse options that no server knows.
 
         Raises:
-            BadInput: there is no such captioner, or a number is too small.
+            BadInput: Unknown captioner, or a number is too small.
         """
         if self.captioner not in _DEFAULTS:
             names = ", ".join(_DEFAULTS)
-            raise BadInput(f"There is no captioner {self.captioner!r}; there are {names}.")
+            raise BadInput(f"Unknown captioner {self.captioner!r}; choose from {names}.")
         if self.max_res < 1 or self.max_new_tokens < 0:
             raise BadInput("max_res must be at least 1, and max_new_tokens at least 0.")
 
 
-def draft(dataset: str, options: CaptionOptions) -> JobDraft:
-    """Return the job that captions `dataset`; the same order always has the same name."""
+def _draft(dataset: str, options: CaptionOptions) -> JobDraft:
+    """Return the job that captions `dataset`; the same options always give the same name."""
     model, extensions, tokens = _DEFAULTS[options.captioner]
     caption: dict[str, Any] = {
         "model_name_or_path": options.model or model,
@@ -96,8 +98,8 @@ def draft(dataset: str, options: CaptionOptions) -> JobDraft:
         "max_res": options.max_res,
         "max_new_tokens": options.max_new_tokens or tokens,
     }
-    if options.captioner in _SECOND:
-        caption["model_name_or_path2"] = _SECOND[options.captioner]
+    if options.captioner == "AceStepCaptioner":
+        caption["model_name_or_path2"] = "ACE-Step/acestep-captioner"
     process = {
         "type": options.captioner,
         "sqlite_db_path": "./aitk_db.db",
@@ -111,18 +113,18 @@ def draft(dataset: str, options: CaptionOptions) -> JobDraft:
 
 
 class CaptionJob:
-    """A model on the server that writes captions."""
+    """A job in which a model on the server writes captions."""
 
     def __init__(self, backend: Backend, dataset: str, job: Job) -> None:
         self._backend = backend
         self.dataset = dataset
-        """The dataset that it captions."""
+        """Name of the dataset."""
         self.job = job
-        """The job on the server; `stop()` ends it, and `log()` tells what it does."""
+        """The job on the server, with `stop()` and `log()`."""
 
     @property
     def state(self) -> JobState:
-        """How it stood when it was last asked; a step is a file."""
+        """Its last known state; a step is a file."""
         return self.job.state
 
     def __repr__(self) -> str:
@@ -131,14 +133,21 @@ class CaptionJob:
         return f"<captioning of {self.dataset!r} {state.status.value}, {state.step}{of} files>"
 
     def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
-        """Yield each new state until it has ended, as `Job.watch` does."""
+        """Yield each new state until the job has ended, as `Job.watch` does."""
         return self.job.watch(every, timeout)
 
-    def wait(self, every: float = EVERY, timeout: float | None = None) -> Mapping[str, str]:
-        """Return the captions of the dataset by image, once the job is done.
+    def wait(self, timeout: float | None = None, *, every: float = EVERY) -> Mapping[str, str]:
+        """Wait until the job has completed.
+
+        Args:
+            timeout: Seconds to wait at most; None waits to the end.
+            every: Seconds between requests.
+
+        Returns:
+            The captions of the dataset by image.
 
         Raises:
-            AitkError: it failed, was stopped, or took longer than `timeout` seconds.
+            AitkError: The job failed, was stopped, or did not end in time.
         """
         for _state in self.watch(every, timeout):
             pass
@@ -147,41 +156,40 @@ class CaptionJob:
         return self._backend.get_dataset(self.dataset).captions
 
     def why(self) -> str:
-        """Return in a sentence why it did not caption all files; empty when it did."""
+        """Return why it did not caption all files; empty if it did."""
         state = self.state
         if state.status is JobStatus.COMPLETED:
             return ""
-        what = f"The captioning of {self.dataset!r} is {state.status.value}"
+        what = f"Captioning {self.dataset!r}"
         if state.status is not JobStatus.ERROR:
-            return f"{what} after {state.step} files. Call caption() again to go on."
-        reason = explain(state.info, self._log())
+            after = f"is {state.status.value} after {plural(state.step, 'file')}"
+            return f"{what} {after}. Call generate_captions() again to continue."
+        log = ""
+        with suppress(AitkError):
+            log = self.job.log()
+        reason = explain(state.info, log)
         if reason is None:
-            return f"The captioning of {self.dataset!r} failed: {state.info or 'see its log'}."
-        return f"The captioning of {self.dataset!r} failed: {reason.text}. {reason.remedy}"
-
-    def _log(self) -> str:
-        try:
-            return self.job.log()
-        except AitkError:
-            return ""
+            return f"{what} failed: {state.info or 'see its log'}."
+        return f"{what} failed: {reason.text}. {reason.remedy}"
 
 
 def start_captioning(backend: Backend, there: DatasetInfo, options: CaptionOptions) -> CaptionJob:
-    """Caption a dataset on the server, once, and return the job that does it.
+    """Start the job that captions a dataset, once, and return it.
 
-    One that runs already is joined. One that has ended is started again as long as images lack a
+    A job that is running is returned. One that has ended is started again while images lack a
     caption; with `recaption` only if it did not complete.
 
     Raises:
-        NotSupported: the server has no captioners.
+        NotSupported: The server has no captioners.
     """
-    order = draft(there.name, options)
-    found = [s for s in backend.dataset_tools.list_captionings() if s.name == order.name]
-    state = found[0] if found else backend.dataset_tools.create_captioning(there.name, order)
+    draft = _draft(there.name, options)
+    tools = backend.dataset_tools
+    found = next((state for state in tools.list_captionings() if state.name == draft.name), None)
+    state = found or tools.create_captioning(there.name, draft)
     complete = options.recaption or not set(there.images) - set(there.captions)
     if state.status is JobStatus.QUEUED or not (
         state.status.is_active or (state.status is JobStatus.COMPLETED and complete)
     ):
         backend.start_job(state)
-        state = backend.get_job(order.name)
+        state = backend.get_job(draft.name)
     return CaptionJob(backend, there.name, Job(backend, state))

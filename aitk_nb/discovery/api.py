@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Unpack
 
+from aitk_nb.backends.base import Progress
 from aitk_nb.backends.detection.claims import claim_probes, claims_from
 from aitk_nb.backends.detection.identify import look
-from aitk_nb.backends.detection.probes import Answer, Asker, Credential, Probe, Progress
+from aitk_nb.backends.detection.probes import Answer, Asker, Credential, Probe
 from aitk_nb.backends.detection.unknown_server import Foreign, Kind
 from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.matching import match

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["check_name", "name_problem", "safe_file_name"]
+__all__ = ["check_name", "name_problem", "safe_file_name", "slug_of"]
 
 
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
@@ -61,3 +63,14 @@ def safe_file_name(name: str) -> str:
     if not safe or safe.startswith(".") or _RESERVED.match(safe):
         safe = "_" + safe
     return safe
+
+
+def slug_of(name: str) -> str:
+    """Return the name that a job has on a Gradio server.
+
+    The app makes a slug of any name, by a table of all the world's scripts; a name that is a slug
+    already stays as it is.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = "-".join(re.findall(r"[a-z0-9]+", plain))
+    return slug[:80].strip("-") or f"lora-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""`TransferProgress`: one line in the notebook that says how far a transfer is."""
+"""`TransferProgress`: one line in the notebook with the progress of a transfer."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from typing import Any
 from IPython.display import display
 
 from aitk_nb import _html
-from aitk_nb._units import duration
+from aitk_nb._units import duration, size
 
 __all__ = ["TransferProgress"]
 
 WINDOW = 10.0
-"""Seconds over which the speed is measured: long enough for large requests to even out."""
+"""Seconds over which the speed is averaged: long enough for large requests to even out."""
 EVERY = 0.25
 """Seconds between redraws."""
 
 
 class TransferProgress:
-    """Give it as `progress=` to an upload or a download; it shows itself below the cell.
+    """Pass it as `progress=` to an upload or a download; it shows itself below the cell.
 
-    One line with the bytes, MB/s and the time that is left, redrawn in its place. It is called
-    from several threads, and shows nothing where there is nothing to transfer.
+    One line with the bytes, MB/s and the time left, redrawn in place. It may be called from
+    several threads, and shows nothing if there is nothing to transfer.
+
+    Example:
+        >>> TransferProgress("downloading")
+        downloading: 0.0 kB of 0.0 kB
     """
 
     def __init__(
         self, label: str = "uploading", *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Call the transfer `label`; nothing is shown before it begins."""
+        """Label the transfer; nothing is shown before it starts."""
         self._label = label
         self._clock = clock
         self._lock = threading.Lock()
@@ -42,7 +46,7 @@ class TransferProgress:
         self._total = 0
 
     def __call__(self, done: int, total: int) -> None:
-        """Take in how many bytes are done, and how many there are in all."""
+        """Update the bytes done and the bytes in total."""
         with self._lock:
             now = self._clock()
             self._see(now, done, total)
@@ -57,7 +61,7 @@ class TransferProgress:
     def _see(self, now: float, done: int, total: int) -> None:
         self._done, self._total = done, total
         if self._seen and done < self._seen[-1][1]:
-            self._seen.clear()  # what broke is sent again: the speed is measured anew
+            self._seen.clear()  # what broke is sent again: the speed is measured again
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] < now - WINDOW:
             self._seen.popleft()
@@ -67,7 +71,7 @@ class TransferProgress:
 
     @property
     def rate(self) -> float | None:
-        """Bytes per second over the last seconds; None until that is known."""
+        """Bytes per second over the last seconds; None if not known yet."""
         if len(self._seen) < 2:
             return None
         (start, first), (end, last) = self._seen[0], self._seen[-1]
@@ -75,15 +79,15 @@ class TransferProgress:
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest takes at this speed; None while nobody can tell."""
+        """Seconds left at this speed; None if not known yet."""
         rate = self.rate
         return None if rate is None else max(0, self._total - self._done) / rate
 
     def __repr__(self) -> str:
         if self._total and self._done >= self._total:
             # Without speed and time, so that the same cell ends the same each time.
-            return f"{self._label}: {_size(self._total)}, done"
-        parts = [f"{self._label}: {_size(self._done)} of {_size(self._total)}"]
+            return f"{self._label}: {size(self._total)}, done"
+        parts = [f"{self._label}: {size(self._done)} of {size(self._total)}"]
         if self.rate is not None:
             parts.append(f"{self.rate / 1e6:.3g} MB/s")
         if self.left is not None:
@@ -92,7 +96,3 @@ class TransferProgress:
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": _html.note(repr(self))}
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"

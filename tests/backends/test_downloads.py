@@ -165,7 +165,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing(
     )
 
     assert 1 == done.returncode, done.stderr
-    assert f"{target} cannot be written: " in done.stderr
+    assert f"{target} can't be written: " in done.stderr
     assert "Traceback" not in done.stderr
     assert [] == list(target.parent.iterdir())
 
@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_written_is_explained(
     """A file stands where the folder should be."""
     (tmp_path / "taken").write_text("a file")
 
-    with pytest.raises(BadInput, match="cannot be written"):
+    with pytest.raises(BadInput, match="can't be written"):
         line.download(str(remote), tmp_path / "taken" / "lora.safetensors", quiet)
 
 

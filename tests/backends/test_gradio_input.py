@@ -13,8 +13,8 @@ from PIL import Image
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.base import Upload
-from aitk_nb.backends.gradio.training_form import slug_of
 from aitk_nb.errors import AitkError, InvalidDataset, InvalidParams, NotSupported
+from aitk_nb.models.names import slug_of
 from tests.backends.abilities import quiet
 from tests.backends.test_gradio_path import params
 from tests.proxy import FaultProxy
@@ -56,7 +56,7 @@ def test_too_many_files(client: aitk_nb.AIToolkitClient, wire: FaultProxy, tmp_p
     for number in range(75):
         (folder / f"{number}.txt").write_text("a caption")
 
-    with pytest.raises(InvalidDataset, match=r"151 images and captions.*takes 150") as caught:
+    with pytest.raises(InvalidDataset, match=r"151 images and captions.*accepts 150") as caught:
         client.datasets.upload(folder)
 
     assert_unsent(wire, caught.value)

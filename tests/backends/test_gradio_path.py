@@ -249,17 +249,17 @@ def test_a_server_that_shows_its_own_folder(major: str, tmp_path: Path) -> None:
         assert 4 == len(job.losses())
         assert client.can(Ability.LOSSES)
         assert job.download(tmp_path).fetched
-        images = aitk_nb.LocalDataset.scan(aitk_nb.example_photos()).images[:2]
+        images = aitk_nb.LocalDataset(aitk_nb.example_photos()).images[:2]
         with pytest.raises(NotSupported, match=r"huggingface\.co.*\.txt files"):
-            client.datasets.caption_images(images)
+            client.datasets.describe(images)
 
 
 def test_captions_by_the_server(any_server: demo.GradioServer) -> None:
     """One for each image, with progress by images."""
     seen: list[tuple[int, int]] = []
     with connected(any_server.url) as client:
-        images = aitk_nb.LocalDataset.scan(aitk_nb.example_photos()).images[:3]
-        captions = client.datasets.caption_images(
+        images = aitk_nb.LocalDataset(aitk_nb.example_photos()).images[:3]
+        captions = client.datasets.describe(
             images, trigger_word="grace", progress=lambda done, total: seen.append((done, total))
         )
 

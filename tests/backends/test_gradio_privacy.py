@@ -33,8 +33,8 @@ from pathlib import Path
 
 login = (os.environ.pop("WHO"), os.environ.pop("WORD"))
 client = aitk_nb.connect(sys.argv[1], credentials=login)
-images = aitk_nb.LocalDataset.scan(aitk_nb.example_photos()).images[:2]
-print(client.datasets.caption_images(images))
+images = aitk_nb.LocalDataset(aitk_nb.example_photos()).images[:2]
+print(client.datasets.describe(images))
 client.datasets.upload(aitk_nb.example_photos(), "private")
 params = aitk_nb.TrainingParams(
     name="private", dataset="private", steps=5, learning_rate=1e-3, rank=4

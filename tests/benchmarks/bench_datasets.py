@@ -20,12 +20,12 @@ sys.path.insert(0, str(ROOT))
 
 from PIL import Image  # noqa: E402
 
-from aitk_nb.datasets.local import LocalDataset  # noqa: E402
+from aitk_nb.datasets.local.dataset import LocalDataset  # noqa: E402
 from aitk_nb.views import DatasetForm  # noqa: E402
 
 MANY = 1000
 RUNS = 3
-LIMITS = {"scan": 2.0, "form": 2.5, "again": 0.5}
+LIMITS = {"scan": 2.0, "form": 2.5, "rescan": 0.5}
 
 
 def main() -> int:
@@ -34,11 +34,11 @@ def main() -> int:
         folder = Path(name)
         _fill(folder)
         decoded = _least(lambda: _decode(folder))
-        scanned = LocalDataset.scan(folder)
+        scanned = LocalDataset(folder).check()
         ratios = {
-            "scan": _least(lambda: LocalDataset.scan(folder)) / decoded,
+            "scan": _least(lambda: LocalDataset(folder).check()) / decoded,
             "form": _least(lambda: _show(folder)) / decoded,
-            "again": _least(scanned.again) / decoded,
+            "rescan": _least(scanned.rescan) / decoded,
         }
         sys.stdout.write(f"{MANY} pictures decoded by Pillow: {decoded:.2f} s\n")
     for what, ratio in ratios.items():

@@ -43,8 +43,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="aitk-nb-bench-") as made:
         here = Path(made)
         os.environ["AITK_JOURNAL"] = str(here / "journal")
-        photos = aitk_nb.LocalDataset.scan(_photos(here / "photos", FILES))
-        few = aitk_nb.LocalDataset.scan(_photos(here / "few", 2))
+        photos = aitk_nb.LocalDataset(_photos(here / "photos", FILES)).check()
+        few = aitk_nb.LocalDataset(_photos(here / "few", 2)).check()
         with demo.start_gradio(here / "server") as server, slow_line(server.url, RTT) as line:
             missed = _datasets("on loopback", server.url, photos, NEAR, 1.8)
             missed |= _datasets(f"with {RTT * 1e3:.0f} ms there and back", line, photos, FAR, 6)

@@ -145,7 +145,7 @@ def _again(
 
 def _scan(folder: Path) -> aitk_nb.LocalDataset:
     started = time.perf_counter()
-    photos = aitk_nb.LocalDataset.scan(folder)
+    photos = aitk_nb.LocalDataset(folder).check()
     rate = photos.total_bytes / (time.perf_counter() - started) / 1e6
     print(f"scan of {FILES} images:\n  {rate:6.0f} MB/s  aitk_nb")  # noqa: T201  (a command)
     return photos

@@ -73,7 +73,7 @@ def find_and_mend(form: Cell, folder: Path) -> None:
     form.shows("export it again")
     form.shows("▶ img_0777.jpg")
     picture(folder / "img_0777.jpg", (320, 240))
-    form.press("Look again")
+    form.press("Read again")
     form.shows("1 warning", seconds=60)
 
 

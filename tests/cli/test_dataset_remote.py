@@ -61,16 +61,16 @@ def answered(answer: str, *args: str | Path) -> Ran:
 def test_an_upload_is_verified_in_full(server: tuple[str, Path], folder: Path) -> None:
     """What was found is told on stderr, and stdout is the name alone."""
     url, datasets = server
-    ran = run("dataset", "upload", folder, "--name", "full", "--verify-full", "--url", url)
+    ran = run("dataset", "upload", folder, "--name", "full", "--verify", "full", "--url", url)
 
     assert "full\n" == ran.out
-    assert "full: 3 images; 6 files sent, 0 were there" in ran.err
+    assert "full: 3 images; 6 files sent, 0 already there" in ran.err
     assert "6 identical" in ran.err
     # Nothing has to be sent, and every byte is read all the same.
     swapped = bytearray((datasets / "full" / "b.png").read_bytes())
     swapped[-9] ^= 255
     (datasets / "full" / "b.png").write_bytes(swapped)
-    again = run("dataset", "upload", folder, "--name", "full", "--verify-full", "--url", url)
+    again = run("dataset", "upload", folder, "--name", "full", "--verify", "full", "--url", url)
     assert "0 files sent" in again.err
     assert (folder / "b.png").read_bytes() == (datasets / "full" / "b.png").read_bytes()
 
@@ -85,21 +85,21 @@ def test_verify_names_what_is_wrong_and_fails(server: tuple[str, Path], folder: 
     (datasets / "wrong" / "b.png").write_bytes(b"half")
     add(datasets / "wrong", "other.png")
 
-    ran = run("dataset", "verify", *given, "--full", code=1)
+    ran = run("dataset", "verify", *given, "--verify", "full", code=1)
     lines = {tuple(line.rsplit(maxsplit=1)) for line in ran.out.splitlines()}
     assert {("missing", "a.png"), ("different", "b.png"), ("extra", "other.png")} <= lines
-    assert "1 file missing, 1 file different" in ran.err
-    assert "--replace" in ran.err
+    assert "1 file missing, 1 different" in ran.err
+    assert "--if-differs", "replace" in ran.err
 
-    told = run("dataset", "verify", *given, "--full", "--json", code=1).json
+    told = run("dataset", "verify", *given, "--verify", "full", "--json", code=1).json
     states = {file["name"]: file["state"] for file in told["files"]}
     assert (False, "missing", "different") == (told["ok"], states["a.png"], states["b.png"])
     assert ["other.png"] == told["extra"]
 
-    assert "other files under the names b.png" in run("dataset", "upload", *given, code=2).err
-    sent = run("dataset", "upload", *given, "--replace", "--json").json
+    assert "other files with the same names: b.png" in run("dataset", "upload", *given, code=2).err
+    sent = run("dataset", "upload", *given, "--if-differs", "replace", "--json").json
     assert (2, 4) == (sent["sent"], sent["kept"])
-    assert run("dataset", "verify", *given, "--full", "--json").json["ok"] is True
+    assert run("dataset", "verify", *given, "--verify", "full", "--json").json["ok"] is True
 
 
 def test_a_mirror_asks_before_it_deletes(server: tuple[str, Path], folder: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_mirror_asks_before_it_deletes(server: tuple[str, Path], folder: Path)
     assert "other.png" in alone.err
     assert "--yes" in alone.err
     refused = answered("n\n", *given)
-    assert "Delete these 1 files?" in refused.err
+    assert "Delete 1 file?" in refused.err
     assert (0, "mirrored\n") == (refused.code, refused.out)
     assert (datasets / "mirrored" / "other.png").exists()
 
@@ -136,7 +136,7 @@ def test_a_download_brings_what_was_sent(
 
     first, second = run(*given), run(*given, "--json")
     here = Path(first.out.strip())
-    assert ("downloaded" in first.err, "was there already" in second.err) == (True, True)
+    assert ("downloaded" in first.err, "already there" in second.err) == (True, True)
     assert (str(here), False) == (second.json["path"], second.json["fetched"])
     for path in folder.glob("?.*"):
         assert path.read_bytes() == (here / path.name).read_bytes()
@@ -223,8 +223,8 @@ def test_what_is_missing_is_sent_by_a_plain_upload(server: tuple[str, Path], fol
     (datasets / "lacking" / "a.png").unlink()
 
     ran = run("dataset", "verify", *given, code=1)
-    assert "1 file missing. Send again: aitk-nb dataset upload" in ran.err
-    assert "--replace" not in ran.err
+    assert "1 file missing, 0 different. Run aitk-nb dataset upload" in ran.err
+    assert "--if-differs", "replace" not in ran.err
     assert 1 == run("dataset", "upload", *given, "--json").json["sent"]
 
 
@@ -273,7 +273,7 @@ def test_an_interrupted_upload_says_how_it_goes_on(
         _, err = process.communicate(timeout=60)
 
     assert 130 == process.returncode, err
-    assert "aitk-nb: interrupted; call it again to send the rest" in err
+    assert "aitk-nb: interrupted; run it again to send the rest" in err
     again = run("dataset", "upload", folder, "--url", url, "--json").json
     assert 30 == again["sent"] + again["kept"]
     assert again["kept"]
@@ -302,12 +302,12 @@ def test_a_terminal_shows_that_it_looks_and_sends(server: tuple[str, Path], fold
                 shown += some
     os.close(ours)
     assert 0 == process.returncode
-    assert shown.index(b"looking:") < shown.index(b"uploading:")
+    assert shown.index(b"reading:") < shown.index(b"uploading:")
 
 
 def test_an_upload_says_what_was_looked_at(server: tuple[str, Path], tmp_path: Path) -> None:
     """In one order, and what was only seen by its name is called so."""
     add(tmp_path / "many", *(f"{number}.png" for number in range(12)))
     ran = run("dataset", "upload", tmp_path / "many", "--url", server[0])
-    told = "checked: 2 identical, 6 same size, 4 there by name (--verify-full reads them too)"
+    told = "verified: 2 identical, 6 same size, 4 listed (--verify full reads them too)"
     assert told in ran.err

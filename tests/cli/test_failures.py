@@ -111,8 +111,8 @@ def test_other_files_under_the_same_names(
     ran = run(*upload, code=2)
 
     assert "photo_00.txt" in ran.err
-    assert "--replace" in ran.err
-    replaced = run(*upload, "--replace").json
+    assert "--if-differs", "replace" in ran.err
+    replaced = run(*upload, "--if-differs", "replace").json
     assert (1, 23) == (replaced["sent"], replaced["kept"])
 
 
@@ -175,7 +175,7 @@ def test_no_space_left_while_downloading(url: str, job: str, tmp_path: Path) -> 
     ran = run("download", job, "-o", tmp_path, "--url", url, "--json", code=2,
               start=(sys.executable, "-c", limited))  # fmt: skip
 
-    assert "failing.safetensors cannot be written: File too large" in ran.err
+    assert "failing.safetensors can't be written: File too large" in ran.err
     assert "" == ran.out
     assert [] == list(tmp_path.iterdir())
     run("download", job, "-o", tmp_path, "--url", url)

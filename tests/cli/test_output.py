@@ -75,7 +75,7 @@ def test_terminals_that_lack_characters(
 
     assert "un tournesol 🌻" in ran.json["captions"].values()
     assert (24, name) == (ran.json["sent"], ran.json["name"])
-    assert "no such folder" in missing.err
+    assert "No such file or directory" in missing.err
     assert "safetensors" in lora.err
 
 

@@ -77,12 +77,18 @@ def test_what_it_cannot_do_is_said_in_words_of_its_own(tmp_path: Path) -> None:
 
     for err, what, instead in zip(
         said,
-        ("compare a dataset", "send a dataset back", "caption a", "delete a", "list the requests"),
+        (
+            "compare a dataset",
+            "send a dataset back",
+            "caption its",
+            "delete a",
+            "list the requests",
+        ),
         (
             "Upload the folder again",
             "Use the folder",
-            "caption_images",
-            "It forgets it",
+            "describe",
+            "It forgets a dataset",
             "--preflight",
         ),
         strict=True,

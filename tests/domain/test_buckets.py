@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.datasets.local import Demands, LocalDataset
 from aitk_nb.datasets.local.buckets import bucket_size, place, plan
-from aitk_nb.datasets.local.requirements import divisibility
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.requirements import Requirements, divisibility
 from aitk_nb.errors import BadInput
 from tests.domain.pictures import picture
 
@@ -93,7 +93,7 @@ def test_of_a_dataset(tmp_path: Path) -> None:
         picture(tmp_path / f"{number}.png", (640, 480))
     picture(tmp_path / "small.png", (100, 100))
     (tmp_path / "broken.png").write_bytes(b"no")
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     found = dataset.buckets((256, 512), batch_size=2)
     assert found.images == 6
     assert found.resolutions == (256, 512)
@@ -104,9 +104,9 @@ def test_of_a_dataset(tmp_path: Path) -> None:
     assert "96 × 112" in shown["text/plain"]
     assert "<table" in shown["text/html"]
     assert found.placed["small.png", 512].is_full is False
-    asked = dataset.against(Demands(resolution=(768,), arch="qwen_image")).buckets()
+    asked = dataset.check(Requirements(resolution=(768,), arch="qwen_image")).buckets()
     assert (asked.resolutions, asked.divisibility) == ((768,), 32)
-    with pytest.raises(BadInput, match="from 1 on"):
+    with pytest.raises(BadInput, match="at least 1"):
         dataset.buckets((512,), batch_size=0)
 
 

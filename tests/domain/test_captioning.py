@@ -44,7 +44,7 @@ def test_images_without_a_caption_get_one(client: aitk_nb.AIToolkitClient, bare:
     """One that is there stays; a second call finds nothing to do and starts nothing."""
     client.datasets.upload(bare, "to_caption")
 
-    job = client.datasets.caption("to_caption")
+    job = client.datasets.generate_captions("to_caption")
     captions = job.wait(every=0.05, timeout=60)
 
     assert {"photo_00.jpg", "photo_01.jpg", "photo_02.jpg"} == captions.keys()
@@ -52,7 +52,7 @@ def test_images_without_a_caption_get_one(client: aitk_nb.AIToolkitClient, bare:
     assert all("picture" in captions[name] for name in ("photo_00.jpg", "photo_02.jpg"))
     assert (2, 2) == (job.state.step, job.state.total_steps)
     assert "Captioning completed" == job.state.info
-    again = client.datasets.caption("to_caption")
+    again = client.datasets.generate_captions("to_caption")
     assert again.job.name == job.job.name
     assert again.state.status is JobStatus.COMPLETED
     assert job.job.name not in [other.name for other in client.jobs.list()]
@@ -65,20 +65,22 @@ def test_recaption_replaces_and_another_order_is_another_job(
     client.datasets.upload(bare, "to_recaption")
     order = CaptionOptions(recaption=True, captioner="Qwen3OmniCaptioner")
 
-    job = client.datasets.caption("to_recaption", order)
+    job = client.datasets.generate_captions("to_recaption", order)
     captions = job.wait(every=0.05, timeout=60)
 
     assert "picture" in captions["photo_01.jpg"]
     assert 3 == job.state.total_steps
-    assert client.datasets.caption("to_recaption", order).state.status is JobStatus.COMPLETED
-    assert job.job.name != client.datasets.caption("to_recaption").job.name
+    assert (
+        client.datasets.generate_captions("to_recaption", order).state.status is JobStatus.COMPLETED
+    )
+    assert job.job.name != client.datasets.generate_captions("to_recaption").job.name
 
 
 def test_a_model_that_nobody_has_is_explained(client: aitk_nb.AIToolkitClient, bare: Path) -> None:
     """In a sentence, with what to do."""
     client.datasets.upload(bare, "no_model")
 
-    job = client.datasets.caption("no_model", CaptionOptions(model="nobody/has-this"))
+    job = client.datasets.generate_captions("no_model", CaptionOptions(model="nobody/has-this"))
 
     with pytest.raises(AitkError, match=r"does not have the model.*has-this.*hf_token"):
         job.wait(every=0.05, timeout=60)
@@ -88,8 +90,8 @@ def test_a_model_that_nobody_has_is_explained(client: aitk_nb.AIToolkitClient, b
 def test_what_cannot_be_captioned_is_refused_before(client: aitk_nb.AIToolkitClient) -> None:
     """An unknown dataset, an unknown captioner, numbers that are none."""
     with pytest.raises(NotFound):
-        client.datasets.caption("nobody_has_this")
-    with pytest.raises(BadInput, match="no captioner 'Florence'"):
+        client.datasets.generate_captions("nobody_has_this")
+    with pytest.raises(BadInput, match="Unknown captioner 'Florence'"):
         CaptionOptions(captioner="Florence")  # type: ignore[arg-type]
     with pytest.raises(BadInput):
         CaptionOptions(max_res=0)

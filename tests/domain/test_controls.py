@@ -52,7 +52,7 @@ def test_from_a_folder_to_a_job(
     add(folder, "a.png", "a.txt", "b.png", "b.txt")
     for number in (1, 2):
         add(folder / f"control_{number}", "a.png", "b.png")
-    sent = client.datasets.upload(aitk_nb.LocalDataset.scan(folder))
+    sent = client.datasets.upload(aitk_nb.LocalDataset(folder))
     assert TWO == sent.controls
     assert sent.controls == client.datasets.upload(folder).controls
     (demo_server.data / "datasets" / TWO[1] / "b.png").unlink()

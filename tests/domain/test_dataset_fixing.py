@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from aitk_nb.datasets.local import Code, Demands, LocalDataset
+from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.fix import MARK
+from aitk_nb.datasets.local.problems import Code
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
 from tests.domain.pictures import add, image, picture
@@ -55,13 +57,13 @@ def messy(tmp_path: Path) -> Path:
 def test_the_copy_passes_and_the_originals_stay(messy: Path, tmp_path: Path) -> None:
     """Everything that can be corrected is, and what was done is told file by file."""
     before = digests(messy)
-    dataset = LocalDataset.scan(messy, demands=Demands(trigger_word="sks"))
+    dataset = LocalDataset(messy).check(Requirements(trigger_word="sks"))
     assert dataset.errors
     report = dataset.fix(tmp_path / "fixed", caption="a picture")
 
     assert digests(messy) == before
     assert report.dataset.problems == ()
-    assert report.dataset.check() is report.dataset
+    assert report.dataset.raise_for_errors() is report.dataset
     assert sorted(report.left_out) == ["broken.png", "copy.png"]
     captions = report.dataset.captions
     assert captions["turned.jpg"] == "sks, ein Kätzchen"
@@ -73,14 +75,14 @@ def test_the_copy_passes_and_the_originals_stay(messy: Path, tmp_path: Path) -> 
     assert ("turned.jpg", "turned upright") in said
     assert ("through.png", "put on a background") in said
     assert ("deep.png", "brought to 8 bits") in said
-    assert ("turned.txt", "caption written in UTF-8, given the trigger word") in said
+    assert ("turned.txt", "caption converted to UTF-8, given the trigger word") in said
     assert "2 left out" in repr(report)
     assert "turned upright" in report._repr_html_()
 
 
 def test_what_pictures_become(messy: Path, tmp_path: Path) -> None:
     """Upright, opaque, of 8 bits, without notes of camera or place; sound ones byte for byte."""
-    LocalDataset.scan(messy).fix(tmp_path / "fixed", background="#ff0000")
+    LocalDataset(messy).fix(tmp_path / "fixed", background="#ff0000")
     fixed = tmp_path / "fixed"
     with Image.open(fixed / "turned.jpg") as turned:
         assert turned.size == (100, 200)
@@ -103,14 +105,14 @@ def test_what_pictures_become(messy: Path, tmp_path: Path) -> None:
 def test_a_second_time_nothing_is_done(messy: Path, tmp_path: Path) -> None:
     """Not a byte is written anew, until an original or an option changes."""
     into = tmp_path / "fixed"
-    first = LocalDataset.scan(messy).fix(into)
+    first = LocalDataset(messy).fix(into)
     stamps = {path: path.stat().st_mtime_ns for path in into.iterdir()}
-    again = LocalDataset.scan(messy).fix(into)
+    again = LocalDataset(messy).fix(into)
     assert (first.is_new, again.is_new) == (True, False)
     assert again.changes == first.changes
     assert stamps == {path: path.stat().st_mtime_ns for path in into.iterdir()}
     picture(messy / "new.png")
-    third = LocalDataset.scan(messy).fix(into)
+    third = LocalDataset(messy).fix(into)
     assert third.is_new
     assert "new.png" in {path.name for path in third.dataset.images}
     # Of a corrected copy the copy is the same.
@@ -122,7 +124,7 @@ def test_a_second_time_nothing_is_done(messy: Path, tmp_path: Path) -> None:
 
 def test_other_peoples_files_are_not_overwritten(messy: Path, tmp_path: Path) -> None:
     """A folder with files, or a copy that was edited since, is refused; so is the dataset."""
-    dataset = LocalDataset.scan(messy)
+    dataset = LocalDataset(messy)
     other = tmp_path / "other"
     add(other, "mine.png")
     with pytest.raises(BadInput, match="holds files that fix"):
@@ -132,12 +134,12 @@ def test_other_peoples_files_are_not_overwritten(messy: Path, tmp_path: Path) ->
     (into / "plain.txt").write_text("edited by hand")
     picture(messy / "new.png")
     with pytest.raises(BadInput, match="changed since"):
-        LocalDataset.scan(messy).fix(into)
+        LocalDataset(messy).fix(into)
     assert (into / "plain.txt").read_text() == "edited by hand"
     for inside in (messy, messy / "deeper", tmp_path):
-        with pytest.raises(BadInput, match="lie in each other"):
+        with pytest.raises(BadInput, match="overlap"):
             dataset.fix(inside)
-    with pytest.raises(BadInput, match="no colour"):
+    with pytest.raises(BadInput, match="Unknown color"):
         dataset.fix(tmp_path / "x", background="no such colour")
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="is a file"):
@@ -152,13 +154,13 @@ def test_an_interrupt_leaves_nothing(messy: Path, tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        LocalDataset.scan(messy).fix(into, progress=interrupt)
+        LocalDataset(messy).fix(into, progress=interrupt)
     assert list((tmp_path / "out").iterdir()) == []
-    LocalDataset.scan(messy).fix(into)
+    LocalDataset(messy).fix(into)
     before = digests(into)
     picture(messy / "new.png")
     with pytest.raises(KeyboardInterrupt):
-        LocalDataset.scan(messy).fix(into, progress=interrupt)
+        LocalDataset(messy).fix(into, progress=interrupt)
     assert digests(into) == before
     assert list((tmp_path / "out").iterdir()) == [into]
 
@@ -169,7 +171,7 @@ def test_near_duplicates_on_demand(tmp_path: Path) -> None:
     add(folder, "b.png")
     image("b.png", (160, 120)).save(folder / "a.png")
     image("b.png", (320, 240)).save(folder / "c.jpg", quality=70)
-    dataset = LocalDataset.scan(folder)
+    dataset = LocalDataset(folder)
     assert len(dataset.fix(tmp_path / "kept").dataset.images) == 3
     dropped = dataset.fix(tmp_path / "dropped", near_duplicates="drop").dataset
     assert [path.name for path in dropped.images] == ["c.jpg"]
@@ -181,8 +183,8 @@ def test_large_jpegs_are_made_smaller(tmp_path: Path) -> None:
     add(folder, "a.png")
     Image.new("L", (10_000, 10_000), 90).save(folder / "large.jpg")
     Image.new("1", (10_000, 10_000)).save(folder / "large.png")
-    report = LocalDataset.scan(folder).fix(tmp_path / "fixed")
-    looks = {path.name: look for path, look in report.dataset.looks.items()}
+    report = LocalDataset(folder).fix(tmp_path / "fixed")
+    looks = {path.name: look for path, look in report.dataset.image_info.items()}
     assert (looks["large.jpg"].width, looks["large.jpg"].height) == (2500, 2500)
     assert report.left_out == ("large.png",)
     assert report.dataset.errors == ()
@@ -196,7 +198,7 @@ def test_controls_and_media_come_along(tmp_path: Path) -> None:
     add(folder / "control_2", "my cat.png")
     (folder / "a clip.MP4").write_bytes(b"\0" * 10)
     (folder / "empty.mp4").touch()
-    report = LocalDataset.scan(folder).fix(tmp_path / "fixed")
+    report = LocalDataset(folder).fix(tmp_path / "fixed")
     names = {str(path.relative_to(tmp_path / "fixed")) for path in report.folder.rglob("*.*")}
     assert names - {MARK} == {
         "my_cat.png",
@@ -229,12 +231,12 @@ def test_any_names_become_names_that_no_server_changes(
     for stem in stems:
         picture(folder / f"{stem}.png", (20, 20))
         (folder / f"{stem}.txt").write_text(f"caption {stem}", encoding="utf-8")
-    demands = Demands(flavour=flavour)
-    report = LocalDataset.scan(folder, demands=demands).fix(folder.parent / f"{folder.name}-x")
+    requirements = Requirements(flavour=flavour)
+    report = LocalDataset(folder).check(requirements).fix(folder.parent / f"{folder.name}-x")
     assert report.dataset.errors == ()
     duplicates = sum(change.name == "" for change in report.changes)
     assert len(report.dataset.images) == len(stems) - duplicates
-    assert all(demands.stored(path.name) == path.name for path in report.dataset.files)
+    assert all(requirements.stored(path.name) == path.name for path in report.dataset.files)
     assert Code.COLLISION not in {problem.code for problem in report.dataset.problems}
 
 
@@ -250,6 +252,6 @@ def test_damaged_pictures_are_left_out_or_converted(
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     (folder / name).write_bytes(raw)
-    report = LocalDataset.scan(folder).fix(folder.parent / f"{folder.name}-fixed")
+    report = LocalDataset(folder).fix(folder.parent / f"{folder.name}-fixed")
     assert report.dataset.errors == ()
     assert "sound.png" in {path.name for path in report.dataset.images}

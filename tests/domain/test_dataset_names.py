@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from aitk_nb.backends.webui import names
-from aitk_nb.datasets.local import Code, LocalDataset
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.problems import Code
 from aitk_nb.demo import DemoServer
 from tests.domain.pictures import picture
 
@@ -70,7 +71,7 @@ def test_collisions_are_always_found(
     folder = tmp_path_factory.mktemp("pair")
     picture(folder / f"{first}.png", (20, 20))
     picture(folder / f"{second}.jpg", (20, 20))
-    problems = LocalDataset.scan(folder).errors
+    problems = LocalDataset(folder).errors
     told = any(problem.code is Code.COLLISION for problem in problems)
     assert told == (by_the_contract(first) == by_the_contract(second))
 
@@ -79,6 +80,6 @@ def test_every_pair_of_many_colliding_names_is_named(tmp_path: Path) -> None:
     """Each name that is not the first of its kind is told, with the one that it meets."""
     for letter in "äöüß":
         picture(tmp_path / f"{letter}.png")
-    problems = [one for one in LocalDataset.scan(tmp_path).errors if one.code is Code.COLLISION]
+    problems = [one for one in LocalDataset(tmp_path).errors if one.code is Code.COLLISION]
     assert len(problems) == 3
     assert len({problem.other for problem in problems}) == 1

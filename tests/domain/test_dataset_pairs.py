@@ -1,4 +1,4 @@
-"""What an architecture learns from: pairs, videos and sounds, found and counted before training."""
+"""What an architecture trains on: pairs, videos and sounds, found and counted before training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from aitk_nb.datasets.local import Code, Demands, LocalDataset
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.problems import Code
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.training import presets
 from aitk_nb.training.fields import TrainingParams
@@ -27,7 +29,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LocalDataset]:
     for name in "ab":
         (root / VIDEOS / f"{name}.mp4").write_bytes(b"\0" * 10)
         (root / SOUNDS / f"{name}.flac").write_bytes(b"\0" * 10)
-    return {kind: LocalDataset.scan(root / kind) for kind in (PLAIN, PAIRS, VIDEOS, SOUNDS)}
+    return {kind: LocalDataset(root / kind) for kind in (PLAIN, PAIRS, VIDEOS, SOUNDS)}
 
 
 def test_kinds_are_counted(sets: dict[str, LocalDataset]) -> None:
@@ -57,25 +59,25 @@ def test_needs_that_are_unmet_are_refused(arch: str, sets: dict[str, LocalDatase
         needed = PAIRS
     if needed is not PLAIN:
         label = presets.load()[arch].label
-        with pytest.raises(InvalidDataset, match="learns from") as caught:
-            sets[PLAIN].check(arch=arch)
+        with pytest.raises(InvalidDataset, match="trains on") as caught:
+            sets[PLAIN].check(Requirements(arch=arch)).raise_for_errors()
         assert label in str(caught.value)
-    assert sets[needed].check(arch=arch).errors == ()
+    assert sets[needed].check(Requirements(arch=arch)).errors == ()
     if presets.load()[arch].group != "audio":
         with pytest.raises(InvalidDataset):
-            sets[SOUNDS].check(arch=arch)
+            sets[SOUNDS].check(Requirements(arch=arch)).raise_for_errors()
 
 
 def test_what_is_passed_over_is_told(sets: dict[str, LocalDataset], tmp_path: Path) -> None:
     """A video among the images of an image model trains nothing."""
     add(tmp_path, "a.png", "a.txt", "b.txt")
     (tmp_path / "b.mp4").write_bytes(b"\0")
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert dataset.problems == ()
-    (one,) = dataset.check(arch="flux").problems
+    (one,) = dataset.check(Requirements(arch="flux")).problems
     assert (one.code, one.file) == (Code.IGNORED_MEDIA, "b.mp4")
-    assert dataset.check(arch="wan22_5b").problems == ()
-    (one,) = sets[PLAIN].check(arch="wan22_5b").problems
+    assert dataset.check(Requirements(arch="wan22_5b")).problems == ()
+    (one,) = sets[PLAIN].check(Requirements(arch="wan22_5b")).problems
     assert one.code is Code.NO_VIDEO
 
 
@@ -84,24 +86,24 @@ def test_pairs_that_are_not_complete(tmp_path: Path) -> None:
     add(tmp_path / "set", "a.png", "b.png")
     add(tmp_path / "before", "a.png", "c.png")
     (tmp_path / "before" / "b.jpg").write_bytes(b"no picture")
-    dataset = LocalDataset.scan(tmp_path / "set", controls=[tmp_path / "before"])
+    dataset = LocalDataset(tmp_path / "set", controls=[tmp_path / "before"])
     told = {(problem.code, problem.file) for problem in dataset.problems}
-    assert (Code.LONELY_CONTROL, "before/c.png") in told
+    assert (Code.UNMATCHED_CONTROL, "before/c.png") in told
     assert (Code.UNREADABLE, "before/b.jpg") in told
     (tmp_path / "before" / "b.jpg").unlink()
-    dataset = LocalDataset.scan(tmp_path / "set", controls=[tmp_path / "before"])
+    dataset = LocalDataset(tmp_path / "set", controls=[tmp_path / "before"])
     assert [(problem.code, problem.file) for problem in dataset.errors] == [
         (Code.MISSING_CONTROL, "b.png")
     ]
-    with pytest.raises(InvalidDataset, match="no such folder of control images"):
-        LocalDataset.scan(tmp_path / "set", controls=[tmp_path / "nowhere"])
+    with pytest.raises(InvalidDataset, match="folder of control images can't be opened"):
+        LocalDataset(tmp_path / "set", controls=[tmp_path / "nowhere"]).raise_for_errors()
 
 
 def test_what_the_web_ui_does_not_list(tmp_path: Path) -> None:
     """The trainer reads more kinds of files than the web UI shows."""
     for name in ("a.webm", "b.m4a", "c.mp4"):
         (tmp_path / name).write_bytes(b"\0")
-    told = {problem.file for problem in LocalDataset.scan(tmp_path).problems if problem.file}
+    told = {problem.file for problem in LocalDataset(tmp_path).problems if problem.file}
     assert told == {"a.webm", "b.m4a"}
 
 
@@ -110,5 +112,5 @@ def test_demands_of_a_training() -> None:
     params = TrainingParams(
         name="x", dataset="y", arch="flux", resolution=(512,), trigger_word="sks"
     )
-    demands = Demands.of(params, limit=5)
-    assert demands == Demands(resolution=(512,), arch="flux", trigger_word="sks", limit=5)
+    requirements = Requirements.of(params, limit=5)
+    assert requirements == Requirements(resolution=(512,), arch="flux", trigger_word="sks", limit=5)

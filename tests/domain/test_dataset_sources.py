@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aitk_nb.backends.wire.web_images import fetch_all
-from aitk_nb.datasets.local import Code, LocalDataset
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.problems import Code
 from aitk_nb.errors import InvalidDataset
 from tests.domain.pictures import add, image, picture
 
@@ -52,14 +53,14 @@ def test_a_zip_is_a_dataset(tmp_path: Path) -> None:
             "cats/.DS_Store": b"junk",
         },
     )
-    dataset = LocalDataset.scan(path).check()
+    dataset = LocalDataset(path).raise_for_errors()
     assert dataset.name == "cats"
     assert dataset.captions == {"a.png": "a cat"}
     assert [len(controls.files) for controls in dataset.controls] == [1]
     assert dataset.problems == ()
     folder = dataset.folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700 or os.name == "nt"
-    assert dataset.against(dataset.demands).images[0].is_file()
+    assert dataset.check(dataset.requirements).images[0].is_file()
     del dataset
     gc.collect()
     assert not folder.exists()
@@ -78,7 +79,7 @@ def test_members_that_lead_out_are_left_out(tmp_path: Path) -> None:
         archive.writestr("bomb.png", b"\0" * 20_000_000)
         archive.writestr("GOOD.png", png("other"))
     before = set(tmp_path.iterdir())
-    dataset = LocalDataset.scan(path)
+    dataset = LocalDataset(path)
     assert [image.name for image in dataset.images] == ["good.png"]
     left_out = [problem for problem in dataset.problems if problem.code is Code.UNSAFE_MEMBER]
     assert len(left_out) == 8
@@ -91,13 +92,13 @@ def test_members_that_lead_out_are_left_out(tmp_path: Path) -> None:
 def test_zips_that_cannot_be_read(tmp_path: Path) -> None:
     """One sentence each; a damaged member is a problem of its name."""
     (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 and nothing")
-    with pytest.raises(InvalidDataset, match=r"no zip that can be read.*pack it anew"):
-        LocalDataset.scan(tmp_path / "no.zip")
+    with pytest.raises(InvalidDataset, match=r"not a readable zip.*pack it again"):
+        LocalDataset(tmp_path / "no.zip").raise_for_errors()
     path = packed(tmp_path / "cut.zip", {"a.png": png(), "b.png": png("b")})
     raw = bytearray(path.read_bytes())
     raw[60:90] = b"\xff" * 30
     path.write_bytes(raw)
-    dataset = LocalDataset.scan(path)
+    dataset = LocalDataset(path)
     assert [one.name for one in dataset.images] == ["b.png"]
     assert [problem.file for problem in dataset.errors] == ["a.png"]
 
@@ -114,7 +115,7 @@ def test_no_bytes_of_a_zip_make_a_scan_raise(
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(raw)
     try:
-        dataset = LocalDataset.scan(path)
+        dataset = LocalDataset(path).check()
     except InvalidDataset:
         return
     inside = dataset.folder.resolve()
@@ -124,7 +125,7 @@ def test_no_bytes_of_a_zip_make_a_scan_raise(
 def test_a_folder_named_zip_is_a_folder(tmp_path: Path) -> None:
     """Its name alone decides nothing."""
     add(tmp_path / "set.zip", "a.png", "a.txt")
-    assert len(LocalDataset.scan(tmp_path / "set.zip").images) == 1
+    assert len(LocalDataset(tmp_path / "set.zip").images) == 1
 
 
 # -- lists ---------------------------------------------------------------------------------------
@@ -134,16 +135,16 @@ def test_a_list_of_files_brings_its_captions(tmp_path: Path) -> None:
     """Each image's caption beside it; what is not there is an error, and two of a name too."""
     add(tmp_path / "one", "a.png", "a.txt", "b.png")
     add(tmp_path / "two", "a.png", "c.png")
-    dataset = LocalDataset.scan([tmp_path / "one" / "a.png", str(tmp_path / "two" / "c.png")])
+    dataset = LocalDataset([tmp_path / "one" / "a.png", str(tmp_path / "two" / "c.png")])
     assert [path.name for path in dataset.images] == ["a.png", "c.png"]
     assert dataset.captions == {"a.png": "a cat"}
     assert dataset.errors == ()
-    missing = LocalDataset.scan([tmp_path / "one" / "a.png", tmp_path / "gone.png"])
+    missing = LocalDataset([tmp_path / "one" / "a.png", tmp_path / "gone.png"])
     assert [problem.file for problem in missing.errors] == ["gone.png"]
-    both = LocalDataset.scan([tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"])
+    both = LocalDataset([tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"])
     assert {problem.code for problem in both.errors} == {Code.COLLISION}
-    with pytest.raises(InvalidDataset, match="names no file"):
-        LocalDataset.scan([])
+    with pytest.raises(InvalidDataset, match="doesn't name a file"):
+        LocalDataset([]).raise_for_errors()
 
 
 # -- addresses -----------------------------------------------------------------------------------
@@ -206,13 +207,13 @@ def test_images_by_their_addresses(web: str, tmp_path: Path) -> None:
     add(tmp_path, "own.png", "own.txt")
     wanted = ("z.png?size=1", "x/z.png", f"to/{web}/moved", "gone.png")
     addresses = [f"{web}/{path}" for path in wanted]
-    dataset = LocalDataset.scan([*addresses, tmp_path / "own.png"])
+    dataset = LocalDataset([*addresses, tmp_path / "own.png"])
     names = [path.name for path in dataset.images]
     assert names == ["0000_z.png", "0001_z.png", "0002_moved.png", "own.png"]
     (error,) = dataset.errors
     assert (error.file, error.code) == ("gone.png", Code.UNREADABLE)
     assert "its server answers 404" in error.message
-    assert len(LocalDataset.scan(f"{web}/one.png").images) == 1
+    assert len(LocalDataset(f"{web}/one.png").images) == 1
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_a_password_of_an_address_is_not_sent(web: str, tmp_path: Path) -> None:
 
 def test_a_page_is_no_image(web: str) -> None:
     """Its type is told."""
-    (error,) = LocalDataset.scan([f"{web}/page", f"{web}/a.png"]).errors
+    (error,) = LocalDataset([f"{web}/page", f"{web}/a.png"]).errors
     assert (error.file, error.message) == ("page", "'page' is no image, but text/html")
 
 
@@ -262,6 +263,6 @@ def test_progress_of_a_scan(tmp_path: Path) -> None:
     for number in range(5):
         picture(tmp_path / f"{number}.png")
     told: list[tuple[int, int]] = []
-    dataset = LocalDataset.scan(tmp_path, progress=lambda done, total: told.append((done, total)))
+    dataset = LocalDataset(tmp_path).check(progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (dataset.total_bytes, dataset.total_bytes)
     assert [done for done, _ in told] == sorted(done for done, _ in told)

@@ -30,7 +30,7 @@ def test_two_names_that_become_one_are_found_before_anything_is_sent(
     picture = (photos / "photo_00.jpg").read_bytes()
     for name in ("照.jpg", "图.jpg"):
         (tmp_path / name).write_bytes(picture)
-    scanned = aitk_nb.LocalDataset.scan(tmp_path)
+    scanned = aitk_nb.LocalDataset(tmp_path)
 
     with pytest.raises(InvalidDataset, match=r"照|图"):
         client.datasets.upload(scanned, "colliding")

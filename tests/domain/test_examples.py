@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from aitk_nb.datasets.local import LocalDataset
+from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.examples import example_photos
 
 
@@ -19,7 +19,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_it_is_a_sound_dataset(tmp_path: Path) -> None:
     """A dozen different pictures, each with a caption that begins with the trigger."""
-    dataset = LocalDataset.scan(example_photos(tmp_path / "photos"))
+    dataset = LocalDataset(example_photos(tmp_path / "photos"))
     assert (len(dataset.images), len(dataset.captions), dataset.problems) == (12, 12, ())
     assert len(set(dataset.captions.values())) == 12
     assert all(text.startswith("[trigger], ") for text in dataset.captions.values())

@@ -1,4 +1,4 @@
-"""`LocalDataset.scan` finds what a folder has, and everything that is wrong with it."""
+"""`LocalDataset.check` finds what a folder has, and everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from aitk_nb.datasets.local import Code, Demands, LocalDataset
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.problems import Code
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.models.server import Flavour
 from tests.domain.pictures import add, image, picture
@@ -20,7 +22,7 @@ from tests.domain.pictures import add, image, picture
 
 def found(folder: Path) -> list[tuple[str, str]]:
     """Return severity and file of all problems."""
-    return [(problem.status.value, problem.file) for problem in LocalDataset.scan(folder).problems]
+    return [(problem.status.value, problem.file) for problem in LocalDataset(folder).problems]
 
 
 def renamed(name: str) -> str:
@@ -33,11 +35,11 @@ def test_a_sound_folder(tmp_path: Path) -> None:
     names = ["a10.png", "a2.jpg", "a1.jpeg", "B.WEBP"]
     add(tmp_path, *names, *(f"{Path(name).stem}.txt" for name in names))
     (tmp_path / "notes.md").write_text("not part of it")
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert [path.name for path in dataset.images] == ["a1.jpeg", "a2.jpg", "a10.png", "B.WEBP"]
     assert dataset.captions == dict.fromkeys(names, "a cat")
     assert dataset.problems == ()
-    assert dataset.check() is dataset
+    assert dataset.raise_for_errors() is dataset
     assert len(dataset.files) == 8
     assert dataset.total_bytes == sum(path.stat().st_size for path in dataset.files)
     assert repr(dataset).endswith("4 images, 4 captions, 0 errors, 0 warnings>")
@@ -49,11 +51,11 @@ def test_captions_are_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("\ufeffein Kätzchen\r\n".encode())
     (tmp_path / "b.txt").write_bytes("ein Kätzchen".encode("latin-1"))
     (tmp_path / "c.txt").write_bytes(b"x" * 1_000_001)
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert dataset.captions == {"a.png": "ein Kätzchen"}
     assert found(tmp_path) == [("problem", "b.txt"), ("problem", "c.txt")]
-    with pytest.raises(InvalidDataset, match=r"'b\.txt' is not written in UTF-8"):
-        dataset.check()
+    with pytest.raises(InvalidDataset, match=r"'b\.txt' is not encoded in UTF-8"):
+        dataset.raise_for_errors()
 
 
 def test_images_that_cannot_be_decoded(tmp_path: Path) -> None:
@@ -65,23 +67,23 @@ def test_images_that_cannot_be_decoded(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "page.jpg").write_text("<html>not found</html>")
     add(tmp_path, "good.png", "good.txt")
-    errors = {problem.file: problem.message for problem in LocalDataset.scan(tmp_path).errors}
+    errors = {problem.file: problem.message for problem in LocalDataset(tmp_path).errors}
     assert set(errors) == {
         *("cut.jpg", "cut.png", "cut.webp", "empty.png", "empty.mp4", "page.jpg"),
     }
     assert "0 bytes" in errors["empty.png"]
     assert "not an image" in errors["page.jpg"]
-    assert "cut short" in errors["cut.jpg"]
+    assert "truncated" in errors["cut.jpg"]
 
 
 def test_a_picture_bomb_is_not_decoded(tmp_path: Path) -> None:
     """A small file of very many pixels is refused before it takes memory."""
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     Image.new("1", (10_000, 10_000)).save(tmp_path / "hundred.png")
-    problems = {p.file: p for p in LocalDataset.scan(tmp_path).errors}
+    problems = {p.file: p for p in LocalDataset(tmp_path).errors}
     assert {p.code for p in problems.values()} == {Code.TOO_MANY_PIXELS}
     assert str(problems["hundred.png"]) == (
-        "'hundred.png' has 100 megapixels, and at most 64 are read: make it smaller"
+        "'hundred.png' has 100 megapixels, and the limit is 64: make it smaller"
     )
     assert "bomb.png" in problems
 
@@ -90,15 +92,15 @@ def test_captions_and_images_that_miss_each_other(tmp_path: Path) -> None:
     """Missing, empty, lonely and wrongly named captions are warnings, and do not stop training."""
     add(tmp_path, "a.png", "a.txt", "b.png", "c.png", "d.png", "d.TXT", "lonely.txt")
     (tmp_path / "c.txt").write_text(" \n")
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert {(p.code, p.file, p.status.value) for p in dataset.problems} == {
         (Code.NO_CAPTION, "b.png", "warning"),
         (Code.EMPTY_CAPTION, "c.png", "warning"),
         (Code.NO_CAPTION, "d.png", "warning"),
         (Code.CAPTION_SUFFIX, "d.TXT", "warning"),
-        (Code.LONELY_CAPTION, "lonely.txt", "warning"),
+        (Code.ORPHAN_CAPTION, "lonely.txt", "warning"),
     }
-    assert dataset.check() is dataset
+    assert dataset.raise_for_errors() is dataset
     assert tmp_path / "lonely.txt" not in dataset.files
 
 
@@ -117,7 +119,7 @@ def test_what_the_server_would_not_see(tmp_path: Path) -> None:
     (tmp_path / "old.bmp").write_bytes(b"BM")
     (tmp_path / "dead.png").symlink_to(tmp_path / "nowhere.png")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert [path.name for path in dataset.images] == ["a.png"]
     assert {(p.status.value, p.file) for p in dataset.problems} == {
         ("warning", name) for name in (".hidden.png", "more", "old.bmp", "dead.png", "loop.png")
@@ -127,13 +129,13 @@ def test_what_the_server_would_not_see(tmp_path: Path) -> None:
 def test_names_that_become_one_on_the_server(tmp_path: Path) -> None:
     """Two stems that the server stores as one are an error, one shared stem is a warning."""
     add(tmp_path, "my cat.png", "my_cat.jpg", "dog.png", "dog.jpg", "my cat.txt", "dog.txt")
-    dataset = LocalDataset.scan(tmp_path, rename=renamed)
+    dataset = LocalDataset(tmp_path).check(Requirements(rename=renamed))
     assert [problem.file for problem in dataset.errors] == ["my_cat"]
     assert "'my cat'" in dataset.problems[0].message
     assert ("warning", "dog") in [(p.status.value, p.file) for p in dataset.problems]
     # The web UI's renaming is taken where no server was asked.
-    assert [problem.file for problem in LocalDataset.scan(tmp_path).errors] == ["my_cat"]
-    assert LocalDataset.scan(tmp_path, rename=str).errors == ()
+    assert [problem.file for problem in LocalDataset(tmp_path).errors] == ["my_cat"]
+    assert LocalDataset(tmp_path).check(Requirements(rename=str)).errors == ()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are text there")
@@ -141,7 +143,7 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     """Bytes that are no UTF-8 are an error that can be shown."""
     add(tmp_path, "a.png", "a.txt")
     os.rename(os.fsencode(tmp_path / "a.png"), os.fsencode(tmp_path) + b"/\xff.png")  # noqa: PTH104
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert [problem.file for problem in dataset.errors] == ["?.png"]
     (repr(dataset) + dataset._repr_html_()).encode()
 
@@ -150,7 +152,7 @@ def test_media_count_without_images(tmp_path: Path) -> None:
     """A folder of videos is a dataset too."""
     (tmp_path / "clip.mp4").write_bytes(b"\0" * 10)
     add(tmp_path, "clip.txt")
-    dataset = LocalDataset.scan(tmp_path).check()
+    dataset = LocalDataset(tmp_path).raise_for_errors()
     assert (len(dataset.media), dataset.captions) == (1, {"clip.mp4": "a cat"})
 
 
@@ -160,16 +162,16 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name in ("missing", "file", "loop", "nul\0", "x" * 300):
         with pytest.raises(InvalidDataset, match=r"is not a valid dataset\. .+\.$"):
-            LocalDataset.scan(tmp_path / name)
+            LocalDataset(tmp_path / name).raise_for_errors()
 
 
 def test_folders_without_images(tmp_path: Path) -> None:
     """An empty folder, and one with texts only, can be scanned but not used."""
-    with pytest.raises(InvalidDataset, match="There is no file in it"):
-        LocalDataset.scan(tmp_path).check()
+    with pytest.raises(InvalidDataset, match="The folder is empty"):
+        LocalDataset(tmp_path).raise_for_errors()
     add(tmp_path, "a.txt")
     with pytest.raises(InvalidDataset, match="no images"):
-        LocalDataset.scan(tmp_path).check()
+        LocalDataset(tmp_path).raise_for_errors()
 
 
 @pytest.mark.skipif(
@@ -184,8 +186,8 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
     for mode in (0o000, 0o400):
         tmp_path.chmod(mode)
         try:
-            with pytest.raises(InvalidDataset, match=r"may not|cannot be read"):
-                LocalDataset.scan(tmp_path)
+            with pytest.raises(InvalidDataset, match=r"denied|can't be read"):
+                LocalDataset(tmp_path).raise_for_errors()
         finally:
             tmp_path.chmod(0o700)
 
@@ -193,11 +195,11 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
 def test_it_shows_itself_escaped(tmp_path: Path) -> None:
     """Counts and problems are a table; names cannot put tags into the page."""
     add(tmp_path, "<img src=x>.png")
-    shown = LocalDataset.scan(tmp_path)._repr_html_()
+    shown = LocalDataset(tmp_path).check()._repr_html_()
     assert "<img" not in shown
     assert "warning" in shown
     add(tmp_path, "<img src=x>.txt")
-    assert "none" in LocalDataset.scan(tmp_path)._repr_html_()
+    assert "none" in LocalDataset(tmp_path).check()._repr_html_()
 
 
 @settings(max_examples=60, deadline=None)
@@ -211,7 +213,7 @@ def test_damaged_images_never_crash_a_scan(
     for _ in range(data.draw(st.integers(1, 5))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     (folder / name).write_bytes(raw)
-    dataset = LocalDataset.scan(folder)
+    dataset = LocalDataset(folder)
     assert len(dataset.images) == 1
     assert {problem.file for problem in dataset.errors} <= {name}
 
@@ -240,8 +242,8 @@ def test_rotation_alpha_and_mode_are_seen(tmp_path: Path) -> None:
     image("palette").quantize(16).save(tmp_path / "palette.png", transparency=3)
     levels = np.arange(6400, dtype=np.uint16).reshape(80, 80) * 10
     Image.fromarray(levels).save(tmp_path / "deep.png")
-    dataset = LocalDataset.scan(tmp_path)
-    looks = {path.name: look for path, look in dataset.looks.items()}
+    dataset = LocalDataset(tmp_path)
+    looks = {path.name: look for path, look in dataset.image_info.items()}
     assert (looks["turned.jpg"].width, looks["turned.jpg"].height) == (100, 200)
     assert [name for name, look in looks.items() if look.is_turned] == ["turned.jpg"]
     assert looks["cmyk.jpg"].mode == "CMYK"
@@ -260,9 +262,9 @@ def test_heavy_pictures_are_measured_only(tmp_path: Path) -> None:
     for name in ("a.webp", "b.jpg", "c.png"):
         raw = (tmp_path / name).read_bytes()
         (tmp_path / f"cut_{name}").write_bytes(raw[: len(raw) * 3 // 4])
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert {p.file for p in dataset.errors} == {"cut_a.webp", "cut_b.jpg", "cut_c.png"}
-    whole = [look for look in dataset.looks.values() if look.is_right]
+    whole = [look for look in dataset.image_info.values() if look.is_readable]
     assert [(look.width, look.height, look.hash) for look in whole] == [(5100, 5000, None)] * 3
 
 
@@ -272,7 +274,7 @@ def test_a_format_under_another_name(tmp_path: Path) -> None:
     (tmp_path / "a.png").rename(tmp_path / "a.jpg")
     image("gif").save(tmp_path / "c.gif")
     (tmp_path / "d.heic").write_bytes(b"....ftypheic")
-    found = codes(LocalDataset.scan(tmp_path))
+    found = codes(LocalDataset(tmp_path))
     assert found["a.jpg"] == {Code.WRONG_SUFFIX}
     assert found["c.gif"] == found["d.heic"] == {Code.FOREIGN_FORMAT}
 
@@ -286,7 +288,7 @@ def test_duplicates_by_bytes_and_by_sight(tmp_path: Path) -> None:
         original.resize((123, 92)).save(tmp_path / "again.jpg", quality=60)
     for name in ("plain1", "plain2"):
         Image.new("RGB", (80, 80), (0, len(name), int(name[-1]))).save(tmp_path / f"{name}.png")
-    problems = LocalDataset.scan(tmp_path).problems
+    problems = LocalDataset(tmp_path).problems
     twice = {(p.code, frozenset({p.file, p.other})) for p in problems if p.other}
     assert twice == {
         (Code.DUPLICATE, frozenset({"copy.png", "7.png"})),
@@ -303,12 +305,12 @@ def test_sizes_for_the_chosen_resolutions(tmp_path: Path) -> None:
         "tiny": (600, 20),
     }.items():
         picture(tmp_path / f"{name}.png", size)
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert Code.TOO_SMALL not in {problem.code for problem in dataset.problems}
     assert dataset.errors == ()  # 16 pixels on a side will do for most architectures
-    with pytest.raises(InvalidDataset, match=r"'tiny\.png' has 600 × 20 pixels.*needs 32"):
-        dataset.check(arch="qwen_image", resolution=(512, 1024))
-    found = codes(dataset.against(Demands(resolution=(512,), arch="qwen_image")))
+    with pytest.raises(InvalidDataset, match=r"'tiny\.png' has 600 × 20 pixels.*requires 32"):
+        dataset.check(Requirements(arch="qwen_image", resolution=(512, 1024))).raise_for_errors()
+    found = codes(dataset.check(Requirements(resolution=(512,), arch="qwen_image")))
     assert Code.TOO_SMALL in found["small.png"]
     assert found["long.png"] == {Code.EXTREME_ASPECT}
     assert found["tiny.png"] == {Code.TINY, Code.EXTREME_ASPECT}
@@ -323,18 +325,18 @@ def test_the_trigger_word(tmp_path: Path) -> None:
     add(tmp_path, "a.png", "b.png", "c.png", "a.txt", text="a [trigger] cat")
     add(tmp_path, "b.txt", text="a sks cat")
     add(tmp_path, "c.txt", text="a cat")
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert dataset.problems == ()
-    assert codes(dataset.check(trigger_word="sks")) == {"c.png": {Code.NO_TRIGGER}}
-    assert codes(dataset.check(trigger_word="")) == {"a.png": {Code.TRIGGER_UNSET}}
-    (one,) = dataset.check(trigger_word="").problems
+    assert codes(dataset.check(Requirements(trigger_word="sks"))) == {"c.png": {Code.NO_TRIGGER}}
+    assert codes(dataset.check(Requirements(trigger_word=""))) == {"a.png": {Code.TRIGGER_UNSET}}
+    (one,) = dataset.check(Requirements(trigger_word="")).problems
     assert str(one) == (
-        "'a.png' has a caption that uses [trigger], and no trigger word is set: "
-        "set a trigger word, or take [trigger] out"
+        "'a.png' has a caption that uses [trigger], but no trigger word is set: "
+        "set a trigger word, or remove [trigger]"
     )
     for name in "abc":
         (tmp_path / f"{name}.txt").write_text("a dog")
-    (one,) = LocalDataset.scan(tmp_path).check(trigger_word="sks").problems
+    (one,) = LocalDataset(tmp_path).check(Requirements(trigger_word="sks")).problems
     assert (one.file, one.message) == ("", "Every caption lacks the trigger word 'sks'")
 
 
@@ -350,7 +352,7 @@ def test_tables_of_captions_are_recognised(tmp_path: Path, name: str, text: str)
     """The server does not read them, so they are told; images with a text file keep it."""
     add(tmp_path, "a.png", "b.png", "b.txt")
     (tmp_path / name).write_text(text)
-    dataset = LocalDataset.scan(tmp_path)
+    dataset = LocalDataset(tmp_path)
     assert dataset.contents.table == {"a.png": "a cat"}
     assert codes(dataset) == {name: {Code.CAPTION_TABLE}, "a.png": {Code.NO_CAPTION}}
 
@@ -362,13 +364,15 @@ def test_names_that_part_are_told(tmp_path: Path) -> None:
     add(tmp_path, "cafe\u0301.txt")
     long = "x" * 197
     add(tmp_path, f"{long}.jpeg", f"{long}.txt")
-    dataset = LocalDataset.scan(tmp_path)
-    parted = {problem.file for problem in dataset.errors if problem.code is Code.PARTED}
+    dataset = LocalDataset(tmp_path)
+    parted = {
+        problem.file for problem in dataset.errors if problem.code is Code.CAPTION_NAME_MISMATCH
+    }
     assert len(parted) == 2
-    gradio = dataset.against(Demands(flavour=Flavour.GRADIO))
+    gradio = dataset.check(Requirements(flavour=Flavour.GRADIO))
     assert codes(gradio)[f"{long}.jpeg"] == {Code.BAD_NAME}  # it cuts names at 200 bytes
-    odd = dataset.against(Demands(rename=lambda name: name.replace("a.t", "b.t")))
-    assert codes(odd)["a.png"] == {Code.PARTED}
+    odd = dataset.check(Requirements(rename=lambda name: name.replace("a.t", "b.t")))
+    assert codes(odd)["a.png"] == {Code.CAPTION_NAME_MISMATCH}
 
 
 # -- limits ------------------------------------------------------------
@@ -379,17 +383,17 @@ def test_the_limits_of_a_server(tmp_path: Path) -> None:
     for number in range(76):
         add(tmp_path, f"{number}.png", f"{number}.txt")
     (tmp_path / "clip.mp4").write_bytes(b"\0" * 10)
-    dataset = LocalDataset.scan(tmp_path)
-    assert dataset.check(flavour=Flavour.WEBUI).errors == ()
-    with pytest.raises(InvalidDataset, match=r"There are 152 images and captions.* takes 150"):
-        dataset.check(flavour=Flavour.GRADIO)
+    dataset = LocalDataset(tmp_path)
+    assert dataset.check(Requirements(flavour=Flavour.WEBUI)).errors == ()
+    with pytest.raises(InvalidDataset, match=r"There are 152 images and captions.* accepts 150"):
+        dataset.check(Requirements(flavour=Flavour.GRADIO)).raise_for_errors()
     large = max(dataset.images, key=lambda path: path.stat().st_size)
     limit = large.stat().st_size - 1
-    with pytest.raises(InvalidDataset, match=r"at most .* MB get through: make it smaller"):
-        dataset.check(limit=limit)
-    assert dataset.check(limit=limit + 1).errors == ()
-    with pytest.raises(BadInput, match="no architecture"):
-        dataset.check(arch="sd99")
+    with pytest.raises(InvalidDataset, match=r"limit is .* kB: make it smaller"):
+        dataset.check(Requirements(limit=limit)).raise_for_errors()
+    assert dataset.check(Requirements(limit=limit + 1)).errors == ()
+    with pytest.raises(BadInput, match="Unknown architecture"):
+        dataset.check(Requirements(arch="sd99")).raise_for_errors()
 
 
 def test_special_files_and_links_are_left_out(tmp_path: Path) -> None:
@@ -401,8 +405,8 @@ def test_special_files_and_links_are_left_out(tmp_path: Path) -> None:
     (folder / "in.png").symlink_to(folder / "a.png")
     if hasattr(os, "mkfifo"):
         os.mkfifo(folder / "pipe.png")
-        assert codes(LocalDataset.scan(folder))["pipe.png"] == {Code.NO_FILE}
-    dataset = LocalDataset.scan(folder)
+        assert codes(LocalDataset(folder))["pipe.png"] == {Code.NO_FILE}
+    dataset = LocalDataset(folder)
     assert codes(dataset)["out.png"] == {Code.LINK_OUT}
     assert {path.name for path in dataset.images} == {"a.png", "in.png"}
     (folder / "a.png").unlink()
@@ -410,8 +414,8 @@ def test_special_files_and_links_are_left_out(tmp_path: Path) -> None:
     with pytest.raises(
         InvalidDataset, match=r"only links out of the folder \(1\): .*--follow-links"
     ):
-        LocalDataset.scan(folder).check()
-    followed = LocalDataset.scan(folder, follow_links=True)
+        LocalDataset(folder).raise_for_errors()
+    followed = LocalDataset(folder, follow_links=True)
     assert "out.png" in {path.name for path in followed.images}
 
 
@@ -435,6 +439,6 @@ def test_no_bytes_make_a_scan_raise(
         suffix, f"b.{suffix}"
     )
     (folder / name).write_bytes(raw)
-    dataset = LocalDataset.scan(folder)
+    dataset = LocalDataset(folder)
     (repr(dataset) + dataset._repr_html_()).encode()
     assert "a.png" in {path.name for path in dataset.images}

@@ -172,7 +172,7 @@ def test_csv_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         "step,wall_time,segment,loss/loss\n1,1000000001.0,0,1.0\n2,1000000002.0,0,nan\n"
     )
     assert list(path.parent.iterdir()) == [path]
-    with pytest.raises(BadInput, match="cannot be written"):
+    with pytest.raises(BadInput, match="can't be written"):
         history(1.0).to_csv(path / "below_a_file.csv")
 
 

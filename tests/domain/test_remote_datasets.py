@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import aitk_nb
-from aitk_nb.datasets.digest_cache import NOTES
+from aitk_nb.datasets.digest_cache import FILE
 from aitk_nb.datasets.download import local_names
 from aitk_nb.errors import BadInput, NotFound, TransferFailed
 from aitk_nb.models.verify_report import FileState
@@ -70,7 +70,7 @@ def test_verify_names_what_is_wrong_and_the_next_upload_mends_it(
     (there / "photo_02.jpg").write_bytes(swapped)
     (there / "other.png").write_bytes(b"somebody else's")
 
-    report = client.datasets.verify(folder, "damaged", depth="full")
+    report = client.datasets.verify(folder, "damaged", verify="full")
 
     assert not report.ok
     assert ("photo_00.jpg",) == report.missing
@@ -80,7 +80,7 @@ def test_verify_names_what_is_wrong_and_the_next_upload_mends_it(
 
     info = client.datasets.upload(folder, "damaged", if_differs="replace", verify="full")
     assert 3 == info.sent
-    assert client.datasets.verify(folder, "damaged", depth="full").ok
+    assert client.datasets.verify(folder, "damaged", verify="full").ok
     assert (there / "other.png").exists()
 
 
@@ -131,16 +131,16 @@ def test_mirror_asks_and_says_what_it_deletes(
     assert 11 == len(info.images)
     left = {p.relative_to(there).as_posix() for p in there.rglob("*") if p.is_file()}
     assert theirs.isdisjoint(left)
-    assert client.datasets.verify(folder, "mirrored", depth="full").ok
+    assert client.datasets.verify(folder, "mirrored", verify="full").ok
 
 
 def test_a_second_call_reads_no_file_and_sends_none(demo_server: DemoServer, folder: Path) -> None:
     """Also in another process: what is known lies beside the files."""
-    local = aitk_nb.LocalDataset.scan(folder)
+    local = aitk_nb.LocalDataset(folder)
     with FaultProxy(demo_server.url) as proxy:
         with aitk_nb.connect(proxy.url) as client:
             client.datasets.upload(local, "again")
-        notes = json.loads((folder / NOTES).read_text())["files"]
+        notes = json.loads((folder / FILE).read_text())["files"]
         assert 24 == len(notes)
         assert {"size", "mtime_ns", "sha256", "server_name"} == notes["photo_00.jpg"].keys()
         before = len(proxy.log)
@@ -170,7 +170,7 @@ def test_notes_of_a_folder_that_cannot_be_written_go_to_the_cache(
 
     client.datasets.upload(folder, "read only")
 
-    assert not (folder / NOTES).exists()
+    assert not (folder / FILE).exists()
     (found,) = (tmp_path / "cache").rglob("*.json")
     assert 24 == len(json.loads(found.read_text())["files"])
     assert 0 == client.datasets.upload(folder, "read only").sent
@@ -181,7 +181,7 @@ def test_another_machine_sends_only_what_changed(
 ) -> None:
     """Without our notes beside the files, the server's tell."""
     client.datasets.upload(folder, "elsewhere")
-    (folder / NOTES).write_text("{ broken")
+    (folder / FILE).write_text("{ broken")
     (folder / "photo_05.txt").write_text("a new caption", encoding="utf-8")
 
     info = client.datasets.upload(folder, "elsewhere", if_differs="replace")
@@ -195,11 +195,11 @@ def test_a_caption_edited_on_the_server_is_noticed(
 ) -> None:
     """Although its size is the same and our notes say that we sent it."""
     client.datasets.upload(folder, "edited")
-    text = client.datasets.captions("edited")["photo_00.jpg"]
-    client.datasets.write_captions("edited", {"photo_00.jpg": text.swapcase()})
+    text = client.datasets.get_captions("edited")["photo_00.jpg"]
+    client.datasets.set_captions("edited", {"photo_00.jpg": text.swapcase()})
 
     assert 1 == client.datasets.upload(folder, "edited", if_differs="replace").sent
-    assert text == client.datasets.captions("edited")["photo_00.jpg"]
+    assert text == client.datasets.get_captions("edited")["photo_00.jpg"]
 
 
 def test_captions_are_written_in_a_batch(client: aitk_nb.AIToolkitClient, folder: Path) -> None:
@@ -208,10 +208,10 @@ def test_captions_are_written_in_a_batch(client: aitk_nb.AIToolkitClient, folder
     new = {f"photo_{n:02}.jpg": f"caption {n}: “ünï” 猫\nsecond line" for n in range(12)}
 
     with pytest.raises(BadInput, match=r"no image 'nobody\.jpg'"):
-        client.datasets.write_captions("captioned", {**new, "nobody.jpg": "x"})
-    assert "officer" in client.datasets.captions("captioned")["photo_00.jpg"]
+        client.datasets.set_captions("captioned", {**new, "nobody.jpg": "x"})
+    assert "officer" in client.datasets.get_captions("captioned")["photo_00.jpg"]
 
-    info = client.datasets.write_captions("captioned", new)
+    info = client.datasets.set_captions("captioned", new)
 
     assert new == dict(info.captions)
 
@@ -303,6 +303,6 @@ def test_what_the_server_does_not_take_is_named(
         client.datasets.upload(folder, "refusing")
         proxy.answer("POST", "/api/img/caption", 500, {}, b'{"error":"no"}', times=1)
         with pytest.raises(TransferFailed, match="1 of 3 files"):
-            client.datasets.write_captions(
+            client.datasets.set_captions(
                 "refusing", {f"photo_0{number}.jpg": "new" for number in range(3)}
             )

@@ -16,13 +16,12 @@ from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.datasets.local import Demands
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.views import DatasetForm
 from aitk_nb.views.dataset_form.dataset_form import read_choice
 from aitk_nb.views.dataset_form.explorer import Explorer
-from aitk_nb.views.dataset_form.folder_paths import completions
-from aitk_nb.views.dataset_form.picked_files import private_folder, store, upload_limit
+from aitk_nb.views.dataset_form.folders import completions, private_folder, store, upload_limit
 from aitk_nb.views.plots.thumbnails import thumbnail
 from tests.views.conftest import click, instances, send, stored
 
@@ -51,7 +50,8 @@ def test_untouched_it_is_what_it_was_made_with(folder: Path) -> None:
         choice = form.value
         assert (folder, expected) == (choice.folder, choice.name)
         assert 12 == len(choice.local.images)
-        assert read_choice(str(folder), name) == choice
+        typed = read_choice(str(folder), name)
+        assert (typed.folder, typed.name) == (choice.folder, choice.name)
         form.close()
 
 
@@ -62,7 +62,8 @@ def test_edited_by_messages_it_is_the_same_as_constructed(folder: Path) -> None:
     send(form._name, value="cats")
     other = DatasetForm(folder, name="cats")
 
-    assert other.value == form.value
+    assert (other.value.folder, other.value.name) == (form.value.folder, form.value.name)
+    assert other.value.local.contents == form.value.local.contents
     assert ("folder", "name") == form.edited
     form.close()
     other.close()
@@ -81,10 +82,10 @@ def test_the_choice_can_be_uploaded(folder: Path, demo_server: demo.DemoServer) 
     ("text", "why"),
     [
         ("", "Choose a folder"),
-        ("/no/such/folder", "no such folder"),
-        ("~nobody-of-that-name/x", "no such folder|leads nowhere"),
-        (__file__, "a file, not a folder"),
-        ("x\0y", "cannot be opened"),
+        ("/no/such/folder", "No such file or directory"),
+        ("~nobody-of-that-name/x", "No such file|Invalid path"),
+        (__file__, "Not a directory"),
+        ("x\0y", "can't be opened"),
     ],
 )
 def test_a_folder_that_cannot_be_used_raises(text: str, why: str) -> None:
@@ -92,7 +93,7 @@ def test_a_folder_that_cannot_be_used_raises(text: str, why: str) -> None:
     form = DatasetForm(text)
     with pytest.raises(BadInput, match=why):
         _ = form.value
-    assert "<DatasetForm not usable>" == form._repr_mimebundle_()["text/plain"]
+    assert "<DatasetForm: invalid>" == form._repr_mimebundle_()["text/plain"]
     assert "✕" in form._fields["folder"].note.value
     form.close()
 
@@ -122,7 +123,7 @@ def test_a_name_that_cannot_be_used_raises(folder: Path) -> None:
     """The reason stands beside the name and not beside the folder."""
     form = DatasetForm(folder)
     send(form._name, value="../up")
-    with pytest.raises(BadInput, match="cannot be the name of a dataset"):
+    with pytest.raises(BadInput, match="Invalid dataset name"):
         _ = form.value
     assert "✕" in form._fields["name"].note.value
     assert "✕" not in form._fields["folder"].note.value
@@ -168,7 +169,7 @@ def test_a_caption_is_edited_in_its_card(folder: Path) -> None:
     send(cards._texts[2], value="  a <b>new</b> caption\n")
     assert "a <b>new</b> caption\n" == (folder / "photo_02.txt").read_text(encoding="utf-8")
     assert "a <b>new</b> caption" == form.value.local.captions["photo_02.jpg"]
-    assert "photo_02.jpg is saved" in form._explorer._said.value
+    assert "photo_02.jpg saved" in form._explorer._said.value
     (folder / "photo_05.txt").unlink()
     click(form._again)
     send(cards._texts[5], value="from nothing")
@@ -183,12 +184,12 @@ def test_an_edited_caption_decodes_no_picture_again(
     """Only what has changed is looked at: with thousands of images it would take long."""
     form = DatasetForm(folder)
     cards = explored(form).cards
-    before = dict(form.value.local.looks)
+    before = dict(form.value.local.image_info)
     send(cards._texts[0], value="new")
-    after = form.value.local.looks
+    after = form.value.local.image_info
     assert all(after[path] is before[path] for path in before)
     Image.new("RGB", (50, 50), "red").save(folder / "photo_00.jpg")
-    changed = form.value.local.looks
+    changed = form.value.local.image_info
     assert [path.name for path in before if changed.get(path) is not before[path]] == [
         "photo_00.jpg"
     ]
@@ -233,7 +234,7 @@ def test_all_captions_are_changed_and_changed_back(folder: Path) -> None:
     assert {name: raw.decode().strip() for name, raw in before.items()} == now
     assert bulk.undo.disabled
     send(bulk.fields["replace"], value="x")
-    assert "Say which text" in bulk._preview.value
+    assert "Enter the text" in bulk._preview.value
     form.close()
 
 
@@ -285,7 +286,7 @@ def parts(widget: Any) -> list[Any]:
 
 def test_buckets_are_drawn_when_they_are_looked_at(folder: Path) -> None:
     """A closed preview keeps no picture; resolutions can be tried."""
-    form = DatasetForm(folder, demands=Demands(resolution=(256,), arch="flux"))
+    form = DatasetForm(folder, requirements=Requirements(resolution=(256,), arch="flux"))
     below = explored(form)
     preview = below.buckets
     assert "256" == preview.resolution.value
@@ -293,11 +294,11 @@ def test_buckets_are_drawn_when_they_are_looked_at(folder: Path) -> None:
     below.tabs.selected_index = 2
     assert bytes(preview._picture.value).startswith(b"\x89PNG")
     assert "256 × 256" in preview._table.value
-    assert "multiples of 32 pixels, as of flux" in preview._table.value
+    assert "multiples of 32 pixels, as for flux" in preview._table.value
     send(preview.resolution, value="512, 128")
     assert "128 × 128" in preview._table.value
     send(preview.resolution, value="many")
-    assert "Resolutions are numbers" in preview._table.value
+    assert "Resolutions must be numbers" in preview._table.value
     below.tabs.selected_index = 0
     assert preview._picture.value == b""
     form.close()
@@ -316,9 +317,9 @@ def test_a_zip_can_be_chosen_and_edited(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_training_asks_is_checked(folder: Path) -> None:
-    """The demands that a form is made with decide what can be used."""
-    form = DatasetForm(folder, demands=Demands(arch="flux_kontext"))
-    with pytest.raises(InvalidDataset, match="learns from pairs"):
+    """The requirements that a form is made with decide what can be used."""
+    form = DatasetForm(folder, requirements=Requirements(arch="flux_kontext"))
+    with pytest.raises(InvalidDataset, match="trains on pairs"):
         _ = form.value
     form.close()
 
@@ -346,8 +347,8 @@ def test_a_folder_on_the_way_is_not_looked_into(folder: Path) -> None:
         for end in range(len(str(folder)) - 3, len(str(folder)) + 1):
             send(form._folder, value=str(folder)[:end])
         assert form._scanned is None
-        assert form._looking is not None
-        await form._looking
+        assert form._reading is not None
+        await form._reading
         assert form._scanned is not None
         assert folder == form._scanned[0]
         assert "12" in form._found.value
@@ -383,10 +384,10 @@ def test_too_much_is_refused_and_said(folder: Path) -> None:
     """The limit stands in the form; what was refused makes the value raise until edited."""
     form = DatasetForm(folder, limit=lambda: 1_000_000)
     form._repr_mimebundle_()
-    assert "At most 1 MB" in form._upload_note.value
+    assert "At most 1.0 MB" in form._upload_note.value
     send(form._files, value=[picked("a.jpg", b"x" * 600_000), picked("b.jpg", b"x" * 600_000)])
 
-    with pytest.raises(BadInput, match=r"1\.2 MB together, and at most 1 MB"):
+    with pytest.raises(BadInput, match=r"1\.2 MB in total; at most 1\.0 MB"):
         _ = form.value
     assert "1.2 MB" in form._status.value
     assert () == form._files.value
@@ -397,7 +398,7 @@ def test_too_much_is_refused_and_said(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("names", "why"),
-    [(["a.exe"], "no image"), (["a:.jpg", "a_.jpg"], "Two of the files")],
+    [(["a.exe"], "not an image"), (["a:.jpg", "a_.jpg"], "Two of the files")],
 )
 def test_files_that_cannot_be_kept_are_refused_whole(
     names: list[str], why: str, tmp_path: Path

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aitk_nb.datasets.local import LocalDataset
 from aitk_nb.datasets.local.buckets import plan
+from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 from aitk_nb.views import contact_sheet, plot_buckets
 from aitk_nb.views.plots.thumbnails import Thumbnails
@@ -23,7 +23,7 @@ def opened(raw: bytes) -> Image.Image:
 
 def test_a_sheet_of_a_dataset(photos: Path) -> None:
     """One JPEG with every picture, and what is left out is counted."""
-    dataset = LocalDataset.scan(photos)
+    dataset = LocalDataset(photos)
     sheet = contact_sheet(dataset)
     assert repr(sheet) == "<contact sheet: 12 images>"
     assert sheet.items[0][1] == "a photograph of an officer, part 1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from aitk_nb.backends.base import Progress
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
@@ -19,7 +20,7 @@ from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, Unauthorized
 from aitk_nb.models.server import Flavour
 
-__all__ = ["Answer", "Asker", "Credential", "Probe", "Progress"]
+__all__ = ["Answer", "Asker", "Credential", "Probe"]
 
 
 class Credential(Enum):
@@ -72,8 +73,6 @@ class Answer:
 
 SILENCE = 10.0
 """Seconds without a response after which a probe is given up."""
-
-Progress = Callable[[int, int], None]
 
 
 class Asker:

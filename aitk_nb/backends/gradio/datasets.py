@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import threading
@@ -12,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.gradio.app import CREATE, GradioApp
 from aitk_nb.backends.gradio.files import FileRoute
@@ -110,7 +110,7 @@ class GradioDatasets:
         return absent, tuple(
             file
             for file in kept
-            if file.size != have[file.name].size or _digest(file.source) != have[file.name].sha256
+            if file.size != have[file.name].size or sha256(file.source) != have[file.name].sha256
         )
 
     def _still_there(self, sent: Sequence[SentFile]) -> set[str]:
@@ -276,11 +276,3 @@ def _captions(files: Sequence[Upload]) -> dict[str, str]:
     }
     images = (file.name for file in files if not _is_caption(file.name))
     return {name: text for name in images if (text := texts.get(Path(name).stem))}
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as exc:
-        raise AitkError(f"{path} cannot be read: {exc.strerror or exc}.") from exc

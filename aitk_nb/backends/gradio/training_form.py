@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,8 +14,9 @@ from aitk_nb.backends.gradio.app import Function
 from aitk_nb.errors import BadInput, InvalidParams, NotSupported
 from aitk_nb.models.control_images import control_names
 from aitk_nb.models.job import JobDraft
+from aitk_nb.models.names import slug_of
 
-__all__ = ["Order", "order", "slug_of"]
+__all__ = ["Order", "order"]
 
 _DEV: Final = "black-forest-labs/FLUX.1-dev"
 _SCHNELL: Final = "black-forest-labs/FLUX.1-schnell"
@@ -76,17 +75,6 @@ class Order:
             "use_more_advanced_options": True,
             "more_advanced_options": yaml.safe_dump(process, allow_unicode=True, sort_keys=False),
         }
-
-
-def slug_of(name: str) -> str:
-    """Return the name that a job has on the server.
-
-    The app makes a slug of any name, by a table of all the world's scripts; of what is a slug
-    already it makes nothing else.
-    """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = "-".join(re.findall(r"[a-z0-9]+", plain))
-    return slug[:80].strip("-") or f"lora-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def order(draft: JobDraft, function: Function) -> Order:

@@ -102,7 +102,7 @@ class WebUI:
         raise NotSupported(
             Ability.CAPTION_IMAGES.value,
             "web UI",
-            "client.datasets.caption(…) starts a captioning job on the dataset that is there.",
+            "client.datasets.generate_captions(…) starts a captioning job on an uploaded dataset.",
         )
 
     @property

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
+from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.webui.files import WebUIFiles
@@ -182,7 +182,7 @@ class WebUIDatasets:
             return "absent"
         if size != file.size:
             return "differs"
-        digest = file.sha256 or _digest(file.source)
+        digest = file.sha256 or sha256(file.source)
         entry = known.get(file.name)
         is_caption = file.name.lower().endswith(".txt")
         if not is_caption and isinstance(entry, dict) and entry.get("size") == size:
@@ -259,7 +259,7 @@ def _noted(file: Upload, there: DatasetInfo, known: Mapping[str, Any]) -> str:
     entry = known.get(file.name)
     if not isinstance(entry, dict) or entry.get("size") != file.size:
         return ""
-    return "noted" if entry.get("sha256") == (file.sha256 or _digest(file.source)) else ""
+    return "noted" if entry.get("sha256") == (file.sha256 or sha256(file.source)) else ""
 
 
 def _stem(image: str) -> str:
@@ -291,11 +291,3 @@ def _images(body: object, name: str) -> tuple[str, list[str]]:
     root, found, _ = paths[0].rpartition(name)
     root = root + found + paths[0][len(root) + len(found) : len(root) + len(found) + 1]
     return root, [path.removeprefix(root) for path in paths]
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as exc:
-        raise AitkError(f"{path} cannot be read: {exc.strerror or exc}.") from exc

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
+from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.upload_rate import LANES
 from aitk_nb.errors import AitkError
 
-__all__ = ["each"]
+__all__ = ["Tally", "each", "each_or_raise"]
 
 
 T = TypeVar("T")
@@ -42,6 +44,52 @@ def each(
             error = future.exception()
             outcomes.append(error if isinstance(error, AitkError) else future.result())
         return outcomes
+
+
+def each_or_raise(
+    work: Callable[[T], R],
+    items: Sequence[T],
+    *,
+    workers: int = LANES,
+    sizes: Sequence[int] = (),
+    progress: Progress | None = None,
+) -> list[R]:
+    """Return `work` of each item, in order; `progress` gets the bytes done and in total.
+
+    Raises:
+        AitkError: The first item that failed.
+    """
+    tally = Tally(progress, sum(sizes))
+
+    def counted(numbered: tuple[T, int]) -> R:
+        result = work(numbered[0])
+        tally.add(numbered[1])
+        return result
+
+    pairs = list(zip(items, sizes or [0] * len(items), strict=True))
+    results: list[R] = []
+    for outcome in each(counted, pairs, workers=workers):
+        if isinstance(outcome, AitkError):
+            raise outcome
+        results.append(outcome)
+    return results
+
+
+class Tally:
+    """Adds up bytes from several threads."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._lock = threading.Lock()
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def add(self, size: int) -> None:
+        """Count `size` bytes more, and report the progress."""
+        with self._lock:
+            self._done += size
+            if self._progress is not None:
+                self._progress(self._done, self._total)
 
 
 def _reraise_foreign(future: Future[Any]) -> None:

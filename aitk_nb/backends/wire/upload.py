@@ -18,6 +18,7 @@ import httpx
 
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.wire.file_readers import Changed, CountingReader, LocalFile
+from aitk_nb.backends.wire.parallel import Tally
 from aitk_nb.backends.wire.upload_rate import LIMIT, Pace
 from aitk_nb.errors import (
     AitkError,
@@ -83,28 +84,13 @@ def send_bundles(
     """
     total = sum(file.size for file in files)
     progress(0, total)
-    sending = _Sending(files, send, _Tally(progress, total), pace or Pace(), most)
+    sending = _Sending(files, send, Tally(progress, total), pace or Pace(), most)
     sending.run()
     if sending.failures:
         order = {file.name: sending.failures.get(file.name) for file in files}
         failures = {name: why for name, why in order.items() if why is not None}
         raise TransferFailed(failures, done=len(files) - len(failures))
     return sending.digests
-
-
-class _Tally:
-    """Adds up bytes from several threads."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._lock = threading.Lock()
-        self._progress = progress
-        self._total = total
-        self._done = 0
-
-    def add(self, size: int) -> None:
-        with self._lock:
-            self._done += size
-            self._progress(self._done, self._total)
 
 
 class _Ended(AitkError):
@@ -140,7 +126,7 @@ class _Sending:
     """One upload: what waits, what is on its way, and what became of the rest."""
 
     def __init__(
-        self, files: Sequence[Upload], send: Send, tally: _Tally, pace: Pace, most: int
+        self, files: Sequence[Upload], send: Send, tally: Tally, pace: Pace, most: int
     ) -> None:
         self._send = send
         self._tally = tally

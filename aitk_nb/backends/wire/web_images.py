@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 import httpx
 
 from aitk_nb._files import replacing
+from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.errors import BadInput
 from aitk_nb.models.names import safe_file_name
 
@@ -48,24 +48,15 @@ class _GivenUp(Exception):
 
 
 def fetch_all(
-    addresses: Sequence[str],
-    folder: Path,
-    progress: Callable[[int, int], None] | None = None,
-    *,
-    max_bytes: int = MAX_BYTES,
-    seconds: float = SECONDS,
+    addresses: Sequence[str], folder: Path, *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS
 ) -> Mapping[str, Path | str]:
     """Fetch each address into `folder`; return its file, or why there is none, by address.
 
     Only http and https are followed, also by redirects; nothing is sent but the request: no
-    cookies, no password from an address. `progress` gets addresses done and in all.
+    cookies, no password from an address.
     """
     unique = list(dict.fromkeys(addresses))
-    results: dict[str, Path | str] = {}
-    with (
-        httpx.Client(timeout=_QUIET, headers={"User-Agent": "aitk-nb"}) as client,
-        ThreadPoolExecutor(_WORKERS) as pool,
-    ):
+    with httpx.Client(timeout=_QUIET, headers={"User-Agent": "aitk-nb"}) as client:
 
         def one(numbered: tuple[int, str]) -> Path | str:
             number, address = numbered
@@ -74,15 +65,8 @@ def fetch_all(
             except (_GivenUp, BadInput) as exc:
                 return str(exc)
 
-        try:
-            for address, result in zip(unique, pool.map(one, enumerate(unique)), strict=True):
-                results[address] = result
-                if progress is not None:
-                    progress(len(results), len(unique))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return results
+        found = each_or_raise(one, list(enumerate(unique)), workers=_WORKERS)
+    return dict(zip(unique, found, strict=True))
 
 
 def _fetch(

@@ -17,13 +17,14 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from aitk_nb._table import Table
+from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
 
 __all__ = ["Bucket", "BucketPlan", "Placed", "bucket_size", "place", "plan"]
 
 
 class Placed(NamedTuple):
-    """What becomes of one image at one resolution."""
+    """The bucket of one image at one resolution."""
 
     width: int
     """Of its bucket, in pixels."""
@@ -32,13 +33,13 @@ class Placed(NamedTuple):
     cropped: float
     """Share of its area that is cut off, 0 to 1."""
     is_full: bool
-    """False for an image that is smaller than the resolution: it stays small."""
+    """False for an image that is smaller than the resolution: it is never enlarged."""
 
 
 def bucket_size(
     width: int, height: int, resolution: int, divisibility: int = 16
 ) -> tuple[int, int]:
-    """Return the width and height, in pixels, to which the trainer brings an image."""
+    """Return the width and height, in pixels, to which the trainer resizes an image."""
     area = width * height
     most = resolution * resolution
     wanted = min(area, most)
@@ -88,7 +89,7 @@ class BucketPlan:
     buckets: tuple[Bucket, ...]
     """By resolution, the fullest first."""
     placed: Mapping[tuple[str, int], Placed]
-    """What becomes of each image, by its name and the resolution."""
+    """The bucket of each image, by its name and the resolution."""
     batch_size: int
     divisibility: int
     """Pixels of which both sides are multiples."""
@@ -100,12 +101,12 @@ class BucketPlan:
 
     @property
     def images(self) -> int:
-        """How many images are placed."""
+        """The number of images."""
         return len({name for name, _ in self.placed})
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps in which every image is seen once at every resolution."""
+        """Optimizer steps in which every image is seen once at every resolution."""
         return sum(bucket.steps for bucket in self.buckets)
 
     def epochs(self, steps: int) -> float:
@@ -127,20 +128,17 @@ class BucketPlan:
             for bucket in self.buckets
         ]
         headers = ("resolution", "bucket", "images", "cropped", "at most", "small", "steps")
-        return Table(headers, tuple(rows), self._summary())
-
-    def _summary(self) -> str:
-        batch = f", {self.batch_size} at a time" if self.batch_size > 1 else ""
-        return (
-            f"{self.images} images in {len(self.buckets)} buckets{batch}: "
-            f"{self.steps_per_epoch} steps per epoch"
-        )
+        return Table(headers, tuple(rows), str(self))
 
     def __str__(self) -> str:
-        return self._summary()
+        batch = f", {self.batch_size} at a time" if self.batch_size > 1 else ""
+        return (
+            f"{plural(self.images, 'image')} in {plural(len(self.buckets), 'bucket')}{batch}: "
+            f"{plural(self.steps_per_epoch, 'step')} per epoch"
+        )
 
     def __repr__(self) -> str:
-        return f"<BucketPlan {self._summary()}>"
+        return f"<BucketPlan {self}>"
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         table = self.table()
@@ -159,10 +157,10 @@ def plan(
     """Return the buckets of images of these sizes (width and height in pixels, upright).
 
     Raises:
-        BadInput: a number is below 1.
+        BadInput: A number is below 1.
     """
     if not resolution or min(*resolution, divisibility, batch_size, repeats) < 1:
-        raise BadInput("Resolutions, batch size and repeats are numbers from 1 on.")
+        raise BadInput("Resolutions, batch size and repeats must be at least 1.")
     placed: dict[tuple[str, int], Placed] = {}
     buckets: list[Bucket] = []
     for pixels in dict.fromkeys(resolution):
@@ -171,25 +169,12 @@ def plan(
             where = place(width, height, pixels, divisibility)
             placed[name, pixels] = where
             members[where.width, where.height].append(name)
-        found = [
-            _bucket(pixels, size, names, placed, batch_size, repeats)
-            for size, names in members.items()
-        ]
+        found = []
+        for size, names in members.items():
+            cropped = [placed[name, pixels].cropped for name in names]
+            mean, most = sum(cropped) / len(cropped), max(cropped)
+            small = sum(not placed[name, pixels].is_full for name in names)
+            steps = math.ceil(len(names) * repeats / batch_size)
+            found.append(Bucket(pixels, *size, tuple(names), mean, most, small, steps))
         buckets += sorted(found, key=lambda bucket: (-len(bucket.images), bucket[1:3]))
     return BucketPlan(tuple(buckets), placed, batch_size, divisibility)
-
-
-def _bucket(
-    pixels: int,
-    size: tuple[int, int],
-    names: Sequence[str],
-    placed: Mapping[tuple[str, int], Placed],
-    batch_size: int,
-    repeats: int,
-) -> Bucket:
-    here = [placed[name, pixels] for name in names]
-    cropped = [one.cropped for one in here]
-    small = sum(not one.is_full for one in here)
-    steps = math.ceil(len(names) * repeats / batch_size)
-    mean = sum(cropped) / len(cropped)
-    return Bucket(pixels, *size, tuple(names), mean, max(cropped), small, steps)

@@ -1,4 +1,4 @@
-"""Captions: text files beside images, tables of them, and changes to many at once."""
+"""Captions: text files next to images, tables of them, and changes to many at once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,10 @@ from aitk_nb._files import replacing
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import BadInput
 
-__all__ = [
-    "TABLES",
-    "Edit",
-    "caption_path",
-    "decoded",
-    "read_caption",
-    "read_table",
-    "write_caption",
-]
+__all__ = ["Edit", "caption_path", "decoded", "read_caption", "read_table", "write_caption"]
 
-MAX_CAPTION = 1_000_000
-"""Bytes; a longer text is no caption."""
+MAX_BYTES = 1_000_000
+"""Bytes; a longer text is not a caption."""
 _MAX_TABLE = 100_000_000
 
 TABLES = ("metadata.jsonl", "metadata.csv", "captions.csv", "captions.jsonl")
@@ -44,20 +36,20 @@ def read_caption(path: Path) -> str | Problem:
     name = shown(path)
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_CAPTION + 1)
+            raw = file.read(MAX_BYTES + 1)
     except OSError as exc:
-        why = f"cannot be opened ({exc.strerror or exc})"
+        why = f"can't be opened ({exc.strerror or exc})"
         return Problem(Code.CAPTION_UNREADABLE, name, why)
-    if len(raw) > MAX_CAPTION:
-        return Problem(Code.CAPTION_TOO_LONG, name, "is far too long for a caption")
+    if len(raw) > MAX_BYTES:
+        return Problem(Code.CAPTION_TOO_LONG, name, "is too long for a caption")
     try:
         return raw.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        return Problem(Code.NOT_UTF8, name, "is not written in UTF-8")
+        return Problem(Code.NOT_UTF8, name, "is not encoded in UTF-8")
 
 
 def decoded(raw: bytes) -> str:
-    """Return the text of bytes whose encoding is not told: UTF-8, UTF-16 by its mark, or Latin."""
+    """Return the text of bytes in an unknown encoding: UTF-8, UTF-16 by its mark, or Latin."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace").strip()
     try:
@@ -68,10 +60,10 @@ def decoded(raw: bytes) -> str:
 
 
 def write_caption(image: Path, text: str) -> Path:
-    """Write the caption of an image beside it, whole or not at all, and return its path.
+    """Write the caption of an image next to it, and return its path.
 
     Raises:
-        BadInput: it cannot be written.
+        BadInput: It can't be written.
     """
     target = caption_path(image)
     with replacing(target) as draft:
@@ -83,10 +75,7 @@ def write_caption(image: Path, text: str) -> Path:
 
 
 def read_table(path: Path) -> dict[str, str]:
-    """Return the captions of a `.jsonl` or `.csv` by file name; empty where it has none.
-
-    Rows without a file or a text are passed over.
-    """
+    """Return the captions of a `.jsonl` or `.csv` by file name; rows without both are skipped."""
     try:
         if path.stat().st_size > _MAX_TABLE:
             return {}
@@ -128,21 +117,21 @@ def _first(row: Mapping[str, object], names: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change to captions: what to replace, then what to put before and behind."""
+    """A change to captions: what to replace, then what to add before and after."""
 
     find: str = ""
     replace: str = ""
     prefix: str = ""
     suffix: str = ""
     trigger: str = ""
-    """A word to put in front of captions that have neither it nor [trigger]."""
+    """A word to put before captions that have neither it nor [trigger]."""
 
     def __post_init__(self) -> None:
         if self.replace and not self.find:
-            raise BadInput("Say which text is to be replaced.")
+            raise BadInput("Enter the text to replace.")
 
     def of(self, caption: str) -> str:
-        """Return the caption with the change; a second time the prefix is not put twice."""
+        """Return the changed caption; a prefix or suffix that is there is not added again."""
         text = caption.replace(self.find, self.replace) if self.find else caption
         if self.prefix and not text.startswith(self.prefix.strip()):
             text = self.prefix + text

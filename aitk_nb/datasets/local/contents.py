@@ -1,23 +1,25 @@
-"""`Contents`: what a source holds, read once; problems that no server's limits change."""
+"""`Contents`: what a source holds, and the problems of its files that no server changes."""
 
 from __future__ import annotations
 
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aitk_nb.datasets.local.captions import read_caption, read_table
 from aitk_nb.datasets.local.control_folders import Controls, control_folders, is_control_folder
-from aitk_nb.datasets.local.formats import CONVERTIBLE, FOREIGN, IMAGES, MEDIA, kind_of
-from aitk_nb.datasets.local.image_info import Look, look_at_all
+from aitk_nb.datasets.local.formats import CONVERTIBLE, FOREIGN, IMAGES, MEDIA, is_one_of
+from aitk_nb.datasets.local.image_info import ImageInfo, read_all
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.datasets.local.sources import Source, table_of
 
-__all__ = ["Contents", "read_contents"]
+if TYPE_CHECKING:
+    from aitk_nb.backends.base import Progress
 
-Progress = Callable[[int, int], None]
+__all__ = ["Contents", "alike", "read_contents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +30,26 @@ class Contents:
     media: tuple[Path, ...] = ()
     caption_files: tuple[Path, ...] = ()
     controls: tuple[Controls, ...] = ()
-    foreign: tuple[Path, ...] = ()
-    """Pictures that the trainer passes over, and that can be converted."""
-    lonely: tuple[Path, ...] = ()
-    """Texts that look like captions, of no image."""
+    convertible: tuple[Path, ...] = ()
+    """Images that the trainer skips, and that can be converted."""
+    orphans: tuple[Path, ...] = ()
+    """Texts that look like captions, without an image."""
     others: tuple[Path, ...] = ()
-    """Files that are nothing of a dataset, as a PDF."""
+    """Files that are not part of the dataset, such as a PDF."""
     captions: Mapping[str, str] = field(default_factory=dict)
     table: Mapping[str, str] = field(default_factory=dict)
-    """Captions of a table, by the image's name."""
-    looks: Mapping[Path, Look] = field(default_factory=dict)
+    """Captions from a table, by image name."""
+    image_info: Mapping[Path, ImageInfo] = field(default_factory=dict)
     sizes: Mapping[Path, int] = field(default_factory=dict)
-    """Bytes of each file that belongs to the dataset, its control images too."""
+    """Bytes of each file that belongs to the dataset, including its control images."""
     stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
-    """Size and time of change of each picture, by which it is known again."""
+    """Size and modification time of each image, by which a change is noticed."""
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def trained(self) -> tuple[Path, ...]:
+        """The images, videos and sounds."""
+        return (*self.images, *self.media)
 
 
 def read_contents(
@@ -55,73 +62,75 @@ def read_contents(
 ) -> Contents:
     """Read what a source holds; a broken file is a problem and never an error.
 
-    Pictures that have not changed since `known` was read are not decoded again.
+    Images that have not changed since `known` was read are not decoded again.
 
     Raises:
-        InvalidDataset: a folder of control images cannot be opened.
-        OSError: the folder lists its files but lets nobody at them.
+        InvalidDataset: A folder of control images can't be opened.
+        OSError: The folder lists its files but does not let them be read.
     """
     left_out = dict(_left_out(source, follow_links=follow_links))
-    files = [path for path in source.paths if path not in left_out and _is_ordinary(path)]
-    images = tuple(path for path in files if path.suffix.lower() in IMAGES)
-    media = tuple(path for path in files if path.suffix.lower() in MEDIA)
-    folders = control_folders([path for path in source.paths if path not in left_out], controls)
-    sizes = {path: path.stat().st_size for path in (*images, *media)}
-    sizes |= {path: path.stat().st_size for one in folders for path in one.files}
-    pictures = [path for path in sizes if path.suffix.lower() in IMAGES]
-    stamps = {path: (sizes[path], path.stat().st_mtime_ns) for path in pictures}
-    looks = _looks(pictures, stamps, known or Contents(), progress)
-    texts = {path.stem: path for path in files if path.suffix == ".txt"}
-    stems = {path.stem for path in (*images, *media)}
-    caption_files = tuple(path for stem, path in texts.items() if stem in stems)
-    sizes |= {path: path.stat().st_size for path in caption_files}
-    captions, unread = _captions((*images, *media), texts)
-    table = table_of(files)
+    belonging = [path for path in source.paths if path not in left_out]
+    files = [path for path in belonging if _is_regular(path)]
+    folders = control_folders(belonging, controls)
     found = Contents(
-        images=images,
-        media=media,
-        caption_files=caption_files,
+        images=tuple(path for path in files if is_one_of(path, IMAGES)),
+        media=tuple(path for path in files if is_one_of(path, MEDIA)),
         controls=folders,
-        foreign=tuple(path for path in files if path.suffix.lower() in CONVERTIBLE),
-        lonely=tuple(path for path in files if _is_lonely(path, stems)),
+    )
+    stats = {path: path.stat() for path in found.trained}
+    stats |= {path: path.stat() for folder in folders for path in folder.files}
+    stamps = {
+        path: (about.st_size, about.st_mtime_ns)
+        for path, about in stats.items()
+        if is_one_of(path, IMAGES)
+    }
+    texts = {path.stem: path for path in files if path.suffix == ".txt"}
+    stems = {path.stem for path in found.trained}
+    caption_files = tuple(path for stem, path in texts.items() if stem in stems)
+    captions, unread = _captions(found.trained, texts)
+    table = table_of(files)
+    sizes = {path: about.st_size for path, about in stats.items()}
+    found = replace(
+        found,
+        caption_files=caption_files,
+        convertible=tuple(path for path in files if is_one_of(path, CONVERTIBLE)),
+        orphans=tuple(path for path in files if _is_orphan(path, stems)),
         others=tuple(path for path in files if path != table and _is_other(path)),
         captions=captions,
         table=read_table(table) if table else {},
-        looks=looks,
+        image_info=_image_info(stamps, known or Contents(), progress),
         stamps=stamps,
-        sizes=sizes,
+        sizes=sizes | {path: path.stat().st_size for path in caption_files},
     )
-    links = sum(
-        problem is not None and problem.code is Code.LINK_OUT for problem in left_out.values()
-    )
+    outside = [problem for problem in left_out.values() if problem is not None]
     problems = (
         *source.problems,
-        *_absences(source, found, links),
-        *_empty_media(found),
+        *_absences(source, found, sum(problem.code is Code.LINK_OUT for problem in outside)),
+        *(
+            Problem(Code.UNREADABLE, shown(path), "is empty (0 bytes)")
+            for path in found.media
+            if not sizes[path]
+        ),
         *unread,
-        *(problem for problem in left_out.values() if problem is not None),
+        *outside,
         *_leftovers(files, found),
         *_table_problems(table, found),
     )
     return replace(found, problems=problems)
 
 
-def _looks(
-    pictures: Sequence[Path],
-    stamps: Mapping[Path, tuple[int, int]],
-    known: Contents,
-    progress: Progress | None,
-) -> dict[Path, Look]:
-    new = [path for path in pictures if known.stamps.get(path) != stamps[path]]
-    seen = look_at_all(new, [stamps[path][0] for path in new], progress)
-    fresh = dict(zip(new, seen, strict=True))
-    return {path: fresh.get(path) or known.looks[path] for path in pictures}
+def _image_info(
+    stamps: Mapping[Path, tuple[int, int]], known: Contents, progress: Progress | None
+) -> dict[Path, ImageInfo]:
+    new = [path for path, stamp in stamps.items() if known.stamps.get(path) != stamp]
+    fresh = dict(zip(new, read_all(new, [stamps[path][0] for path in new], progress), strict=True))
+    return {path: fresh.get(path) or known.image_info[path] for path in stamps}
 
 
 # -- which files belong --------------------------------------------------------------------------
 
 
-def _is_ordinary(path: Path) -> bool:
+def _is_regular(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
@@ -129,42 +138,39 @@ def _is_ordinary(path: Path) -> bool:
 
 
 def _left_out(source: Source, *, follow_links: bool) -> Iterator[tuple[Path, Problem | None]]:
-    """Yield the entries that are no files of the dataset, with a problem where they look so."""
+    """Yield the entries that are not files of the dataset, with a problem if they look so."""
     root = source.folder.resolve()
     for path in source.paths:
+        name = shown(path)
         if path.name.startswith("."):
-            wanted = path.suffix.lower() in IMAGES | MEDIA
-            problem = Problem(Code.HIDDEN, shown(path), "is left out")
-            yield path, problem if wanted else None
+            wanted = is_one_of(path, IMAGES | MEDIA)
+            yield path, Problem(Code.HIDDEN, name, "is left out") if wanted else None
         elif path.is_symlink() and not follow_links and _leads_out(path, root):
-            yield path, Problem(Code.LINK_OUT, shown(path), "is a link out of the folder")
+            yield path, Problem(Code.LINK_OUT, name, "is a link out of the folder")
         elif path.is_dir():
             if not (is_control_folder(path) or path.name in ("_controls", "__pycache__")):
-                yield path, Problem(Code.SUBFOLDER, shown(path), "is left out: it is a folder")
+                yield path, Problem(Code.SUBFOLDER, name, "is left out: it is a folder")
         elif not path.exists():
-            if path.suffix.lower() in IMAGES | MEDIA | {".txt"}:
-                yield path, Problem(Code.DEAD_LINK, shown(path), "is a link that leads nowhere")
-        elif not _is_ordinary(path):
+            if is_one_of(path, IMAGES | MEDIA | {".txt"}):
+                yield path, Problem(Code.DEAD_LINK, name, "is a broken link")
+        elif not _is_regular(path):
             # A pipe would keep its reader waiting for ever.
-            yield path, Problem(Code.NO_FILE, shown(path), "is left out: it is a pipe or a device")
+            yield path, Problem(Code.NO_FILE, name, "is left out: it is a pipe or a device")
 
 
 def _leads_out(path: Path, root: Path) -> bool:
     try:
-        target = path.resolve(strict=True)
+        return not path.resolve(strict=True).is_relative_to(root)
     except (OSError, RuntimeError):
-        return False  # it leads nowhere, which is told otherwise
-    return not target.is_relative_to(root)
+        return False  # a broken link, which is another problem
 
 
 def _is_other(path: Path) -> bool:
-    return not kind_of(path) and path.suffix.lower() != ".txt"
+    return not is_one_of(path, IMAGES | MEDIA | FOREIGN | {".txt"})
 
 
-def _is_lonely(path: Path, stems: set[str]) -> bool:
-    if path.suffix.lower() != ".txt":
-        return False
-    return path.suffix != ".txt" or path.stem not in stems
+def _is_orphan(path: Path, stems: set[str]) -> bool:
+    return path.suffix.lower() == ".txt" and (path.suffix != ".txt" or path.stem not in stems)
 
 
 # -- what is wrong with them ---------------------------------------------------------------------
@@ -172,19 +178,12 @@ def _is_lonely(path: Path, stems: set[str]) -> bool:
 
 def _absences(source: Source, found: Contents, links: int) -> Iterator[Problem]:
     if not source.paths and not source.problems:
-        yield Problem(Code.EMPTY_FOLDER, "", "There is no file in it")
-    elif not (found.images or found.media):
-        if links:
-            text = f"It has no images of its own, only links out of the folder ({links})"
-            yield Problem(Code.NO_IMAGES, "", text, Code.LINK_OUT.remedy)
-        else:
-            yield Problem(Code.NO_IMAGES, "", "It has no images")
-
-
-def _empty_media(found: Contents) -> Iterator[Problem]:
-    for path in found.media:
-        if not found.sizes[path]:
-            yield Problem(Code.UNREADABLE, shown(path), "is empty (0 bytes)")
+        yield Problem(Code.EMPTY_FOLDER, "", "The folder is empty")
+    elif not found.trained and links:
+        text = f"It has no images of its own, only links out of the folder ({links})"
+        yield Problem(Code.NO_IMAGES, "", text, Code.LINK_OUT.remedy)
+    elif not found.trained:
+        yield Problem(Code.NO_IMAGES, "", "It has no images")
 
 
 def _captions(
@@ -193,36 +192,35 @@ def _captions(
     captions: dict[str, str] = {}
     problems: dict[Path, Problem] = {}
     for path in paths:
-        if not (source := texts.get(path.stem)):
-            continue
-        text = read_caption(source)
-        if isinstance(text, Problem):
-            problems[source] = text
-        else:
-            captions[path.name] = text
+        if source := texts.get(path.stem):
+            text = read_caption(source)
+            if isinstance(text, Problem):
+                problems[source] = text
+            else:
+                captions[path.name] = text
     return captions, list(problems.values())
 
 
 def _leftovers(files: Sequence[Path], found: Contents) -> Iterator[Problem]:
     """Yield files that look as if they should count, and do not."""
-    alike = {_alike(path.stem): path for path in (*found.images, *found.media)}
-    lonely = set(found.lonely)
+    by_name = {alike(path.stem): path for path in found.trained}
+    orphans = set(found.orphans)
     for path in files:
         name = shown(path)
-        if path.suffix.lower() in FOREIGN:
+        if is_one_of(path, FOREIGN):
             yield Problem(Code.FOREIGN_FORMAT, name, "is left out: the trainer does not read it")
-        elif path in lonely:
-            other = alike.get(_alike(path.stem))
+        elif path in orphans:
+            other = by_name.get(alike(path.stem))
             if other is not None and other.stem != path.stem:
-                text = f"and {shown(other)!r} are two names for the server"
-                yield Problem(Code.PARTED, name, text, other=shown(other))
+                text = f"and {shown(other)!r} are two different names on the server"
+                yield Problem(Code.CAPTION_NAME_MISMATCH, name, text, other=shown(other))
             elif path.suffix != ".txt":
                 yield Problem(Code.CAPTION_SUFFIX, name, "is left out")
             else:
-                yield Problem(Code.LONELY_CAPTION, name, "is left out: no image has its name")
+                yield Problem(Code.ORPHAN_CAPTION, name, "is left out: no image has this name")
 
 
-def _alike(stem: str) -> str:
+def alike(stem: str) -> str:
     """Return what people, and some file systems, take for the same name."""
     return unicodedata.normalize("NFC", stem).casefold()
 
@@ -230,8 +228,8 @@ def _alike(stem: str) -> str:
 def _table_problems(table: Path | None, found: Contents) -> Iterator[Problem]:
     if table is None:
         return
-    names = {path.name for path in (*found.images, *found.media, *found.foreign)}
+    names = {path.name for path in (*found.trained, *found.convertible)}
     useful = [name for name in found.table if name in names and not found.captions.get(name)]
     if useful:
-        text = f"holds captions of {len(useful)} images, which the trainer does not read there"
+        text = f"has captions of {len(useful)} images, which the trainer does not read there"
         yield Problem(Code.CAPTION_TABLE, shown(table), text)

@@ -1,13 +1,12 @@
-"""Pictures that are there twice: the same bytes, or the same sight.
+"""Images that are there twice: the same bytes, or the same look.
 
-Sights are compared by dHash, which notes for a tiny grey picture whether each pixel is brighter
-than its neighbour (Neal Krawetz, "Kind of Like That", hackerfactor.com, January 2013); here to the
+Looks are compared by dHash, which records for a tiny gray image whether each pixel is brighter
+than its neighbor (Neal Krawetz, "Kind of Like That", hackerfactor.com, January 2013); here to the
 right and downwards, 128 bits in all. Scaling, recompression and changed brightness keep most bits.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,28 +14,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aitk_nb._files import sha256
+from aitk_nb.errors import AitkError
+
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["CLOSE", "dhash", "near", "same_bytes"]
 
 CLOSE = 8
-"""Bits of 128 by which two pictures may differ and still look the same."""
+"""Bits of 128 by which two images may differ and still look the same."""
 _SIDE = 8
 _CONTRAST = 12
-"""Grey levels, of 256, below which a picture is a plain area."""
+"""Gray levels, of 256, below which an image is a plain area."""
 _BLOCK = 256
 
 
-def dhash(grey: Image.Image) -> int | None:
-    """Return 128 bits of a grey picture; None when it is too plain to have features."""
+def dhash(gray: Image.Image) -> int | None:
+    """Return 128 bits of a gray image; None if it is too plain to have features."""
     from PIL import Image as Pillow
 
-    across = grey.resize((_SIDE + 1, _SIDE), Pillow.Resampling.BOX)
+    across = gray.resize((_SIDE + 1, _SIDE), Pillow.Resampling.BOX)
     low, high = across.getextrema()
     if float(high) - float(low) < _CONTRAST:  # type: ignore[arg-type]
         return None
-    down = grey.resize((_SIDE, _SIDE + 1), Pillow.Resampling.BOX)
+    down = gray.resize((_SIDE, _SIDE + 1), Pillow.Resampling.BOX)
     right = np.asarray(across, dtype=np.int16)
     below = np.asarray(down, dtype=np.int16)
     bits = np.concatenate(
@@ -46,9 +48,9 @@ def dhash(grey: Image.Image) -> int | None:
 
 
 def near(hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
-    """Yield for each picture that looks like an earlier one: its index, and the first such one's.
+    """Yield for each image that looks like an earlier one: its index, and the first such one's.
 
-    A picture that was yielded is not compared with later ones.
+    An image that was yielded is not compared with later ones.
     """
     known = [index for index, value in enumerate(hashes) if value is not None]
     if len(known) < 2:
@@ -75,28 +77,18 @@ def near(hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
 def same_bytes(files: Iterable[tuple[Path, int]]) -> dict[Path, Path]:
     """Return for each file with the content of an earlier one: the first of that content.
 
-    Takes files and their sizes in bytes; only files of one size are read.
+    Takes files and their sizes in bytes; only files that share a size are read.
     """
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path, size in files:
         by_size[size].append(path)
-    first: dict[tuple[int, bytes], Path] = {}
+    first: dict[str, Path] = {}
     found: dict[Path, Path] = {}
-    for size, paths in by_size.items():
-        if len(paths) == 1:
+    for path in (path for paths in by_size.values() if len(paths) > 1 for path in paths):
+        try:
+            original = first.setdefault(sha256(path), path)
+        except AitkError:
             continue
-        for path in paths:
-            if (digest := _digest(path)) is None:
-                continue
-            original = first.setdefault((size, digest), path)
-            if original != path:
-                found[path] = original
+        if original != path:
+            found[path] = original
     return found
-
-
-def _digest(path: Path) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except OSError:
-        return None

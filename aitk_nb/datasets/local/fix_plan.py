@@ -7,40 +7,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aitk_nb.backends.webui import names
-from aitk_nb.datasets.local.captions import Edit, decoded
-from aitk_nb.datasets.local.contents import Contents
+from aitk_nb.datasets.local.captions import MAX_BYTES, Edit, decoded
+from aitk_nb.datasets.local.contents import Contents, alike
 from aitk_nb.datasets.local.duplicates import near, same_bytes
-from aitk_nb.datasets.local.image_info import Look, look
+from aitk_nb.datasets.local.formats import SUFFIXES
+from aitk_nb.datasets.local.image_info import ImageInfo, read_image_info
 from aitk_nb.datasets.local.problems import Code, shown
-from aitk_nb.datasets.local.requirements import Demands, divisibility
+from aitk_nb.datasets.local.requirements import Requirements, divisibility
 from aitk_nb.models.names import safe_file_name
 
-__all__ = ["Change", "Step", "fix_plan"]
+__all__ = ["Change", "CopiedFile", "fix_plan"]
 
 _STEM = 100
-"""Characters that a name keeps: some servers cut long ones."""
-_SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
-_SUFFIXES["WEBP"] = (".webp",)
+"""Characters that a name keeps: some servers truncate long ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is different in the copy about one file."""
+    """What is different about one file in the copy."""
 
     file: str
     """Name of the original."""
     name: str
-    """Name in the copy; empty for what is left out."""
+    """Name in the copy; empty if the file is left out."""
     text: str
     """What was done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CopiedFile:
     """One file of the copy."""
 
     name: str
-    """Its path below the copy's folder."""
+    """Its path in the copy's folder."""
     source: Path | None = None
     """What it is made from; None for a caption, which is `text`."""
     text: str = ""
@@ -52,24 +51,24 @@ class Step:
 
 @dataclass
 class _Plan:
-    """A plan that is being made."""
+    """The files and changes that are planned so far."""
 
     found: Contents
-    demands: Demands
+    requirements: Requirements
     caption: str
-    steps: list[Step] = field(default_factory=list)
+    files: list[CopiedFile] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
     def leave_out(self, path: Path, why: str) -> None:
-        self.changes.append(Change(shown(path), "", why))
+        self.changes.append(Change(shown(path), "", f"is left out: {why}"))
 
     def stem_for(self, path: Path) -> str:
         """Return a stem that no server changes, and that no other file has."""
         safe = Path(safe_file_name(f"{shown(path.stem)}.txt")).stem
         wanted = names.file_name(safe).lstrip(".")[:_STEM] or "image"
         stem, number = wanted, 2
-        # Windows and macOS take "A.png" and "a.png" for one name.
+        # Windows and macOS treat "A.png" and "a.png" as one name.
         while stem.casefold() in self.taken:
             stem, number = f"{wanted}_{number}", number + 1
         self.taken.add(stem.casefold())
@@ -77,126 +76,113 @@ class _Plan:
 
 
 def fix_plan(
-    found: Contents, demands: Demands, caption: str = "", *, drop_near: bool = False
-) -> tuple[tuple[Step, ...], tuple[Change, ...]]:
+    found: Contents, requirements: Requirements, caption: str = "", *, drop_near: bool = False
+) -> tuple[tuple[CopiedFile, ...], tuple[Change, ...]]:
     """Return the files of a corrected copy, and what is different in it."""
-    plan = _Plan(found, demands, caption)
+    plan = _Plan(found, requirements, caption)
     texts = {path.stem: path for path in found.caption_files}
-    looks = dict(found.looks) | {path: look(path) for path in found.foreign}
-    kept = list(_kept(plan, looks, drop_near=drop_near))
-    for path in kept:
-        _add_picture(plan, path, looks[path], texts)
+    infos = {**found.image_info, **{path: read_image_info(path) for path in found.convertible}}
+    for path in list(_kept(plan, infos, drop_near=drop_near)):
+        _add_image(plan, path, infos[path], texts)
     for path in found.media:
         if found.sizes[path]:
-            stem = plan.stem_for(path)
-            name = stem + path.suffix.lower()
-            plan.steps.append(Step(name, path, size=found.sizes[path]))
-            _say_renamed(plan, path, name)
-            _add_caption(plan, path, stem, texts)
-            _add_controls(plan, path, stem)
+            _add_file(plan, path, plan.stem_for(path) + path.suffix.lower(), [], texts)
         else:
-            plan.leave_out(path, "is left out: it is empty")
-    return tuple(plan.steps), tuple(plan.changes)
+            plan.leave_out(path, "it is empty")
+    return tuple(plan.files), tuple(plan.changes)
 
 
-def _kept(plan: _Plan, looks: Mapping[Path, Look], *, drop_near: bool) -> Iterator[Path]:
-    """Yield the pictures that come into the copy."""
+def _kept(plan: _Plan, infos: Mapping[Path, ImageInfo], *, drop_near: bool) -> Iterator[Path]:
+    """Yield the images that the copy keeps."""
     found = plan.found
-    candidates = [*found.images, *found.foreign]
-    right = [path for path in candidates if _is_usable(plan, path, looks[path])]
-    sizes = {path: found.sizes.get(path) or path.stat().st_size for path in right}
-    # Among equal ones the one that has a caption stays.
+    candidates = [*found.images, *found.convertible]
+    usable = [path for path in candidates if _is_usable(plan, path, infos[path])]
+    sizes = {path: found.sizes.get(path) or path.stat().st_size for path in usable}
+    # Of equal ones the one that has a caption is kept.
     stems = {path.stem for path in found.caption_files}
-    ranked = sorted(right, key=lambda path: not (path.stem in stems or path.name in found.table))
+    ranked = sorted(usable, key=lambda path: not (path.stem in stems or path.name in found.table))
     same = same_bytes((path, sizes[path]) for path in ranked)
     for path, first in same.items():
-        plan.leave_out(path, f"is left out: it is the same file as {shown(first)!r}")
-    rest = [path for path in right if path not in same]
-    alike: set[int] = set()
+        plan.leave_out(path, f"it is the same file as {shown(first)!r}")
+    rest = [path for path in usable if path not in same]
+    dropped: set[Path] = set()
     if drop_near:
-        # The largest of those that look alike stays.
-        rest.sort(key=lambda path: -looks[path].width * looks[path].height)
-        for later, earlier in near([looks[path].hash for path in rest]):
-            alike.add(later)
-            plan.leave_out(rest[later], f"is left out: it looks like {shown(rest[earlier])!r}")
-    keep = {path for index, path in enumerate(rest) if index not in alike}
+        # The largest of those that look alike is kept.
+        rest.sort(key=lambda path: -infos[path].width * infos[path].height)
+        for later, earlier in near([infos[path].hash for path in rest]):
+            dropped.add(rest[later])
+            plan.leave_out(rest[later], f"it looks like {shown(rest[earlier])!r}")
+    keep = set(rest) - dropped
     yield from (path for path in candidates if path in keep)
 
 
-def _is_usable(plan: _Plan, path: Path, seen: Look) -> bool:
-    if seen.code is Code.TOO_MANY_PIXELS and path.suffix.lower() in (".jpg", ".jpeg"):
+def _is_usable(plan: _Plan, path: Path, info: ImageInfo) -> bool:
+    if info.code is Code.TOO_MANY_PIXELS and path.suffix.lower() in SUFFIXES["JPEG"]:
         return True
-    if not seen.is_right:
-        plan.leave_out(path, f"is left out: it {seen.why}")
+    if not info.is_readable:
+        plan.leave_out(path, f"it {info.why}")
         return False
-    least = divisibility(plan.demands.arch)
-    if min(seen.width, seen.height) < least:
-        plan.leave_out(path, f"is left out: it has {seen.width} × {seen.height} pixels")
+    if min(info.width, info.height) < divisibility(plan.requirements.arch):
+        plan.leave_out(path, f"it has {info.width} × {info.height} pixels")
         return False
     return True
 
 
-def _add_picture(plan: _Plan, path: Path, seen: Look, texts: Mapping[str, Path]) -> None:
-    done = list(_reasons(seen))
-    stem = plan.stem_for(path)
-    suffixes = _SUFFIXES.get(seen.format, ())
+def _add_image(plan: _Plan, path: Path, info: ImageInfo, texts: Mapping[str, Path]) -> None:
+    done = list(_conversions(info))
+    suffixes = SUFFIXES.get(info.format, ())
     if done:
-        suffix = ".jpg" if seen.format in ("JPEG", "MPO", "") else ".png"
+        suffix = ".jpg" if info.format in ("JPEG", "MPO", "") else ".png"
     else:
         suffix = path.suffix.lower() if path.suffix.lower() in suffixes else suffixes[0]
+    _add_file(plan, path, plan.stem_for(path) + suffix, done, texts)
+
+
+def _add_file(
+    plan: _Plan, path: Path, name: str, done: list[str], texts: Mapping[str, Path]
+) -> None:
+    """Add an image, a video or a sound, with its caption and its control images."""
     size = plan.found.sizes.get(path, 0)
-    plan.steps.append(Step(stem + suffix, path, is_converted=bool(done), size=size))
-    if done:
-        plan.changes.append(Change(shown(path), stem + suffix, ", ".join(done)))
-    else:
-        _say_renamed(plan, path, stem + suffix)
+    plan.files.append(CopiedFile(name, path, is_converted=bool(done), size=size))
+    if done or shown(path) != name:
+        plan.changes.append(Change(shown(path), name, ", ".join(done) or "renamed"))
+    stem = Path(name).stem
     _add_caption(plan, path, stem, texts)
-    _add_controls(plan, path, stem)
+    for controls in plan.found.controls:
+        if control := controls.of(path):
+            _add_control(plan, control, f"{controls.name}/{stem}")
 
 
-def _reasons(seen: Look) -> Iterator[str]:
-    """Yield why a picture has to be written anew."""
-    if seen.code is not None:
+def _conversions(info: ImageInfo) -> Iterator[str]:
+    """Yield what has to be converted in an image."""
+    if info.code is not None:
         yield "made smaller"
         return
-    if seen.is_turned:
+    if info.is_turned:
         yield "turned upright"
-    if seen.is_transparent:
+    if info.is_transparent:
         yield "put on a background"
-    if seen.is_deep:
+    if info.is_deep:
         yield "brought to 8 bits"
-    if seen.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-        yield f"converted from {seen.mode}"
-    if seen.format not in _SUFFIXES:
-        yield f"converted from {seen.format}"
+    if info.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+        yield f"converted from {info.mode}"
+    if info.format not in SUFFIXES:
+        yield f"converted from {info.format}"
 
 
-def _say_renamed(plan: _Plan, path: Path, name: str) -> None:
-    if shown(path) != name:
-        plan.changes.append(Change(shown(path), name, "renamed"))
-
-
-def _add_controls(plan: _Plan, path: Path, stem: str) -> None:
-    for number, controls in enumerate(plan.found.controls, 1):
-        if control := controls.of(path):
-            _add_control(plan, control, stem, number)
-
-
-def _add_control(plan: _Plan, path: Path, stem: str, number: int) -> None:
-    folder = f"control_{number}" if len(plan.found.controls) > 1 else "control"
+def _add_control(plan: _Plan, path: Path, name: str) -> None:
     size = plan.found.sizes.get(path, 0)
-    seen = plan.found.looks.get(path)
-    if seen is None:  # a video
-        plan.steps.append(Step(f"{folder}/{stem}{path.suffix.lower()}", path, size=size))
+    info = plan.found.image_info.get(path)
+    if info is None:  # a video
+        plan.files.append(CopiedFile(name + path.suffix.lower(), path, size=size))
         return
-    if not seen.is_right:
-        plan.leave_out(path, f"is left out: it {seen.why}")
+    if not info.is_readable:
+        plan.leave_out(path, f"it {info.why}")
         return
-    # Parts that can be seen through mean something to a control image.
-    reasons = list(_reasons(replace(seen, is_transparent=False)))
-    known = _SUFFIXES.get(seen.format, (path.suffix.lower(),))
-    suffix = ".png" if reasons else known[0]
-    plan.steps.append(Step(f"{folder}/{stem}{suffix}", path, is_converted=bool(reasons), size=size))
+    # Transparent parts mean something in a control image.
+    done = any(_conversions(replace(info, is_transparent=False)))
+    suffix = ".png" if done else SUFFIXES.get(info.format, (path.suffix.lower(),))[0]
+    plan.files.append(CopiedFile(name + suffix, path, is_converted=done, size=size))
 
 
 # -- captions --------------------------------------------------------------------------------------
@@ -204,13 +190,13 @@ def _add_control(plan: _Plan, path: Path, stem: str, number: int) -> None:
 
 def _add_caption(plan: _Plan, image: Path, stem: str, texts: Mapping[str, Path]) -> None:
     text, done = _caption(plan, image, texts)
-    trigger = plan.demands.trigger_word
+    trigger = plan.requirements.trigger_word
     if trigger and text and (named := Edit(trigger=trigger).of(text)) != text:
         text, done = named, f"{done}, " * bool(done) + "given the trigger word"
     if not text:
         return
     name = f"{stem}.txt"
-    plan.steps.append(Step(name, text=text))
+    plan.files.append(CopiedFile(name, text=text))
     if done:
         source = texts.get(image.stem)
         plan.changes.append(Change(shown(source or image), name, f"caption {done}"))
@@ -220,30 +206,22 @@ def _caption(plan: _Plan, image: Path, texts: Mapping[str, Path]) -> tuple[str, 
     """Return the caption of an image, and what was done for it."""
     if text := plan.found.captions.get(image.name):
         return text, ""
-    own = texts.get(image.stem) or _lost(plan, image)
+    own = texts.get(image.stem) or _misnamed(plan, image)
     if own is not None and (text := _text_of(own)):
-        is_lost = image.stem not in texts
-        return text, "found under another name" if is_lost else "written in UTF-8"
+        return text, "converted to UTF-8" if image.stem in texts else "found under another name"
     if text := plan.found.table.get(image.name):
         return text, "taken from the table"
     return plan.caption, "completed" if plan.caption else ""
 
 
-def _lost(plan: _Plan, image: Path) -> Path | None:
+def _misnamed(plan: _Plan, image: Path) -> Path | None:
     """Return a caption whose name differs from the image's by case or by form of its letters."""
-    from unicodedata import normalize
-
-    wanted = normalize("NFC", image.stem).casefold()
-    for path in plan.found.lonely:
-        if normalize("NFC", path.stem).casefold() == wanted:
-            return path
-    return None
+    found = (path for path in plan.found.orphans if alike(path.stem) == alike(image.stem))
+    return next(found, None)
 
 
 def _text_of(path: Path) -> str:
     try:
-        if path.stat().st_size > 1_000_000:
-            return ""
-        return decoded(path.read_bytes())
+        return decoded(path.read_bytes()) if path.stat().st_size <= MAX_BYTES else ""
     except OSError:
         return ""

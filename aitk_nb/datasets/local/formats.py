@@ -1,4 +1,4 @@
-"""Which files the trainer reads, by the ends of their names.
+"""Which files the trainer reads, by their suffixes.
 
 Facts of ostris/ai-toolkit (toolkit/data_loader.py and the web UI's listImages, August 2026).
 """
@@ -7,32 +7,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["CONVERTIBLE", "FOREIGN", "IMAGES", "MEDIA", "SOUNDS", "UNLISTED", "VIDEOS", "kind_of"]
+__all__ = ["FOREIGN", "IMAGES", "MEDIA", "SOUNDS", "SUFFIXES", "VIDEOS", "is_one_of"]
 
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-"""Pictures that the trainer reads."""
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg"),
+    "MPO": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+}
+"""The suffixes of each image format that the trainer reads, the usual one first."""
+IMAGES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+"""Images that the trainer reads."""
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
 """Videos that the trainer reads."""
 SOUNDS = frozenset({".mp3", ".wav", ".flac", ".aac", ".ogg", ".m4a"})
 """Sounds that the trainer reads."""
 MEDIA = VIDEOS | SOUNDS
 UNLISTED = frozenset({".webm", ".aac", ".m4a"})
-"""What the trainer reads, but the web UI does not list."""
+"""Files that the trainer reads, but the web UI does not list."""
 CONVERTIBLE = frozenset({".bmp", ".gif", ".jfif", ".tif", ".tiff"})
-"""Pictures that the trainer passes over, and that can be converted here."""
+"""Images that the trainer skips, and that can be converted here."""
 FOREIGN = CONVERTIBLE | {".avif", ".heic", ".heif", ".jxl"}
-"""Pictures that the trainer passes over."""
+"""Images that the trainer skips."""
 
 
-def kind_of(path: Path) -> str:
-    """Return `image`, `video`, `sound`, `foreign`, or an empty text for anything else."""
-    suffix = path.suffix.lower()
-    for kind, suffixes in (
-        ("image", IMAGES),
-        ("video", VIDEOS),
-        ("sound", SOUNDS),
-        ("foreign", FOREIGN),
-    ):
-        if suffix in suffixes:
-            return kind
-    return ""
+def is_one_of(path: Path, suffixes: frozenset[str]) -> bool:
+    """Return whether a file has one of these suffixes, in upper or lower case."""
+    return path.suffix.lower() in suffixes

@@ -1,87 +1,95 @@
-"""`Look`: what a picture is, found by decoding it small, and whether it is whole."""
+"""`ImageInfo`: what an image is, found by decoding it small, and whether it is complete."""
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.duplicates import dhash
-from aitk_nb.datasets.local.parallel import in_parallel
 from aitk_nb.datasets.local.problems import Code
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Look", "look", "look_at_all", "quiet_about_size"]
+    from aitk_nb.backends.base import Progress
+
+__all__ = ["ImageInfo", "quiet_about_size", "read_all", "read_image_info"]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What is opened: Pillow knows dozens of formats, some of which start other programs."""
 
 MAX_PIXELS = 64_000_000
-"""A picture of more is not decoded: 64 megapixels already take 256 MB."""
+"""An image with more is not decoded: 64 megapixels already take 256 MB."""
+
+WORKERS = min(8, os.cpu_count() or 1)
+"""Images decoded at a time."""
 
 _ALONE = 6_000_000
-"""Decoded pixels from which a picture is looked at by itself, so that memory stays low."""
+"""Decoded pixels from which images are processed one at a time, so that memory stays low."""
 _ENOUGH = 96
-"""Pixels on each side that suffice to compare pictures."""
+"""Pixels on each side that suffice to compare images."""
 _ORIENTATION = 0x0112
 _LYING = (5, 6, 7, 8)
 """Orientations that exchange width and height."""
-_one_at_a_time = threading.Lock()
+_large = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen of one picture; upright, as the trainer sees it."""
+class ImageInfo:
+    """What was found in one image; upright, as the trainer sees it."""
 
     width: int = 0
-    """Pixels; 0 when it cannot be read."""
+    """Pixels; 0 if it can't be read."""
     height: int = 0
     """Pixels."""
     format: str = ""
-    """Of its content, whatever its name says: `JPEG`, `PNG`, …"""
+    """Format of its content, whatever its name says: `JPEG`, `PNG`, …"""
     mode: str = ""
-    """Pillow's word for its colours, as `RGB`, `RGBA`, `CMYK`, `I;16`."""
+    """Pillow's word for its colors, such as `RGB`, `RGBA`, `CMYK`, `I;16`."""
     is_turned: bool = False
-    """True when EXIF says that it has to be turned or flipped to be upright."""
+    """True if EXIF says that it has to be turned or flipped to be upright."""
     is_transparent: bool = False
-    """True when some pixel can be seen through."""
+    """True if some pixels are transparent."""
     hash: int | None = None
-    """128 bits that similar pictures share; None for a plain area, which has no features."""
+    """128 bits that similar images share; None for a plain area, which has no features."""
     code: Code | None = None
-    """What is wrong with it, if anything is."""
+    """What is wrong with it, if anything."""
     why: str = ""
     """What is wrong, in words that follow its name."""
 
     @property
     def is_deep(self) -> bool:
-        """True for more than 8 bits for each colour, which the trainer would cut off."""
+        """True for more than 8 bits per color, which the trainer would cut off."""
         return self.mode.startswith(("I", "F"))
 
     @property
-    def is_right(self) -> bool:
-        """True when it can be decoded."""
+    def is_readable(self) -> bool:
+        """True if it can be decoded."""
         return self.code is None
 
 
-def look_at_all(
-    paths: Iterable[Path], sizes: Iterable[int], progress: Callable[[int, int], None] | None = None
-) -> list[Look]:
-    """Return a look at each picture, several at a time; `progress` gets bytes done and in all."""
+def read_all(
+    paths: Sequence[Path], sizes: Sequence[int], progress: Progress | None = None
+) -> list[ImageInfo]:
+    """Read each image, several at a time; `progress` gets the bytes done and in total."""
     with quiet_about_size():
-        return in_parallel(look, list(paths), list(sizes), progress)
+        return each_or_raise(
+            read_image_info, paths, workers=WORKERS, sizes=sizes, progress=progress
+        )
 
 
 @contextmanager
 def quiet_about_size() -> Iterator[None]:
-    """Let no warning of Pillow's tell of large pictures, which are a problem of their own here."""
+    """Silence Pillow's warning about large images, which are a problem of their own here."""
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -89,20 +97,26 @@ def quiet_about_size() -> Iterator[None]:
         yield
 
 
-def look(path: Path) -> Look:
-    """Return what a picture is; never raises for what is in the file."""
+def one_large_at_a_time(image: Image.Image) -> AbstractContextManager[object]:
+    """Return a context in which no other large image is decoded, if this one is large."""
+    return _large if image.width * image.height > _ALONE else nullcontext()
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Return whether some pixels of an image may be transparent."""
+    return "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
+
+
+def read_image_info(path: Path) -> ImageInfo:
+    """Return what an image is; never raises for what is in the file."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with path.open("rb") as file:
             if not file.read(1):
-                return Look(code=Code.UNREADABLE, why="is empty (0 bytes)")
+                return ImageInfo(code=Code.UNREADABLE, why="is empty (0 bytes)")
     except OSError as exc:
-        return Look(code=Code.UNREADABLE, why=f"cannot be opened: {exc.strerror or exc}")
-    return _looked(path)
-
-
-def _looked(path: Path) -> Look:
-    from PIL import Image, UnidentifiedImageError
-
+        return ImageInfo(code=Code.UNREADABLE, why=f"can't be opened: {exc.strerror or exc}")
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -112,28 +126,29 @@ def _looked(path: Path) -> Look:
         with Image.open(path, formats=FORMATS) as image:
             return _decoded(path, image)
     except UnidentifiedImageError:
-        return Look(code=Code.UNREADABLE, why="is not an image that can be read")
+        return ImageInfo(code=Code.UNREADABLE, why="is not an image that can be read")
     except Image.DecompressionBombError:
         return _too_large(0, 0)
     except Exception as exc:  # noqa: BLE001 - a damaged file can raise anything in a decoder
-        return Look(code=Code.UNREADABLE, why=f"is damaged or cut short ({_first_line(exc)})")
+        why = (str(exc).splitlines() or [type(exc).__name__])[0][:100]
+        return ImageInfo(code=Code.UNREADABLE, why=f"is damaged or truncated ({why})")
 
 
-def _too_large(width: int, height: int) -> Look:
+def _too_large(width: int, height: int) -> ImageInfo:
     much = f"{width * height / 1e6:.0f}" if width else "more than 170"
-    why = f"has {much} megapixels, and at most {MAX_PIXELS // 10**6} are read"
-    return Look(width, height, code=Code.TOO_MANY_PIXELS, why=why)
+    why = f"has {much} megapixels, and the limit is {MAX_PIXELS // 10**6}"
+    return ImageInfo(width, height, code=Code.TOO_MANY_PIXELS, why=why)
 
 
 def _heavy(image: Image.Image) -> int:
-    """Return the pixels from which decoding a picture of this kind takes too much memory."""
+    """Return the pixels from which decoding an image of this format takes too much memory."""
     if image.format in ("JPEG", "MPO"):
         return 12_000_000 if image.info.get("progressive") else MAX_PIXELS
     return 8_000_000 if image.format == "WEBP" else 24_000_000
 
 
-def _only_measured(path: Path, image: Image.Image, turn: int) -> Look:
-    """Return the look at a heavy picture, which is not decoded: only its end is looked for.
+def _only_measured(path: Path, image: Image.Image, turn: int) -> ImageInfo:
+    """Return what a heavy image is without decoding it; only its end is checked.
 
     The checksums of a PNG were compared before.
     """
@@ -145,13 +160,13 @@ def _only_measured(path: Path, image: Image.Image, turn: int) -> Look:
     if image.format == "WEBP":
         is_cut = size < int.from_bytes(head[4:8], "little") + 8
     if is_cut:
-        return Look(code=Code.UNREADABLE, why="is damaged or cut short (it has no end)")
+        return ImageInfo(code=Code.UNREADABLE, why="is damaged or truncated (it has no end)")
     wide, high = image.size[::-1] if turn in _LYING else image.size
-    return Look(wide, high, image.format or "", image.mode, turn in range(2, 9))
+    return ImageInfo(wide, high, image.format or "", image.mode, turn in range(2, 9))
 
 
-def _decoded(path: Path, image: Image.Image) -> Look:
-    """Return the look at an opened picture, having read all of it."""
+def _decoded(path: Path, image: Image.Image) -> ImageInfo:
+    """Return what an opened image is, having read all of it."""
     width, height = image.size
     turn = image.getexif().get(_ORIENTATION, 1)
     kind, mode = image.format or "", image.mode
@@ -160,24 +175,19 @@ def _decoded(path: Path, image: Image.Image) -> Look:
     if kind in ("JPEG", "MPO"):
         # Decoded at up to an eighth of its size: all is read, little is kept.
         image.draft(None, (_ENOUGH, _ENOUGH))
-    if image.width * image.height > _ALONE:
-        with _one_at_a_time:
-            seen, bits = _seen_through(image), _hash(image)
-    else:
-        seen, bits = _seen_through(image), _hash(image)
+    with one_large_at_a_time(image):
+        is_transparent, bits = _is_transparent(image), _hash(image)
     if turn in _LYING:
         width, height = height, width
     is_turned = turn in range(2, 9)
-    return Look(width, height, kind, mode, is_turned, seen, bits)
+    return ImageInfo(width, height, kind, mode, is_turned, is_transparent, bits)
 
 
-def _seen_through(image: Image.Image) -> bool:
+def _is_transparent(image: Image.Image) -> bool:
     image.load()
     if "transparency" in image.info:
         image = image.convert("RGBA")
-    if image.mode not in ("RGBA", "LA", "PA", "La", "RGBa"):
-        return False
-    return bool(np.min(image.getextrema()[-1]) < 255)
+    return has_alpha(image) and bool(np.min(image.getextrema()[-1]) < 255)
 
 
 def _hash(image: Image.Image) -> int | None:
@@ -185,12 +195,8 @@ def _hash(image: Image.Image) -> int | None:
 
     if image.mode.startswith(("I", "F")):
         return None
-    # One channel says enough, and resizing pictures with alpha would copy them whole.
-    has_alpha = image.mode in ("RGBA", "LA", "PA")
-    source = image.getchannel(min(1, len(image.getbands()) - 2)) if has_alpha else image
+    # One channel says enough, and resizing images with alpha would copy them whole.
+    is_layered = image.mode in ("RGBA", "LA", "PA")
+    source = image.getchannel(min(1, len(image.getbands()) - 2)) if is_layered else image
     small = source.resize((_ENOUGH, _ENOUGH), Image.Resampling.BOX, reducing_gap=2.0)
     return dhash(ImageOps.exif_transpose(small).convert("L"))
-
-
-def _first_line(exc: Exception) -> str:
-    return (str(exc).splitlines() or [type(exc).__name__])[0][:100]

@@ -31,50 +31,55 @@ class Code(enum.Enum):
         return code
 
     EMPTY_FOLDER = "empty-folder", "error", "put images and captions into it"
-    NO_IMAGES = "no-images", "error", "images are PNG, JPEG or WebP files of its own"
-    UNREADABLE = "unreadable", "error", "export it again, or take it out", True
+    NO_IMAGES = "no-images", "error", "add PNG, JPEG or WebP files"
+    UNREADABLE = "unreadable", "error", "export it again, or remove it", True
     TOO_MANY_PIXELS = "too-many-pixels", "error", "make it smaller", True
-    TINY = "tiny", "error", "take a larger picture, or take it out", True
+    TINY = "tiny", "error", "use a larger image, or remove it", True
     BAD_NAME = "bad-name", "error", "rename it", True
     COLLISION = "collision", "error", "rename one of them", True
-    PARTED = "parted", "error", "give both exactly the same name", True
+    CAPTION_NAME_MISMATCH = (
+        "caption-name-mismatch",
+        "error",
+        "give both exactly the same name",
+        True,
+    )
     NOT_UTF8 = "not-utf8", "error", "save it again in UTF-8", True
     CAPTION_TOO_LONG = "caption-too-long", "error", "make it shorter"
-    CAPTION_UNREADABLE = "caption-unreadable", "error", "make it readable, or take it out"
-    TOO_MANY_FILES = "too-many-files", "error", "take some out, or use AI Toolkit's web UI"
-    TOO_LARGE = "too-large", "error", "make it smaller, or connect past the proxy"
+    CAPTION_UNREADABLE = "caption-unreadable", "error", "make it readable, or remove it"
+    TOO_MANY_FILES = "too-many-files", "error", "remove some, or use AI Toolkit's web UI"
+    TOO_LARGE = "too-large", "error", "make it smaller, or connect without the proxy"
     NEEDS_UNMET = "needs-unmet", "error", "add them, or choose another architecture"
     MISSING_CONTROL = "missing-control", "error", "add one of the same name"
     FOREIGN_FORMAT = "foreign-format", "warning", "save it as PNG, JPEG or WebP", True
-    WRONG_SUFFIX = "wrong-suffix", "warning", "give it the suffix of its format", True
+    WRONG_SUFFIX = "wrong-suffix", "warning", "use the suffix of its format", True
     TRANSPARENT = "transparent", "warning", "put it on a background", True
-    DEEP = "deep", "warning", "save it with 8 bits for each colour", True
-    TOO_SMALL = "too-small", "warning", "take a larger picture, or a lower resolution"
+    DEEP = "deep", "warning", "save it with 8 bits per color", True
+    TOO_SMALL = "too-small", "warning", "use a larger image, or a lower resolution"
     EXTREME_ASPECT = "extreme-aspect", "warning", "crop it"
     DUPLICATE = "duplicate", "warning", "keep one of them", True
-    NEAR_DUPLICATE = "near-duplicate", "warning", "keep the better one, unless both are meant"
-    NO_CAPTION = "no-caption", "warning", "write one, in a .txt of the image's name"
+    NEAR_DUPLICATE = "near-duplicate", "warning", "keep the better one, unless both are intended"
+    NO_CAPTION = "no-caption", "warning", "write one, in a .txt file named like the image"
     EMPTY_CAPTION = "empty-caption", "warning", "write one"
-    LONELY_CAPTION = "lonely-caption", "warning", "name it as its image", True
+    ORPHAN_CAPTION = "orphan-caption", "warning", "name it like its image", True
     CAPTION_SUFFIX = "caption-suffix", "warning", "a caption's name must end in '.txt'", True
     SHARED_CAPTION = "shared-caption", "warning", "rename one of them", True
     CAPTION_TABLE = "caption-table", "warning", "let fix() write them as .txt files", True
     NO_TRIGGER = "no-trigger", "warning", "write it, or [trigger], where it belongs", True
-    TRIGGER_UNSET = "trigger-unset", "warning", "set a trigger word, or take [trigger] out"
+    TRIGGER_UNSET = "trigger-unset", "warning", "set a trigger word, or remove [trigger]"
     HIDDEN = "hidden", "warning", "the server hides names with a dot: rename it"
-    SUBFOLDER = "subfolder", "warning", "put its files beside the others"
+    SUBFOLDER = "subfolder", "warning", "move its files next to the others"
     DEAD_LINK = "dead-link", "warning", "put the file itself here"
     LINK_OUT = (
         "link-out",
         "warning",
         "put the file itself here, or follow links (follow_links=True, --follow-links)",
     )
-    NO_FILE = "no-file", "warning", "only ordinary files are read"
-    UNSAFE_MEMBER = "unsafe-member", "warning", "pack the zip anew, with plain names"
-    LONELY_CONTROL = "lonely-control", "warning", "name it as its image"
+    NO_FILE = "no-file", "warning", "only regular files are read"
+    UNSAFE_MEMBER = "unsafe-member", "warning", "pack the zip again, with plain names"
+    UNMATCHED_CONTROL = "unmatched-control", "warning", "name it like its image"
     IGNORED_MEDIA = "ignored-media", "warning", "choose an architecture that trains on it"
     UNLISTED = "unlisted", "warning", "save it as MP4 or MP3 to see it there"
-    NO_VIDEO = "no-video", "warning", "add videos, unless stills are meant"
+    NO_VIDEO = "no-video", "warning", "add videos, unless stills are intended"
 
 
 @dataclass(frozen=True, slots=True, init=False)

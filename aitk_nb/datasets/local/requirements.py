@@ -1,4 +1,4 @@
-"""`Demands`: what a dataset has to satisfy: a server's limits, and what is to be trained."""
+"""`Requirements`: what a dataset has to satisfy: a server's limits, and what is to be trained."""
 
 from __future__ import annotations
 
@@ -14,34 +14,19 @@ from aitk_nb.training import presets
 if TYPE_CHECKING:
     from aitk_nb.training.fields import TrainingParams
 
-__all__ = ["GRADIO_FILES", "Demands", "Rename", "divisibility", "gradio_name"]
+__all__ = ["GRADIO_FILES", "Rename", "Requirements", "divisibility"]
 
 Rename: TypeAlias = Callable[[str], str]
 """Returns the name that the server will give to a file."""
 
 GRADIO_FILES = 150
-"""Entries, images and captions together, that the Gradio app takes (contracts/gradio.md)."""
+"""Entries, images and captions together, that the Gradio app accepts (contracts/gradio.md)."""
 
-_DIVISIBILITY = {
-    "anima": 32,
-    "chroma": 32,
-    "ernie_image": 32,
-    "flex1": 32,
-    "flux": 32,
-    "hidream_o1": 32,
-    "ltx2": 32,
-    "ltx2.3": 32,
-    "ltx2.5": 32,
-    "minimax_h3": 32,
-    "minimax_h3_ref2va": 32,
-    "nucleus_image": 32,
-    "qwen_image": 32,
-    "qwen_image_edit": 32,
-    "qwen_image_edit_plus": 32,
-    "wan22_5b": 32,
-    "zeta_chroma": 32,
-}
-_USUAL = 16
+_MULTIPLES_OF_32 = frozenset(
+    "anima chroma ernie_image flex1 flux hidream_o1 ltx2 ltx2.3 ltx2.5 minimax_h3 "  # noqa: SIM905
+    "minimax_h3_ref2va nucleus_image qwen_image qwen_image_edit qwen_image_edit_plus wan22_5b "
+    "zeta_chroma".split()
+)
 
 
 def divisibility(arch: str) -> int:
@@ -49,10 +34,10 @@ def divisibility(arch: str) -> int:
 
     From `get_bucket_divisibility` of each model of ostris/ai-toolkit 0.12.26.
     """
-    return _DIVISIBILITY.get(arch.partition(":")[0], _USUAL)
+    return 32 if arch.partition(":")[0] in _MULTIPLES_OF_32 else 16
 
 
-def gradio_name(name: str) -> str:
+def _gradio_name(name: str) -> str:
     """Return what the Gradio app makes of a file name, by the strictest of its generations.
 
     Generations 4 and 5 drop all but letters, digits, dots, dashes, underscores and spaces, and
@@ -63,32 +48,42 @@ def gradio_name(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
-    """What is asked of a dataset; what is left out is not asked."""
+class Requirements:
+    """What is required of a dataset; what is omitted is not checked.
+
+    Example:
+        >>> Requirements(arch="flux", resolution=(512, 768)).limit is None
+        True
+    """
 
     flavour: Flavour = Flavour.WEBUI
-    """Of the server that is to take it."""
+    """Flavour of the server that gets the dataset."""
     rename: Rename | None = None
-    """The server's own renaming; the flavour's usual one when left out."""
+    """The server's own renaming of files; by default that of the flavour."""
     limit: int | None = None
-    """Bytes of the largest file that gets through to the server, such as 95_000_000 behind
-    RunPod's proxy."""
+    """Bytes of the largest file that reaches the server, such as 95_000_000 behind RunPod's
+    proxy."""
     resolution: tuple[int, ...] = ()
-    """The resolutions that are to be trained on, in pixels."""
+    """Training resolutions in pixels."""
     arch: str = ""
-    """The architecture that is to be trained."""
+    """Architecture to train."""
     trigger_word: str | None = None
-    """The trigger word of the training: empty when it has none, None when that is not known."""
+    """Trigger word of the training job: empty for none, None if it is not known."""
 
     def __post_init__(self) -> None:
+        """Refuse numbers that make no sense.
+
+        Raises:
+            BadInput: A resolution or the limit is below 1.
+        """
         if any(pixels < 1 for pixels in self.resolution):
-            raise BadInput(f"A resolution is a number of pixels above 0, not {self.resolution}.")
+            raise BadInput(f"A resolution must be at least 1 pixel, not {self.resolution}.")
         if self.limit is not None and self.limit < 1:
-            raise BadInput(f"The largest file has a size in bytes, not {self.limit}.")
+            raise BadInput(f"The limit must be at least 1 byte, not {self.limit}.")
 
     @classmethod
-    def of(cls, params: TrainingParams, *, limit: int | None = None) -> Demands:
-        """Return what a training with these parameters asks of its dataset."""
+    def of(cls, params: TrainingParams, *, limit: int | None = None) -> Requirements:
+        """Return what a training job with these parameters requires of its dataset."""
         return cls(
             limit=limit,
             resolution=params.resolution,
@@ -99,20 +94,19 @@ class Demands:
     @property
     def stored(self) -> Rename:
         """The renaming that the server does."""
-        if self.rename is not None:
-            return self.rename
-        return gradio_name if self.flavour is Flavour.GRADIO else names.file_name
+        usual = _gradio_name if self.flavour is Flavour.GRADIO else names.file_name
+        return self.rename or usual
 
     @property
     def preset(self) -> presets.Preset | None:
-        """What is known of the architecture; None when none was named.
+        """The preset of the architecture; None if none is given.
 
         Raises:
-            BadInput: there is no such architecture.
+            BadInput: Unknown architecture.
         """
         if not self.arch:
             return None
         known = presets.load()
         if self.arch not in known:
-            raise BadInput(f"{self.arch!r} is no architecture; there are {', '.join(known)}.")
+            raise BadInput(f"Unknown architecture {self.arch!r}; choose from {', '.join(known)}.")
         return known[self.arch]

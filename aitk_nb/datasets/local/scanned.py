@@ -1,128 +1,131 @@
-"""`LocalDataset`: the images and captions of a folder, and what is wrong with them."""
+"""`Scanned`: what a folder, a zip or a list of files holds, read once, at first use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Self
 
-from aitk_nb import _html
-from aitk_nb.datasets.local import buckets
-from aitk_nb.datasets.local import fix as fixing
-from aitk_nb.datasets.local import summary as page
-from aitk_nb.datasets.local.checks import demanded, inherent
+from aitk_nb.datasets.local.checks import inherent, required
 from aitk_nb.datasets.local.contents import Contents, read_contents
 from aitk_nb.datasets.local.control_folders import Controls
 from aitk_nb.datasets.local.formats import SOUNDS, VIDEOS
-from aitk_nb.datasets.local.image_info import Look
+from aitk_nb.datasets.local.image_info import ImageInfo
 from aitk_nb.datasets.local.problems import Problem, sorted_problems
-from aitk_nb.datasets.local.requirements import Demands, Rename, divisibility
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.sources import AnySource, Source, open_source
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.models.checklist import Checklist
-from aitk_nb.models.server import Flavour
 
-__all__ = ["LocalDataset"]
+if TYPE_CHECKING:
+    from aitk_nb.backends.base import Progress
 
-Progress = Callable[[int, int], None]
-_RESOLUTION = (512, 768, 1024)
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where a dataset was read, and how."""
-
-    source: Source
-    """Keeps what was unpacked or fetched."""
-    controls: tuple[str | Path, ...]
-    follow_links: bool
+__all__ = ["Scanned"]
 
 
-@dataclass(frozen=True, slots=True)
-class LocalDataset:
-    """Images with captions on this machine, as they were when they were scanned."""
+class Scanned:
+    """The files of a local dataset, and what is wrong with them."""
 
-    folder: Path
-    """The folder that they are in; of a zip, where it was unpacked."""
-    contents: Contents = field(default=Contents(), repr=False)
-    """The files by their kinds, and what was read of them."""
-    problems: Checklist[Problem] = field(default=Checklist())
-    """What is wrong, errors first."""
-    name: str = ""
-    """What to call it: the folder's name, or the zip's."""
-    demands: Demands = field(default=Demands(), repr=False)
-    """What the problems were found for."""
-    _always: tuple[Problem, ...] = field(default=(), repr=False)
-    _origin: _Origin | None = field(default=None, repr=False, compare=False)
-
-    @classmethod
-    def scan(
-        cls,
+    def __init__(
+        self,
         source: AnySource,
         *,
-        rename: Rename | None = None,
-        demands: Demands | None = None,
         controls: Sequence[str | Path] = (),
         follow_links: bool = False,
-        progress: Progress | None = None,
-    ) -> LocalDataset:
-        """Look at every file of `source` and return what is there, with all that is wrong.
+    ) -> None:
+        """Store where the files are; nothing is read before the first use.
 
         Args:
             source: A folder, a `.zip`, or a list of files and of http(s) addresses of images. A
-                zip is unpacked, and addresses are fetched, into a private folder that goes with
-                the dataset; with a file of a list its caption beside it is taken too. Subfolders
+                zip is unpacked, and addresses are fetched, into a private folder that is deleted
+                with the dataset; a file of a list brings the caption next to it. Subfolders
                 are left out, except `control`, `control_1` … with control images.
-            rename: Tells the name that the server will give to a file; by default as AI
-                Toolkit's web UI does. A short way to set it in `demands`.
-            demands: The server's limits, and what is to be trained.
-            controls: Folders of control images, each named as its image.
-            follow_links: Whether links out of the folder are read.
-            progress: Called with the bytes looked at, and in all.
+            controls: Folders of control images, each named like its image.
+            follow_links: Whether to read links that lead out of the folder.
+        """
+        self.requirements = Requirements()
+        """What the problems were found for."""
+        self._given = source
+        self._control_folders = tuple(controls)
+        self._follow_links = follow_links
+        self._source: Source | None = None
+        self._known: Contents | None = None
+        self._contents: Contents | None = None
+        self._problems: Checklist[Problem] | None = None
+
+    def _opened(self) -> Source:
+        if self._source is None:
+            self._source = open_source(self._given)
+        return self._source
+
+    def _scan(self, progress: Progress | None = None) -> Contents:
+        if self._contents is None:
+            source = self._opened()
+            try:
+                found = read_contents(
+                    source,
+                    self._control_folders,
+                    follow_links=self._follow_links,
+                    progress=progress,
+                    known=self._known,
+                )
+            except OSError as exc:  # a folder that lists its files but does not let them be read
+                why = f"Its files can't be read: {exc.strerror or exc}."
+                raise InvalidDataset(str(source.folder), [why]) from exc
+            self._contents = replace(found, problems=inherent(found))
+        return self._contents
+
+    def _checked(self, requirements: Requirements) -> Self:
+        """Return the dataset with the problems that it has for the requirements."""
+        checked = self
+        if requirements != self.requirements:
+            checked = copy(self)
+            checked.requirements, checked._problems = requirements, None  # noqa: SLF001
+        checked.problems  # noqa: B018  # so that what is not valid raises here
+        return checked
+
+    def rescan(self) -> Self:
+        """Return the dataset as it is now; images that have not changed are not decoded again.
 
         Raises:
-            InvalidDataset: there is no such folder or zip, or it cannot be opened.
+            InvalidDataset: The folder or zip can't be opened any more.
         """
-        asked = demands or Demands()
-        origin = _Origin(open_source(source), tuple(controls), follow_links)
-        return cls._of(origin, replace(asked, rename=rename) if rename else asked, progress)
+        fresh = copy(self)
+        fresh._known, fresh._source = self._contents, self._opened().rescan()  # noqa: SLF001
+        fresh._contents = fresh._problems = None  # noqa: SLF001
+        fresh._scan()  # noqa: SLF001
+        return fresh
 
-    @classmethod
-    def _of(
-        cls,
-        origin: _Origin,
-        demands: Demands,
-        progress: Progress | None,
-        known: Contents | None = None,
-    ) -> LocalDataset:
-        source = origin.source
-        try:
-            found = read_contents(
-                source,
-                origin.controls,
-                follow_links=origin.follow_links,
-                progress=progress,
-                known=known,
-            )
-        except OSError as exc:  # a folder that lists its files but lets nobody at them
-            why = exc.strerror or str(exc)
-            raise InvalidDataset(str(source.folder), [f"Its files cannot be read: {why}."]) from exc
-        scanned = cls(
-            source.folder, found, name=source.name, _always=inherent(found), _origin=origin
-        )
-        return scanned.against(demands)
+    @property
+    def folder(self) -> Path:
+        """The folder of the files; of a zip, where it was unpacked."""
+        return self._opened().folder
 
-    def again(self) -> LocalDataset:
-        """Return the dataset as it is now; pictures that have not changed are not decoded again.
+    @property
+    def name(self) -> str:
+        """The dataset's name: that of the folder or of the zip."""
+        return self._opened().name
 
-        Raises:
-            InvalidDataset: it cannot be opened any more.
-        """
-        if self._origin is None:
-            return self
-        origin = replace(self._origin, source=self._origin.source.again())
-        return self._of(origin, self.demands, None, self.contents)
+    @property
+    def contents(self) -> Contents:
+        """The files by their kinds, and what was read of them."""
+        return self._scan()
+
+    @property
+    def problems(self) -> Checklist[Problem]:
+        """What is wrong, errors first."""
+        if self._problems is None:
+            contents = self.contents
+            found = (*contents.problems, *required(contents, self.requirements))
+            self._problems = sorted_problems(dict.fromkeys(found))
+        return self._problems
+
+    @property
+    def errors(self) -> Checklist[Problem]:
+        """The problems that prevent training."""
+        return self.problems.problems
 
     @property
     def images(self) -> tuple[Path, ...]:
@@ -146,12 +149,12 @@ class LocalDataset:
 
     @property
     def caption_files(self) -> tuple[Path, ...]:
-        """The captions' files, each beside an image, a video or a sound of its name."""
+        """The caption files, each next to an image, a video or a sound of the same name."""
         return self.contents.caption_files
 
     @property
     def captions(self) -> Mapping[str, str]:
-        """Caption by the image's name; an image without one is missing here."""
+        """Caption by image name; an image without one is missing here."""
         return self.contents.captions
 
     @property
@@ -160,9 +163,9 @@ class LocalDataset:
         return self.contents.controls
 
     @property
-    def looks(self) -> Mapping[Path, Look]:
-        """What was seen of each image, and of each control image."""
-        return self.contents.looks
+    def image_info(self) -> Mapping[Path, ImageInfo]:
+        """Size, format and condition of each image, and of each control image."""
+        return self.contents.image_info
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -171,121 +174,5 @@ class LocalDataset:
 
     @property
     def total_bytes(self) -> int:
-        """Of all `files`."""
+        """The size of all `files`."""
         return sum(self.contents.sizes[path] for path in self.files)
-
-    @property
-    def errors(self) -> Checklist[Problem]:
-        """The problems that forbid training."""
-        return self.problems.problems
-
-    def against(self, demands: Demands) -> LocalDataset:
-        """Return this dataset with the problems that it has for `demands`; reads no file.
-
-        Raises:
-            BadInput: there is no such architecture.
-        """
-        found = (*self._always, *demanded(self.contents, demands))
-        return replace(self, demands=demands, problems=sorted_problems(dict.fromkeys(found)))
-
-    def check(
-        self,
-        demands: Demands | None = None,
-        *,
-        flavour: Flavour | None = None,
-        limit: int | None = None,
-        resolution: tuple[int, ...] | None = None,
-        arch: str | None = None,
-        trigger_word: str | None = None,
-        rename: Rename | None = None,
-    ) -> LocalDataset:
-        """Return this dataset with the problems that it has for what is asked, if none is an error.
-
-        What is left out is as in `demands`, and without these as it was scanned.
-
-        Raises:
-            InvalidDataset: it has errors.
-            BadInput: there is no such architecture.
-        """
-        asked = demands or self.demands
-        given: dict[str, Any] = {
-            "flavour": flavour,
-            "limit": limit,
-            "resolution": resolution,
-            "arch": arch,
-            "trigger_word": trigger_word,
-            "rename": rename,
-        }
-        asked = replace(asked, **{key: value for key, value in given.items() if value is not None})
-        checked = self if asked == self.demands else self.against(asked)
-        if checked.errors:
-            is_kept = self._origin is not None and self._origin.source.keeper is not None
-            what = self.name if is_kept else str(self.folder)
-            raise InvalidDataset(what, [f"{problem}." for problem in checked.errors])
-        return checked
-
-    def buckets(
-        self,
-        resolution: Sequence[int] = (),
-        *,
-        arch: str = "",
-        batch_size: int = 1,
-        repeats: int = 1,
-    ) -> buckets.BucketPlan:
-        """Return which size the trainer gives each image, what it crops, and steps per epoch.
-
-        `resolution` and `arch` are those of `demands` when left out, and else 512, 768 and 1024.
-        Images that cannot be read are left out; videos are not decoded here.
-
-        Raises:
-            BadInput: a number is below 1.
-        """
-        looks = ((path.name, self.looks[path]) for path in self.images)
-        sizes = {name: (look.width, look.height) for name, look in looks if look.is_right}
-        return buckets.plan(
-            sizes,
-            tuple(resolution) or self.demands.resolution or _RESOLUTION,
-            divisibility=divisibility(arch or self.demands.arch),
-            batch_size=batch_size,
-            repeats=repeats,
-        )
-
-    def fix(
-        self,
-        into: str | Path,
-        *,
-        caption: str = "",
-        background: str = "white",
-        near_duplicates: Literal["keep", "drop"] = "keep",
-        progress: Progress | None = None,
-    ) -> fixing.FixReport:
-        """Write a corrected copy into the folder `into`, and return what was done.
-
-        Pictures are turned upright, converted to PNG or JPEG of 8 bits, put on `background` where
-        they are transparent, and named as the server will call them; exact duplicates and what
-        cannot be read are left out; captions are completed from a table such as metadata.jsonl,
-        written in UTF-8, given the trigger word if `demands` names one, and where there is none
-        they are `caption`. The originals are not touched. The copy appears when it is whole, and
-        a second time nothing is done unless something has changed.
-
-        Raises:
-            BadInput: `into` cannot be written, lies within the dataset, or holds other files.
-        """
-        options = fixing.Options(caption.strip(), background, near_duplicates)
-        return fixing.fix(self, Path(into).expanduser(), options, progress)
-
-    # -- how it shows itself -------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        warnings = len(self.problems) - len(self.errors)
-        return (
-            f"<LocalDataset {self.name!r} {len(self.images)} images, "
-            f"{len(self.captions)} captions, {len(self.errors)} errors, {warnings} warnings>"
-        )
-
-    def summary(self) -> _html.Html:
-        """Return a table of what is there, and how much is wrong."""
-        return page.summary(self)
-
-    def _repr_html_(self) -> str:
-        return page.whole(self)

@@ -1,4 +1,4 @@
-"""`Source`: the files of a folder, a zip, or a list of files and addresses, on this machine."""
+"""`Source`: the local files of a folder, a zip, or a list of files and addresses."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import stat
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from aitk_nb.backends.wire import web_images
 from aitk_nb.datasets.local.captions import TABLES, caption_path
-from aitk_nb.datasets.local.formats import kind_of
+from aitk_nb.datasets.local.formats import FOREIGN, IMAGES, MEDIA, is_one_of
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.models.names import safe_file_name
@@ -28,13 +28,13 @@ AnySource: TypeAlias = str | Path | Sequence[str | Path]
 MAX_ZIP = 50_000_000_000
 """Bytes that a zip may unpack to."""
 MAX_RATIO = 200
-"""Times its packed size that a member of a megabyte and more may have: images hardly shrink."""
+"""Largest ratio of unpacked to packed size of a larger member: images hardly shrink."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CHUNK = 2**20
 
 
 class Keeper:
-    """Keeps a private folder for as long as somebody holds the keeper, or the process lives."""
+    """Keeps a private folder for as long as the keeper is referenced, or the process lives."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="aitk-nb-"))
@@ -51,7 +51,7 @@ class Source:
     name: str
     """What to call the dataset."""
     paths: tuple[Path, ...]
-    """All entries in natural order, whatever they are."""
+    """All entries in natural order, of whatever kind."""
     problems: tuple[Problem, ...] = ()
     """What was left out on the way."""
     keeper: Keeper | None = field(default=None, compare=False, repr=False)
@@ -59,106 +59,102 @@ class Source:
     is_list: bool = False
     """True when only some files of the folder were named."""
 
-    def again(self) -> Source:
+    def rescan(self) -> Source:
         """Return the source as it is now.
 
         Raises:
-            InvalidDataset: the folder cannot be opened any more.
+            InvalidDataset: The folder can't be opened any more.
         """
         if self.is_list:
-            there = [path for path in self.paths if path.is_symlink() or path.exists()]
-            paths = sorted(_with_captions(there), key=lambda path: natural(path.name))
-        else:
-            paths = _listing(self.folder)
-        return replace(self, paths=tuple(paths))
+            return replace(self, paths=_in_order(_with_captions(filter(_exists, self.paths))))
+        return replace(self, paths=_listing(self.folder))
 
 
-def open_source(source: AnySource, progress: Callable[[int, int], None] | None = None) -> Source:
+def open_source(source: AnySource) -> Source:
     """Return the files of `source`; a zip is unpacked, and addresses are fetched.
 
     Raises:
-        InvalidDataset: it cannot be opened.
+        InvalidDataset: It can't be opened.
     """
     if isinstance(source, str | Path):
         if isinstance(source, str) and _ADDRESS.match(source.strip()):
-            return _listed([source], progress)
+            return _listed([source])
         path = _expanded(source)
         if path.suffix.lower() == ".zip" and path.is_file():
             return _unpacked(path)
-        return Source(path, path.name or path.resolve().name, tuple(_listing(path)))
-    return _listed(list(source), progress)
+        return Source(path, path.name or path.resolve().name, _listing(path))
+    return _listed(list(source))
 
 
 def _expanded(source: str | Path) -> Path:
     try:
         return Path(source).expanduser()
     except RuntimeError as exc:
-        raise InvalidDataset(str(source), [f"It leads nowhere: {exc}."]) from exc
+        raise InvalidDataset(str(source), [f"Invalid path: {exc}"]) from exc
 
 
-def _listing(folder: Path) -> list[Path]:
+def _listing(folder: Path) -> tuple[Path, ...]:
     """Return all entries of a folder in natural order."""
     try:
-        paths = list(folder.iterdir())
-    except FileNotFoundError as exc:
-        raise InvalidDataset(str(folder), ["There is no such folder."]) from exc
-    except NotADirectoryError as exc:
-        raise InvalidDataset(str(folder), ["It is a file, not a folder."]) from exc
-    except PermissionError as exc:
-        raise InvalidDataset(str(folder), ["You may not open this folder."]) from exc
-    except (OSError, ValueError) as exc:  # a loop of links, a name too long, a NUL in it
-        raise InvalidDataset(repr(str(folder)), [f"It cannot be opened: {exc}."]) from exc
-    return sorted(paths, key=lambda path: natural(path.name))
+        return _in_order(folder.iterdir())
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise InvalidDataset(repr(str(folder)), [f"The folder can't be opened: {why}."]) from exc
+
+
+def _exists(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def _in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(sorted(paths, key=lambda path: natural(path.name)))
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """Return a key that sorts numbers in names by their value: `a2.png` before `a10.png`."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
     # A number without its zeros is the smaller, the shorter it is.
-    numbers = [part.lstrip("0") if part[0] in "0123456789" else None for part in parts]
     return [
-        (0, f"{len(number):03}{number}") if number is not None else (1, part)
-        for part, number in zip(parts, numbers, strict=True)
+        (1, text) if text else (0, f"{len(number):03}{number}")
+        for text, number in re.findall(r"([^0-9]+)|0*([0-9]*)", name.casefold())
     ], name
 
 
 # -- a list of files and addresses -------------------------------------------------------------
 
 
-def _listed(entries: Sequence[str | Path], progress: Callable[[int, int], None] | None) -> Source:
+def _listed(entries: Sequence[str | Path]) -> Source:
     if not entries:
-        raise InvalidDataset("an empty list", ["It names no file."])
+        raise InvalidDataset("an empty list", ["It doesn't name a file."])
     addresses = [text for text in map(str, entries) if _ADDRESS.match(text)]
     files = [_expanded(entry) for entry in entries if not _ADDRESS.match(str(entry))]
     paths, problems = list(_with_captions(files)), []
     keeper = Keeper() if addresses else None
     if keeper is not None:
-        fetched = web_images.fetch_all(addresses, keeper.folder, progress)
+        fetched = web_images.fetch_all(addresses, keeper.folder)
         paths += [path for path in fetched.values() if isinstance(path, Path)]
         problems = [
-            Problem(Code.UNREADABLE, _last_part(address), why, "look at its address")
+            Problem(Code.UNREADABLE, _last_part(address), why, "correct its address")
             for address, why in fetched.items()
             if isinstance(why, str)
         ]
     problems += [
-        Problem(Code.UNREADABLE, shown(path), "is not there", "look at its path")
+        Problem(Code.UNREADABLE, shown(path), "does not exist", "correct its path")
         for path in files
-        if not path.is_symlink() and not path.exists()
+        if not _exists(path)
     ]
     folders = {path.parent for path in paths}
     folder = folders.pop() if len(folders) == 1 else (keeper.folder if keeper else Path())
     name = "dataset" if keeper or not folder.name else folder.name
-    there = [path for path in paths if path.is_symlink() or path.exists()]
-    ordered = sorted(there, key=lambda path: natural(path.name))
-    return Source(folder, name, tuple(ordered), tuple(problems), keeper, is_list=True)
+    found = _in_order(filter(_exists, paths))
+    return Source(folder, name, found, tuple(problems), keeper, is_list=True)
 
 
 def _with_captions(files: Iterable[Path]) -> dict[Path, None]:
-    """Return the files, each with the caption that lies beside it, once."""
+    """Return the files, each with the caption next to it, once."""
     found: dict[Path, None] = {}
     for path in files:
         found[path] = None
-        if kind_of(path) and (caption := caption_path(path)).is_file():
+        if is_one_of(path, IMAGES | MEDIA | FOREIGN) and (caption := caption_path(path)).is_file():
             found[caption] = None
     return found
 
@@ -175,20 +171,15 @@ def _unpacked(path: Path) -> Source:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
-            if sum(member.file_size for member in members) > _room(keeper.folder):
-                raise InvalidDataset(
-                    path.name, ["It unpacks to more than there is room for: it may be a bomb."]
-                )
+            room = min(MAX_ZIP, shutil.disk_usage(keeper.folder).free // 2)
+            if sum(member.file_size for member in members) > room:
+                why = "It unpacks to more than the disk has room for: it may be a zip bomb."
+                raise InvalidDataset(path.name, [why])
             problems = list(_members(archive, members, keeper.folder))
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as exc:
-        why = f"It is no zip that can be read ({exc}): pack it anew."
+        why = f"It is not a readable zip ({exc}): pack it again."
         raise InvalidDataset(path.name, [why]) from exc
-    listing = tuple(_listing(keeper.folder))
-    return Source(keeper.folder, path.stem, listing, tuple(problems), keeper)
-
-
-def _room(folder: Path) -> int:
-    return min(MAX_ZIP, shutil.disk_usage(folder).free // 2)
+    return Source(keeper.folder, path.stem, _listing(keeper.folder), tuple(problems), keeper)
 
 
 def _members(
@@ -201,18 +192,17 @@ def _members(
         name = member.filename.replace("\\", "/").removeprefix(top)
         if _is_clutter(name):
             continue
-        if why := _danger(member, name):
+        parts = [safe_file_name(part) for part in PurePosixPath(name).parts]
+        path = "/".join(parts).casefold()
+        why = _danger(member, name)
+        if not why and path in taken:
+            why = "another member of the zip has this name"
+        if why:
             yield Problem(Code.UNSAFE_MEMBER, shown(name), f"is left out: {why}")
             continue
-        parts = [safe_file_name(part) for part in PurePosixPath(name).parts]
-        place = "/".join(parts)
-        if place.casefold() in taken:
-            why = "is left out: another member of the zip has this name"
-            yield Problem(Code.UNSAFE_MEMBER, shown(name), why)
-            continue
-        taken.add(place.casefold())
+        taken.add(path)
         if failed := _extract(archive, member, target.joinpath(*parts)):
-            yield Problem(Code.UNREADABLE, shown(name), failed, "pack the zip anew")
+            yield Problem(Code.UNREADABLE, shown(name), failed, "pack the zip again")
 
 
 def _common_folder(members: Sequence[zipfile.ZipInfo]) -> str:
@@ -231,11 +221,11 @@ def _is_clutter(name: str) -> bool:
 def _danger(member: zipfile.ZipInfo, name: str) -> str:
     """Return why a member must not be unpacked; empty when it may be."""
     if name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name):
-        return "its name leads out of the folder"
+        return "its path leads out of the folder"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "it is a link"
     if member.flag_bits & 1:
-        return "it is locked by a password"
+        return "it is encrypted"
     if member.file_size > _CHUNK and member.file_size > MAX_RATIO * max(1, member.compress_size):
         return "it unpacks to hundreds of times its size"
     return ""
@@ -247,20 +237,9 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) ->
         target.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(member) as packed, target.open("xb") as file:
             shutil.copyfileobj(packed, file, _CHUNK)
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-    ) as exc:
-        target.unlink(missing_ok=True)
-        return f"cannot be unpacked ({exc})"
     except Exception as exc:  # noqa: BLE001 - decompressors have errors of their own (zlib, lzma)
         target.unlink(missing_ok=True)
-        return f"cannot be unpacked ({type(exc).__name__})"
+        return f"can't be unpacked ({str(exc) or type(exc).__name__})"
     return ""
 
 

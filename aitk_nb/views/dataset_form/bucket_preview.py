@@ -1,12 +1,12 @@
-"""`BucketPreview`: the sizes that the trainer gives the images, drawn when they are looked at."""
+"""`BucketPreview`: the sizes that the trainer gives the images, drawn when the tab is open."""
 
 from __future__ import annotations
 
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.datasets.local import BucketPlan, LocalDataset
-from aitk_nb.datasets.local.requirements import divisibility
+from aitk_nb.datasets.local.buckets import BucketPlan
+from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 
 __all__ = ["BucketPreview"]
@@ -38,14 +38,14 @@ class BucketPreview:
             field.observe(lambda _change: self._draw(), names="value")
 
     def show(self, dataset: LocalDataset) -> None:
-        """Take a dataset; it is drawn when the preview is open."""
-        if self._dataset is None and dataset.demands.resolution:
-            self.resolution.value = ", ".join(map(str, dataset.demands.resolution))
+        """Show a dataset, if the preview is open."""
+        if self._dataset is None and dataset.requirements.resolution:
+            self.resolution.value = ", ".join(map(str, dataset.requirements.resolution))
         self._dataset = dataset
         self._draw()
 
     def open(self, *, is_open: bool) -> None:
-        """Say whether the preview is looked at; a closed one keeps no picture."""
+        """Open or close the preview; a closed one keeps no image."""
         self._is_open = is_open
         self._draw()
 
@@ -55,17 +55,13 @@ class BucketPreview:
             return
         try:
             plan = self._dataset.buckets(self._resolutions(), batch_size=int(self.batch_size.value))
+            if not plan.buckets:
+                raise BadInput("There is no image for a bucket.")
         except BadInput as exc:
-            self._show_nothing(_html.message(str(exc), "error"))
-            return
-        if not plan.buckets:
-            self._show_nothing(_html.note("There is no image that could be put into a bucket."))
-            return
-        self._show(plan)
-
-    def _show_nothing(self, text: _html.Html) -> None:
-        self._table.value, self._picture.value = str(text), b""
-        self._picture.layout.display = "none"
+            self._table.value, self._picture.value = str(_html.message(str(exc), "error")), b""
+            self._picture.layout.display = "none"
+        else:
+            self._show(plan)
 
     def _show(self, plan: BucketPlan) -> None:
         from aitk_nb.views.plots.bucket_plot import plot_buckets
@@ -78,9 +74,10 @@ class BucketPreview:
         more = len(table.rows) - len(rows)
         rest = _html.note(f"and {more} more") if more else ""
         sides = plan.divisibility
-        arch = self._dataset.demands.arch if self._dataset else ""
-        what = f"of {arch}" if arch and divisibility(arch) == sides else "of most architectures"
-        note = _html.note(f"Sides are multiples of {sides} pixels, as {what}.")
+        arch = self._dataset.requirements.arch if self._dataset else ""
+        note = _html.note(
+            f"Sides are multiples of {sides} pixels, as for {arch or 'most architectures'}."
+        )
         page = _html.table(table.headers, rows, table.caption)
         self._table.value = str(_html.join([page, rest, note]))
 
@@ -88,4 +85,4 @@ class BucketPreview:
         try:
             return tuple(int(part) for part in self.resolution.value.split(",") if part.strip())
         except ValueError as exc:
-            raise BadInput("Resolutions are numbers, as 512, 768, 1024.") from exc
+            raise BadInput("Resolutions must be numbers, e.g. 512, 768, 1024.") from exc

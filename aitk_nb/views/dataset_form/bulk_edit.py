@@ -1,4 +1,4 @@
-"""`BulkEdit`: one change to all captions: replace, prefix, suffix, trigger word; and back."""
+"""`BulkEdit`: one change to all captions: replace, prefix, suffix, trigger word; and undo."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.datasets.local import LocalDataset
+from aitk_nb._units import plural
 from aitk_nb.datasets.local.captions import Edit, caption_path, write_caption
+from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 
 __all__ = ["BulkEdit", "changed_captions"]
 
 _FIELDS = {
-    "find": ("Replace", "text that is in captions"),
-    "replace": ("by", "empty takes it out"),
-    "prefix": ("Put before", "for example: a photo of "),
-    "suffix": ("Put behind", "for example: , studio light"),
-    "trigger": ("Trigger word", "put in front where it and [trigger] are missing"),
+    "find": ("Replace", "text in the captions"),
+    "replace": ("with", "empty removes it"),
+    "prefix": ("Add before", "for example: a photo of "),
+    "suffix": ("Add after", "for example: , studio light"),
+    "trigger": ("Trigger word", "added before captions with neither it nor [trigger]"),
 }
 
 
 class BulkEdit:
-    """Fields for a change, what it would do, and buttons to do and to undo it."""
+    """Fields for a change, its preview, and buttons to apply and to undo it."""
 
     def __init__(self, on_changed: Callable[[str], None], say: Callable[[str], None]) -> None:
-        """Call `on_changed` with what was done, and `say` with what was not possible."""
+        """Call `on_changed` with what was done, and `say` with what failed."""
         self._on_changed = on_changed
         self._say = say
         self._dataset: LocalDataset | None = None
@@ -51,12 +52,12 @@ class BulkEdit:
         self.undo.on_click(lambda _button: self._start(self._undo))
 
     def show(self, dataset: LocalDataset) -> None:
-        """Take the dataset whose captions are to change."""
+        """Show the dataset whose captions are to change."""
         self._dataset = dataset
         self.refresh()
 
     def refresh(self) -> None:
-        """Say what the change would do."""
+        """Preview the change."""
         try:
             changes = self._changes()
         except BadInput as exc:
@@ -64,7 +65,8 @@ class BulkEdit:
         else:
             text = _html.join(self._examples(changes))
         self.apply.disabled = not changes
-        self.apply.description = f"Change {len(changes)} captions" if changes else "Change captions"
+        what = plural(len(changes), "caption") if changes else "captions"
+        self.apply.description = f"Change {what}"
         self.undo.disabled = not self._before
         self._preview.value = str(text)
 
@@ -81,7 +83,7 @@ class BulkEdit:
             before = self._dataset.captions.get(path.name, "")
             yield _html.note(f"{path.name}: “{_short(before)}” becomes “{_short(text)}”")
         if not changes and any(field.value for field in self.fields.values()):
-            yield _html.note("This changes no caption.")
+            yield _html.note("No caption changes.")
 
     def _start(self, action: Callable[[], None]) -> None:
         """Run in a thread where there is an event loop: thousands of files take a while."""
@@ -99,20 +101,20 @@ class BulkEdit:
         if self._write(changes):
             for field in self.fields.values():
                 field.value = ""
-        self._on_changed(f"{len(changes)} captions are saved.")
+        self._on_changed(f"{plural(len(changes), 'caption')} saved.")
 
     def _undo(self) -> None:
         back, self._before = self._before, {}
-        gone = [path for path, text in back.items() if text is None]
-        self._write({path: text for path, text in back.items() if text is not None})
-        for path in gone:
-            caption_path(path).unlink(missing_ok=True)
-        self._on_changed("The captions are as they were before.")
+        self._write(back)
+        self._on_changed("The captions are restored.")
 
-    def _write(self, captions: Mapping[Path, str]) -> bool:
+    def _write(self, captions: Mapping[Path, str | None]) -> bool:
         try:
             for path, text in captions.items():
-                write_caption(path, text)
+                if text is None:
+                    caption_path(path).unlink(missing_ok=True)
+                else:
+                    write_caption(path, text)
         except BadInput as exc:
             self._say(str(exc))
             return False
@@ -120,18 +122,16 @@ class BulkEdit:
 
 
 def changed_captions(dataset: LocalDataset, edit: Edit) -> dict[Path, str]:
-    """Return the captions that `edit` changes, by image; one shared by two images comes once."""
+    """Return the captions that `edit` changes, by image; a shared one appears once."""
+    owners = {caption_path(path): path for path in reversed(dataset.contents.trained)}
     found: dict[Path, str] = {}
-    taken: set[Path] = set()
-    for path in (*dataset.images, *dataset.media):
-        caption = dataset.captions.get(path.name)
-        file = caption_path(path)
-        if file in taken or (caption is None and file.exists()):
-            continue  # what cannot be read as text is not changed unseen
-        taken.add(file)
-        text = edit.of(caption or "")
-        if text != (caption or ""):
-            found[path] = text
+    for path in dataset.contents.trained:
+        caption, file = dataset.captions.get(path.name), caption_path(path)
+        # What can't be read as text is not changed unseen.
+        if owners[file] == path and not (caption is None and file.exists()):
+            text = edit.of(caption or "")
+            if text != (caption or ""):
+                found[path] = text
     return found
 
 

@@ -1,4 +1,4 @@
-"""`CaptionCards`: the images of a dataset, a page at a time, each with its caption to edit."""
+"""`CaptionCards`: the images of a dataset, page by page, each with an editable caption."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from typing import Any
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.datasets.local import LocalDataset, Problem
 from aitk_nb.datasets.local.captions import caption_path, decoded, write_caption
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.problems import Problem
 from aitk_nb.errors import BadInput
 from aitk_nb.views.plots.thumbnails import Thumbnails
 
 __all__ = ["PAGE", "CaptionCards"]
 
 PAGE = 12
-"""Images of one page: their pictures are all that the browser gets at once."""
+"""Images per page: the browser gets only the thumbnails of one page."""
 _EDGE = 144
 
 
 class CaptionCards:
-    """Pictures with captions; a caption is written when somebody leaves its field."""
+    """Images with captions; a caption is written when its field loses the focus."""
 
     def __init__(self, on_saved: Callable[[Path], None], say: Callable[[str], None]) -> None:
-        """Call `on_saved` with an image whose caption was written, and `say` why one was not."""
+        """Call `on_saved` with an image whose caption was written, and `say` with what failed."""
         self._on_saved = on_saved
         self._say = say
         self._thumbnails = Thumbnails(_EDGE)
         self._images: Sequence[Path] = ()
-        self._problems: Mapping[str, list[Problem]] = {}
+        self._problems: Sequence[Problem] = ()
         self._captions: Mapping[str, str] = {}
         self._first = 0
         self._marked = ""
@@ -65,36 +66,30 @@ class CaptionCards:
 
     @property
     def pages(self) -> int:
-        """How many pages there are."""
+        """The number of pages."""
         return max(1, -(-len(self._images) // PAGE))
 
     def show(self, dataset: LocalDataset) -> None:
-        """Show a dataset, on the page that is open."""
-        self._images = (*dataset.images, *dataset.media)
-        found: dict[str, list[Problem]] = {}
-        for problem in dataset.problems:
-            found.setdefault(problem.file, []).append(problem)
-        self._problems, self._captions = found, dataset.captions
+        """Show a dataset, on the current page."""
+        self._images = dataset.contents.trained
+        self._problems, self._captions = dataset.problems, dataset.captions
         self._first = min(self._first, (self.pages - 1) * PAGE)
         self.draw()
 
     def jump(self, file: str) -> bool:
-        """Show from the image on that a problem's file is about, marked; False for none."""
+        """Go to the image of a problem's file, and mark it; False if there is none."""
         name = file.rpartition("/")[2]
-        exact = [at for at, path in enumerate(self._images) if path.name == name]
-        stem = Path(name).stem
-        alike = [at for at, path in enumerate(self._images) if path.stem in (name, stem)]
-        places = exact or alike
-        if not places:
-            return False
-        self._marked = self._images[places[0]].name
-        # It comes first, where nobody has to look for it.
-        self._first = places[0]
-        self.draw()
-        return True
+        exact = [path for path in self._images if path.name == name]
+        alike = [path for path in self._images if path.stem in (name, Path(name).stem)]
+        for path in (*exact, *alike)[:1]:
+            self._marked = path.name
+            self._first = self._images.index(path)  # it is the first of the page, easy to find
+            self.draw()
+            return True
+        return False
 
     def draw(self) -> None:
-        """Draw the open page; only its pictures are made."""
+        """Draw the current page; only its thumbnails are made."""
         shown = self._images[self._first : self._first + PAGE]
         self._is_filling = True
         try:
@@ -102,7 +97,7 @@ class CaptionCards:
             for place, path in enumerate(shown):
                 self._pictures[place].value = str(self._picture(path))
                 self._texts[place].value = self._caption(path)
-            # A hidden card keeps no picture: what a notebook stores stays small.
+            # A hidden card keeps no image: what a notebook stores stays small.
             for place in range(len(shown), PAGE):
                 self._pictures[place].value, self._texts[place].value = "", ""
         finally:
@@ -113,7 +108,7 @@ class CaptionCards:
         self.next.disabled = self._first + PAGE >= len(self._images)
 
     def close(self) -> None:
-        """Free the cards that are not on the page; the others go with the form."""
+        """Free the cards that are not on the page; the others are freed with the form."""
         for card in self._cards:
             for part in (*card.children, card):
                 part.close()
@@ -123,10 +118,8 @@ class CaptionCards:
     def _picture(self, path: Path) -> _html.Html:
         name = path.name
         about: list[object] = [_html.strong(f"▶ {name}") if name == self._marked else name]
-        about += [
-            _html.badge(problem.name, problem.status.kind)
-            for problem in self._problems.get(name, ())[:2]
-        ]
+        own = [problem for problem in self._problems if problem.file == name]
+        about += [_html.badge(problem.name, problem.status.kind) for problem in own[:2]]
         small = self._thumbnails.get(path)
         caption = _html.join(about, " ")
         return _html.pictures([(small, caption)]) if small else _html.note(caption)
@@ -135,7 +128,7 @@ class CaptionCards:
         if (known := self._captions.get(path.name)) is not None:
             return known
         try:
-            # What is not in UTF-8 is shown as it may be meant; an edit writes it in UTF-8.
+            # Text that is not UTF-8 is decoded as likely meant; an edit writes UTF-8.
             return decoded(caption_path(path).read_bytes()[:100_000])
         except OSError:
             return ""

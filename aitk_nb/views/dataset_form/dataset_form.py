@@ -1,4 +1,4 @@
-"""`DatasetForm`: which folder of images to send, and under which name."""
+"""`DatasetForm`: which folder of images to upload, and under which name."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import Any
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.datasets.local import Demands, LocalDataset
+from aitk_nb._units import plural, size
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.models.names import name_problem
 from aitk_nb.views.dataset_form.explorer import Explorer
-from aitk_nb.views.dataset_form.folder_paths import Stamp, completions, stamp
-from aitk_nb.views.dataset_form.picked_files import (
+from aitk_nb.views.dataset_form.folders import (
     SUFFIXES,
-    megabytes,
+    Stamp,
+    completions,
     private_folder,
+    stamp,
     store,
     upload_limit,
 )
@@ -28,7 +31,7 @@ from aitk_nb.views.forms.form import Field, Form, Looks
 __all__ = ["DatasetChoice", "DatasetForm", "read_choice"]
 
 _PAUSE = 0.6
-"""Seconds without a key after which a typed folder is looked into."""
+"""Seconds without a keystroke after which a typed folder is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +41,28 @@ class DatasetChoice:
     folder: Path
     """Where the images and captions are: a folder or a `.zip`."""
     name: str
-    """What the dataset is to be called on the server."""
+    """Name of the dataset on the server."""
     local: LocalDataset
-    """What was found in the folder."""
+    """What is in the folder."""
 
     def __repr__(self) -> str:
-        return f"<DatasetChoice {self.name!r}: {len(self.local.images)} images>"
+        return f"<DatasetChoice {self.name!r}: {plural(len(self.local.images), 'image')}>"
 
 
 def read_choice(
-    folder: str, name: str, scan: Callable[[Path], LocalDataset] = LocalDataset.scan
+    folder: str, name: str, read: Callable[[Path], LocalDataset] = LocalDataset
 ) -> DatasetChoice:
-    """Return the choice that is meant by what was typed; without a name the folder's is taken.
+    """Return the choice for what was typed; without a name that of the folder is used.
 
     Raises:
-        InvalidDataset: the folder has errors.
-        BadInput: no folder was named, or the name cannot be used.
+        InvalidDataset: The folder has errors.
+        BadInput: No folder is given, or the name is invalid.
     """
     path = _path(folder)
-    local = scan(path).check()
+    local = read(path).raise_for_errors()
     name = name.strip() or local.name or path.resolve().name
     if why := name_problem(name):
-        raise _BadName(f"{name!r} cannot be the name of a dataset: {why}.")
+        raise _BadName(f"Invalid dataset name {name!r}: {why}.")
     return DatasetChoice(path, name, local)
 
 
@@ -68,21 +71,25 @@ def _path(folder: str) -> Path:
         raise BadInput("Choose a folder of images, each with a .txt caption of the same name.")
     try:
         return Path(folder.strip()).expanduser()
-    except RuntimeError as exc:  # "~somebody" whom this machine does not know
-        raise BadInput(f"{folder.strip()!r} leads nowhere: {exc}.") from exc
+    except RuntimeError as exc:  # "~somebody" who has no account on this machine
+        raise BadInput(f"Invalid path {folder.strip()!r}: {exc}") from exc
 
 
 class _BadName(BadInput):
-    """The name is what is wrong, and not the folder."""
+    """The name is invalid, not the folder."""
 
 
 class DatasetForm(Form[DatasetChoice]):
     """Edits a `DatasetChoice`: a folder of the machine that runs this notebook, and a name.
 
-    Below it are what is wrong in the folder, its images with their captions, and the sizes that
-    the trainer would give them. A caption that is edited is written beside its image at once. A
-    few small files can be picked in the browser instead; they are kept in a folder of their own
+    Below it are the problems of the folder, its images with their captions, and the sizes that
+    the trainer would give them. An edited caption is written next to its image at once. A few
+    small files can be picked in the browser instead; they are kept in a folder of their own
     until the kernel ends.
+
+    Example:
+        >>> DatasetForm()
+        <DatasetForm: invalid>
     """
 
     def __init__(
@@ -90,22 +97,26 @@ class DatasetForm(Form[DatasetChoice]):
         folder: str | Path = "",
         *,
         name: str = "",
-        demands: Demands | None = None,
+        requirements: Requirements | None = None,
         limit: Callable[[], int] = upload_limit,
     ) -> None:
-        """Start from a folder and a name; nothing is read until the form is shown or asked.
+        """Start from a folder and a name; nothing is read until the form is shown.
 
-        `demands` are the server's limits, and what is to be trained, as `Demands.of(params)`.
-        `limit` tells how many bytes can be picked at once on the page that shows the form.
+        Args:
+            folder: The folder at the start.
+            name: The dataset's name at the start; empty for that of the folder.
+            requirements: The server's limits, and what is to be trained, such as
+                `Requirements.of(params)`.
+            limit: Returns how many bytes can be picked at once on the page that shows the form.
         """
         self._limit = limit
-        self._scanned: tuple[Path, Stamp, LocalDataset] | None = None
-        self._demands = demands or Demands()
+        self._scanned: tuple[Path, Stamp | None, LocalDataset] | None = None
+        self._requirements = requirements
         self._explorer: Explorer | None = None
         self._picked: Path | None = None
-        self._refused = ""
+        self._rejected = ""
         self._is_shown = False
-        self._looking: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
         looks = Looks()
         self._folder = widgets.Combobox(
             value=str(folder),
@@ -122,93 +133,86 @@ class DatasetForm(Form[DatasetChoice]):
             layout=widgets.Layout(**looks.indented),
         )
         self._again = widgets.Button(
-            description="Look again", layout=widgets.Layout(**looks.indented)
+            description="Read again", layout=widgets.Layout(**looks.indented)
         )
         self._found = looks.html(indented=False)
         self._upload_note = looks.html()
         self._explored = widgets.VBox()
         fields = {
-            "folder": Field(self._folder, looks, "Images, each with a .txt caption beside it"),
-            "name": Field(self._name, looks, "Name on the server; empty means the folder's"),
+            "folder": Field(self._folder, looks, "Images, each with a .txt caption next to it"),
+            "name": Field(self._name, looks, "Name on the server; empty for the folder's"),
         }
         self._files.observe(self._take_files, names="value")
-        self._again.on_click(lambda _button: self.look_again())
+        self._again.on_click(lambda _button: self.read_again())
         rows = [part for field in fields.values() for part in field.widgets]
         body = [*rows, self._files, self._upload_note, self._again, self._found]
         body.append(self._explored)
         self._build(fields, body, looks)
 
-    def look_again(self) -> None:
-        """Look into the folder anew, and forget that picked files were refused."""
-        self._scanned, self._refused = None, ""
+    def read_again(self) -> None:
+        """Read the folder again, and forget that picked files were rejected."""
+        self._scanned, self._rejected = None, ""
         self._refresh()
 
     def close(self) -> None:
-        """Take the form off the page and free its widgets; picked files stay with the kernel."""
-        if self._looking is not None:
-            self._looking.cancel()
+        """Remove the form from the page and free its widgets; picked files stay with the kernel."""
+        if self._reading is not None:
+            self._reading.cancel()
         if self._explorer is not None:
             self._explorer.close()
         super().close()
 
     def _read(self) -> DatasetChoice:
-        if self._refused:
-            raise BadInput(self._refused)
-        return read_choice(self._folder.value, self._chosen_name(), self._scan)
-
-    def _chosen_name(self) -> str:
-        name = str(self._name.value)
-        if not name.strip() and self._picked and self._folder.value == str(self._picked):
-            raise _BadName("Name the dataset: picked files have no folder that could name it.")
-        return name
+        if self._rejected:
+            raise BadInput(self._rejected)
+        folder, name = str(self._folder.value), str(self._name.value)
+        if not name.strip() and self._picked and folder == str(self._picked):
+            raise _BadName("Name the dataset: picked files have no folder name to use.")
+        return read_choice(folder, name, self._scan)
 
     def _scan(self, folder: Path) -> LocalDataset:
-        """Return what is in the folder; looks again only if something there has changed."""
+        """Return what is in the folder; reads it again only if something there has changed."""
         now = stamp(folder)
         if self._scanned is None or self._scanned[0] != folder:
-            self._scanned = (folder, now, LocalDataset.scan(folder, demands=self._demands))
+            self._scanned = (folder, now, LocalDataset(folder).check(self._requirements))
         elif self._scanned[1] != now:
-            # An edited caption must not cost a look at every picture.
-            self._scanned = (folder, now, self._scanned[2].again())
+            # An edited caption must not cost decoding every image.
+            self._scanned = (folder, now, self._scanned[2].rescan())
         return self._scanned[2]
 
     def _reread(self) -> None:
-        """Take note of captions that were written here."""
+        """Read captions that were written here."""
         if self._scanned is not None:
-            folder, _, local = self._scanned
-            try:
-                # Also where the folder's own files are as before: a zip is edited unpacked.
-                self._scanned = (folder, stamp(folder), local.again())
-            except InvalidDataset:
-                self._scanned = None
+            # Also if the folder's own files have not changed: a zip is edited unpacked.
+            self._scanned = (self._scanned[0], None, self._scanned[2])
         self._refresh()
 
     # -- what happens when somebody edits --------------------------------------------------------
 
     def _on_edit(self, change: Any) -> None:
         self._remark = ""
-        self._refused = ""
+        self._rejected = ""
         if change["owner"] is not self._folder:
             self._refresh()
             return
         self._folder.options = completions(str(self._folder.value))
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
         try:
-            # The folders on the way to the one that is typed are not looked into.
-            self._looking = asyncio.get_running_loop().create_task(self._look_soon())
+            # The folders on the way to the one that is typed are not read.
+            self._reading = asyncio.get_running_loop().create_task(self._read_soon())
         except RuntimeError:  # no event loop, so nobody types
             self._refresh()
 
-    async def _look_soon(self) -> None:
+    async def _read_soon(self) -> None:
         await asyncio.sleep(_PAUSE)
-        self._found.value = str(_html.note("Looking into the folder …"))
-        # In a thread: many large pictures take seconds, and the kernel is to go on.
+        self._found.value = str(_html.note("Reading the folder …"))
+        # In a thread: many large images take seconds, and must not block the kernel.
         await asyncio.to_thread(self._problems)
         self._refresh()
 
     def _take_files(self, change: Mapping[str, Any]) -> None:
-        """Keep the picked files, and take them out of the widget."""
+        """Keep the picked files, and remove them from the widget."""
         if not (files := change["new"]):
             return
         self._files.value = ()
@@ -216,9 +220,9 @@ class DatasetForm(Form[DatasetChoice]):
             self._picked = self._picked or private_folder()
             store(files, self._picked, self._limit())
         except (BadInput, OSError) as exc:
-            self._refused = str(exc)
+            self._rejected = str(exc)
         else:
-            self._refused, self._scanned = "", None
+            self._rejected, self._scanned = "", None
             self._folder.value = str(self._picked)
         self._remark = ""
         self._refresh()
@@ -231,33 +235,26 @@ class DatasetForm(Form[DatasetChoice]):
         except _BadName as exc:
             return {"name": str(exc)}
         except InvalidDataset as exc:
-            # The table below the form names each; one that cannot be opened has no table.
+            # The table below the form names each; a folder that can't be opened has no table.
             return {"folder": " ".join(exc.problems)}
         except BadInput as exc:
-            return {"": str(exc)} if self._refused else {"folder": str(exc)}
+            return {"": str(exc)} if self._rejected else {"folder": str(exc)}
         return {}
 
     def _refresh(self) -> None:
         super()._refresh()
-        limit = megabytes(self._limit())
-        self._upload_note.value = str(
-            _html.note(
-                f"At most {limit} at once: more cannot pass from the browser to the kernel. For "
-                "larger files give the folder's path, having put them there by Jupyter's own "
-                "file browser."
-            )
+        hint = (
+            f"At most {size(self._limit())} at once: more can't pass from the browser to the "
+            "kernel. Upload larger files with Jupyter's own file browser, and enter their folder."
         )
-        self._found.value = str(self._shown())
-
-    def _shown(self) -> _html.Html:
-        """Return the counts of what was found, and show the rest of it below."""
+        self._upload_note.value = str(_html.note(hint))
         local = self._local()
         if self._is_shown and self._explorer is None and local is not None:
             self._explorer = Explorer(self._reread)
             self._explored.children = (self._explorer.widget,)
         if self._explorer is not None:
             self._explorer.show(local)
-        return local.summary() if local is not None else _html.Html()
+        self._found.value = str(local.summary() if local is not None else "")
 
     def _local(self) -> LocalDataset | None:
         try:
@@ -267,23 +264,22 @@ class DatasetForm(Form[DatasetChoice]):
 
     def _rows(self) -> Iterable[tuple[object, object]]:
         local = self._local()
-        # The last part only: the whole path tells of the machine, and differs on the next.
+        # Only the last part: the whole path is about this machine, and differs on the next.
         typed = str(self._folder.value).strip()
         folder = Path(typed).name or typed
         yield "folder", folder or "none"
         own = local.name if local is not None else folder
         yield "name on the server", str(self._name.value).strip() or own
         if local is not None:
-            warnings = len(local.problems) - len(local.errors)
             yield "images", len(local.images)
             yield "captions", len(local.captions)
-            yield "problems", f"{len(local.errors)} errors, {warnings} warnings"
+            yield "problems", local.verdict
 
     def __repr__(self) -> str:
         if self._problems():
-            return "<DatasetForm not usable>"
+            return "<DatasetForm: invalid>"
         choice = self._read()
-        return f"<DatasetForm {choice.name!r}: {len(choice.local.images)} images>"
+        return f"<DatasetForm {choice.name!r}: {plural(len(choice.local.images), 'image')}>"
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         self._is_shown = True

@@ -1,4 +1,4 @@
-"""`Explorer`: what is in a dataset: problems, images with captions, changes to all, buckets."""
+"""`Explorer`: a dataset's problems, images with captions, changes to all, and buckets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.datasets.local import LocalDataset, Problem
+from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.problems import Problem
 from aitk_nb.views.dataset_form.bucket_preview import BucketPreview
 from aitk_nb.views.dataset_form.bulk_edit import BulkEdit
 from aitk_nb.views.dataset_form.caption_cards import CaptionCards
@@ -21,7 +22,7 @@ _TABS = ("Images and captions", "Change all captions", "Buckets")
 
 
 class Explorer:
-    """Shows a dataset, and writes captions; after that it asks for the dataset anew."""
+    """Shows a dataset, and writes captions."""
 
     def __init__(self, on_changed: Callable[[], None]) -> None:
         """Call `on_changed` when captions were written."""
@@ -42,8 +43,7 @@ class Explorer:
         self.widget.layout.display = "none" if dataset is None else ""
         if dataset is None:
             return
-        has_images = bool(dataset.images or dataset.media)
-        self.tabs.layout.display = "" if has_images else "none"
+        self.tabs.layout.display = "" if dataset.contents.trained else "none"
         self.problems.show(dataset.problems)
         self.cards.show(dataset)
         self.bulk.show(dataset)
@@ -54,7 +54,7 @@ class Explorer:
         self.cards.close()
 
     def _saved(self, image: Path) -> None:
-        self._say(f"The caption of {image.name} is saved.", "ok")
+        self._say(f"Caption of {image.name} saved.", "ok")
         self._on_changed()
 
     def _changed(self, text: str) -> None:

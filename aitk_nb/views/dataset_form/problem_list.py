@@ -1,4 +1,4 @@
-"""`ProblemList`: what is wrong with a dataset, to choose from: a choice leads to its image."""
+"""`ProblemList`: the problems of a dataset; choosing one shows its image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.datasets.local import Problem
+from aitk_nb.datasets.local.problems import Problem
 
 __all__ = ["ProblemList"]
 
@@ -17,10 +17,10 @@ _ROWS = 8
 
 
 class ProblemList:
-    """A list that can be worked through by keys, and the remedy of the problem that is chosen."""
+    """A list for the keyboard, and the remedy of the chosen problem."""
 
     def __init__(self, on_choice: Callable[[Problem], None]) -> None:
-        """Call `on_choice` with a problem that somebody chooses."""
+        """Call `on_choice` with the chosen problem."""
         self._on_choice = on_choice
         self._problems: Sequence[Problem] = ()
         self._is_filling = False
@@ -30,7 +30,7 @@ class ProblemList:
         self.choice.observe(self._chosen, names="index")
 
     def show(self, problems: Sequence[Problem]) -> None:
-        """Show problems; a choice that is still among them stays."""
+        """Show problems; a choice that is still among them is kept."""
         if problems == self._problems and self.choice.options:
             return
         before = self._problems[self.choice.index] if self.choice.index is not None else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb._files import replacing
-from aitk_nb.datasets.local import LocalDataset
+from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 from aitk_nb.views.plots.style import INKS, Theme, check_theme
 from aitk_nb.views.plots.thumbnails import thumbnail
@@ -135,7 +135,7 @@ def contact_sheet(
 
 def _pairs(dataset: LocalDataset, most: int) -> Iterator[tuple[bytes, str]]:
     """Yield the images of a dataset and their captions; thumbnails only of the first `most`."""
-    images = [path for path in dataset.images if dataset.looks[path].is_right]
+    images = [path for path in dataset.images if dataset.image_info[path].is_readable]
     for number, path in enumerate(images):
         small = thumbnail(path, _EDGE) if number < most else b""
         yield small, dataset.captions.get(path.name) or path.name

@@ -5,12 +5,9 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from aitk_nb.datasets.local.conversion import opaque
 from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, quiet_about_size
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ["Thumbnails", "thumbnail"]
 
@@ -30,19 +27,10 @@ def thumbnail(source: Path | bytes, edge: int = 144) -> bytes:
             upright = ImageOps.exif_transpose(image)
             upright.thumbnail((edge, edge))
             buffer = io.BytesIO()
-            _on_white(upright).save(buffer, "JPEG", quality=_QUALITY)
+            opaque(upright, "white").convert("RGB").save(buffer, "JPEG", quality=_QUALITY)
     except Exception:  # noqa: BLE001 - a damaged file can raise anything in a decoder
         return b""
     return buffer.getvalue()
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    from PIL import Image
-
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        seen = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
-    return image.convert("RGB")
 
 
 class Thumbnails:
