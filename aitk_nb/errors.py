@@ -52,9 +52,9 @@ class InvalidParams(BadInput):
     """Training parameters that cannot be sent; `problems` maps a field to what is wrong."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        lines = "; ".join(f"{field}: {why}" for field, why in problems.items())
+        lines = "; ".join(": ".join(filter(None, item)) for item in problems.items())
         end = "" if lines.endswith("?") else "."
-        super().__init__(f"The training parameters cannot be used: {lines}{end}")
+        super().__init__(f"Invalid training parameters: {lines}{end}")
         self.problems = dict(problems)
 
 

@@ -1,4 +1,4 @@
-"""`aitk-nb train`: start a training, or look at what starting it would do."""
+"""`aitk-nb train`: start a training job, or check what starting it would do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aitk_nb.cli.job_output import fail_unless_completed, follow, goes_on
 from aitk_nb.cli.param_options import say_remarks, with_fields
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 
 __all__ = ["train"]
 
@@ -26,27 +26,24 @@ def train(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
     if_exists: Annotated[
         Literal["attach", "resume", "new"],
-        typer.Option(help="What to do about a job of this name."),
+        typer.Option(help="What to do if a job of this name exists."),
     ] = "attach",
-    check: Annotated[
-        bool, typer.Option("--check", help="Look at what is known to go wrong; start nothing.")
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Run preflight checks only; don't start the job.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the requests of a start; send none of them.")
     ] = False,
     price_per_hour: Annotated[
         float | None,
-        typer.Option(min=0, help="Price of the server, for --check.", show_default=False),
+        typer.Option(min=0, help="Hourly price, for --preflight.", show_default=False),
     ] = None,
     every: Every = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Start a training, once.
-
-    The same command again attaches to the same job, and starts nothing.
-    """
-    if check:
-        _check(client, params, price_per_hour, as_json=as_json)
+    """Start a training job; running it again attaches to the same job."""
+    if preflight:
+        _preflight(client, params, price_per_hour, as_json=as_json)
         return
     say_remarks(params)
     if dry_run:
@@ -69,7 +66,7 @@ def train(
         fail_unless_completed(job)
 
 
-def _check(
+def _preflight(
     client: AIToolkitClient, params: TrainingParams, price: float | None, *, as_json: bool
 ) -> None:
     found = client.jobs.preflight(params, price_per_hour=price)
@@ -79,4 +76,4 @@ def _check(
         typer.echo(repr(found))
     if not found.ok:
         about = ", ".join(check.about for check in found.problems)
-        raise AitkError(f"{params.name} would not come to a good end: {about}.")
+        raise AitkError(f"Preflight checks failed for {params.name}: {about}.")

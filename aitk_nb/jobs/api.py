@@ -14,7 +14,7 @@ from aitk_nb.jobs.queue import standing
 from aitk_nb.jobs.start import ELECTION, IfExists, Starter
 from aitk_nb.models.dry_run import DryRun
 from aitk_nb.models.job import JobState
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
@@ -176,7 +176,7 @@ class Jobs:
             raise NotSupported(
                 "list the requests of a start without sending them",
                 self._backend.flavour.name.capitalize(),
-                "client.jobs.preflight(params) (on the command line --check) tells whether it "
+                "client.jobs.preflight(params) (on the command line --preflight) tells whether it "
                 "would start, and starts nothing.",
             )
         backend, sent = self._backend.rehearsal()

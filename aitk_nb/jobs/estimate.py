@@ -15,7 +15,7 @@ from aitk_nb.training.job_config import draft
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.training.fields import TrainingParams
+    from aitk_nb.training.params import TrainingParams
 
 __all__ = ["Estimate", "estimate"]
 

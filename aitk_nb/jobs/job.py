@@ -19,6 +19,8 @@ from aitk_nb.jobs.summary import summary
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import DownloadReport, JobStatus
 from aitk_nb.models.server import Ability
+from aitk_nb.training.config_files import portable
+from aitk_nb.training.params import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress
@@ -275,6 +277,19 @@ class Job:
         """
         remote = the_file(self.state, self.files(), file) if isinstance(file, str) else file
         return fetch(self._backend, remote, folder, progress, self._clock)
+
+    def params(self, **changes: object) -> TrainingParams:
+        """Return the training parameters of the job, to train a variant of it.
+
+        Args:
+            **changes: Fields that differ, such as another `name`.
+
+        Raises:
+            InvalidParams: The parameters cannot express the job's config.
+        """
+        gpu_ids = {"gpu_ids": self.state.gpu_ids} if self.state.gpu_ids else {}
+        config = portable(self.state.config)
+        return TrainingParams.from_config(config, **{**gpu_ids, **changes})
 
     # -- how it shows itself -------------------------------------------------------------------
 

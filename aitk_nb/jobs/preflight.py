@@ -25,7 +25,7 @@ from aitk_nb.training.presets import Preset
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
-    from aitk_nb.training.fields import TrainingParams
+    from aitk_nb.training.params import TrainingParams
 
 __all__ = ["preflight"]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aitk_nb.training import presets
 from aitk_nb.training.extra import aside_of, parse_extra
+from aitk_nb.training.fields import Fields
 from aitk_nb.training.presets import Preset
-
-if TYPE_CHECKING:
-    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["advice"]
 
@@ -23,7 +21,7 @@ _NEEDS = {
 }
 
 
-def advice(params: TrainingParams) -> dict[str, str]:
+def advice(params: Fields) -> dict[str, str]:
     """Return a remark by field; nothing in it keeps a training from being started."""
     found = _schedule(params) | _network(params)
     if preset := presets.load().get(params.arch):
@@ -47,7 +45,7 @@ def _paths(value: Mapping[str, Any], above: str = "") -> list[str]:
     return found
 
 
-def _schedule(params: TrainingParams) -> dict[str, str]:
+def _schedule(params: Fields) -> dict[str, str]:
     found = {}
     if params.prompts and params.sample_every > params.steps:
         found["sample_every"] = (
@@ -61,7 +59,7 @@ def _schedule(params: TrainingParams) -> dict[str, str]:
     return found
 
 
-def _network(params: TrainingParams) -> dict[str, str]:
+def _network(params: Fields) -> dict[str, str]:
     if params.network == "lokr":
         return _lokr(params)
     if params.alpha > params.rank:
@@ -74,7 +72,7 @@ def _network(params: TrainingParams) -> dict[str, str]:
     return {}
 
 
-def _lokr(params: TrainingParams) -> dict[str, str]:
+def _lokr(params: Fields) -> dict[str, str]:
     """Return what a LoKr passes over, unless `extra` says that its rank is not full."""
     network = parse_extra(params.extra).get("network") or {}
     if network.get("lokr_full_rank", True) is False:
@@ -84,7 +82,7 @@ def _lokr(params: TrainingParams) -> dict[str, str]:
     return dict.fromkeys(chosen, "a LoKr of full rank takes no notice of it")
 
 
-def _architecture(params: TrainingParams, preset: Preset) -> dict[str, str]:
+def _architecture(params: Fields, preset: Preset) -> dict[str, str]:
     found = {}
     said = [_NEEDS[need] for need in preset.needs if need in _NEEDS]
     if preset.control_keys and not params.control_datasets:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from aitk_nb._units import size
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.fields import Fields
 
 __all__ = ["Plan", "plan"]
 
@@ -38,9 +38,7 @@ class Plan:
         return " · ".join(words)
 
 
-def plan(
-    params: TrainingParams, images: int | None = None, checkpoint_size: int | None = None
-) -> Plan:
+def plan(params: Fields, images: int | None = None, checkpoint_size: int | None = None) -> Plan:
     """Return what a training comes to, with a dataset of so many images.
 
     An epoch shows each image once at each resolution. `checkpoint_size` are the bytes of a

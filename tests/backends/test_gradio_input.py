@@ -135,7 +135,7 @@ def test_what_no_server_takes() -> None:
     """An unknown architecture, and YAML that is none."""
     with pytest.raises(InvalidParams, match="'pony' is not known"):
         params("bad", "good", 5, arch="pony")
-    with pytest.raises(InvalidParams, match="it is no YAML"):
+    with pytest.raises(InvalidParams, match="invalid YAML"):
         params("bad", "good", 5, extra="a: [")
 
 

@@ -73,12 +73,18 @@ def test_what_it_cannot_do_is_said_in_words_of_its_own(tmp_path: Path) -> None:
             )
         ]
         assert "[y/N]" not in said[3]
-        checked = run(*training, "--check", "--url", url)
+        checked = run(*training, "--preflight", "--url", url)
 
     for err, what, instead in zip(
         said,
         ("compare a dataset", "send a dataset back", "caption a", "delete a", "list the requests"),
-        ("Upload the folder again", "Use the folder", "caption_images", "It forgets it", "--check"),
+        (
+            "Upload the folder again",
+            "Use the folder",
+            "caption_images",
+            "It forgets it",
+            "--preflight",
+        ),
         strict=True,
     ):
         assert f"A Gradio server cannot {what}" in err

@@ -7,7 +7,17 @@ from tests.cli.command import run
 
 def test_a_check_tells_all_and_starts_nothing(url: str, dataset: str) -> None:
     """A table for people, one document for machines; remarks are among the checks."""
-    given = ["--name", "checked", "--dataset", dataset, "--steps", "100", "--check", "--url", url]
+    given = [
+        "--name",
+        "checked",
+        "--dataset",
+        dataset,
+        "--steps",
+        "100",
+        "--preflight",
+        "--url",
+        url,
+    ]
     shown = run("train", *given)
     told = run("train", *given, "--json", "--price-per-hour", "2").json
 
@@ -23,7 +33,7 @@ def test_a_check_tells_all_and_starts_nothing(url: str, dataset: str) -> None:
 
 def test_a_problem_is_an_exit_code(url: str) -> None:
     """The table comes all the same, and the last line says what is wrong."""
-    given = ["--name", "checked", "--dataset", "nowhere", "--check", "--url", url]
+    given = ["--name", "checked", "--dataset", "nowhere", "--preflight", "--url", url]
     ran = run("train", *given, code=1)
 
     assert "no dataset named 'nowhere'" in ran.out

@@ -9,7 +9,7 @@ import pytest
 from aitk_nb.datasets.local import Code, Demands, LocalDataset
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.training import presets
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 from tests.domain.pictures import add
 
 PLAIN, PAIRS, VIDEOS, SOUNDS = ("plain", "pairs", "videos", "sounds")

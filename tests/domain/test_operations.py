@@ -222,7 +222,7 @@ def test_a_corrected_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[", "it is no YAML"),
+        ("[", "invalid YAML"),
         ("a: 1", "no mapping named 'operations'"),
         ("operations: {fly: {calls: []}}", "'fly' is no operation; there are create dataset"),
         ("operations: {job status: [go]}", "a mapping with 'api_name' or 'calls' is meant"),

@@ -20,8 +20,8 @@ from aitk_nb.discovery.snippets.typescript import SERVER, training_values
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Flavour
-from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.discovery.survey import DiscoveryReport
@@ -183,7 +183,7 @@ def _params(values: Values) -> TrainingParams:
     if "control_datasets" in given:
         raise BadInput(
             "These programs do not place control images. Print the requests that do by "
-            "`aitk-nb params --as python` or `--as curl`."
+            "`aitk-nb params --format python` or `--format curl`."
         )
     try:
         return TrainingParams.model_validate(given)
