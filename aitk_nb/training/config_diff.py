@@ -95,7 +95,7 @@ def unmerged(
     """
     setting: dict[str, Any] = {}
     without = {f"{path}{key}": value for key, value in have.items() if key not in want}
-    for key, value in want.items():
+    for key, value in sorted(want.items()):
         old, below, change = have.get(key), f"{path}{key}.", value
         if isinstance(old, dict) and isinstance(value, dict):
             change, gone = unmerged(old, value, below)

@@ -107,7 +107,7 @@ def test_what_a_file_leaves_out_is_left_out_until_it_is_chosen(file: Path) -> No
 def test_what_has_no_field_of_its_own_is_named(file: Path) -> None:
     """Where somebody looks who has read a file; what was typed by hand needs no remark."""
     said = TrainingParams.from_file(file).advice["extra"]
-    assert said.startswith("holds what has no field of its own: ")
+    assert said.startswith("settings without a field of their own: ")
     assert "odd.deep" in said
     assert "extra" not in params(extra="train: {new: 1}").advice
 
@@ -326,7 +326,7 @@ def test_ai_toolkits_own_examples_lose_nothing(path: Path, tmp_path: Path) -> No
             TrainingParams.from_file(path)
         pytest.skip(f"it is not a training job but {process['type']}")
     found = TrainingParams.from_file(path)
-    assert "extra" not in found.advice or "no field of its own" in found.advice["extra"]
+    assert "extra" not in found.advice or "without a field" in found.advice["extra"]
     for suffix in (".yaml", ".json"):
         target = found.to_file(tmp_path / f"again{suffix}")
         assert config_files.read(path) == config_files.read(target)
