@@ -37,7 +37,7 @@ def test_a_problem_is_an_exit_code(url: str) -> None:
     ran = run("train", *given, code=1)
 
     assert "no dataset named 'nowhere'" in ran.out
-    assert "checked would not come to a good end: dataset." in ran.err
+    assert "Preflight checks failed for checked: dataset." in ran.err
 
 
 def test_a_dry_run_lists_requests_and_starts_nothing(url: str, dataset: str) -> None:
