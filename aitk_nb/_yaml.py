@@ -21,10 +21,27 @@ class _Loader(yaml.SafeLoader):
     """Reads `1e-4` as a number, as YAML 1.2 does; YAML 1.1 makes a text of it."""
 
     def flatten_mapping(self, node: Any) -> None:
-        """Refuse `<<` keys that grow with each level."""
+        """Merge what `<<` keys name: the first of several mappings wins, and each key comes once.
+
+        PyYAML before 6.0.4 repeats the keys, which grow with each level, and 6.0.4 lets the last
+        mapping win (`SafeConstructor.flatten_mapping` in yaml/constructor.py).
+        """
+        pairs, node.value = node.value, []
+        merged: dict[object, Any] = {}
+        own = []
+        for key, value in pairs:
+            if key.tag != "tag:yaml.org,2002:merge":
+                own.append((key, value))
+                continue
+            for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(source, yaml.MappingNode):
+                    raise yaml.constructor.ConstructorError(problem="'<<' requires mappings")
+                self.flatten_mapping(source)
+                for pair in source.value:
+                    name = pair[0].value if isinstance(pair[0], yaml.ScalarNode) else id(pair[0])
+                    merged.setdefault((pair[0].tag, name), pair)
+        node.value = [*merged.values(), *own]
         super().flatten_mapping(node)
-        if len(node.value) > MOST // 10:
-            raise yaml.constructor.ConstructorError(problem="its aliases make it too large")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -55,23 +72,23 @@ def parsed(text: str) -> Any:
         ValueError: it is neither, too large, or holds what JSON cannot.
     """
     if len(text) > LARGEST:
-        raise ValueError("it is too large")
+        raise ValueError("too large")
     try:
         value = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
         if _count(value, {}) > MOST:
-            raise ValueError("its aliases make it too large")
+            raise ValueError("too large once its aliases are expanded")
     except yaml.YAMLError as exc:
-        raise ValueError(f"it is no YAML: {' '.join(str(exc).split())}") from None
+        raise ValueError(f"invalid YAML: {' '.join(str(exc).split())}") from None
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError("nested too deeply") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError):
         # An explicit tag on a text that does not fit it, such as `!!int ""`.
-        raise ValueError("it is no YAML: a value does not fit its tag") from None
+        raise ValueError("invalid YAML: a value does not fit its tag") from None
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         raise ValueError(
-            "it holds something that JSON cannot: NaN, infinity, bytes, a set, or a loop"
+            "contains what JSON cannot hold: NaN, infinity, bytes, a set, or a loop"
         ) from None
 
 

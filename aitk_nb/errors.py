@@ -54,7 +54,7 @@ class InvalidParams(BadInput):
     """Invalid training parameters; `problems` maps a field to what is wrong."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        lines = "; ".join(f"{field}: {why}" for field, why in problems.items())
+        lines = "; ".join(": ".join(filter(None, item)) for item in problems.items())
         end = "" if lines.endswith("?") else "."
         super().__init__(f"Invalid training parameters: {lines}{end}")
         self.problems = dict(problems)

@@ -14,7 +14,7 @@ import platformdirs
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput, MissingExtra
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.client import AIToolkitClient

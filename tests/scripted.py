@@ -14,8 +14,8 @@ from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage, LossPoint
 from aitk_nb.models.server import Ability, Flavour, Gpu
-from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 
 PARAMS = TrainingParams(name="cat", dataset="cats", steps=100)
 """What most tests start."""

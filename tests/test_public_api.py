@@ -40,7 +40,7 @@ def test_public_names_are_documented() -> None:
 def test_a_public_name_is_the_one_at_its_home() -> None:
     """No second copy."""
     from aitk_nb.client import connect
-    from aitk_nb.training.fields import TrainingParams
+    from aitk_nb.training.params import TrainingParams
 
     assert aitk_nb.connect is connect
     assert aitk_nb.TrainingParams is TrainingParams

@@ -1,4 +1,4 @@
-"""`aitk-nb params`: training parameters written down, without any server."""
+"""`aitk-nb params`: print training parameters, without a server."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import typer
 from aitk_nb.cli.app import command
 from aitk_nb.cli.param_options import say_remarks, with_fields
 from aitk_nb.training.config_files import as_text
-from aitk_nb.training.export import FACES
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.export import FORMATS
+from aitk_nb.training.params import TrainingParams
 
 __all__ = ["params"]
 
-Face = Literal["cell", "yaml", "json", "config", "command", "curl", "python"]
+Format = Literal["cell", "yaml", "json", "config", "command", "curl", "python"]
 
-_FACES: Mapping[str, Callable[[TrainingParams], str]] = {
-    "cell": FACES["Notebook parameters"],
+_FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {
+    "cell": FORMATS["Notebook parameters"],
     "yaml": lambda params: as_text(params, ".yaml"),
     "json": lambda params: as_text(params, ".json"),
-    "config": FACES["Job config"],
-    "command": FACES["Command line"],
-    "curl": FACES["Requests by curl"],
-    "python": FACES["Requests in Python"],
+    "config": FORMATS["Job config"],
+    "command": FORMATS["Command line"],
+    "curl": FORMATS["Requests with curl"],
+    "python": FORMATS["Requests in Python"],
 }
 
 
@@ -33,15 +33,15 @@ _FACES: Mapping[str, Callable[[TrainingParams], str]] = {
 def params(
     *,
     params: TrainingParams,
-    face: Annotated[
-        Face, typer.Option("--as", help="A notebook's cell, a job file, or what is sent.")
+    form: Annotated[
+        Format, typer.Option("--format", help="Notebook cell, job file, command or requests.")
     ] = "cell",
 ) -> None:
-    """Print training parameters in one of their forms.
+    """Print training parameters in one of several formats.
 
-    As a notebook's parameters cell, a job file in YAML or JSON, the config that is posted, the
-    command that starts them, or requests for curl or Python. They are checked as if they were to
-    be started; no server is asked.
+    Prints a notebook's parameters cell, a job file in YAML or JSON, the job config that is posted,
+    the command that starts the job, or its requests with curl or in Python. The parameters are
+    checked first; no server is contacted.
     """
     say_remarks(params)
-    typer.echo(_FACES[face](params), nl=False)
+    typer.echo(_FORMATS[form](params), nl=False)

@@ -1,4 +1,4 @@
-"""`aitk-nb train`: start a training job, or show what starting it would do."""
+"""`aitk-nb train`: start a training job, or check what starting it would do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aitk_nb.cli.sanitize import plain
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.start import describe
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 
 __all__ = ["train"]
 
@@ -29,7 +29,7 @@ def train(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
     if_exists: Annotated[
         Literal["attach", "resume", "new"],
-        typer.Option(help="What to do about an existing job of this name."),
+        typer.Option(help="What to do if a job of this name exists."),
     ] = "attach",
     preflight: Annotated[
         bool, typer.Option("--preflight", help="Run preflight checks only; don't start the job.")
@@ -39,9 +39,7 @@ def train(
     ] = False,
     price_per_hour: Annotated[
         float | None,
-        typer.Option(
-            min=0, help="Hourly price of the server, for --preflight.", show_default=False
-        ),
+        typer.Option(min=0, help="Hourly price, for --preflight.", show_default=False),
     ] = None,
     every: Every = 2.0,
     as_json: AsJson = False,

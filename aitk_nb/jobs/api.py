@@ -17,8 +17,8 @@ from aitk_nb.jobs.start import ELECTION, IfExists, JobStart, describe
 from aitk_nb.models.dry_run import DryRunReport
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.names import check_name
-from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 
 __all__ = ["ELECTION", "IfExists", "Jobs"]
 

@@ -21,12 +21,12 @@ from aitk_nb.jobs.health_monitor import HealthMonitor
 from aitk_nb.jobs.outputs import JobOutputs
 from aitk_nb.jobs.queue import QueuePosition, queue_position
 from aitk_nb.models.job import JobStatus
-from aitk_nb.training.config_files import from_config, portable
+from aitk_nb.training.config_files import portable
+from aitk_nb.training.params import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.losses.history import LossHistory
     from aitk_nb.models.job import JobState, StartResult
-    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["Job"]
 
@@ -233,7 +233,7 @@ class Job(JobOutputs):
             >>> client.jobs.start(job.params(name="cat_2", steps=2000))  # doctest: +SKIP
         """
         gpu_ids = {"gpu_ids": self.state.gpu_ids} if self.state.gpu_ids else {}
-        return from_config(portable(self.state.config), **{**gpu_ids, **changes})
+        return TrainingParams.from_config(portable(self.state.config), **{**gpu_ids, **changes})
 
     # -- how it shows itself -------------------------------------------------------------------
 

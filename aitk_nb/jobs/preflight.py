@@ -20,7 +20,7 @@ from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.config_paths import value_at
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
 

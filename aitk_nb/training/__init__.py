@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.training.fields import TrainingParams as TrainingParams
-    from aitk_nb.training.fields import diff as diff
+    from aitk_nb.training.params import TrainingParams as TrainingParams
+    from aitk_nb.training.params import diff as diff
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "TrainingParams": "fields",
-        "diff": "fields",
+        "TrainingParams": "params",
+        "diff": "params",
     },
 )

@@ -1,45 +1,42 @@
-"""What is allowed and seldom meant: remarks on training parameters that fit badly together."""
+"""Remarks on training parameters that are legal and rarely intended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aitk_nb.training import presets
 from aitk_nb.training.extra import aside_of, parse_extra
+from aitk_nb.training.fields import Fields
 from aitk_nb.training.presets import Preset
-
-if TYPE_CHECKING:
-    from aitk_nb.training.fields import TrainingParams
 
 __all__ = ["advice"]
 
-_NAMED = 8
-"""Settings without a field that are named in a remark."""
+_LISTED = 8
+"""Settings without a field that are listed in a remark."""
 
 _NEEDS = {
-    "sample.ctrl_img": "a control image for samples, which extra names",
-    "sample.multi_ctrl_imgs": "control images for samples, if it is to edit, which extra names",
+    "sample.ctrl_img": "a control image for samples (set it in extra)",
+    "sample.multi_ctrl_imgs": "control images for samples of edits (set them in extra)",
 }
 
 
-def advice(params: TrainingParams) -> dict[str, str]:
-    """Return a remark by field; nothing in it keeps a training from being started."""
+def advice(params: Fields) -> dict[str, str]:
+    """Return remarks by field; none of them keeps a job from being started."""
     found = _schedule(params) | _network(params)
     if preset := presets.load().get(params.arch):
         found |= _architecture(params, preset)
-    twice = [name for name in params.extra_datasets if name == params.dataset]
-    if twice:
-        found["extra_datasets"] = f"{params.dataset!r} is trained on twice"
+    if params.dataset in params.extra_datasets:
+        found["extra_datasets"] = f"{params.dataset!r} is used twice"
     if "around" in aside_of(params.extra) and (paths := _paths(parse_extra(params.extra))):
-        more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-        listed = ", ".join(paths[:_NAMED])
-        found["extra"] = f"holds what has no field of its own: {listed}{more}"
+        more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
+        listed = ", ".join(paths[:_LISTED])
+        found["extra"] = f"settings without a field of their own: {listed}{more}"
     return found
 
 
 def _paths(value: Mapping[str, Any], above: str = "") -> list[str]:
-    """Return the dotted paths of what stands in a mapping, down to what is none."""
+    """Return the dotted paths of the values in a mapping."""
     found: list[str] = []
     for key, item in value.items():
         inner = isinstance(item, Mapping) and item
@@ -47,56 +44,62 @@ def _paths(value: Mapping[str, Any], above: str = "") -> list[str]:
     return found
 
 
-def _schedule(params: TrainingParams) -> dict[str, str]:
+def _schedule(params: Fields) -> dict[str, str]:
     found = {}
     if params.prompts and params.sample_every > params.steps:
         found["sample_every"] = (
-            f"with {params.steps} steps there are samples before and after the training only"
+            f"with {params.steps} steps, samples are only taken before and after the training"
         )
     saves = (params.steps - 1) // params.save_every
     if params.save_every >= params.steps:
-        found["save_every"] = f"with {params.steps} steps there is no checkpoint before the end"
+        found["save_every"] = f"with {params.steps} steps, there is no checkpoint before the end"
     elif saves > params.max_saves:
         found["max_saves"] = f"only the last {params.max_saves} of {saves} checkpoints are kept"
     return found
 
 
-def _network(params: TrainingParams) -> dict[str, str]:
+def _network(params: Fields) -> dict[str, str]:
     if params.network == "lokr":
         return _lokr(params)
+    found = {}
     if params.alpha > params.rank:
-        return {
-            "alpha": f"{params.alpha} is more than the rank {params.rank}, which multiplies the "
-            f"learning rate by {params.alpha / params.rank:.3g}"
-        }
-    if params.network == "lora" and params.lokr_factor != -1:
-        return {"lokr_factor": "only a LoKr has one"}
-    return {}
+        times = f"{params.alpha / params.rank:.3g}"
+        found["alpha"] = (
+            f"{params.alpha} is more than the rank {params.rank}, which multiplies the learning "
+            f"rate by {times}"
+        )
+    if params.lokr_factor != -1:
+        found["lokr_factor"] = "only LoKr networks use it"
+    return found
 
 
-def _lokr(params: TrainingParams) -> dict[str, str]:
-    """Return what a LoKr passes over, unless `extra` says that its rank is not full."""
+def _lokr(params: Fields) -> dict[str, str]:
+    """Return what a LoKr ignores, unless `extra` says that its rank is not full."""
     network = parse_extra(params.extra).get("network") or {}
     if network.get("lokr_full_rank", True) is False:
         return {}
     fields = type(params).model_fields
     chosen = (name for name in ("rank", "alpha") if getattr(params, name) != fields[name].default)
-    return dict.fromkeys(chosen, "a LoKr of full rank takes no notice of it")
+    return dict.fromkeys(chosen, "a full-rank LoKr ignores it")
 
 
-def _architecture(params: TrainingParams, preset: Preset) -> dict[str, str]:
-    found = {}
-    said = [_NEEDS[need] for need in preset.needs if need in _NEEDS]
+def _architecture(params: Fields, preset: Preset) -> dict[str, str]:
+    found, remarks = {}, []
+    uses = [_NEEDS[need] for need in preset.needs if need in _NEEDS]
     if preset.control_keys and not params.control_datasets:
-        said = ["control images, which control_datasets names", *said]
-    if said:
-        found["arch"] = f"{preset.label} takes {', and '.join(said)}"
+        uses.insert(0, "control images (set control_datasets)")
+    if uses:
+        remarks.append(f"{preset.label} uses {' and '.join(uses)}")
     if preset.gate_url and not params.base_model:
-        gate = f"its weights are given out at {preset.gate_url}; the server needs a token for them"
-        found["arch"] = f"{found['arch']}; {gate}" if "arch" in found else gate
+        remarks.append(
+            f"its weights are gated: request access at {preset.gate_url} and set a token on the "
+            "server"
+        )
+    if remarks:
+        found["arch"] = "; ".join(remarks)
     if "datasets.num_frames" in preset.needs:
         if params.num_frames == 1 and not preset.defaults.get("datasets[x].auto_frame_count"):
-            found["num_frames"] = f"{preset.label} makes videos; with 1 it learns from stills"
+            found["num_frames"] = f"{preset.label} generates videos; 1 trains on still images"
     elif params.num_frames > 1:
-        found["num_frames"] = f"{preset.label} makes single images"
+        found["num_frames"] = f"{preset.label} generates single images"
     return found

@@ -1,18 +1,18 @@
-"""Job configs compared: the fingerprint that tells a job, and where two of them differ."""
+"""Job configs compared: the fingerprint that identifies a job, and where two of them differ."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aitk_nb.models.control_images import name_controls
+from aitk_nb.training.config_paths import MISSING, folder_name, is_mappings
 from aitk_nb.training.extra import RESERVED
 
-__all__ = ["OURS", "differences", "fingerprint", "plain_numbers", "varying"]
+__all__ = ["OURS", "differences", "fingerprint", "plain_numbers", "unmerged", "varying"]
 
 OURS = "aitk_nb"
 """Key below `meta` under which the fingerprint lies."""
@@ -21,11 +21,10 @@ OURS = "aitk_nb"
 def fingerprint(config: Mapping[str, Any]) -> str:
     """Return a hash of the job config without paths, GPU and our own notes.
 
-    SHA-256 over canonical JSON: sorted keys, no spaces, whole floats as integers (the server's
-    JavaScript writes 1.0 as 1).
+    It is a SHA-256 over canonical JSON: sorted keys, no spaces, whole floats as integers (the
+    server's JavaScript writes 1.0 as 1).
     """
-    text = json.dumps(_comparable(config), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(_comparable(config)).encode()).hexdigest()
 
 
 def differences(have: Mapping[str, Any], want: Mapping[str, Any]) -> tuple[str, ...]:
@@ -35,7 +34,7 @@ def differences(have: Mapping[str, Any], want: Mapping[str, Any]) -> tuple[str, 
     return tuple(
         f"{path.removeprefix('config.process.0.')} is {_shown(old, path)}, not {_shown(new, path)}"
         for path in sorted(old.keys() | new.keys())
-        if old.get(path, _ABSENT) != new.get(path, _ABSENT)
+        if old.get(path, MISSING) != new.get(path, MISSING)
     )
 
 
@@ -48,9 +47,6 @@ def varying(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
         for path in paths
         if len({_shown(one, path) for one in flat}) > 1 and path != "config.name"
     }
-
-
-_ABSENT = object()
 
 
 def _shown(values: Mapping[str, Any], path: str) -> str:
@@ -71,7 +67,7 @@ def _comparable(config: Mapping[str, Any]) -> Any:
             process.pop(key, None)
         for dataset in process["datasets"]:
             name_controls(dataset)
-            dataset["folder_path"] = re.split(r"[/\\]", dataset["folder_path"].rstrip("/\\"))[-1]
+            dataset["folder_path"] = folder_name(dataset["folder_path"])
     except (KeyError, IndexError, TypeError, AttributeError):
         # A job made by somebody else may have any form; it is compared as it is.
         pass
@@ -89,16 +85,48 @@ def plain_numbers(value: Any) -> Any:
     return value
 
 
+def unmerged(
+    have: Mapping[str, Any], want: Mapping[str, Any], path: str = ""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what turns one config into another: the reverse of `config_paths.merge`.
+
+    Returns:
+        What to merge into `have`, and by path the values of `have` that are to be left out.
+    """
+    setting: dict[str, Any] = {}
+    without = {f"{path}{key}": value for key, value in have.items() if key not in want}
+    for key, value in sorted(want.items()):
+        old, below, change = have.get(key), f"{path}{key}.", value
+        if isinstance(old, dict) and isinstance(value, dict):
+            change, gone = unmerged(old, value, below)
+            differs = bool(change)
+        elif is_mappings(old) and is_mappings(value) and len(value) >= len(old):
+            pairs = [
+                unmerged(old[min(at, len(old) - 1)], item, f"{below}{at}.")
+                for at, item in enumerate(value)
+            ]
+            change = [item for item, _ in pairs]
+            gone = {place: leaf for _, left in pairs for place, leaf in left.items()}
+            differs = any(change) or len(value) > len(old)
+        else:
+            gone = {}
+            differs = key not in have or _canonical(old) != _canonical(value)
+        without |= gone
+        if differs:
+            setting[key] = change
+    return setting, without
+
+
+def _canonical(value: object) -> str:
+    """Return the value as canonical JSON; in Python 1 is True as well."""
+    return json.dumps(plain_numbers(value), sort_keys=True, separators=(",", ":"))
+
+
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield each leaf with its dotted path; empty containers are leaves."""
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    pairs = list(items)
+    pairs = list(value.items() if isinstance(value, dict) else ())
+    if isinstance(value, list):
+        pairs = list(enumerate(value))
     if not pairs:
         yield path, value
     for key, item in pairs:

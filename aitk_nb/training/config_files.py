@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from aitk_nb._yaml import dumped, parsed
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names, name_controls
 from aitk_nb.training import presets
-from aitk_nb.training.config_diff import OURS, plain_numbers
-from aitk_nb.training.config_paths import MISSING, fields_of, value_at
+from aitk_nb.training.config_diff import OURS, plain_numbers, unmerged
+from aitk_nb.training.config_paths import MISSING, fields_of, folder_name, is_mappings, value_at
 from aitk_nb.training.default_config import default_process
 from aitk_nb.training.extra import ASIDE, RESERVED, aside_of, process_of
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.fields import PATHS, Fields
 from aitk_nb.training.job_config import draft
 
 __all__ = ["as_text", "file_config", "from_config", "portable", "read", "write"]
@@ -28,21 +27,21 @@ def read(path: str | Path) -> dict[str, Any]:
     """Return the job config of a YAML or JSON file.
 
     Raises:
-        BadInput: it cannot be read, or is none.
+        BadInput: it cannot be read, or holds something else.
     """
     source = Path(path).expanduser()
     try:
         config = parsed(source.read_text(encoding="utf-8-sig"))
     except OSError as exc:
-        raise BadInput(f"{source} cannot be read: {exc.strerror or exc}.") from exc
+        raise BadInput(f"Can't read {source}: {exc.strerror or exc}.") from exc
     except ValueError as exc:
-        raise BadInput(f"{source} is no job config: {exc}.") from None
+        raise BadInput(f"{source} is not a job config: {exc}.") from None
     if not isinstance(config, dict):
-        raise BadInput(f"{source} is no job config: it must be a mapping.")
+        raise BadInput(f"{source} is not a job config: expected a mapping at the top level.")
     return config
 
 
-def write(params: TrainingParams, path: str | Path) -> Path:
+def write(params: Fields, path: str | Path) -> Path:
     """Write a job file, as JSON if it is called `.json` and else as YAML, and return its path.
 
     Raises:
@@ -54,13 +53,13 @@ def write(params: TrainingParams, path: str | Path) -> Path:
     return target
 
 
-def as_text(params: TrainingParams, suffix: str) -> str:
+def as_text(params: Fields, suffix: str) -> str:
     """Return what stands in a job file whose name ends so: JSON for `.json`, else YAML."""
     config = file_config(params)
     return json.dumps(config, indent=2) + "\n" if suffix.lower() == ".json" else dumped(config)
 
 
-def file_config(params: TrainingParams) -> dict[str, Any]:
+def file_config(params: Fields) -> dict[str, Any]:
     """Return the job config as a file has it: with its own folders, and without our notes."""
     config = copy.deepcopy(dict(draft(params).config))
     config["meta"].pop(OURS)
@@ -74,47 +73,47 @@ def file_config(params: TrainingParams) -> dict[str, Any]:
         process.pop(key, None)
     here = dict(aside.get("here", {}))
     for entry, folder in zip(process["datasets"], here.pop("folders", ()), strict=False):
-        if _last(folder) == entry["folder_path"]:
+        if folder_name(folder) == entry["folder_path"]:
             entry["folder_path"] = folder
     for entry, paths in zip(process["datasets"], here.pop("controls", ()), strict=False):
         names = control_names(entry)
-        entry |= {key: path for key, path in paths.items() if _last(path) == names.get(key)}
+        entry |= {key: path for key, path in paths.items() if folder_name(path) == names.get(key)}
     process.update(here)
     return config
 
 
-def from_config(config: Mapping[str, Any], **fields: object) -> TrainingParams:
+def from_config(config: Mapping[str, Any]) -> Fields:
     """Return the parameters that a job config means; what they have no field for is in `extra`.
 
     What the config leaves out stays left out until its field is changed. The last part of a
-    dataset's folder is the dataset's name. `fields` go before what the config says.
+    dataset's folder is the dataset's name.
 
     Raises:
-        InvalidParams: it is no training, or names something that cannot be used.
+        InvalidParams: it is not a training job, or a name in it is invalid.
     """
     plain = _plain(config)
     process = copy.deepcopy(process_of(plain))
     here = _take_folders(process)
-    params = _accepted(_fields(plain, process, here))
+    params = _accepted(_fields(plain["config"].get("name"), process))
     if plain_numbers(file_config(params)) == plain_numbers(plain):
         # The fields say all of it.
-        return TrainingParams.model_validate({**params.model_dump(), **fields})
-    setting, without = _difference(process_of(draft(params).config), process, "")
+        return params
+    setting, without = unmerged(process_of(draft(params).config), process)
     # The server sets these; in a file they are as the file had them.
     without = {path: value for path, value in without.items() if path not in RESERVED}
     aside = {"without": without, "around": _around(plain), "here": here}
     text = dumped({**setting, ASIDE: aside})
-    made = TrainingParams.model_validate({**params.model_dump(), "extra": text})
+    made = Fields.model_validate({**params.model_dump(), "extra": text})
     if plain_numbers(file_config(made)) != plain_numbers(plain):
-        raise InvalidParams({"extra": "the file has keys that cannot be carried in it"})
-    return TrainingParams.model_validate({**made.model_dump(), **fields}) if fields else made
+        raise InvalidParams({"extra": "the file has keys that cannot be kept in it"})
+    return made
 
 
 def portable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a job's config without what holds on its server only: folders, database, device.
+    """Return a job's config without what is valid on its server only: folders, database, device.
 
     Raises:
-        InvalidParams: it is no job config.
+        InvalidParams: it is not a job config.
     """
     plain = _plain(config)
     process = process_of(plain)
@@ -139,38 +138,32 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _take_folders(process: dict[str, Any]) -> dict[str, Any]:
-    """Take out of a process what holds on one machine only, and return it."""
+    """Take out of a process what is valid on one machine only, and return it."""
     here = {key: process.pop(key) for key in RESERVED if key in process}
     datasets = process.get("datasets")
-    if not (isinstance(datasets, list) and datasets and all(isinstance(d, dict) for d in datasets)):
+    if not is_mappings(datasets):
         kind = process.get("type")
-        raise InvalidParams({"datasets": f"there is no list of them, and so no training ({kind})"})
+        raise InvalidParams({"datasets": f"required for a training job, which {kind!r} is not"})
     folders = [entry.get("folder_path") for entry in datasets]
     controls = [name_controls(entry) for entry in datasets]
     for entry, folder in zip(datasets, folders, strict=True):
         if not isinstance(folder, str):
-            raise InvalidParams({"dataset": f"folder_path must be a text, which {folder!r} is not"})
-        entry["folder_path"] = _last(folder)
+            raise InvalidParams({"dataset": f"folder_path must be a string, not {folder!r}"})
+        entry["folder_path"] = folder_name(folder)
     here["folders"] = folders
     return here | ({"controls": controls} if any(controls) else {})
 
 
-def _last(folder: str) -> str:
-    return re.split(r"[/\\]", folder.rstrip("/\\"))[-1]
-
-
-def _fields(
-    plain: Mapping[str, Any], process: Mapping[str, Any], here: Mapping[str, Any]
-) -> dict[str, Any]:
+def _fields(name: Any, process: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the config says for each field, unchecked."""
-    names = [_last(folder) for folder in here["folders"]]
+    names = [entry["folder_path"] for entry in process["datasets"]]
     arch = _arch(process)
-    own = presets.load()[arch].defaults.get("model.name_or_path") if arch in presets.load() else ""
-    found = fields_of(process)
-    seed = value_at(process, "training_seed")
+    preset = presets.load().get(arch)
+    own = preset.defaults.get("model.name_or_path") if preset else ""
+    found = fields_of(process, PATHS)
     sample_seed = value_at(process, "sample.seed")
     found |= {
-        "name": plain["config"].get("name"),
+        "name": name,
         "dataset": names[0],
         "extra_datasets": tuple(names[1:]),
         "control_datasets": _controls(process["datasets"][0], arch),
@@ -178,8 +171,7 @@ def _fields(
         "base_model": "" if found.get("base_model") == own else found.get("base_model", ""),
         "trigger_word": process.get("trigger_word") or "",
         "prompts": _prompts(process.get("sample")),
-        "seed": seed,
-        "sample_seed": MISSING if sample_seed == seed else sample_seed,
+        "sample_seed": MISSING if sample_seed == found.get("seed", MISSING) else sample_seed,
     }
     return {name: value for name, value in found.items() if value is not MISSING}
 
@@ -219,10 +211,10 @@ def _prompts(sample: object) -> tuple[str, ...]:
     return tuple(map(str, texts)) if all(isinstance(text, str) for text in texts) else ()
 
 
-def _accepted(fields: Mapping[str, Any]) -> TrainingParams:
+def _accepted(fields: Mapping[str, Any]) -> Fields:
     """Return the parameters; a value that its field does not take is left to `extra`."""
     try:
-        return TrainingParams.model_validate(fields)
+        return Fields.model_validate(fields)
     except InvalidParams as exc:
         needed = {"name", "dataset", "extra_datasets"} & exc.problems.keys()
         if needed or not exc.problems.keys() & fields.keys():
@@ -236,50 +228,3 @@ def _around(plain: Mapping[str, Any]) -> dict[str, Any]:
     around["config"].pop("name", None)
     around["config"]["process"] = around["config"]["process"][1:]
     return around
-
-
-def _difference(have: Any, want: Any, path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what to merge into `have`, and what to take out of it, to make it `want`."""
-    setting: dict[str, Any] = {}
-    without = {f"{path}{key}": value for key, value in have.items() if key not in want}
-    for key, value in want.items():
-        old, below = have.get(key), f"{path}{key}"
-        inner: Any
-        gone: dict[str, Any]
-        if isinstance(old, dict) and isinstance(value, dict):
-            inner, gone = _difference(old, value, f"{below}.")
-        elif _mappings(old) and _mappings(value) and len(value) >= len(old):
-            inner, gone = _differences(old, value, below)
-        elif key in have and _same(old, value):
-            continue
-        else:
-            setting[key] = value
-            continue
-        without |= gone
-        if inner:
-            setting[key] = inner
-    return setting, without
-
-
-def _differences(
-    have: list[Any], want: list[Any], path: str
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return the same for a list of mappings, which are merged one by one."""
-    items: list[dict[str, Any]] = []
-    without: dict[str, Any] = {}
-    for at, value in enumerate(want):
-        item, gone = _difference(have[min(at, len(have) - 1)], value, f"{path}.{at}.")
-        items.append(item)
-        without |= gone
-    return (items if any(items) or len(want) > len(have) else []), without
-
-
-def _mappings(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
-
-
-def _same(one: object, other: object) -> bool:
-    # In Python 1 is True as well.
-    return json.dumps(plain_numbers(one), sort_keys=True) == json.dumps(
-        plain_numbers(other), sort_keys=True
-    )

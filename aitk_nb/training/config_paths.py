@@ -1,65 +1,26 @@
-"""Where each training parameter stands in a job config."""
+"""Places in a job config: reading, setting and merging by their paths."""
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
-from aitk_nb.training import presets
-
-__all__ = ["MISSING", "PATHS", "fields_of", "merge", "preset_fields", "value_at"]
-
-
-PATHS: Mapping[str, str] = {
-    "steps": "train.steps",
-    "learning_rate": "train.lr",
-    "optimizer": "train.optimizer",
-    "batch_size": "train.batch_size",
-    "gradient_accumulation": "train.gradient_accumulation",
-    "timestep_type": "train.timestep_type",
-    "dtype": "train.dtype",
-    "network": "network.type",
-    "rank": "network.linear",
-    "lokr_factor": "network.lokr_factor",
-    "low_vram": "model.low_vram",
-    "save_every": "save.save_every",
-    "max_saves": "save.max_step_saves_to_keep",
-    "sample_every": "sample.sample_every",
-    "sample_width": "sample.width",
-    "sample_height": "sample.height",
-    "sample_steps": "sample.sample_steps",
-    "sample_frames": "sample.num_frames",
-    "guidance": "sample.guidance_scale",
-    "resolution": "datasets[x].resolution",
-    "caption_dropout": "datasets[x].caption_dropout_rate",
-    "num_frames": "datasets[x].num_frames",
-}
-"""Where each field stands in the process that stands there as it is."""
-
+__all__ = ["MISSING", "fields_of", "folder_name", "is_mappings", "merge", "put", "value_at"]
 
 MISSING: Any = object()
 """What `value_at` returns where there is nothing."""
 
 
-def preset_fields(arch: str) -> dict[str, Any]:
-    """Return what the preset of an architecture sets of the training parameters' fields."""
-    preset = presets.load().get(arch)
-    if preset is None:
-        return {}
-    # Choosing a model in the web UI takes back what the one before it set.
-    unset = {"quantize": False, "quantize_te": False}
-    process: dict[str, Any] = {"datasets": [{}], "model": unset}
-    for path, value in preset.defaults.items():
-        _put(process, path, value)
-    found = fields_of(process)
-    # An empty base model is the preset's own one, which a newer preset may change.
-    return {name: value for name, value in found.items() if name != "base_model"}
+def fields_of(process: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values that a process has for the training parameters' fields, unchecked.
 
-
-def fields_of(process: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that a process has for the training parameters' fields, unchecked."""
-    found = {name: value_at(process, path) for name, path in PATHS.items()}
+    Args:
+        process: The process of a job config.
+        paths: Where the fields stand that the process holds as they are.
+    """
+    found = {name: value_at(process, path) for name, path in paths.items()}
     for field, key, kind in (
         ("quantize", "model.quantize", "model.qtype"),
         ("quantize_te", "model.quantize_te", "model.qtype_te"),
@@ -86,8 +47,8 @@ def value_at(process: Any, path: str) -> Any:
     return process
 
 
-def _put(process: dict[str, Any], path: str, value: object) -> None:
-    """Set a preset's value at its path, such as `datasets[x].fps`; None leaves the key out."""
+def put(process: dict[str, Any], path: str, value: object) -> None:
+    """Set the value at a path, such as `datasets[x].fps`; None leaves the key out."""
     *parents, leaf = path.replace("[x]", ".0").split(".")
     place: Any = process
     for part in parents:
@@ -113,19 +74,24 @@ def merge(into: dict[str, Any], change: Mapping[str, Any]) -> None:
         have = into.get(key)
         if isinstance(have, dict) and isinstance(value, Mapping):
             merge(have, value)
-        elif _mappings(have) and _mappings(value):
+        elif is_mappings(have) and is_mappings(value):
             into[key] = _merged(have, value)
         else:
             into[key] = copy.deepcopy(value)
 
 
-def _mappings(value: object) -> bool:
+def is_mappings(value: object) -> TypeGuard[list[dict[str, Any]]]:
+    """Return whether it is a list of mappings, and not empty."""
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
 
 
-def _merged(have: Any, value: Any) -> list[dict[str, Any]]:
+def _merged(have: list[dict[str, Any]], value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     items = [copy.deepcopy(have[min(at, len(have) - 1)]) for at in range(len(value))]
     for item, change in zip(items, value, strict=True):
         merge(item, change)
-    rest: list[dict[str, Any]] = have[len(value) :]
-    return items + rest
+    return items + have[len(value) :]
+
+
+def folder_name(path: str) -> str:
+    """Return the last part of a folder's path, be it of Linux or of Windows."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]

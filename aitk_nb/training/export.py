@@ -1,4 +1,4 @@
-"""Training parameters as a notebook's cell, a command line and requests, and in figures."""
+"""Training parameters written as a notebook's cell, a command line, a job config and requests."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from typing import get_args, get_origin
+from typing import Any
 
 from aitk_nb.backends.webui import script
 from aitk_nb.models.job import JobDraft
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.fields import schema
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 
-__all__ = ["FACES", "command_line", "parameters_cell"]
+__all__ = ["FORMATS", "command_line", "parameters_cell"]
 
 
 def parameters_cell(params: TrainingParams) -> str:
@@ -22,16 +23,14 @@ def parameters_cell(params: TrainingParams) -> str:
     `TrainingParams.from_names(globals())` after it gives the same parameters.
     """
     return "".join(
-        f"{name}: {_type(name)} = {_literal(getattr(params, name))}  # {field.description}\n"
-        for name, field in TrainingParams.model_fields.items()
+        f"{name}: {_type(entry)} = {_literal(getattr(params, name))}  # {entry['description']}\n"
+        for name, entry in schema().items()
     )
 
 
-def _type(name: str) -> str:
-    kind = TrainingParams.model_fields[name].annotation
-    if get_origin(kind) is tuple:
-        return f"list[{get_args(kind)[0].__name__}]"
-    return str(getattr(kind, "__name__", kind))
+def _type(entry: Mapping[str, Any]) -> str:
+    names = {"integer": "int", "number": "float", "boolean": "bool", "string": "str"}
+    return f"list[{_type(entry['items'])}]" if "items" in entry else names[entry["type"]]
 
 
 def _literal(value: object) -> str:
@@ -48,27 +47,26 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def command_line(params: TrainingParams) -> str:
-    """Return the command that starts the same training from a shell."""
-    usual = TrainingParams.model_validate(
-        {"name": "x", "dataset": "x", "arch": params.arch, "base_model": params.base_model}
-    )
-    words = []
-    for name in TrainingParams.model_fields:
-        value = getattr(params, name)
-        if name not in ("name", "dataset", "arch", "base_model") and value == getattr(usual, name):
-            continue
-        if name in ("arch", "base_model") and not value:
-            continue
-        words += [shlex.join(part) for part in _options(name, value)]
+    """Return the command that starts the same training job from a shell."""
+    # These are always said; the defaults of all others may depend on them.
+    own = {name: getattr(params, name) for name in ("name", "dataset", "arch", "base_model")}
+    usual = TrainingParams(**own)
+    words = [
+        word
+        for name, value in params
+        if (value if name in own else value != getattr(usual, name))
+        for word in _options(name, value)
+    ]
     return " \\\n  ".join(["aitk-nb train", *words]) + "\n"
 
 
-def _options(name: str, value: object) -> list[list[str]]:
-    flag = "--" + name.replace("_", "-")
+def _options(name: str, value: object) -> list[str]:
+    flag = name.replace("_", "-")
     if isinstance(value, bool):
-        return [[flag if value else f"--no-{flag[2:]}"]]
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    items = value if isinstance(value, tuple) else (value,)
     # With `=`, a value may begin with a dash.
-    return [[f"{flag}={item}"] for item in (value if isinstance(value, tuple) else (value,))]
+    return [shlex.quote(f"--{flag}={item}") for item in items]
 
 
 def _config(job: JobDraft) -> str:
@@ -79,11 +77,11 @@ def _of_draft(write: Callable[[JobDraft], str]) -> Callable[[TrainingParams], st
     return lambda params: write(draft(params))
 
 
-FACES: Mapping[str, Callable[[TrainingParams], str]] = {
+FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {
     "Job config": _of_draft(_config),
     "Notebook parameters": parameters_cell,
     "Command line": command_line,
-    "Requests by curl": _of_draft(script.curl),
+    "Requests with curl": _of_draft(script.curl),
     "Requests in Python": _of_draft(script.python),
 }
 """How the parameters can be written down, by title."""

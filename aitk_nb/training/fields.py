@@ -1,55 +1,99 @@
-"""What the user chooses for a training, as one validated value."""
+"""The training parameters: each field's type, default and limits, and all that is known of it.
+
+Forms, the command line, notebooks' parameter cells, the job config and the generated programs
+are built from these declarations: a new field is one entry in `Fields`, in the order of the form.
+"""
 
 from __future__ import annotations
 
-import re
+import ast
+import inspect
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
-from aitk_nb import _html
 from aitk_nb.errors import InvalidParams
-from aitk_nb.models.names import name_problem
-from aitk_nb.training.advice import advice
-from aitk_nb.training.choices import CHOICES, choice_problem
-from aitk_nb.training.coercion import listed, numbers, quantised
-from aitk_nb.training.config_paths import preset_fields
-from aitk_nb.training.error_messages import arch_problem, controls_problem, problem
+from aitk_nb.training import presets
+from aitk_nb.training.config_paths import fields_of, put
 from aitk_nb.training.extra import parse_extra
-from aitk_nb.training.limits import EDGES, add_sources, allowed
+from aitk_nb.training.validation import (
+    fact,
+    field,
+    gpu_list,
+    listed,
+    no_variables,
+    not_zero,
+    numbers,
+    problems,
+    quantized,
+    safe_name,
+)
 
-__all__ = ["TrainingParams", "diff"]
+__all__ = ["PATHS", "Fields", "preset_fields", "schema"]
 
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""
 
+_QUANTIZATION = "options.tsx: quantizationOptions"
+_LARGEST_SEED = 2**32 - 1
+"""Numpy takes 32 bits."""
 
-def diff(a: TrainingParams, b: TrainingParams) -> dict[str, tuple[Any, Any]]:
-    """Return the fields in which two parameters differ, with both values."""
-    pairs = {name: (getattr(a, name), getattr(b, name)) for name in TrainingParams.model_fields}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+Name = Annotated[str, AfterValidator(safe_name)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(listed)]
+Text = Annotated[str, AfterValidator(no_variables)]
+Prompts = Annotated[tuple[Text, ...], BeforeValidator(listed)]
+Resolution = Annotated[tuple[Annotated[int, Field(ge=16, le=8192)], ...], BeforeValidator(numbers)]
+Gpus = Annotated[str, AfterValidator(gpu_list)]
+# The trainer itself takes more words than the web UI's form offers, by way of `extra`.
+Quantization = Annotated[
+    Literal["", "qfloat8", "float8", "convrot8", "convrot4", "nvfp4", "convrotint7", "convrotint6",
+            "convrotint5", "convrotint4", "convrotint3", "convrotint2", "convrotbitnet", "uint7",
+            "uint6", "uint5", "uint4", "uint3", "uint2"],
+    BeforeValidator(quantized),
+]  # fmt: skip
+Optimizer = Literal["adamw8bit", "adamw", "adam", "adafactor", "automagic", "automagic2",
+                    "automagic3", "prodigyopt", "prodigy8bit", "adam8bit", "lion8bit", "lion",
+                    "prodigy"]  # fmt: skip
+TimestepType = Literal["sigmoid", "linear", "shift", "weighted", "lognorm_blend", "next_sample",
+                       "one_step"]  # fmt: skip
 
 
-class TrainingParams(BaseModel):
-    """The parameters of one training; the same names in notebooks and on the command line.
+def _complete(schema: dict[str, Any]) -> None:
+    """Add each field's group, and the string below it, which pydantic would read at import."""
+    group = ""
+    for entry in schema["properties"].values():
+        group = entry["group"] = entry["group"] or group
+    (tree,) = ast.parse(inspect.getsource(Fields)).body
+    for one, following in pairwise(tree.body if isinstance(tree, ast.ClassDef) else ()):
+        match one, following:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                schema["properties"][name]["description"] = text.removesuffix(".")
+
+
+class Fields(BaseModel):
+    """The parameters of a training job as a value: checked, frozen and hashable.
 
     A field that is not given has the value that AI Toolkit's web UI sets for the architecture, and
     where it sets none, that of its form for a new job.
 
     Raises:
-        InvalidParams: with one entry for each field that cannot be used.
+        InvalidParams: with one entry for each invalid field.
     """
 
     model_config = ConfigDict(
@@ -59,142 +103,138 @@ class TrainingParams(BaseModel):
         extra="forbid",
         # Papermill makes a number of `-p name 2024` and of `-p gpu_ids 0`.
         coerce_numbers_to_str=True,
-        json_schema_extra=add_sources,
+        json_schema_extra=_complete,
     )
 
-    name: str = Field(description="Name of the job, and of its output folder on the server")
-    dataset: str = Field(description="Name of the dataset on the server")
-    extra_datasets: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
-        (), description="More datasets to train on as well"
+    name: Annotated[
+        Name, field(..., group="Basics", source="config.name; it becomes a folder on the server")
+    ]
+    """Name of the job and of its output folder on the server."""
+    dataset: Annotated[
+        Name, field(..., source="ui/src/app/api/datasets: a folder below the datasets")
+    ]
+    """Name of the dataset on the server."""
+    extra_datasets: Names = field((), source="datasets")
+    """Additional datasets to train on."""
+    control_datasets: Names = field((), source="control_path")
+    """Datasets with control images for the first dataset, in order."""
+    trigger_word: Text = field("", source="trigger_word")
+    """Word that activates the LoRA; replaces [trigger]."""
+    steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
+    """Number of optimizer steps."""
+    arch: Text = field(
+        DEFAULT_ARCH, group="Model", label="Architecture", source="options.tsx: modelArchs"
     )
-    control_datasets: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
-        (), description="Datasets of control images for the first dataset, in order"
+    """Model architecture, as AI Toolkit names it."""
+    base_model: Text = field("", source="config_modules.py: name_or_path")
+    """Base model; empty: the architecture's own."""
+    quantize: Quantization = field("qfloat8", per_job=False, source=_QUANTIZATION)
+    """Quantization of the base model; empty: none."""
+    quantize_te: Quantization = field(
+        "qfloat8", label="Quantize encoder", per_job=False, source=_QUANTIZATION
     )
-    arch: str = Field(DEFAULT_ARCH, description="Architecture, as AI Toolkit calls it")
-    base_model: str = Field("", description="Base model; empty means the architecture's own")
-    quantize: Annotated[str, BeforeValidator(quantised)] = Field(
-        "qfloat8", description="Quantisation of the base model; empty means none"
+    """Quantization of the text encoder; empty: none."""
+    low_vram: bool = field(
+        False, "model.low_vram", label="Low VRAM", source="config_modules.py: low_vram"
     )
-    quantize_te: Annotated[str, BeforeValidator(quantised)] = Field(
-        "qfloat8", description="Quantisation of the text encoder; empty means none"
+    """Keep only what is in use on the GPU."""
+    network: Literal["lora", "lokr"] = field("lora", "network.type", group="Network")
+    """Network type: lora or lokr."""
+    rank: int = field(32, "network.linear", ge=1, le=4096)
+    """Rank of the LoRA."""
+    alpha: int = field(0, source="config_modules.py: linear_alpha", ge=0, le=4096)
+    """Alpha (scale) of the LoRA; 0: equal to the rank."""
+    lokr_factor: Annotated[int, AfterValidator(not_zero)] = field(
+        -1,
+        "network.lokr_factor",
+        label="LoKr factor",
+        source="config_modules.py: lokr_factor, of which -1 finds the largest",
+        ge=-1,
+        le=4096,
     )
-    low_vram: bool = Field(False, description="Keep on the GPU only what is in use")
-    network: str = Field("lora", description="Kind of network: lora or lokr")
-    rank: int = Field(32, ge=1, le=4096, description="Rank of the LoRA")
-    alpha: int = Field(0, ge=0, le=4096, description="Scale of the LoRA; 0 means equal to rank")
-    lokr_factor: int = Field(
-        -1, ge=-1, le=4096, description="Factor of a LoKr; -1 means chosen by the trainer"
+    """LoKr factor; -1: chosen by the trainer."""
+    learning_rate: float = field(1e-4, "train.lr", group="Training", short="--lr", gt=0, lt=10)
+    """Peak learning rate."""
+    optimizer: Optimizer = field("adamw8bit", "train.optimizer")
+    """Optimizer, as AI Toolkit names it."""
+    batch_size: int = field(1, "train.batch_size", per_job=True, ge=1, le=1024)
+    """Images per batch."""
+    gradient_accumulation: int = field(1, "train.gradient_accumulation", ge=1, le=1024)
+    """Batches per optimizer step."""
+    resolution: Resolution = field(
+        (512, 768, 1024), "datasets[x].resolution", per_job=True, min_length=1
     )
-    steps: int = Field(3000, ge=1, le=10_000_000, description="Optimiser steps")
-    learning_rate: float = Field(1e-4, gt=0, lt=10, description="Peak learning rate")
-    optimizer: str = Field("adamw8bit", description="Optimiser, as AI Toolkit calls it")
-    batch_size: int = Field(1, ge=1, le=1024, description="Images in one step")
-    gradient_accumulation: int = Field(
-        1, ge=1, le=1024, description="Batches that are added up before the weights change"
+    """Training resolutions in pixels."""
+    num_frames: int = field(1, "datasets[x].num_frames", ge=1, le=10_000)
+    """Frames to use from each video."""
+    caption_dropout: float = field(0.05, "datasets[x].caption_dropout_rate", ge=0, le=1)
+    """Probability of dropping the caption."""
+    timestep_type: TimestepType = field("sigmoid", "train.timestep_type")
+    """How timesteps (noise levels) are sampled."""
+    dtype: Literal["bf16", "fp16", "fp32"] = field("bf16", "train.dtype", source="save.dtype")
+    """Number format of the training."""
+    ema: float = field(0.0, label="EMA decay", per_job=False, source="ema_decay", ge=0, lt=1)
+    """Decay of the moving average of the weights; 0: none."""
+    seed: int = field(
+        42,
+        "training_seed",
+        per_job=True,
+        source="jobs/process/BaseTrainProcess.py: training_seed",
+        ge=0,
+        le=_LARGEST_SEED,
     )
-    resolution: Annotated[tuple[int, ...], BeforeValidator(numbers)] = Field(
-        (512, 768, 1024), description="Edge lengths in pixels to train at"
+    """Random seed of training and samples."""
+    gpu_ids: Gpus = field("", label="GPU ids", source="GPU ID; the queue is keyed by this text")
+    """GPUs on the server, e.g. 0 or 0,1; empty: the GPU with the most free memory."""
+    save_every: int = field(250, "save.save_every", group="Saving and samples", per_job=True, ge=1)
+    """Steps between checkpoints."""
+    max_saves: int = field(4, "save.max_step_saves_to_keep", per_job=True, ge=1, le=100_000)
+    """Number of checkpoints to keep; older ones are deleted."""
+    sample_every: int = field(250, "sample.sample_every", per_job=True, ge=1)
+    """Steps between samples."""
+    prompts: Prompts = field((), source="config_modules.py: samples")
+    """Sample prompts; none: no samples."""
+    sample_width: int = field(1024, "sample.width", ge=16, le=8192)
+    """Sample width in pixels."""
+    sample_height: int = field(1024, "sample.height", ge=16, le=8192)
+    """Sample height in pixels."""
+    sample_frames: int = field(
+        1, "sample.num_frames", source="config_modules.py: num_frames", ge=1, le=10_000
     )
-    num_frames: int = Field(1, ge=1, le=10_000, description="Frames taken of each video")
-    trigger_word: str = Field("", description="Word that calls the LoRA; replaces [trigger]")
-    caption_dropout: float = Field(
-        0.05, ge=0, le=1, description="Share of the steps that see no caption"
+    """Frames per sample."""
+    sample_steps: int = field(30, "sample.sample_steps", ge=1, le=1000)
+    """Denoising steps per sample."""
+    guidance: float = field(4.0, "sample.guidance_scale", ge=0, le=100)
+    """Guidance scale of samples."""
+    sample_seed: int = field(-1, source="sample.seed", ge=-1, le=_LARGEST_SEED)
+    """Random seed of samples; -1: the seed of the training."""
+    extra: str = field(
+        "", group="Advanced", source="toolkit/config.py: the whole job config", multiline=True
     )
-    timestep_type: str = Field("sigmoid", description="How noise levels are drawn")
-    dtype: str = Field("bf16", description="Number format of the training")
-    ema: float = Field(
-        0.0, ge=0, lt=1, description="Decay of the moving average of the weights; 0 means none"
-    )
-    save_every: int = Field(250, ge=1, description="Steps between checkpoints")
-    max_saves: int = Field(4, ge=1, le=100_000, description="Checkpoints kept; older are deleted")
-    sample_every: int = Field(250, ge=1, description="Steps between samples")
-    prompts: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
-        (), description="Prompts for samples; none means no samples"
-    )
-    sample_width: int = Field(1024, ge=16, le=8192, description="Width of samples in pixels")
-    sample_height: int = Field(1024, ge=16, le=8192, description="Height of samples in pixels")
-    sample_frames: int = Field(1, ge=1, le=10_000, description="Frames of samples")
-    sample_steps: int = Field(30, ge=1, le=1000, description="Denoising steps of samples")
-    guidance: float = Field(4.0, ge=0, le=100, description="Guidance scale of samples")
-    sample_seed: int = Field(
-        -1, ge=-1, le=2**32 - 1, description="Seed of samples; -1 means that of the training"
-    )
-    seed: int = Field(42, ge=0, le=2**32 - 1, description="Seed of training and samples")
-    gpu_ids: str = Field(
-        "", description="GPUs of the server, such as 0 or 0,1; empty means the one most free"
-    )
-    extra: str = Field("", description="YAML merged deep into the job config")
+    """YAML to merge into the job config."""
 
     @model_validator(mode="wrap")
     @classmethod
-    def _explain(
-        cls, data: Any, handler: ModelWrapValidatorHandler[TrainingParams]
-    ) -> TrainingParams:
-        problems: dict[str, str] = {}
-        params: TrainingParams | None = None
+    def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Fill in the architecture's own values, and say what is wrong in our words."""
         if isinstance(data, Mapping):
-            data = {**_own(data.get("arch", DEFAULT_ARCH)), **data}
+            data = {**preset_fields(data.get("arch", DEFAULT_ARCH)), **data}
+        found: dict[str, str] = {}
+        params: Self | None = None
         try:
             params = handler(data)
         except ValidationError as exc:
-            problems = _problems(exc)
+            found = problems(exc, cls.model_fields)
         given = data if isinstance(data, Mapping) else dict(params or ())
-        arch, base_model = given.get("arch", DEFAULT_ARCH), given.get("base_model")
-        if "arch" not in problems and (why := arch_problem(arch, base_model)):
-            problems["arch"] = why
-        if params is not None and (why := controls_problem(params.arch, params.control_datasets)):
-            problems["control_datasets"] = why
-        if params is None or problems:
+        arch = given.get("arch", DEFAULT_ARCH)
+        if "arch" not in found and (why := presets.arch_problem(arch, given.get("base_model"))):
+            found["arch"] = why
+        if params and (why := presets.controls_problem(params.arch, params.control_datasets)):
+            found["control_datasets"] = why
+        if params is None or found:
             # Without the cause: its text repeats the same in words of the library.
-            raise InvalidParams(problems)
+            raise InvalidParams(found)
         return params
-
-    @field_validator("name", "dataset")
-    @classmethod
-    def _safe_name(cls, value: str) -> str:
-        if why := name_problem(value):
-            raise ValueError(f"{value!r}: {why}")
-        return value
-
-    @field_validator("extra_datasets", "control_datasets")
-    @classmethod
-    def _safe_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if why := name_problem(name):
-                raise ValueError(f"{name!r}: {why}")
-        return value
-
-    @field_validator("resolution")
-    @classmethod
-    def _possible(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value:
-            raise ValueError("at least one is needed, such as 512")
-        for edge in value:
-            if not EDGES[0] <= edge <= EDGES[1]:
-                field = cls.model_fields["resolution"]
-                raise ValueError(f"{edge} is not {allowed('resolution', field)}")
-        return value
-
-    @field_validator(*CHOICES)
-    @classmethod
-    def _offered(cls, value: str, info: ValidationInfo) -> str:
-        if why := choice_problem(str(info.field_name), value):
-            raise ValueError(why)
-        return value
-
-    @field_validator("lokr_factor")
-    @classmethod
-    def _factor(cls, value: int) -> int:
-        if value == 0:
-            raise ValueError("0 is neither -1 nor a whole number from 1 to 4096")
-        return value
-
-    @field_validator("gpu_ids")
-    @classmethod
-    def _gpus(cls, value: str) -> str:
-        if not re.fullmatch(r"(mps|\d{1,3}(,\d{1,3})*)?", value):
-            raise ValueError(f"{value!r} is not one number, several with commas, 'mps', or empty")
-        return value
 
     @field_validator("extra")
     @classmethod
@@ -202,79 +242,33 @@ class TrainingParams(BaseModel):
         parse_extra(value)
         return value
 
-    @field_validator("arch", "trigger_word", "prompts", "base_model")
-    @classmethod
-    def _no_variables(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        # The server replaces these from its own environment, in files that anyone can read.
-        if "${" in str(value):
-            raise ValueError("'${' would be replaced from the server's environment")
-        return value
-
-    @classmethod
-    def from_names(cls, names: Mapping[str, object], **fields: object) -> TrainingParams:
-        """Return the parameters whose values stand under their own names in `names`.
-
-        A notebook's parameters have the names of these fields, so that its `globals()` is such a
-        mapping; anything else in it is passed over. `fields` go before `names`.
-
-        Raises:
-            InvalidParams: as the constructor.
-        """
-        found = {name: names[name] for name in cls.model_fields if name in names}
-        return cls.model_validate(found | fields)
-
-    @classmethod
-    def from_file(cls, path: str | Path, **fields: object) -> TrainingParams:
-        """Return the parameters of a job file of AI Toolkit, YAML or JSON, with `fields` over them.
-
-        What has no field of its own is kept in `extra`, so that `to_file` writes the same again.
-        The last part of a dataset's folder is the dataset's name on the server.
-
-        Raises:
-            BadInput: it cannot be read, or is no training.
-        """
-        from aitk_nb.training import config_files
-
-        return config_files.from_config(config_files.read(path), **fields)
-
-    def to_file(self, path: str | Path) -> Path:
-        """Write a job file of AI Toolkit: JSON if it is called `.json`, else YAML.
-
-        Raises:
-            BadInput: it cannot be written.
-        """
-        from aitk_nb.training import config_files
-
-        return config_files.write(self, path)
-
-    def _repr_html_(self) -> str:
-        values = [(name, _shown(getattr(self, name))) for name in type(self).model_fields]
-        return _html.definition(values, caption="Training parameters")
-
-    @property
-    def advice(self) -> Mapping[str, str]:
-        """Remarks by field on what is allowed and seldom meant, such as an alpha above the rank."""
-        return advice(self)
-
     @property
     def scale(self) -> int:
         """The alpha that is meant: `alpha`, or the rank where that is 0."""
         return self.alpha or self.rank
 
 
-def _own(arch: object) -> dict[str, Any]:
-    """Return the fields that an architecture's preset sets."""
-    return preset_fields(arch) if isinstance(arch, str) else {}
+PATHS = {name: path for name, info in Fields.model_fields.items() if (path := fact(info, "path"))}
+"""Where each field that the job's process holds as it is stands in it."""
 
 
-def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+@cache
+def schema() -> Mapping[str, Mapping[str, Any]]:
+    """Return the JSON schema of each field: all that is declared of it, and its help text."""
+    properties: Mapping[str, Mapping[str, Any]] = Fields.model_json_schema()["properties"]
+    return properties
 
 
-def _problems(exc: ValidationError) -> dict[str, str]:
-    """Return the first thing that is wrong with each field, in the order of the fields."""
-    found: dict[str, str] = {}
-    for error in exc.errors():
-        name, why = problem(error, TrainingParams.model_fields)
-        found.setdefault(name, why)
-    return found
+def preset_fields(arch: object) -> dict[str, Any]:
+    """Return what the preset of an architecture sets of the fields."""
+    preset = presets.load().get(arch) if isinstance(arch, str) else None
+    if preset is None:
+        return {}
+    # Choosing a model in the web UI takes back what the one before it set.
+    unset = {"quantize": False, "quantize_te": False}
+    process: dict[str, Any] = {"datasets": [{}], "model": unset}
+    for path, value in preset.defaults.items():
+        put(process, path, value)
+    found = fields_of(process, PATHS)
+    # An empty base model is the preset's own one, which a newer preset may change.
+    return {name: value for name, value in found.items() if name != "base_model"}

@@ -1,26 +1,27 @@
-"""AI Toolkit's job config, built from training parameters, and read back into their fields."""
+"""AI Toolkit's job config, built from training parameters."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aitk_nb.models.job import JobDraft
 from aitk_nb.training import presets
-from aitk_nb.training.config_diff import OURS, differences, fingerprint, plain_numbers
-from aitk_nb.training.config_paths import MISSING, PATHS, _put, merge, value_at
+from aitk_nb.training.config_diff import OURS, fingerprint, plain_numbers
+from aitk_nb.training.config_paths import MISSING, merge, put, value_at
 from aitk_nb.training.default_config import default_process
 from aitk_nb.training.extra import aside_of, parse_extra
+from aitk_nb.training.fields import PATHS, Fields
 
-if TYPE_CHECKING:
-    from aitk_nb.training.fields import TrainingParams
-
-__all__ = ["OURS", "differences", "draft", "fingerprint", "parse_extra"]
+__all__ = ["draft"]
 
 
-def draft(params: TrainingParams) -> JobDraft:
-    """Return the job that `params` describe, without the server's paths."""
+def draft(params: Fields) -> JobDraft:
+    """Return the job that `params` mean, without the server's paths.
+
+    Without `gpu_ids` it is for any GPU: `jobs.start` chooses the one with the most free memory.
+    """
     process = _usual(params.arch)
     merge(process, _chosen(params))
     merge(process, parse_extra(params.extra))
@@ -52,7 +53,7 @@ def _usual(arch: str) -> dict[str, Any]:
         process["model"]["layer_offloading"] = False
         process["model"] |= {f"layer_offloading_{percent}": 1 for percent in percents}
     for path, value in preset.defaults.items():
-        _put(process, path, value)
+        put(process, path, value)
     return process
 
 
@@ -77,12 +78,11 @@ def _leave_out(process: dict[str, Any], path: str, value: object) -> None:
         del place[key]
 
 
-def _chosen(params: TrainingParams) -> dict[str, Any]:
+def _chosen(params: Fields) -> dict[str, Any]:
     """Return what the parameters say, at its place in the process."""
     chosen: dict[str, Any] = {"datasets": [{}]}
     for name, path in PATHS.items():
-        value = getattr(params, name)
-        _put(chosen, path, plain_numbers(value))
+        put(chosen, path, plain_numbers(getattr(params, name)))
     (dataset,) = chosen["datasets"]
     names = (params.dataset, *params.extra_datasets)
     datasets = [{**copy.deepcopy(dataset), "folder_path": name} for name in names]
@@ -91,7 +91,6 @@ def _chosen(params: TrainingParams) -> dict[str, Any]:
     datasets[0] |= dict(zip(keys, params.control_datasets, strict=False))
     special: dict[str, Any] = {
         "trigger_word": params.trigger_word or None,
-        "training_seed": params.seed,
         "network": {"linear_alpha": params.scale},
         "datasets": datasets,
         "train": {
@@ -101,8 +100,8 @@ def _chosen(params: TrainingParams) -> dict[str, Any]:
         "model": {
             "arch": params.arch,
             **({"name_or_path": params.base_model} if params.base_model else {}),
-            **_quantised(params.quantize, "quantize", "qtype"),
-            **_quantised(params.quantize_te, "quantize_te", "qtype_te"),
+            **_quantized(params.quantize, "quantize", "qtype"),
+            **_quantized(params.quantize_te, "quantize_te", "qtype_te"),
         },
         "sample": {
             "samples": [{"prompt": prompt} for prompt in params.prompts],
@@ -113,7 +112,7 @@ def _chosen(params: TrainingParams) -> dict[str, Any]:
     return chosen
 
 
-def _quantised(word: str, key: str, kind: str) -> dict[str, Any]:
+def _quantized(word: str, key: str, kind: str) -> dict[str, Any]:
     return {key: True, kind: word} if word else {key: False}
 
 

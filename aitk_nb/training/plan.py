@@ -1,4 +1,4 @@
-"""What a training job comes to: images seen, epochs, checkpoints and disk space."""
+"""What a training job amounts to: images seen, epochs, checkpoints and disk space."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 
 from aitk_nb._units import size
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.fields import Fields
 
 __all__ = ["Plan", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a training comes to; what is not known is None."""
+    """What a training job amounts to; what is unknown is None."""
 
     images_seen: int
     steps_per_epoch: int | None
@@ -38,18 +38,20 @@ class Plan:
         return " · ".join(words)
 
 
-def plan(
-    params: TrainingParams, images: int | None = None, checkpoint_size: int | None = None
-) -> Plan:
-    """Return what a training comes to, with a dataset of so many images.
+def plan(params: Fields, images: int | None = None, checkpoint_size: int | None = None) -> Plan:
+    """Return what a training job amounts to.
 
-    An epoch shows each image once at each resolution. `checkpoint_size` are the bytes of a
-    checkpoint that was seen; without it nothing is said of the disk.
+    An epoch shows each image once at each resolution.
+
+    Args:
+        params: The parameters of the job.
+        images: Number of images in the dataset; without it the epochs are unknown.
+        checkpoint_size: Bytes of a checkpoint; without it the disk space is unknown.
     """
     at_once = params.batch_size * params.gradient_accumulation
     seen = params.steps * at_once
     shown = images * len(params.resolution) if images else None
-    # The last step is saved as the LoRA, beside the numbered ones.
+    # The last step is saved as the LoRA, next to the numbered checkpoints.
     kept = min((params.steps - 1) // params.save_every, params.max_saves) + 1
     return Plan(
         images_seen=seen,

@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import yaml
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from aitk_nb._yaml import parsed
 from aitk_nb.errors import BadInput
 from aitk_nb.models.control_images import CONTROL_KEYS
+from aitk_nb.training.validation import did_you_mean, problems
 
-__all__ = ["Preset", "control_keys", "load"]
+__all__ = ["Preset", "arch_problem", "control_keys", "controls_problem", "load"]
+
+MOST_CONTROLS = 3
+"""Datasets of control images that the trainer takes for one dataset."""
+
+_SECTIONS = ("datasets[x]", "logging", "model", "network", "sample", "save", "train")
+
+
+def _checked_path(path: str) -> str:
+    section, _, leaf = path.partition(".")
+    if section not in _SECTIONS or not all(leaf.split(".")):
+        raise ValueError(f"{path!r} is not a path such as train.lr or datasets[x].fps")
+    return path
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
     """What choosing a model in the web UI writes over the default job config."""
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
     arch: str
     label: str
     """The web UI's name for it."""
     group: str
     """`image`, `instruction`, `video`, `audio` or `experimental`."""
-    defaults: Mapping[str, Any]
+    defaults: Mapping[Annotated[str, AfterValidator(_checked_path)], Any]
     """Value by path below the job's process, such as `model.name_or_path`; None leaves it out."""
     needs: tuple[str, ...] = ()
     """Parts of the job config that the web UI's form shows for it alone."""
@@ -65,7 +80,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Mapping[str, Preset]:
     known name changes what it names and keeps the rest.
 
     Raises:
-        BadInput: the file cannot be read, or is none of presets.
+        BadInput: the file cannot be read, or holds something else.
     """
     own = environ.get("AITK_PRESETS", "")
     if not own:
@@ -74,7 +89,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Mapping[str, Preset]:
     try:
         return _with_own(path, path.stat().st_mtime_ns)
     except OSError as exc:
-        raise BadInput(f"AITK_PRESETS names {own}, which cannot be read: {exc.strerror}.") from exc
+        raise BadInput(f"Can't read {own}, set by AITK_PRESETS: {exc.strerror}.") from exc
 
 
 def control_keys(arch: str, count: int) -> tuple[str, ...]:
@@ -87,12 +102,37 @@ def control_keys(arch: str, count: int) -> tuple[str, ...]:
     return CONTROL_KEYS[:1] if count == 1 else CONTROL_KEYS[1 : count + 1]
 
 
+def arch_problem(arch: object, base_model: object) -> str | None:
+    """Return why an architecture is refused; a newer server may know more than we do."""
+    known = load()
+    if not isinstance(arch, str) or arch in known:
+        return None
+    if hint := did_you_mean(arch, known, cutoff=0.7):
+        return f"unknown architecture {arch!r}{hint}"
+    return None if base_model else f"unknown architecture {arch!r} requires base_model"
+
+
+def controls_problem(arch: str, names: Sequence[str]) -> str | None:
+    """Return why an architecture cannot take so many datasets of control images."""
+    most = len(control_keys(arch, MOST_CONTROLS))
+    if len(names) <= most:
+        return None
+    if not most:
+        return f"{arch!r} takes no control images, so {', '.join(names)} would be ignored"
+    plural = "s" if most > 1 else ""
+    return f"{arch!r} takes control images from {most} dataset{plural}, not from {len(names)}"
+
+
 @cache
 def _ours() -> Mapping[str, Preset]:
     text = files("aitk_nb.training").joinpath("presets.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     entries = yaml.load(text, Loader=loader)  # noqa: S506  (a safe loader, the fast one if there)
-    return {arch: _preset(arch, entry) for arch, entry in entries.items()}
+    lists = ("needs", "controls")
+    return {
+        arch: Preset(arch, **entry | {key: tuple(entry.get(key, ())) for key in lists})
+        for arch, entry in entries.items()
+    }
 
 
 @lru_cache(maxsize=4)
@@ -100,50 +140,26 @@ def _with_own(path: Path, _changed: int) -> Mapping[str, Preset]:
     try:
         entries = parsed(path.read_text(encoding="utf-8"))
     except ValueError as exc:
-        raise BadInput(f"{path} holds no presets: {exc}.") from None
+        raise BadInput(f"Invalid presets in {path}: {exc}.") from None
     if not isinstance(entries, dict):
-        raise BadInput(f"{path} holds no presets: it must be a mapping by architecture.")
+        raise BadInput(f"Invalid presets in {path}: expected a mapping by architecture.")
     found = dict(_ours())
     for arch, entry in entries.items():
-        found[arch] = _preset(arch, _over(found.get(arch), entry, f"{path}: {arch}"))
+        try:
+            found[arch] = _changed_preset(arch, found.get(arch), entry)
+        except ValidationError as exc:
+            wrong = problems(exc, Preset.__dataclass_fields__).items()
+            why = "; ".join(": ".join(filter(None, item)) for item in wrong)
+            raise BadInput(f"Invalid presets in {path}: {arch}: {why}.") from None
     return found
 
 
-def _preset(arch: str, entry: Mapping[str, Any]) -> Preset:
-    lists = {key: tuple(entry.get(key, ())) for key in ("needs", "controls")}
-    return Preset(arch=arch, **{**entry, **lists})
-
-
-_KINDS: Mapping[str, type] = {
-    "label": str,
-    "group": str,
-    "defaults": dict,
-    "needs": list,
-    "controls": list,
-    "offloads": bool,
-    "gate_url": str,
-    "video": bool,
-}
-
-
-def _over(have: Preset | None, entry: object, where: str) -> dict[str, Any]:
-    """Return the entry of a preset over the one that is there, checked."""
-    if not isinstance(entry, dict):
-        raise BadInput(f"{where} must be a mapping with {', '.join(_KINDS)}.")
-    for key, value in entry.items():
-        if key not in _KINDS:
-            raise BadInput(f"{where} has {key!r}; known are {', '.join(_KINDS)}.")
-        if not isinstance(value, _KINDS[key]):
-            raise BadInput(f"{where}: {key} must be a {_KINDS[key].__name__}.")
-    defaults = entry.get("defaults", {})
-    for path in defaults:
-        section, _, leaf = path.partition(".")
-        if section not in _SECTIONS or not all(leaf.split(".")):
-            raise BadInput(f"{where}: {path!r} is no path such as train.lr or datasets[x].fps.")
-    if have is None:
-        return {"label": where.rpartition(": ")[2], "group": "own", **entry, "defaults": defaults}
-    known = {key: getattr(have, key) for key in _KINDS}
-    return {**known, **entry, "defaults": {**have.defaults, **defaults}}
-
-
-_SECTIONS = ("datasets[x]", "logging", "model", "network", "sample", "save", "train")
+def _changed_preset(arch: str, have: Preset | None, entry: Any) -> Preset:
+    """Return a preset with what the entry of a user's file says."""
+    fields: dict[str, Any] = (
+        asdict(have) if have else {"label": arch, "group": "own", "defaults": {}}
+    )
+    changes = TypeAdapter(dict[str, Any]).validate_python(entry)
+    if isinstance(defaults := changes.get("defaults", {}), dict):
+        changes["defaults"] = fields["defaults"] | defaults
+    return TypeAdapter(Preset).validate_python({**fields, **changes, "arch": arch})

@@ -13,7 +13,7 @@ from aitk_nb.backends.base import Backend, Upload
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.server import Ability, Flavour
 from aitk_nb.training import job_config
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 
 ODD_NAMES = (
     "Été à Paris",

@@ -14,8 +14,8 @@ from aitk_nb.backends.base import Backend
 from aitk_nb.demo import DemoServer
 from aitk_nb.jobs.api import Jobs
 from aitk_nb.models.server import Flavour
-from aitk_nb.training.export import FACES
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.export import FORMATS
+from aitk_nb.training.params import TrainingParams
 from tests.backends.abilities import only
 
 
@@ -24,7 +24,7 @@ from tests.backends.abilities import only
     ("title", "command", "name"),
     [
         ("Requests in Python", [sys.executable], "by python"),
-        ("Requests by curl", ["bash"], "by curl's $HOME `id` é"),
+        ("Requests with curl", ["bash"], "by curl's $HOME `id` é"),
     ],
 )
 def test_a_script_starts_the_same_job(
@@ -45,7 +45,7 @@ def test_a_script_starts_the_same_job(
         name=name, dataset="scripted", steps=3, prompts="$HOME's", gpu_ids=gpu_ids
     )
     script = tmp_path / "script"
-    script.write_text(FACES[title](params), encoding="utf-8")
+    script.write_text(FORMATS[title](params), encoding="utf-8")
 
     env = {**os.environ, "AITK_URL": stand_in_server.url, "AITK_TOKEN": ""}
     done = subprocess.run(

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from aitk_nb.cli import app
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.fields import schema
 from tests.cli.command import run
 
 EXIT_CODES = {"0": "done", "1": "failed", "2": "bad input", "3": "unreachable", "4": "unauthorized"}
@@ -71,16 +71,15 @@ def test_the_list_of_commands_is_not_cut_short() -> None:
         assert re.search(rf"\b{code}\s[a-z ]*{word}", " ".join(shown.split()))
 
 
-@pytest.mark.parametrize("name", TrainingParams.model_fields)
+@pytest.mark.parametrize("name", schema())
 def test_every_training_parameter_is_an_option(name: str, train_help: str) -> None:
     """`train` has an option for each field, with its description and its default."""
-    field = TrainingParams.model_fields[name]
+    entry = schema()[name]
 
     assert f"--{name.replace('_', '-')}" in train_help
-    assert field.description
-    assert field.description in train_help
-    if not field.is_required() and isinstance(field.default, int | float):
-        assert f"{field.description}. [default: {field.default}]" in train_help
+    assert entry["description"] in train_help
+    if isinstance(entry.get("default"), int | float):
+        assert f"{entry['description']}. [default: {entry['default']}]" in train_help
 
 
 def test_brackets_are_shown(train_help: str) -> None:
@@ -99,7 +98,7 @@ def test_no_option_takes_a_token() -> None:
 
 
 def test_every_command_that_speaks_to_a_server_takes_its_address() -> None:
-    """All but the local ones; those that return data have `--json`, and `params` has `--as`."""
+    """All but the local ones; those that return data have `--json`, and `params` has `--format`."""
     leaves = {
         words[-1]: [flag for p in c.params for flag in p.opts]
         for words, c in COMMANDS.items()

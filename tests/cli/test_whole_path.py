@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 from tests.cli.command import Ran, run
 
 STEPS = 60

@@ -12,23 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.errors import InvalidParams
-from aitk_nb.training.fields import TrainingParams
-from aitk_nb.training.limits import SOURCES, allowed, span
+from aitk_nb.training.fields import schema
+from aitk_nb.training.params import TrainingParams
+from aitk_nb.training.validation import allowed, limits
 
 TOOLKIT = os.environ.get("AITK_TOOLKIT", "")
 """A checkout of AI Toolkit, where one is at hand."""
+SCHEMA = schema()
 FIELDS = TrainingParams.model_fields
-NUMBERS = [name for name, field in FIELDS.items() if span(name, field)]
+NUMBERS = [name for name, entry in SCHEMA.items() if limits(entry)]
+SOURCES = {name: entry["source"] for name, entry in SCHEMA.items()}
 UNSEEN = {"dataset", "extra"}
 """Fields whose source is a folder or a whole file."""
 
 
 def test_every_field_has_a_source() -> None:
-    """In the schema too, which programs read."""
-    schema = TrainingParams.model_json_schema()["properties"]
-
+    """In the schema, which programs read: a file of AI Toolkit, and words in it."""
     assert FIELDS.keys() == SOURCES.keys()
-    assert all(SOURCES[name] == entry["source"] for name, entry in schema.items())
+    assert SCHEMA == TrainingParams.model_json_schema()["properties"]
+    assert all(
+        re.fullmatch(r"[\w./]+: .+|ui/src/app/api/datasets: .+", w) for w in SOURCES.values()
+    )
 
 
 @pytest.mark.skipif(not TOOLKIT, reason="AITK_TOOLKIT names no checkout of AI Toolkit")
@@ -43,17 +47,17 @@ def test_the_source_says_so(name: str) -> None:
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_the_limits_in_words_are_the_limits(name: str) -> None:
-    """The ends that are named can be used, unless they are said to be beyond; further cannot."""
-    low, _, high = span(name, FIELDS[name]).partition("..")
-    words = allowed(name, FIELDS[name])
-    kind: Any = int if "whole" in words else float
+    """The ends are valid unless they are exclusive; what is beyond them is not."""
+    low, _, high = limits(SCHEMA[name]).partition("..")
+    entry = SCHEMA[name].get("items", SCHEMA[name])
+    kind: Any = int if entry["type"] == "integer" else float
     fields = {"name": "cat", "dataset": "cats"}
 
-    inside = "above" not in words
-    assert usable({**fields, name: kind(low)}) is inside
+    assert allowed(SCHEMA[name]).endswith(f" {low}..{high}")
+    assert usable({**fields, name: kind(low)}) is ("minimum" in entry)
     assert not usable({**fields, name: kind(low) - 1})
     if high:
-        assert usable({**fields, name: kind(high)}) is ("below" not in words)
+        assert usable({**fields, name: kind(high)}) is ("maximum" in entry)
         assert not usable({**fields, name: kind(high) + 1})
 
 

@@ -14,9 +14,9 @@ from aitk_nb.models.checklist import Status
 from aitk_nb.models.job import JobStatus
 from aitk_nb.training import config_files, presets
 from aitk_nb.training.config_diff import differences
-from aitk_nb.training.export import FACES
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.export import FORMATS
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 from tests.domain.pictures import add
 
 if TYPE_CHECKING:
@@ -166,15 +166,15 @@ def test_a_file_comes_back_as_it_was(root: str, slash: str) -> None:
     (dataset,) = datasets(config)
     dataset |= {"folder_path": f"{root}pairs{slash}", "control_path_1": f"{root}pairs_control"}
 
-    found = config_files.from_config(config)
+    found = TrainingParams.from_config(config)
     assert ("pairs", ("pairs_control",)) == (found.dataset, found.control_datasets)
     assert config == config_files.file_config(found)
-    changed = config_files.from_config(config, control_datasets=["other"])
+    changed = TrainingParams.from_config(config, control_datasets=["other"])
     assert "other" == datasets(config_files.file_config(changed))[0]["control_path_1"]
 
     for elsewhere in ("/elsewhere/pairs", ["/a", "/b"], "bare"):
         dataset["control_path_2"] = elsewhere
-        found = config_files.from_config(config)
+        found = TrainingParams.from_config(config)
         assert config == config_files.file_config(found)
 
 
@@ -185,11 +185,11 @@ def test_what_is_given_by_hand_is_checked() -> None:
             params(extra=f"aitk_nb: {{here: {{controls: {bad}}}}}")
 
 
-@pytest.mark.parametrize("title", ["Requests by curl", "Requests in Python"])
+@pytest.mark.parametrize("title", ["Requests with curl", "Requests in Python"])
 def test_the_requests_place_them(title: str) -> None:
     """Each name becomes a path below the server's datasets."""
-    with_controls = FACES[title](params(control_datasets=TWO))
-    plain = FACES[title](params())
+    with_controls = FORMATS[title](params(control_datasets=TWO))
+    plain = FORMATS[title](params())
 
     assert {"control_path_1", "control_path_2"} <= {
         word

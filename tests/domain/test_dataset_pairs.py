@@ -11,7 +11,7 @@ from aitk_nb.datasets.local.problems import Code
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.training import presets
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 from tests.domain.pictures import add
 
 PLAIN, PAIRS, VIDEOS, SOUNDS = ("plain", "pairs", "videos", "sounds")

@@ -17,12 +17,13 @@ from aitk_nb.cli import app
 from aitk_nb.notebooks.parameters import signature
 from aitk_nb.notebooks.run import find
 from aitk_nb.training import presets
-from aitk_nb.training.config_paths import preset_fields
-from aitk_nb.training.export import FACES, command_line, parameters_cell
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.export import FORMATS, command_line, parameters_cell
+from aitk_nb.training.fields import preset_fields, schema
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
-from aitk_nb.views.forms.training_form import GROUPS
+from aitk_nb.views import TrainingForm
+from aitk_nb.views.forms.training_fields import GROUPS
 from tests.cli.command import run
 from tests.domain.test_job_config import CHANGES, GROUND
 
@@ -56,17 +57,29 @@ def from_command(line: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("field", TrainingParams.model_fields)
 def test_every_field_has_all_its_faces(field: str) -> None:
-    """A control, a line in the parameters cell, an option, and a place in the job config."""
+    """Form, parameters cell, command line, help, job config and back, requests, and schema.
+
+    Nothing but its declaration says so: each of them is built from `Fields`.
+    """
     ground = GROUND.get(field, {})
     changed = params(**ground, **{field: {**CHANGES, "name": "dog", "gpu_ids": "1"}[field]})
+    before, entry = params(**ground), schema()[field]
+    form = TrainingForm(changed)
 
-    assert field in {name for names in GROUPS.values() for name in names}
+    assert changed == form.value
+    assert field in GROUPS[entry["group"]]
     assert f"\n{field}: " in "\n" + parameters_cell(changed)
     assert changed == from_cell(parameters_cell(changed))
     assert f"--{field.replace('_', '-')}" in OPTIONS
     assert field in from_command(command_line(changed))
-    assert draft(changed) != draft(params(**ground))
-    assert len({text(changed) for text in FACES.values()}) == len(FACES)
+    assert draft(changed) != draft(before)
+    back = TrainingParams.from_config(draft(changed).config)
+    assert field in {"gpu_ids", "extra"} or getattr(changed, field) == getattr(back, field)
+    assert len({write(changed) for write in FORMATS.values()}) == len(FORMATS)
+    assert all(write(changed) != write(before) for write in FORMATS.values()) or field == "gpu_ids"
+    assert entry["description"] in parameters_cell(changed)
+    assert ": " in entry["source"]
+    form.close()
 
 
 OWN = {name for arch in presets.load() for name in preset_fields(arch)} - {
@@ -94,7 +107,7 @@ def test_the_shipped_notebook_has_the_lines_of_the_fields() -> None:
 def test_each_face_can_be_printed(face: str, tmp_path: Path) -> None:
     """By a command that asks no server; remarks go to stderr."""
     given = ["--name", "cat", "--dataset", "cats", "--rank", "8", "--alpha", "9", "--steps", "600"]
-    ran = run("params", *given, "--as", face, env={"AITK_URL": "http://127.0.0.1:9"})
+    ran = run("params", *given, "--format", face, env={"AITK_URL": "http://127.0.0.1:9"})
     meant = params(rank=8, alpha=9, steps=600)
 
     assert "note: alpha: 9 is more than the rank 8" in ran.err
@@ -106,18 +119,18 @@ def test_each_face_can_be_printed(face: str, tmp_path: Path) -> None:
         assert meant == from_cell(ran.out)
     else:
         titles = {"config": "Job config", "command": "Command line"}
-        titles |= {"curl": "Requests by curl", "python": "Requests in Python"}
-        assert FACES[titles[face]](meant) == ran.out
+        titles |= {"curl": "Requests with curl", "python": "Requests in Python"}
+        assert FORMATS[titles[face]](meant) == ran.out
 
 
 def test_all_that_is_wrong_on_a_command_line_is_said_at_once() -> None:
-    """In our own words, with the values and what is allowed."""
+    """With the values and what is allowed."""
     given = ["--name", "cat", "--dataset", "cats", "--steps", "many", "--rank", "0", "--lr", "x"]
     ran = run("params", *given, code=2)
 
-    assert "steps: 'many' is not a whole number from 1 to 10000000" in ran.err
-    assert "rank: '0' is not a whole number from 1 to 4096" in ran.err
-    assert "learning_rate: 'x' is not a number above 0 and below 10" in ran.err
+    assert "steps: 'many' should be a valid integer" in ran.err
+    assert "rank: '0' should be greater than or equal to 1" in ran.err
+    assert "learning_rate: 'x' should be a valid number" in ran.err
     assert "" == ran.out
 
 
@@ -162,14 +175,14 @@ def test_the_command_says_what_differs_from_the_preset() -> None:
 
 def test_the_config_is_the_one_that_is_posted() -> None:
     """As JSON."""
-    assert draft(params()).config == json.loads(FACES["Job config"](params()))
+    assert draft(params()).config == json.loads(FORMATS["Job config"](params()))
 
 
-@pytest.mark.parametrize("title", FACES)
+@pytest.mark.parametrize("title", FORMATS)
 def test_no_face_has_a_token(title: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts name the variable, whether it is set or not."""
     monkeypatch.setenv("AITK_TOKEN", "a-secret-token")
-    text = FACES[title](params())
+    text = FORMATS[title](params())
     assert "a-secret-token" not in text
     assert ("AITK_TOKEN" in text) == title.startswith("Requests")
 

@@ -14,7 +14,7 @@ from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossPoint
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 from tests.scripted import Clock, ScriptedBackend, there
 
 RUNNING = JobStatus.RUNNING

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import differences, fingerprint
 from aitk_nb.training.config_paths import MISSING, merge, value_at
-from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from aitk_nb.backends.gradio.endpoints import read_app
 from aitk_nb.backends.gradio.matching import match
-from aitk_nb.backends.gradio.vocabulary import arguments_of
+from aitk_nb.backends.gradio.vocabulary import TRAINING_WORDS, arguments_of
 from aitk_nb.discovery.operations_file import api_names, dumped, load
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation, Parameter, described
 from aitk_nb.models.server import Flavour
+from aitk_nb.training.fields import schema
 
 FOLDER = Path(__file__).parent / "gradio_documents"
 
@@ -124,6 +125,11 @@ def test_images_may_be_given_to_the_training_itself() -> None:
     assert "training function itself" in found["create dataset"].reasons[0]
 
 
+def test_the_words_of_apps_are_for_parameters_that_there_are() -> None:
+    """All but two are training parameters, by their own names."""
+    assert {"use_advanced", "advanced"} == TRAINING_WORDS.keys() - schema().keys()
+
+
 def test_an_app_that_does_not_train_has_no_operations() -> None:
     """A chat or an upscaler is not mistaken for a trainer."""
     app = [
@@ -222,7 +228,7 @@ def test_a_corrected_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[", "it is no YAML"),
+        ("[", "invalid YAML"),
         ("a: 1", "expected a mapping named 'operations'"),
         ("operations: {fly: {calls: []}}", "unknown operation 'fly'; choose from create dataset"),
         ("operations: {job status: [go]}", "should be a valid dictionary"),

@@ -27,7 +27,7 @@ from aitk_nb.models.checklist import Status
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability, Gpu
-from aitk_nb.training.fields import TrainingParams
+from aitk_nb.training.params import TrainingParams
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 
 QUEUED, RUNNING, COMPLETED = JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.COMPLETED

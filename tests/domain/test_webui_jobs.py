@@ -15,8 +15,8 @@ import pytest
 
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import plain_numbers
-from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 
 FACTS = json.loads((Path(__file__).parent / "data" / "webui_jobs.json").read_text("utf-8"))
 OURS: dict[str, Any] = {

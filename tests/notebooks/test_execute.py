@@ -147,7 +147,7 @@ def test_a_failing_notebook_is_kept_with_the_reason(server: Any, tmp_path: Path)
     )
 
     assert not result.ok
-    assert "steps: 0 is not a whole number from 1" in result.error
+    assert "steps: 0 should be greater than or equal to 1" in result.error
     assert "InvalidParams" in target.read_text(encoding="utf-8")
 
 

@@ -18,13 +18,12 @@ from aitk_nb.jobs.preflight_report import PreflightReport, problem
 from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.notebooks.run import find
 from aitk_nb.training import presets
-from aitk_nb.training.export import FACES
-from aitk_nb.training.fields import TrainingParams
-from aitk_nb.training.limits import allowed
+from aitk_nb.training.export import FORMATS
+from aitk_nb.training.fields import schema
+from aitk_nb.training.params import TrainingParams
+from aitk_nb.training.validation import allowed
 from aitk_nb.views import TrainingForm
-from aitk_nb.views.forms.form import label
-from aitk_nb.views.forms.training_fields import read_params, texts_of
-from aitk_nb.views.forms.training_form import GROUPS
+from aitk_nb.views.forms.training_fields import GROUPS, label, read_params, texts_of
 from tests.views.conftest import click, instances, send
 
 START = TrainingParams(name="cat", dataset="cats")
@@ -87,10 +86,10 @@ def test_every_parameter_has_a_control() -> None:
     assert sorted(TrainingParams.model_fields) == sorted(placed)
     assert {name for names in GROUPS.values() for name in names} == set(placed)
     shown = [part for group in form._groups for part in group.box.children]
-    for name, info in TrainingParams.model_fields.items():
+    for name, entry in schema().items():
         field = form._fields[name]
         assert field.control in shown
-        assert _html.escape(info.description) in field.note.value
+        assert _html.escape(entry["description"]) in field.note.value
         assert field.control.description
     form.close()
 
@@ -142,14 +141,14 @@ def test_texts_bring_the_value_back(
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("steps", "0", "'0' is not a whole number from 1"),
-        ("steps", "1e3", "is not a whole number"),
-        ("steps", " ", "a number is needed"),
-        ("rank", "99999", "from 1 to 4096"),
-        ("learning_rate", "fast", "is not a number above 0 and below 10"),
-        ("learning_rate", "nan", "'nan' is not a number"),
-        ("resolution", "512x512", "is not a whole number from 16 to 8192"),
-        ("resolution", "", "a number is needed"),
+        ("steps", "0", "'0' should be greater than or equal to 1"),
+        ("steps", "1e3", "should be a valid integer"),
+        ("steps", " ", "' ' should be a valid integer"),
+        ("rank", "99999", "less than or equal to 4096"),
+        ("learning_rate", "fast", "'fast' should be a valid number"),
+        ("learning_rate", "nan", "'nan' should be less than 10"),
+        ("resolution", "512x512", "should be a valid integer"),
+        ("resolution", "", "at least 1 item"),
         ("name", "../up", "must not"),
         ("gpu_ids", "first", "one number"),
         ("extra", "a: [", ""),
@@ -168,12 +167,12 @@ def test_what_cannot_be_used_is_told_beside_its_field(name: str, text: str, why:
     assert "✕" in form._fields[name].note.value
     assert "✕" in form._status.value
     group = next(group for group in form._groups if name in group.names)
-    assert "1 to correct" in group.toggle.description
-    assert f"<TrainingForm not usable: {name}>" == repr(form)
+    assert "1 error" in group.toggle.description
+    assert f"<TrainingForm invalid: {name}>" == repr(form)
     edit(form, name, texts_of(START)[name])
     assert START == form.value
     assert "✕" not in form._fields[name].note.value + form._status.value
-    assert "to correct" not in group.toggle.description
+    assert "error" not in group.toggle.description
     form.close()
 
 
@@ -261,7 +260,7 @@ def test_a_preset_shows_what_it_would_change_before_it_is_taken() -> None:
     assert ("", "", "none") == (
         preview.choice.value, preview._changes.value, preview.button.layout.display)  # fmt: skip
     look(form, "flux_kontext")
-    assert "would change nothing" in preview._changes.value
+    assert "No changes" in preview._changes.value
     assert "none" == preview.button.layout.display
     form.close()
 
@@ -310,14 +309,14 @@ def test_the_request_is_shown_when_it_is_opened_and_follows() -> None:
     panel = form._request
     assert "" == panel._text.value
     send(panel.toggle, value=True)
-    for at, (title, face) in enumerate(FACES.items()):
-        send(panel._face, index=at)
-        assert title == panel._face.value
+    for at, (title, face) in enumerate(FORMATS.items()):
+        send(panel._format, index=at)
+        assert title == panel._format.value
         assert _html.escape(face(form.value)) in panel._text.value
     edit(form, "trigger_word", "<b>zwx")
     assert "&lt;b&gt;zwx" in panel._text.value
     edit(form, "steps", "")
-    assert "as soon as all fields can be used" in panel._text.value
+    assert "once all fields are valid" in panel._text.value
     form.close()
 
 
@@ -438,7 +437,7 @@ def test_a_check_that_cannot_be_made_says_why() -> None:
     edit(form, "steps", "0")
     click(form.check.button)
     form.check.wait(10)
-    assert "is not a whole number" in form._found.value
+    assert "greater than or equal to 1" in form._found.value
     form.close()
 
 
@@ -453,8 +452,7 @@ def test_without_a_check_there_is_no_button() -> None:
 def test_a_field_says_what_it_may_be(name: str) -> None:
     """Where the pointer rests on it."""
     form = TrainingForm(START)
-    field = TrainingParams.model_fields[name]
-    assert allowed(name, field) == form._fields[name].control.tooltip
+    assert allowed(schema()[name]) == form._fields[name].control.tooltip
     form.close()
 
 

@@ -21,7 +21,7 @@ from aitk_nb.backends.gradio.journal import Journal
 from aitk_nb.backends.gradio.journal_records import JobNote, Notes
 from aitk_nb.backends.gradio.outcome import Outcomes, Verdict
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
-from aitk_nb.backends.gradio.training_form import Order, order
+from aitk_nb.backends.gradio.training_form import FilledForm, fill
 from aitk_nb.errors import AitkError, ConnectionFailed, JobConflict, NotFound, NotSupported
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name
@@ -99,10 +99,10 @@ class GradioJobs:
         with self._journal.change() as notes:
             self._check_free(note, notes)
             notes.jobs[draft.name] = note
-        if wanted.unheard:
+        if wanted.ignored:
             _log.warning(
                 "A Gradio server has settings of its own for datasets, and does not hear: %s.",
-                "; ".join(wanted.unheard),
+                "; ".join(wanted.ignored),
             )
         return note
 
@@ -128,8 +128,8 @@ class GradioJobs:
             notes.jobs[name] = note
         return note
 
-    def _checked(self, draft: JobDraft) -> Order:
-        wanted = order(draft, self._app.function(TRAIN))
+    def _checked(self, draft: JobDraft) -> FilledForm:
+        wanted = fill(draft, self._app.function(TRAIN))
         self._datasets.note(dataset_of(draft))
         return wanted
 
@@ -140,7 +140,7 @@ class GradioJobs:
             NotSupported: another training goes on that the queue has lost sight of.
         """
         note = self.note(name)
-        wanted = order(JobDraft(name, note.gpu_ids, note.config), self._app.function(TRAIN))
+        wanted = fill(JobDraft(name, note.gpu_ids, note.config), self._app.function(TRAIN))
         lock = self._journal.watcher(name)
         try:
             lock.acquire()
@@ -156,7 +156,7 @@ class GradioJobs:
             return
         self._watching[name] = lock
 
-    def _begin(self, note: JobNote, wanted: Order) -> bool:
+    def _begin(self, note: JobNote, wanted: FilledForm) -> bool:
         now = self.note(note.name)
         if now.started is not None and not now.outcome:
             return False
@@ -200,7 +200,7 @@ class GradioJobs:
             return old
         return f"{self._datasets.root(dataset)}/aitk-{secrets.token_hex(6)}"
 
-    def _call(self, note: JobNote, wanted: Order, session: str, folder: str) -> QueuedCall:
+    def _call(self, note: JobNote, wanted: FilledForm, session: str, folder: str) -> QueuedCall:
         function = self._app.function(TRAIN)
         data = function.data(wanted.filled(folder))
         return QueuedCall(

@@ -1,10 +1,10 @@
-"""From a job to the form of AI Toolkit's Gradio app: its fields, and its advanced YAML."""
+"""The form of AI Toolkit's Gradio app, filled in for a job: its fields and its advanced YAML."""
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from aitk_nb.models.control_images import control_names
 from aitk_nb.models.job import JobDraft
 from aitk_nb.models.names import slug_of
 
-__all__ = ["Order", "order"]
+__all__ = ["FilledForm", "fill"]
 
 _DEV: Final = "black-forest-labs/FLUX.1-dev"
 _SCHNELL: Final = "black-forest-labs/FLUX.1-schnell"
@@ -26,13 +26,8 @@ _MODELS: Final = {"dev": _DEV, "schnell": _SCHNELL}
 _FLUX: Final = frozenset({"flux", "flex1"})
 """Architectures that AI Toolkit trains by its FLUX code; the app's example says `is_flux: true`."""
 
-_SERVERS: Final = (
-    "type",
-    "sqlite_db_path",
-    "device",
-    "training_folder",
-    "datasets",
-    "trigger_word",
+_SERVERS: Final = frozenset(
+    ["type", "sqlite_db_path", "device", "training_folder", "datasets", "trigger_word"]
 )
 """What the app puts into the process itself, or what belongs to the web UI."""
 
@@ -53,7 +48,7 @@ _DATASET: Final[Mapping[str, tuple[Any, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class FilledForm:
     """A job in the words of the app's form."""
 
     slug: str
@@ -63,9 +58,8 @@ class Order:
     process: Mapping[str, Any]
     """What is merged into the process by the advanced YAML."""
     steps: int
-    unheard: tuple[str, ...] = ()
-    """Settings that the app has no place for and that are not its own, such as
-    `resolution 512`."""
+    ignored: tuple[str, ...] = ()
+    """Settings that the app has no field for and that are not its own, such as `resolution 512`."""
 
     def filled(self, folder: str) -> dict[str, Any]:
         """Return all fields; `folder` is the server's folder of results, empty for its own."""
@@ -77,40 +71,41 @@ class Order:
         }
 
 
-def order(draft: JobDraft, function: Function) -> Order:
+def fill(draft: JobDraft, function: Function) -> FilledForm:
     """Return what to put into the app's form.
 
+    Args:
+        draft: The job.
+        function: The app's function that trains.
+
     Raises:
-        InvalidParams: the app would refuse a value, or silently train something else.
+        InvalidParams: the app would reject a value, or silently train something else.
         NotSupported: the app has no advanced YAML.
     """
     process = _process(draft)
     _check_form(function)
-    problems = {
-        **_number_problems(process, function),
-        **_model_problems(process),
-        **_dataset_problems(process),
-        **_gpu_problems(draft.gpu_ids),
-    }
-    if problems:
+    train, network = process.get("train") or {}, process.get("network") or {}
+    model, datasets = process.get("model") or {}, process.get("datasets") or [{}]
+    if problems := {
+        **_number_problems(train, network, function),
+        **_other_problems(model, datasets, draft.gpu_ids),
+    }:
         raise InvalidParams(problems)
     prompts = _prompts(process)
     slug = slug_of(draft.name)
-    model = process.get("model") or {}
-    network = process.get("network") or {}
     values = {
         "lora_name": slug,
         "concept_sentence": process.get("trigger_word") or "",
-        "steps": process["train"]["steps"],
+        "steps": train["steps"],
         # The form is narrower here than the trainer, which reads the YAML.
-        "lr": _within(function, "lr", process["train"]["lr"]),
+        "lr": _within(function, "lr", train["lr"]),
         "rank": _within(function, "rank", network.get("linear") or 16),
         "model_to_train": "schnell" if model.get("name_or_path") == _SCHNELL else "dev",
         "low_vram": bool(model.get("low_vram")),
         **{f"sample_{at}": (prompts[at - 1 : at] or [""])[0] for at in (1, 2, 3)},
     }
     merged = _merged(process, prompts, draft.gpu_ids)
-    return Order(slug, values, merged, int(process["train"]["steps"]), _unheard(process))
+    return FilledForm(slug, values, merged, int(train["steps"]), _ignored(datasets[0]))
 
 
 def _process(draft: JobDraft) -> dict[str, Any]:
@@ -120,7 +115,7 @@ def _process(draft: JobDraft) -> dict[str, Any]:
     except (KeyError, IndexError, TypeError, ValueError) as exc:
         raise BadInput(f"The config of {draft.name} has no process to run.") from exc
     if len(processes) > 1:
-        raise InvalidParams({"extra": "a Gradio server runs one process only"})
+        raise InvalidParams({"extra": "a Gradio server runs only one process"})
     model = process.get("model") or {}
     if (word := model.get("name_or_path")) in _MODELS:
         model["name_or_path"] = _MODELS[str(word)]
@@ -132,24 +127,26 @@ def _check_form(function: Function) -> None:
     lacking = {"lora_name", "steps", "more_advanced_options", "use_more_advanced_options"} - names
     if lacking:
         raise NotSupported(
-            "start a training",
+            "start a training job",
             "Gradio",
             f"{function.api_name} of this app has no {', '.join(sorted(lacking))}.",
         )
 
 
-def _number_problems(process: Mapping[str, Any], function: Function) -> dict[str, str]:
-    problems = {}
-    train, network = process.get("train") or {}, process.get("network") or {}
+def _number_problems(
+    train: Mapping[str, Any], network: Mapping[str, Any], function: Function
+) -> dict[str, str]:
     values: dict[str, Any] = {"steps": train.get("steps"), "learning_rate": train.get("lr")}
     if "linear" in network:
         values["rank"] = network["linear"]
-    for field, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            problems[field] = f"{value!r} is no number"
+    problems = {
+        field: f"{value!r} is not a number"
+        for field, value in values.items()
+        if isinstance(value, bool) or not isinstance(value, int | float)
+    }
     steps, (_, most) = values["steps"], _bounds(function, "steps")
     if "steps" not in problems and most is not None and steps > most:
-        problems["steps"] = f"{steps:g} is more than the {most:g} that this server takes"
+        problems["steps"] = f"{steps:g} exceeds this server's maximum of {most:g}"
     return problems
 
 
@@ -165,29 +162,25 @@ def _within(function: Function, name: str, value: float) -> float:
     return value if least is None else max(value, least)
 
 
-def _model_problems(process: Mapping[str, Any]) -> dict[str, str]:
-    name = str((process.get("model") or {}).get("name_or_path") or "")
+def _other_problems(
+    model: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]], gpu_ids: str
+) -> dict[str, str]:
+    name = str(model.get("name_or_path") or "")
     # The trainer would look for a repository of that name, minutes later.
-    if name and not re.search(r"[/\\]", name):
-        return {
-            "base_model": f"{name!r} is neither 'dev' nor 'schnell', nor a repository such as "
-            "owner/name, nor a path on the server"
-        }
-    return {}
-
-
-def _dataset_problems(process: Mapping[str, Any]) -> dict[str, str]:
-    if len(process.get("datasets") or ()) > 1:
-        return {"extra_datasets": "a Gradio server trains on one dataset only"}
-    if any(control_names(dataset) for dataset in process.get("datasets") or ()):
-        return {"control_datasets": "a Gradio server trains without control images"}
-    return {}
-
-
-def _gpu_problems(gpu_ids: str) -> dict[str, str]:
-    if "," in gpu_ids:
-        return {"gpu_ids": "a Gradio server trains on one GPU only"}
-    return {}
+    no_repository = name and not re.search(r"[/\\]", name)
+    wanted = "should be 'dev', 'schnell', a repository such as owner/name, or a path on the server"
+    only = "a Gradio server trains on only one"
+    checks = (
+        ("base_model", no_repository, f"{name!r} {wanted}"),
+        ("extra_datasets", len(datasets) > 1, f"{only} dataset"),
+        (
+            "control_datasets",
+            any(map(control_names, datasets)),
+            "a Gradio server takes no control images",
+        ),
+        ("gpu_ids", "," in gpu_ids, f"{only} GPU"),
+    )
+    return {field: why for field, wrong, why in checks if wrong}
 
 
 def _prompts(process: Mapping[str, Any]) -> list[str]:
@@ -222,10 +215,9 @@ def _merged(process: Mapping[str, Any], prompts: list[str], gpu_ids: str) -> dic
     return merged
 
 
-def _unheard(process: Mapping[str, Any]) -> tuple[str, ...]:
-    datasets = process.get("datasets") or [{}]
+def _ignored(dataset: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(
         f"{key} {', '.join(map(str, value)) if isinstance(value, list) else value}"
-        for key, value in datasets[0].items()
+        for key, value in dataset.items()
         if key != "folder_path" and value and value not in _DATASET.get(key, ())
     )

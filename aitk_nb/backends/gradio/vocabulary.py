@@ -1,4 +1,4 @@
-"""How apps call the values of a training: which parameter of a function takes which of ours."""
+"""How Gradio apps name training parameters: which parameter of a function takes which of ours."""
 
 from __future__ import annotations
 
@@ -32,42 +32,35 @@ TRAINING_WORDS: Mapping[str, tuple[str, ...]] = {
     "use_advanced": ("use more advanced options", "use advanced"),
     "advanced": ("more advanced options", "advanced options", "config yaml", "extra config"),
 }  # fmt: skip
-"""Our word for a training value, and how apps call it; the longer a phrase the surer."""
+"""A training parameter, and how apps name it; a longer phrase is a surer match.
+
+These are words of other people's apps, so they stand here and not at the field: a field that no
+app has needs none.
+"""
 
 
 def arguments_of(parameters: Sequence[Parameter]) -> dict[str, str | tuple[str, ...]]:
-    """Return which parameter takes which of our values, where the words tell it."""
-    found: dict[str, str | tuple[str, ...]] = {}
-    free = [
-        parameter
-        for parameter in parameters
-        if not parameter.hidden and "file" not in parameter.type
-    ]
-    files = [parameter.name for parameter in parameters if "file" in parameter.type]
-    if files:
-        found["files"] = files[0]
+    """Return which parameter takes which of our values, as far as the words show it."""
+    free = [one for one in parameters if not one.hidden and "file" not in one.type]
     ranked = sorted(
-        (
-            (-_closeness(parameter, phrase), field, place)
-            for field, phrases in TRAINING_WORDS.items()
-            for phrase in phrases
-            for place, parameter in enumerate(free)
-            if _closeness(parameter, phrase)
-        ),
+        (-closeness, field, place)
+        for field, phrases in TRAINING_WORDS.items()
+        for phrase in phrases
+        for place, parameter in enumerate(free)
+        if (closeness := _closeness(parameter, phrase))
     )
-    taken: set[int] = set()
+    taken: dict[int, str] = {}
     for _, field, place in ranked:
-        if place in taken or (field in found and field != "prompts"):
-            continue
-        taken.add(place)
-        if field == "prompts":
-            earlier = found.get("prompts", ())
-            names = (*((earlier,) if isinstance(earlier, str) else earlier), free[place].name)
-            order = [parameter.name for parameter in free]
-            found["prompts"] = tuple(sorted(names, key=order.index))
-        else:
-            found[field] = free[place].name
-    return {field: found[field] for field in ("files", *TRAINING_WORDS) if field in found}
+        if place not in taken and (field == "prompts" or field not in taken.values()):
+            taken[place] = field
+    found: dict[str, str | tuple[str, ...]] = {}
+    if files := [one.name for one in parameters if "file" in one.type]:
+        found["files"] = files[0]
+    for field in TRAINING_WORDS:
+        names = tuple(free[place].name for place in sorted(taken) if taken[place] == field)
+        if names:
+            found[field] = names if field == "prompts" else names[0]
+    return found
 
 
 def words_of(text: str) -> set[str]:
@@ -82,8 +75,7 @@ def _split(text: str) -> list[str]:
 
 def _closeness(parameter: Parameter, phrase: str) -> int:
     """Return how surely `parameter` is what `phrase` says; 0 for not at all."""
-    wanted = phrase.split()
-    best = 0
+    wanted, best = phrase.split(), 0
     for text, weight in ((parameter.name, 2), (parameter.about, 1)):
         words = _split(text)
         spots = range(len(words) - len(wanted) + 1)

@@ -12,7 +12,7 @@ from aitk_nb.models.server import Flavour
 from aitk_nb.training import presets
 
 if TYPE_CHECKING:
-    from aitk_nb.training.fields import TrainingParams
+    from aitk_nb.training.params import TrainingParams
 
 __all__ = ["GRADIO_FILES", "Rename", "Requirements", "divisibility"]
 

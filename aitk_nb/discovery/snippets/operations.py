@@ -9,17 +9,16 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from aitk_nb.backends.gradio.training_form import slug_of
 from aitk_nb.discovery.snippets.function_call import data_of, examples
 from aitk_nb.discovery.snippets.literals import LITERALS, Code, javascript, json_in_shell, member
 from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.discovery.snippets.typescript import training_values
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
-from aitk_nb.models.names import safe_file_name
+from aitk_nb.models.names import safe_file_name, slug_of
 from aitk_nb.models.server import Flavour
-from aitk_nb.training.fields import TrainingParams
 from aitk_nb.training.job_config import draft
+from aitk_nb.training.params import TrainingParams
 
 if TYPE_CHECKING:
     from aitk_nb.discovery.survey import Survey

@@ -20,14 +20,6 @@ __all__ = ["Field", "Form", "Looks"]
 
 Value = TypeVar("Value")
 _PLACES = Places()
-_LABELS = {
-    "arch": "Architecture",
-    "ema": "EMA decay",
-    "gpu_ids": "GPU ids",
-    "lokr_factor": "LoKr factor",
-    "low_vram": "Low VRAM",
-    "quantize_te": "Quantize encoder",
-}
 
 
 class Looks:
@@ -169,7 +161,8 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
     def _show_status(self, problems: Mapping[str, str], also: Iterable[object] = ()) -> None:
         lines: list[object] = [_html.message(self._remark, "info")] if self._remark else []
         for name, why in problems.items():
-            text = f"{label(name)}: {why}" if name in self._fields else why
+            field = self._fields.get(name)
+            text = f"{field.control.description}: {why}" if field else why
             lines.append(_html.message(text, "error"))
         text = str(_html.status([*lines, *also]))
         if self._status.value != text:
@@ -195,8 +188,3 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         """Return the widget, and for pages without widgets the values as a table."""
         return {"text/plain": repr(self), "text/html": self._repr_html_(), **view_of(self.widget)}
-
-
-def label(name: str) -> str:
-    """Return a field's name as people read it."""
-    return _LABELS.get(name) or name.replace("_", " ").capitalize()

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import ipywidgets as widgets
 
 from aitk_nb import _html
 from aitk_nb.training import presets
-from aitk_nb.views.forms.form import Looks, label
-from aitk_nb.views.forms.training_fields import preset_texts
+from aitk_nb.views.forms.form import Looks
+from aitk_nb.views.forms.training_fields import architectures, label, preset_texts
 
 __all__ = ["PresetPreview"]
 
-_NONE = ("choose one to see what it would change", "")
+_NONE = ("Choose one to see its changes", "")
 
 
 class PresetPreview:
     """A choice of a preset, the changes that it would make, and a button that makes them."""
 
-    def __init__(
-        self,
-        options: Sequence[tuple[str, str]],
-        looks: Looks,
-        take: Callable[[Mapping[str, str]], None],
-    ) -> None:
-        """Offer the presets of `options`; `take` is given the new texts by field."""
+    def __init__(self, looks: Looks, take: Callable[[Mapping[str, str]], None]) -> None:
+        """Offer all presets; `take` is called with the new texts by field."""
         self._texts: Mapping[str, str] = {}
         self._take = take
         self.choice = widgets.Dropdown(
-            options=[_NONE, *options],
+            options=[_NONE, *architectures()],
             value="",
             description="Preview preset",
-            tooltip="Shows what a preset would change; nothing changes before you take it",
+            tooltip="Shows what a preset would change; nothing changes until you use it",
             style=looks.choice,
             layout=looks.control,
         )
@@ -78,21 +73,19 @@ class PresetPreview:
 
     def _shown(self, arch: str, changes: Mapping[str, str]) -> _html.Html:
         if not changes:
-            return _html.note("It would change nothing: all its values are in the fields.")
+            return _html.note("No changes: the fields already have all its values.")
         rows = [
             (label(name), _cell(self._texts.get(name, "")), _cell(text))
             for name, text in changes.items()
         ]
         preset = presets.load()[arch]
         parts = [
-            _html.table(("field", "now", "with the preset"), rows),
+            _html.table(("Field", "Now", "With the preset"), rows),
             _html.note("All other fields stay as they are."),
-            _html.note(
-                f"It trains {preset.defaults.get('model.name_or_path', 'no known weights')}"
-            ),
+            _html.note(f"Base model: {preset.defaults.get('model.name_or_path', 'unknown')}"),
         ]
         if preset.gate_url:
-            parts.append(_html.note(f"Access to these has to be asked for at {preset.gate_url}"))
+            parts.append(_html.note(f"Gated: request access at {preset.gate_url}"))
         return _html.join(parts)
 
 

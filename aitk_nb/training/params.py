@@ -1,0 +1,116 @@
+"""`TrainingParams`: the training parameters with what notebooks do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from aitk_nb import _html
+from aitk_nb.training import config_files
+from aitk_nb.training.advice import advice
+from aitk_nb.training.fields import Fields
+
+__all__ = ["TrainingParams", "diff"]
+
+
+class TrainingParams(Fields):
+    """The parameters of a training job, with the same names in notebooks and on the command line.
+
+    A field that is not given has the value that AI Toolkit's web UI sets for the architecture, and
+    where it sets none, that of its form for a new job.
+
+    Raises:
+        InvalidParams: with one entry for each invalid field.
+
+    Example:
+        >>> params = TrainingParams(name="cat", dataset="cats", steps=500)
+        >>> params.steps, params.rank
+        (500, 32)
+    """
+
+    @classmethod
+    def from_names(cls, names: Mapping[str, object], **fields: object) -> Self:
+        """Return the parameters whose values are in `names` under the fields' own names.
+
+        A notebook's parameters cell has a variable for each field, so its `globals()` is such a
+        mapping. Anything else in it is ignored.
+
+        Args:
+            names: The variables of a notebook, or any other mapping.
+            fields: Values that take precedence over those in `names`.
+
+        Raises:
+            InvalidParams: as the constructor.
+
+        Example:
+            >>> TrainingParams.from_names({"name": "cat", "dataset": "cats", "other": 1}).name
+            'cat'
+        """
+        found = {name: names[name] for name in cls.model_fields if name in names}
+        return cls.model_validate(found | fields)
+
+    @classmethod
+    def from_file(cls, path: str | Path, **fields: object) -> Self:
+        """Return the parameters of an AI Toolkit job file, YAML or JSON.
+
+        What has no field of its own is kept in `extra`, so that `to_file` writes the same again.
+        The last part of a dataset's folder is the dataset's name on the server.
+
+        Args:
+            path: The job file.
+            fields: Values that take precedence over those of the file.
+
+        Raises:
+            BadInput: the file cannot be read, or is not a training job.
+        """
+        return cls.from_config(config_files.read(path), **fields)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], **fields: object) -> Self:
+        """Return the parameters of a job config, such as that of a job on the server.
+
+        Args:
+            config: The job config of AI Toolkit.
+            fields: Values that take precedence over those of the config.
+
+        Raises:
+            InvalidParams: it is not a training job, or a value is invalid.
+        """
+        return cls.model_validate({**config_files.from_config(config).model_dump(), **fields})
+
+    def to_file(self, path: str | Path) -> Path:
+        """Write an AI Toolkit job file: JSON if `path` ends in `.json`, else YAML.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            BadInput: it cannot be written.
+        """
+        return config_files.write(self, path)
+
+    def _repr_html_(self) -> str:
+        values = [(name, _shown(getattr(self, name))) for name in type(self).model_fields]
+        return _html.definition(values, caption="Training parameters")
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        """Remarks by field on values that are legal and rarely intended, e.g. alpha over rank."""
+        return advice(self)
+
+
+def diff(a: TrainingParams, b: TrainingParams) -> dict[str, tuple[Any, Any]]:
+    """Return the fields in which two parameters differ, with both values.
+
+    Example:
+        >>> one = TrainingParams(name="cat", dataset="cats")
+        >>> diff(one, one.model_copy(update={"steps": 5}))
+        {'steps': (3000, 5)}
+    """
+    pairs = {name: (getattr(a, name), getattr(b, name)) for name in TrainingParams.model_fields}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
