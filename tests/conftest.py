@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from PIL import Image
 
@@ -26,11 +27,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A folder that is named on the command line is collected all the same.
 collect_ignore = ["browser", "gradio"]
 
+# `--hypothesis-profile` names another one. A busy machine is no reason to fail: no deadline.
+hypothesis.settings.register_profile("fast", max_examples=25, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=100, deadline=None)
+hypothesis.settings.load_profile("fast")
+
 TOKEN = "token-of-the-tests"
 """The token of `token_server`."""
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _CROP = 256
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one of pytest-xdist's workers, and so their servers.
+
+    A generation of Gradio is a group of its own: each worker has the servers of one.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            given = item.callspec.params if hasattr(item, "callspec") else {}
+            group = f"gradio-{given['major']}" if "major" in given else item.location[0]
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

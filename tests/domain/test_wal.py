@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb._wal import HEADER, Wal
@@ -153,7 +153,6 @@ def test_other_page_sizes(tmp_path: Path, page_size: int) -> None:
     writer.db.close()
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.one_of(
@@ -200,7 +199,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, list
     return found
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_log_cut_or_damaged_anywhere_gives_an_earlier_state(
     sample: tuple[bytes, bytes, list[Rows]], data: st.DataObject
