@@ -24,9 +24,6 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of a POSIX s
 PATIENCE = 120.0
 """Seconds that something may take on a busy machine."""
 
-ENDED = 5.0
-"""Seconds in which a process ends whose parent was killed."""
-
 LONG = {"steps": 1_000_000, "rank": 2, "resolution": 64, "save_every": 1_000_000}
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 
@@ -194,7 +191,7 @@ def test_a_killed_kernel(photos: Path, mark: Path) -> None:
         until(lambda: trainers(mark))
         (pid,) = {p.pid for p in marked(mark)} - {p.pid for p in trainers(mark)}
         os.kill(pid, signal.SIGKILL)
-        until(lambda: not trainers(mark), ENDED)
+        until(lambda: not trainers(mark))
     finally:
         client.stop_channels()
         kernel.shutdown_kernel(now=True)
@@ -221,7 +218,7 @@ def test_a_killed_server(photos: Path, tmp_path: Path, mark: Path) -> None:
             job.save_now()
             until(job.files)
         os.kill(process.pid, signal.SIGKILL)
-        until(lambda: not marked(mark), ENDED)
+        until(lambda: not marked(mark))
 
     assert [] == halves(data)
     with served(data, env={"TMPDIR": str(mark)}) as (url, _):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,12 +53,10 @@ def begun(client: AIToolkitClient, name: str, steps: int = STEPS) -> aitk_nb.Job
 
 
 def verdict(client: AIToolkitClient, name: str) -> Verdict:
-    """Return what is told of a job, in time."""
+    """Return what is told of a job."""
     backend = client._backend
     assert isinstance(backend, Gradio)
-    started = time.monotonic()
     found, why = backend.verdict(name)
-    assert time.monotonic() - started < 5
     assert why
     return found
 

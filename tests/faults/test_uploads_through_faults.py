@@ -181,7 +181,7 @@ def test_the_server_restarts_in_the_middle(tmp_path: Path) -> None:
     total = sum(file.size for file in files)
 
     def restart() -> demo.DemoServer:
-        assert half.wait(30)
+        assert half.wait(120)
         server.stop()
         return demo.DemoServer(data, port=port).start()
 
@@ -234,7 +234,7 @@ def test_an_interrupt_ends_requests_and_keeps_what_arrived(
     assert process.stdout is not None
     assert "far enough" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    errors = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=120)[1]
 
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
