@@ -540,6 +540,6 @@ def test_gzip_is_what_the_client_sees() -> None:
 
 
 def test_small_answers_come_at_once() -> None:
-    """asyncio switches Nagle's algorithm off, 40 ms an answer, where it knows the protocol."""
+    """Asyncio switches Nagle's algorithm off, 40 ms an answer, where it knows the protocol."""
     with demo.DemoServer()._listen() as listener:
         assert socket.IPPROTO_TCP == listener.proto
