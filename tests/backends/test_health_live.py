@@ -125,6 +125,7 @@ def until(job: aitk_nb.Job, state: HealthState, seconds: float = PATIENCE) -> He
     return health
 
 
+@pytest.mark.slow
 def test_a_trainer_that_is_killed_has_failed(client: aitk_nb.AIToolkitClient, photos: Path) -> None:
     """The worker sees it end; the likely reason is given, and what the server says."""
     job = started(client, photos, "steady")
@@ -137,6 +138,7 @@ def test_a_trainer_that_is_killed_has_failed(client: aitk_nb.AIToolkitClient, ph
     assert "SIGKILL" in health.text
 
 
+@pytest.mark.slow
 def test_a_trainer_that_stands_still_is_stalled_and_no_more_is_claimed(
     client: aitk_nb.AIToolkitClient, photos: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_a_trainer_that_stands_still_is_stalled_and_no_more_is_claimed(
         job.stop()
 
 
+@pytest.mark.slow
 def test_a_trainer_that_is_killed_while_the_worker_is_dead_is_stalled_and_can_be_repaired(
     client: aitk_nb.AIToolkitClient, server: Frail, photos: Path
 ) -> None:
@@ -201,6 +204,7 @@ def test_a_full_disk_is_named(client: aitk_nb.AIToolkitClient, photos: Path) -> 
     assert "Delete old checkpoints" in health.remedy
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_is_unreachable_and_nothing_is_said_of_the_job(
     tmp_path: Path, photos: Path
 ) -> None:
@@ -220,6 +224,7 @@ def test_a_server_that_is_away_is_unreachable_and_nothing_is_said_of_the_job(
                 assert "stopped" in monitor.said
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_requests_and_never_answers_is_unreachable_in_time(
     tmp_path: Path, photos: Path
 ) -> None:

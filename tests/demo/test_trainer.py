@@ -182,6 +182,7 @@ def test_flags_are_served_and_cleared(tmp_path: Path, photos: Path) -> None:
         assert run.row.updated_at == stamp
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_no_file_is_half_written(tmp_path: Path, photos: Path) -> None:
     """SIGKILL while it saves at every step: all that has a final name is whole, and it resumes."""
     job = config(tmp_path / "output", photos, save={"save_every": 1}, **LONG)

@@ -115,6 +115,7 @@ def test_a_cut_with_524_makes_requests_shorter(
     assert any(exchange.fault == "cut_seconds" for exchange in proxy.log)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_too_long_for_the_line_is_named(
     line: WebUI, proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path
 ) -> None:
