@@ -27,8 +27,8 @@ demo: ## run every notebook against an embedded training server; results go to r
 	@sh .ci/venv $(if $(gradio),gradio,base)
 	@$(embedded) $(bin)/aitk-nb demo $(ARGS)
 
-# A file's tests stay together in one of two processes, because they share servers.
-pytest := $(bin)/python -m pytest -n 2 --dist loadgroup
+# Two processes, each of which has whole files: their tests share servers.
+pytest := $(bin)/python -m pytest -n 2 --dist loadfile
 with_notebooks := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg
 
 test: ## run the tests, the notebooks compared with their stored outputs included

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -39,16 +39,12 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _CROP = 256
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one of pytest-xdist's workers, and so their servers.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Say which tests stay together when two processes share the work: those of a file."""
+    from tests.groups import Groups
 
-    A generation of Gradio is a group of its own: each worker has the servers of one.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            given = item.callspec.params if hasattr(item, "callspec") else {}
-            group = f"gradio-{given['major']}" if "major" in given else item.location[0]
-            item.add_marker(pytest.mark.xdist_group(group))
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")
