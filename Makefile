@@ -33,7 +33,6 @@ with_notebooks := --nbval --nbval-current-env --nbval-sanitize-with tests/notebo
 
 test: ## run the tests, the notebooks compared with their stored outputs included
 	@sh .ci/venv test
-	@sh .ci/typescript >/dev/null || [ $$? -eq 3 ]
 	@$(offline) $(pytest) $(with_notebooks) -m "not slow" $(or $(ARGS),tests notebooks)
 	@echo "Left out: the tests that need patience. \`make test-all\` runs them too."
 

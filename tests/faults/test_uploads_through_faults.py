@@ -154,7 +154,7 @@ def test_a_tenth_of_the_requests_dropped(
     assert chance.met
 
 
-@pytest.mark.parametrize("round_trip", [0.05, 0.3])
+@pytest.mark.parametrize("round_trip", [0.05, pytest.param(0.3, marks=pytest.mark.slow)])
 def test_a_long_way(
     line: WebUI,
     proxy: FaultProxy,

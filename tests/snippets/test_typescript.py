@@ -38,6 +38,7 @@ console.log(status.waiting, status.files.length);
 """
 
 
+@pytest.mark.slow
 def test_every_function_and_both_clients(
     demo_server: DemoServer, gradio_login_server: GradioServer, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ CELLS = (
 )
 
 
+@pytest.mark.slow
 def test_it_shows_all_without_widgets_and_repeats(
     execute: Any, demo_server: demo.DemoServer, photos: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -352,6 +352,7 @@ def test_arguments_are_closed() -> None:
         TrainingForm(param=START)  # type: ignore[call-arg]
 
 
+@pytest.mark.slow
 def test_many_forms_leak_nothing() -> None:
     """Closed forms leave no widget, layout or style, and are forgotten."""
     before = instances()
