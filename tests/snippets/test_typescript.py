@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aitk_nb import discover
 from aitk_nb.endpoints import OPERATIONS
 from tests.gradio_servers import LOGIN

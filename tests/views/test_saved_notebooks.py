@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 
 from aitk_nb import demo
 from tests.views.conftest import stored
