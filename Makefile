@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-gradio test-browser check lab notebooks bench constraints
+.PHONY: help demo test test-all test-gradio test-browser check lab notebooks bench constraints
 
 PYTHON ?=
 ARGS ?=
@@ -27,17 +27,25 @@ demo: ## run every notebook against an embedded training server; results go to r
 	@sh .ci/venv $(if $(gradio),gradio,base)
 	@$(embedded) $(bin)/aitk-nb demo $(ARGS)
 
-test: ## run all tests, the notebooks compared with their stored outputs included
+# Two processes, each of which has whole files: their tests share servers.
+pytest := $(bin)/python -m pytest -n 2 --dist loadfile
+with_notebooks := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg
+
+test: ## run the tests, the notebooks compared with their stored outputs included
+	@sh .ci/venv test
+	@$(offline) $(pytest) $(with_notebooks) -m "not slow" $(or $(ARGS),tests notebooks)
+	@echo "Left out: the tests that need patience. \`make test-all\` runs them too."
+
+test-all: ## the same with the tests that need patience, and with more random values
 	@sh .ci/venv test
 	@sh .ci/typescript >/dev/null || [ $$? -eq 3 ]
-	@$(offline) $(bin)/python -m pytest --nbval --nbval-current-env \
-	    --nbval-sanitize-with tests/notebooks/sanitize.cfg $(or $(ARGS),tests notebooks)
+	@$(offline) $(pytest) $(with_notebooks) --hypothesis-profile thorough $(or $(ARGS),tests notebooks)
 
 test-gradio: ## the tests about Gradio once more, with Gradio 5 and 4 in environments of their own
 	@sh .ci/venv test
 	@sh .ci/gradio-env 5
 	@sh .ci/gradio-env 4
-	@$(offline) $(bin)/python -m pytest $(or $(ARGS),tests/gradio)
+	@$(offline) $(pytest) $(or $(ARGS),tests/gradio)
 
 test-browser: ## the notebooks in JupyterLab, Voilà and as plain pages, in a real Chromium
 	@sh .ci/chromium >/dev/null

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from PIL import Image
 
@@ -26,11 +27,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A folder that is named on the command line is collected all the same.
 collect_ignore = ["browser", "gradio"]
 
+# `--hypothesis-profile` names another one. A busy machine is no reason to fail: no deadline.
+hypothesis.settings.register_profile("fast", max_examples=25, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=100, deadline=None)
+hypothesis.settings.load_profile("fast")
+
 TOKEN = "token-of-the-tests"
 """The token of `token_server`."""
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _CROP = 256
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Say which tests stay together when two processes share the work: those of a file."""
+    from tests.groups import Groups
+
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -24,11 +24,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of a POSIX s
 PATIENCE = 120.0
 """Seconds that something may take on a busy machine."""
 
-ENDED = 5.0
-"""Seconds in which a process ends whose parent was killed."""
-
 LONG = {"steps": 1_000_000, "rank": 2, "resolution": 64, "save_every": 1_000_000}
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+SIGNALS = pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    ids=lambda n: n.name,
+)
 
 
 @pytest.fixture
@@ -148,6 +149,7 @@ def test_demo(number: int, tmp_path: Path, mark: Path) -> None:
     assert [] == list(out.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.6])
 def test_demo_while_a_kernel_starts(delay: float, tmp_path: Path, mark: Path) -> None:
     """It is ended as well, although nobody speaks to it yet."""
@@ -163,6 +165,7 @@ def test_demo_while_a_kernel_starts(delay: float, tmp_path: Path, mark: Path) ->
     assert [] == halves(tmp_path) + list(mark.iterdir())
 
 
+@pytest.mark.slow
 def test_an_impatient_second_interrupt(photos: Path, tmp_path: Path, mark: Path) -> None:
     """It does not cut the cleaning up short."""
     data = tmp_path / "data"
@@ -173,6 +176,7 @@ def test_an_impatient_second_interrupt(photos: Path, tmp_path: Path, mark: Path)
     assert [] == marked(mark)
 
 
+@pytest.mark.slow
 def test_a_killed_kernel(photos: Path, mark: Path) -> None:
     """The server that a notebook started ends with its kernel, and so does the trainer."""
     kernel = KernelManager(kernel_name="python3")
@@ -194,7 +198,7 @@ def test_a_killed_kernel(photos: Path, mark: Path) -> None:
         until(lambda: trainers(mark))
         (pid,) = {p.pid for p in marked(mark)} - {p.pid for p in trainers(mark)}
         os.kill(pid, signal.SIGKILL)
-        until(lambda: not trainers(mark), ENDED)
+        until(lambda: not trainers(mark))
     finally:
         client.stop_channels()
         kernel.shutdown_kernel(now=True)
@@ -213,6 +217,7 @@ def _a_later_server_removes_what_is_left(mark: Path) -> None:
     assert [] == list(mark.iterdir())
 
 
+@pytest.mark.slow
 def test_a_killed_server(photos: Path, tmp_path: Path, mark: Path) -> None:
     """The trainer ends; another server takes the folder over, and the job can be resumed."""
     data = tmp_path / "data"
@@ -221,7 +226,7 @@ def test_a_killed_server(photos: Path, tmp_path: Path, mark: Path) -> None:
             job.save_now()
             until(job.files)
         os.kill(process.pid, signal.SIGKILL)
-        until(lambda: not marked(mark), ENDED)
+        until(lambda: not marked(mark))
 
     assert [] == halves(data)
     with served(data, env={"TMPDIR": str(mark)}) as (url, _):

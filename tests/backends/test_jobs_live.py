@@ -148,6 +148,7 @@ for line in sys.stdin:
 """A kernel that starts the training of each name that it is told."""
 
 
+@pytest.mark.slow
 def test_two_processes_start_one_training(
     proxy: FaultProxy, stand_in_server: demo.DemoServer, photos: Path
 ) -> None:

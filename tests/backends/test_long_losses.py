@@ -70,6 +70,7 @@ def add(path: Path, first: int, count: int, value: float) -> None:
     log.close()
 
 
+@pytest.mark.slow
 def test_all_of_a_long_job_comes(job: aitk_nb.Job, database: Path) -> None:
     """The frame is the database, and has four segments."""
     fill(database)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.backends.base import Upload
@@ -117,7 +117,6 @@ def test_one_file_that_fails_for_good_leaves_the_others(tmp_path: Path) -> None:
 Cuts = st.lists(st.integers(0, 400), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
 @given(size=st.integers(0, 1000), cuts=Cuts, chunk=st.integers(1, 300))
 def test_a_download_is_whole_wherever_it_was_cut(
     tmp_path_factory: pytest.TempPathFactory, size: int, cuts: list[int], chunk: int

@@ -17,6 +17,7 @@ from tests.cli.command import run
 QUICK = "00_quickstart"
 
 
+@pytest.mark.slow
 def test_against_a_server_that_runs(url: str, tmp_path: Path) -> None:
     """A line of progress, a table, and the paths of all that was made; then as JSON."""
     ran = run("demo", QUICK, "--out", "my runs", "--url", url, cwd=tmp_path)

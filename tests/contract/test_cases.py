@@ -13,6 +13,7 @@ from tests.contract.cases import Case, CaseError, Step, fill, load, parse, route
 from tests.contract.matching import differences, equal
 from tests.contract.replies import judge
 from tests.contract.wire import Reply
+from tests.loops import for_each
 
 CASES = load()
 
@@ -93,7 +94,7 @@ def test_every_error_form_of_the_contract_is_in_a_case() -> None:
     assert any("truncated" in expect for expect in expects)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@for_each("case", CASES, lambda case: case.name)
 def test_every_case_can_fail(case: Case) -> None:
     """No expectation is content with an answer that nobody gives."""
     nonsense = Reply(299, {"x": "y"}, b'{"unexpected": [1, 2, 3]}', truncated=True)
@@ -133,8 +134,8 @@ def test_different_values_differ_both_ways(one: Any, two: Any) -> None:
         assert equal(one, two) == (differences(one, two) == [])
 
 
-@pytest.mark.parametrize(
-    ("shape", "right", "wrong"),
+@for_each(
+    "pattern",
     [
         ("<int>", 3, True),
         ("<int>", 0, 1.5),
@@ -167,10 +168,9 @@ def test_different_values_differ_both_ways(one: Any, two: Any) -> None:
         ([1, "<any>"], [1, None], [1]),
     ],
 )
-def test_a_pattern_takes_the_right_and_refuses_the_wrong(
-    shape: Any, right: Any, wrong: Any
-) -> None:
+def test_a_pattern_takes_the_right_and_refuses_the_wrong(pattern: tuple[Any, Any, Any]) -> None:
     """Each pattern of the shape language, once each way."""
+    shape, right, wrong = pattern
     assert differences(shape, right) == []
     assert differences(shape, wrong) != []
 
@@ -186,7 +186,7 @@ def test_placeholders_keep_types_and_say_when_they_mean_nothing() -> None:
         fill("{job.name}", values)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "change",
     [
         {"name": "oneword"},

@@ -17,6 +17,7 @@ from tests.contract.gradio_interface import expected, reduced
 from tests.contract.gradio_world import GradioTarget, compare, run
 from tests.contract.wire import Reply
 from tests.gradio_servers import LOGIN, Caller
+from tests.loops import for_each
 
 CASES = load()
 # Read here, because the fixture that cleans the environment runs before each test.
@@ -60,7 +61,7 @@ def test_there_are_enough_cases_with_names_of_their_own() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-@each_case
+@for_each("case", CASES, lambda case: case.name)
 def test_every_case_can_fail(case: GradioCase) -> None:
     """No expectation is content with an answer that nobody gives."""
     nonsense = Reply(299, {"x": "y"}, b'{"unexpected": [1, 2, 3]}')

@@ -32,7 +32,22 @@ def target(request: pytest.FixtureRequest, case: Case) -> Target:
     return Target(server.url, "", server.data)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+PATIENT = {
+    "jobs-active-list-is-cached-for-five-seconds",
+    "poison-config-blocks-its-queue-until-marked-stopped",
+    "job-goes-back-to-the-queue-when-the-queue-stops",
+    "job-that-is-complete-keeps-its-status-when-stopped",
+}
+"""Cases that take seconds."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=pytest.mark.slow if case.name in PATIENT else ())
+        for case in CASES
+    ],
+)
 def test_the_server_answers_as_the_contract_says(case: Case, target: Target) -> None:
     """Each case: prepare, ask, compare, clean up."""
     if reason := skip_reason(case, target):

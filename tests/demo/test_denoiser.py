@@ -120,6 +120,7 @@ def test_coefficients_keep_lengths_and_return_to_pixels() -> None:
     assert np.allclose(overview[1, 2, 0], pixels[8:16, 8:12, 0].mean(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_loss_falls(tmp_path: Path, photos: Path) -> None:
     """It falls at both ends of the usual rates, much at 1e-3 and visibly at 1e-4."""
     fast = learn(tmp_path / "fast", photos, train={"steps": 600}, network=_rank(16))

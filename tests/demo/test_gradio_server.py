@@ -19,6 +19,7 @@ from tests.gradio_servers import Caller, Form
 PATIENCE = 30.0
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back_with_its_files(
     major: str, tmp_path: Path, photos: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_killed_server_comes_back_with_its_files(
     assert list(range(1, 50)) == rows(tmp_path / "gradio/jobs/cut/loss_log.db")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     """Nothing goes on after a kernel was killed, not even a training."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -78,7 +78,6 @@ def test_the_lora_can_be_read_by_others(tmp_path: Path, photos: Path) -> None:
     numbers=arrays.arrays(np.float32, st.integers(1, 20), elements=st.floats(width=32)),
     dtype=st.sampled_from(["BF16", "F16", "F32"]),
 )
-@settings(max_examples=200, deadline=None)
 def test_numbers_survive_the_file(numbers: Any, dtype: str) -> None:
     """Each dtype gives back the nearest number that it can hold."""
     content = safetensors_bytes({"a": numbers, "b": numbers[:1]}, dtype, {"format": "pt"})
@@ -183,6 +182,7 @@ def test_flags_are_served_and_cleared(tmp_path: Path, photos: Path) -> None:
         assert run.row.updated_at == stamp
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_no_file_is_half_written(tmp_path: Path, photos: Path) -> None:
     """SIGKILL while it saves at every step: all that has a final name is whole, and it resumes."""
     job = config(tmp_path / "output", photos, save={"save_every": 1}, **LONG)

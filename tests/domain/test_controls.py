@@ -18,6 +18,7 @@ from aitk_nb.training.export import FORMATS
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
 from tests.domain.pictures import add
+from tests.loops import for_each
 
 if TYPE_CHECKING:
     from aitk_nb.demo import DemoServer
@@ -112,7 +113,7 @@ def test_what_the_server_lacks_is_found_before(
         client.jobs.start(params(dataset="half", control_datasets="nowhere"))
 
 
-@pytest.mark.parametrize("arch", presets.load())
+@for_each("arch", presets.load())
 def test_each_architecture_has_its_keys(arch: str) -> None:
     """One, three or none; more than that, or any where there is none, is refused."""
     keys = presets.load()[arch].control_keys

@@ -209,7 +209,7 @@ def test_controls_and_media_come_along(tmp_path: Path) -> None:
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.text(
@@ -240,7 +240,7 @@ def test_any_names_become_names_that_no_server_changes(
     assert Code.COLLISION not in {problem.code for problem in report.dataset.problems}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(["a.gif", "a.bmp", "a.tif", "a.png", "a.jpg"]), st.data())
 def test_damaged_pictures_are_left_out_or_converted(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject

@@ -32,7 +32,7 @@ def by_the_contract(name: str) -> str:
     return "".join(chr(unit) if unit in allowed else "_" for unit in units)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(NAMES, NAMES)
 @example("my photo (1) ü.png", "my_photo__1___.png")
 @example("\N{SMILING FACE WITH SUNGLASSES}.png", "__.png")
@@ -57,7 +57,7 @@ def test_any_pair_of_names_is_stored_as_we_say(
         (folder / name).unlink(missing_ok=True)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(STEMS, STEMS)
 @example("my cat", "my_cat")
 @example("é", "e\u0301")

@@ -13,6 +13,7 @@ from aitk_nb.errors import InvalidDataset
 from aitk_nb.training import presets
 from aitk_nb.training.params import TrainingParams
 from tests.domain.pictures import add
+from tests.loops import for_each
 
 PLAIN, PAIRS, VIDEOS, SOUNDS = ("plain", "pairs", "videos", "sounds")
 
@@ -51,7 +52,7 @@ WANTED = {
 """Architectures that cannot be trained on plain images, and what they need."""
 
 
-@pytest.mark.parametrize("arch", sorted(presets.load()))
+@for_each("arch", sorted(presets.load()))
 def test_needs_that_are_unmet_are_refused(arch: str, sets: dict[str, LocalDataset]) -> None:
     """With a sentence that names the architecture; what it needs is accepted."""
     needed = next((kind for kind, archs in WANTED.items() if arch in archs), PLAIN)

@@ -103,7 +103,7 @@ def test_zips_that_cannot_be_read(tmp_path: Path) -> None:
     assert [problem.file for problem in dataset.errors] == ["a.png"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_bytes_of_a_zip_make_a_scan_raise(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -198,6 +198,7 @@ def test_an_answer_that_does_not_come_is_unknown(demo_server: DemoServer) -> Non
     assert "present" == states["gpus"]
 
 
+@pytest.mark.slow
 def test_a_silent_server_ends_in_time(demo_server: DemoServer) -> None:
     """Nobody waits for the usual hundred seconds."""
     with FaultProxy(demo_server.url) as proxy:

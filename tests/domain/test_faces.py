@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import typer.main
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.cli import app
@@ -137,7 +137,6 @@ def test_all_that_is_wrong_on_a_command_line_is_said_at_once() -> None:
 _text = st.text(max_size=8).filter(lambda text: "${" not in text)
 
 
-@settings(deadline=None, max_examples=60)
 @given(_text, st.lists(_text, max_size=3), st.floats(1e-9, 9), st.booleans())
 def test_the_cell_gives_the_value_back(
     word: str, prompts: list[str], rate: float, low_vram: bool
@@ -151,7 +150,6 @@ def test_the_cell_gives_the_value_back(
     assert len(TrainingParams.model_fields) == len(cell.splitlines())
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8))
 def test_the_command_keeps_texts_whole(text: str) -> None:
     """The shell takes nothing out of them, and a dash at the beginning is no option."""

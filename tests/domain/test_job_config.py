@@ -17,6 +17,7 @@ from aitk_nb.training.config_diff import differences, fingerprint
 from aitk_nb.training.config_paths import MISSING, merge, value_at
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
+from tests.loops import for_each
 
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 
@@ -177,7 +178,7 @@ def test_the_presets_are_the_contracts() -> None:
         assert (entry["gate_url"] or "") == preset.gate_url
 
 
-@pytest.mark.parametrize("arch", presets.load())
+@for_each("arch", presets.load())
 def test_a_preset_lands_at_its_paths(arch: str) -> None:
     """What choosing the model in the web UI sets, this sets; the parameters come after it."""
     defaults = presets.load()[arch].defaults

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb._yaml import dumped, parsed
@@ -24,6 +24,7 @@ from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams, diff
 from aitk_nb.training.plan import plan
 from tests.domain.test_job_config import CHANGES, GROUND, on_server
+from tests.loops import for_each
 from tests.scripted import ScriptedBackend
 
 EXAMPLES = sorted(Path(os.environ.get("AITK_EXAMPLES") or os.devnull).rglob("*.y*ml"))
@@ -129,7 +130,7 @@ def test_another_dataset_has_no_folder_of_the_file(file: Path, tmp_path: Path) -
     assert ["birds", "C:\\pictures\\dogs"] == folders
 
 
-@pytest.mark.parametrize("arch", presets.load())
+@for_each("arch", presets.load())
 def test_our_own_configs_come_back_as_they_were(arch: str) -> None:
     """Every architecture's, with nothing in `extra`."""
     ours = params(arch=arch, prompts=["one", "two"])
@@ -182,7 +183,6 @@ KEYS = (
 _section = st.dictionaries(st.sampled_from(KEYS.split()), _json, max_size=6)
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     process=st.fixed_dictionaries(
         {
@@ -211,7 +211,6 @@ def test_any_config_is_carried_whole(process: dict[str, Any], around: dict[str, 
     assert json.loads(json.dumps(config)) == config_files.file_config(found)
 
 
-@settings(deadline=None)
 @given(_json)
 def test_any_json_is_a_value_or_an_error(value: Any) -> None:
     """Never another exception."""
@@ -220,7 +219,6 @@ def test_any_json_is_a_value_or_an_error(value: Any) -> None:
             TrainingParams.from_config(config)
 
 
-@settings(deadline=None)
 @given(st.text() | st.binary().map(lambda data: data.decode("latin-1")))
 def test_any_text_is_a_value_or_an_error(text: str) -> None:
     """Read with a safe loader and nothing else."""
@@ -354,7 +352,6 @@ _ODD = (
 )
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.just(None) | st.tuples(_ODD)), max_size=4))
 def test_odd_values_anywhere_are_carried_or_named(
     changes: list[tuple[tuple[str | int, ...], tuple[Any] | None]],

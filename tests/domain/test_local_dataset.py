@@ -202,7 +202,6 @@ def test_it_shows_itself_escaped(tmp_path: Path) -> None:
     assert "none" in LocalDataset(tmp_path).check()._repr_html_()
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["a.png", "a.jpg", "a.webp"]), st.data())
 def test_damaged_images_never_crash_a_scan(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
@@ -427,7 +426,7 @@ def test_every_code_has_a_sentence() -> None:
     assert all(code.remedy and not code.remedy.endswith(".") for code in Code)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=400), st.sampled_from(["txt", "png", "jpg", "webp", "csv", "jsonl"]))
 def test_no_bytes_make_a_scan_raise(
     tmp_path_factory: pytest.TempPathFactory, raw: bytes, suffix: str

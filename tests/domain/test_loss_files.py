@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.demo.trainer.loss_log import LossLog
@@ -33,7 +33,6 @@ def test_a_database_is_read_with_what_is_no_number(tmp_path: Path) -> None:
     assert read.columns()[1] == pytest.approx([1.0, math.inf, math.nan, 7.5], nan_ok=True)
 
 
-@settings(deadline=None)  # the first run imports pandas
 @given(
     st.lists(st.builds(LossPoint, st.integers(0, 50), st.floats(0, 2e9), st.floats()), min_size=1)
 )

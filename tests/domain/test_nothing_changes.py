@@ -65,6 +65,7 @@ def test_the_web_ui_is_as_it_was(photos: Path, tmp_path: Path) -> None:
         assert asked.path in allowed, asked
 
 
+@pytest.mark.slow
 def test_a_gradio_app_is_as_it_was(tmp_path: Path) -> None:
     """Its files are the same; beside reads and PUTs there are logins only."""
     data = tmp_path / "data"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.backends.gradio.endpoints import read_app
@@ -188,7 +188,6 @@ CONFIGS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
 @given(config=CONFIGS | JSON, info=FUNCTIONS | JSON)
 def test_no_document_makes_reading_or_matching_fail(config: Any, info: Any) -> None:
     """Whatever a server says, there are endpoints that can be shown, and four operations."""

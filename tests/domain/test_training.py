@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.errors import BadInput, InvalidParams
@@ -441,7 +441,6 @@ _anything = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     st.dictionaries(st.sampled_from([*TrainingParams.model_fields, "stpes"]), _anything, max_size=6)
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.backends.gradio.files import FileRoute, FileStat
@@ -137,7 +137,6 @@ def test_other_page_sizes(tmp_path: Path, page_size: int) -> None:
     writer.db.close()
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.one_of(
@@ -185,7 +184,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, list[
     return writer.path, log, states
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_log_cut_or_damaged_anywhere_gives_an_earlier_state(
     sample: tuple[Path, bytes, list[list[LossPoint]]], data: st.DataObject

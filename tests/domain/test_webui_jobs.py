@@ -11,12 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import plain_numbers
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
+from tests.loops import for_each
 
 FACTS = json.loads((Path(__file__).parent / "data" / "webui_jobs.json").read_text("utf-8"))
 OURS: dict[str, Any] = {
@@ -71,7 +70,7 @@ def test_all_architectures_of_the_form_are_there() -> None:
     assert FACTS["architectures"].keys() == presets.load().keys()
 
 
-@pytest.mark.parametrize("arch", sorted(FACTS["architectures"]))
+@for_each("arch", sorted(FACTS["architectures"]))
 def test_an_untouched_job_is_the_forms_own(arch: str) -> None:
     """Key by key: the same keys, the same types, the same values."""
     config = draft(TrainingParams(name="cat", dataset="cats", arch=arch)).config

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import nbformat
 import pytest
 from safetensors import safe_open
 
@@ -21,6 +24,14 @@ from aitk_nb.notebooks.parameters import signature
 
 BOOKS = {path.stem: path for path in notebooks.find()}
 JOB = "application/vnd.aitk.job+json"
+TOKEN = "planted-7f3a-token"
+FORM = """
+import aitk_nb
+from aitk_nb.views import ConnectionForm
+form = ConnectionForm({url!r})
+display(form)
+aitk_nb.check_auth(form.value)
+"""
 QUICK: dict[str, dict[str, Any]] = {
     "00_quickstart": {"name": "other", "steps": 60, "rank": 4, "learning_rate": 2e-3},
     "01_discover": {},
@@ -37,94 +48,155 @@ def test_every_notebook_has_other_parameters_to_run_with() -> None:
     assert set(BOOKS) == set(QUICK)
 
 
+class Runs:
+    """An embedded server that wants a token, and each notebook run on it once."""
+
+    def __init__(self, server: demo.DemoServer, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+        self._ran: dict[str, notebooks.NotebookResult] = {}
+
+    def ran(self, book: str) -> notebooks.NotebookResult:
+        """Return what came of a notebook with other parameters; all it made is in `of(book)`."""
+        if book not in self._ran:
+            self.of(book).mkdir(exist_ok=True)
+            with (self.of(book) / "log.txt").open("w", encoding="utf-8") as log, logged(log):
+                self._ran[book] = self.run(book, "out", **QUICK[book])
+        return self._ran[book]
+
+    def of(self, book: str) -> Path:
+        """Return the folder of a notebook."""
+        return self.folder / book
+
+    def run(self, book: str, name: str, /, **given: Any) -> notebooks.NotebookResult:
+        """Run a notebook, with the token in the environment."""
+        self.of(book).mkdir(exist_ok=True)
+        known = {"url": self.server.url, "out": str(self.of(book))} | given
+        takes = signature(BOOKS[book])
+        parameters = {key: value for key, value in known.items() if key in takes}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AI_TOOLKIT_AUTH", TOKEN)
+            return notebooks.run(BOOKS[book], self.of(book) / f"{name}.ipynb", parameters)
+
+
+@contextmanager
+def logged(file: TextIO) -> Iterator[None]:
+    """Write all that is logged to a file."""
+    root, handler = logging.getLogger(), logging.StreamHandler(file)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
 @pytest.fixture(scope="module")
-def server() -> Any:
-    """One embedded server for all notebooks of this module."""
-    with demo.start() as running:
-        yield running
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """One for all tests of this module."""
+    with demo.start(token=TOKEN) as server:
+        yield Runs(server, tmp_path_factory.mktemp("notebooks"))
 
 
-def run(book: str, server: Any, tmp_path: Path, /, **given: Any) -> notebooks.NotebookResult:
-    """Run a notebook on the server, everything it makes going to `tmp_path`."""
-    known = {"url": server.url, "out": str(tmp_path)} | given
-    takes = signature(BOOKS[book])
-    parameters = {key: value for key, value in known.items() if key in takes}
-    return notebooks.run(BOOKS[book], tmp_path / f"{book}.ipynb", parameters)
+EACH = [pytest.param(book, marks=pytest.mark.slow if book >= "04" else ()) for book in QUICK]
+"""The long ones are slow; with their defaults `make test` has run them already."""
 
 
-@pytest.mark.parametrize("name", ["00_quickstart", "04_train"])
-def test_training_ends_with_the_job_that_was_asked_for(
-    name: str, server: Any, tmp_path: Path
-) -> None:
-    """The result for machines tells of the parameters; the LoRA lies where it was wanted."""
-    given = QUICK[name]
-    result = run(name, server, tmp_path, **given)
+@pytest.mark.parametrize("book", EACH)
+def test_it_ends_well_and_keeps_no_token_of_the_environment(book: str, runs: Runs) -> None:
+    """No byte of the token is in what the notebook made, in what was logged, or in its page.
+
+    Looked at are outputs and metadata, all files, the log, and the page that it becomes; and of
+    widgets no state is left.
+    """
+    result = runs.ran(book)
 
     assert "" == result.error
+    as_page(result.notebook)
+    made = [path for path in runs.of(book).rglob("*") if path.is_file()]
+    assert len(made) >= 3
+    assert (runs.of(book) / "log.txt").stat().st_size
+    for form in (TOKEN, base64.b64encode(TOKEN.encode()).decode()):
+        assert not [path for path in made if form.encode() in path.read_bytes()]
+    run = nbformat.read(result.notebook, as_version=4)
+    assert "papermill" in run.metadata
+    assert "widgets" not in run.metadata
+    assert "widget-view" not in json.dumps(run)
+
+
+def as_page(path: Path) -> None:
+    """Write a notebook as HTML beside it."""
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter().from_filename(str(path))
+    assert "</html>" in page
+    path.with_suffix(".html").write_text(page, encoding="utf-8")
+
+
+@pytest.mark.parametrize("book", [EACH[0], EACH[4]])
+def test_training_ends_with_the_job_that_was_asked_for(book: str, runs: Runs) -> None:
+    """The result for machines tells of the parameters; the LoRA lies where it was wanted."""
+    given = QUICK[book]
+    result = runs.ran(book)
+
     assert JOB == result.mime
     assert given["name"] == result.result["name"]
     assert "completed" == result.result["status"]
     assert given["steps"] == result.result["step"]
     assert 0 < result.result["loss"] < 3
-    with safe_open(tmp_path / f"{given['name']}.safetensors", framework="np") as lora:
+    with safe_open(runs.of(book) / f"{given['name']}.safetensors", framework="np") as lora:
         assert {given["rank"]} == {
             min(lora.get_slice(key).get_shape())
             for key in lora.keys()  # noqa: SIM118
         }
 
 
-def test_plotting_leaves_a_picture_and_a_table(server: Any, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_plotting_leaves_a_picture_and_a_table(runs: Runs) -> None:
     """The example is trained when no job is named; picture and table lie where they were wanted."""
-    result = run("05_plot_loss", server, tmp_path, **QUICK["05_plot_loss"])
+    result, folder = runs.ran("05_plot_loss"), runs.of("05_plot_loss")
 
-    assert "" == result.error
     assert 40 == result.result["step"]
-    assert (tmp_path / "plot_the_loss.png").stat().st_size > 5_000
-    assert "loss/loss" in (tmp_path / "plot_the_loss.csv").read_text(encoding="utf-8")
+    assert (folder / "plot_the_loss.png").stat().st_size > 5_000
+    assert "loss/loss" in (folder / "plot_the_loss.csv").read_text(encoding="utf-8")
 
 
-def test_comparing_ends_with_a_verdict(server: Any, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_comparing_ends_with_a_verdict(runs: Runs) -> None:
     """Two short jobs, the setting that differs, and a picture of both."""
-    result = run("06_compare_runs", server, tmp_path, **QUICK["06_compare_runs"])
+    result = runs.ran("06_compare_runs")
 
-    assert "" == result.error
     assert "application/vnd.aitk.comparison+json" == result.mime
     assert ["0.001", "0.002"] == [one["settings"]["train.lr"] for one in result.result["runs"]]
     assert result.result["verdict"]
-    assert (tmp_path / "compare.png").stat().st_size > 5_000
+    assert (runs.of("06_compare_runs") / "compare.png").stat().st_size > 5_000
 
 
-def test_uploading_ends_with_the_dataset_under_the_servers_name(
-    server: Any, tmp_path: Path
-) -> None:
+def test_uploading_ends_with_the_dataset_under_the_servers_name(runs: Runs) -> None:
     """The name is the one that the server made of the given one."""
-    result = run("03_upload_dataset", server, tmp_path, **QUICK["03_upload_dataset"])
+    result = runs.ran("03_upload_dataset")
 
-    assert "" == result.error
     assert {"name": "other_photos", "images": 12, "captions": 12} == result.result
 
 
-def test_asking_ends_with_reports(server: Any, tmp_path: Path) -> None:
+def test_asking_ends_with_reports(runs: Runs) -> None:
     """Discovery and authentication tell their findings to machines."""
-    found = run("01_discover", server, tmp_path)
-    auth = run("02_check_authentication", server, tmp_path)
+    found, auth = runs.ran("01_discover"), runs.ran("02_check_authentication")
 
     assert "webui" == found.result["flavour"]
     assert "present" == found.result["endpoints"]["job_loss"]
-    assert "open" == auth.result["state"]
+    assert "accepted" == auth.result["state"]
 
 
-def test_a_second_run_trains_nothing_again(server: Any, tmp_path: Path) -> None:
+def test_a_second_run_trains_nothing_again(runs: Runs) -> None:
     """A notebook run twice against one server finds its job and its files."""
-    given = {"url": server.url, "out": str(tmp_path), "name": "twice", "steps": 40}
-    first = notebooks.run(BOOKS["00_quickstart"], tmp_path / "a.ipynb", given)
-    rows = _rows(server)
-    second = notebooks.run(BOOKS["00_quickstart"], tmp_path / "b.ipynb", given)
+    first = runs.ran("00_quickstart")
+    rows = _rows(runs.server)
+    second = runs.run("00_quickstart", "again", **QUICK["00_quickstart"])
 
-    assert first.ok
     assert second.ok
     assert dict(first.result) == dict(second.result)
-    assert rows == _rows(server)
+    assert rows == _rows(runs.server)
 
 
 def _rows(server: Any) -> list[tuple[Any, ...]]:
@@ -139,104 +211,41 @@ def _rows(server: Any) -> list[tuple[Any, ...]]:
     return jobs + files
 
 
-def test_a_failing_notebook_is_kept_with_the_reason(server: Any, tmp_path: Path) -> None:
+def test_a_failing_notebook_is_kept_with_the_reason(runs: Runs) -> None:
     """What went wrong is told in one line, and the notebook shows where."""
-    target = tmp_path / "bad.ipynb"
-    result = notebooks.run(
-        BOOKS["00_quickstart"], target, {"url": server.url, "steps": 0, "out": str(tmp_path)}
-    )
+    result = runs.run("00_quickstart", "bad", steps=0)
 
     assert not result.ok
     assert "steps: 0 should be greater than or equal to 1" in result.error
-    assert "InvalidParams" in target.read_text(encoding="utf-8")
+    assert "InvalidParams" in result.notebook.read_text(encoding="utf-8")
 
 
-def test_no_token_of_the_environment_reaches_a_notebook(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Every notebook runs on a server with a token, and nothing holds a byte of it afterwards.
+@pytest.mark.parametrize("engine", ["nbclient", "aitk"])
+def test_plain_papermill_keeps_no_token_either(engine: str, runs: Runs, tmp_path: Path) -> None:
+    """It stores the state of widgets, in which no password of the environment is.
 
-    Looked at are outputs and metadata, all files that are made, everything that is logged, and
-    the pages that the notebooks become.
+    With our engine it stores none.
     """
-    token = "planted-7f3a-token"
-    monkeypatch.setenv("AI_TOOLKIT_AUTH", token)
-    caplog.set_level(logging.DEBUG)
-    with demo.start(token=token) as closed:
-        for name, given in QUICK.items():
-            result = run(name, closed, tmp_path, **given)
-
-            assert "" == result.error
-            as_page(tmp_path / f"{name}.ipynb")
-    assert "accepted" == notebook_result(tmp_path / "02_check_authentication.ipynb")["state"]
-    made = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(made) > 2 * len(QUICK)
-    assert caplog.text
-    for form in (token, base64.b64encode(token.encode()).decode()):
-        assert not [path for path in made if form.encode() in path.read_bytes()]
-        assert form not in caplog.text
-
-
-def as_page(path: Path) -> None:
-    """Write a notebook as HTML beside it."""
-    from nbconvert import HTMLExporter
-
-    page, _ = HTMLExporter().from_filename(str(path))
-    assert "Check authentication" in page or "02_" not in path.name
-    path.with_suffix(".html").write_text(page, encoding="utf-8")
-
-
-def notebook_result(path: Path) -> Any:
-    """Return the last result for machines that a notebook holds."""
-    found = [
-        value
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
-        for output in cell.get("outputs", ())
-        for mime, value in output.get("data", {}).items()
-        if mime.startswith("application/vnd.aitk.")
-    ]
-    return found[-1]
-
-
-def test_plain_papermill_keeps_no_token_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It stores the state of widgets, in which no password of the environment is."""
-    token = "planted-7f3a-token"
-    monkeypatch.setenv("AI_TOOLKIT_AUTH", token)
-    monkeypatch.setenv("AITK_USERNAME", "somebody")
-    monkeypatch.setenv("AITK_PASSWORD", token)
-    target = tmp_path / "plain.ipynb"
-    source = str(BOOKS["02_check_authentication"])
-    command = ["-m", "papermill", "--log-level", "DEBUG"]
-    with demo.start(token=token) as closed:
-        done = subprocess.run(
-            [sys.executable, *command, source, str(target), "-p", "url", closed.url],
-            check=True,
-            capture_output=True,
-            cwd=tmp_path,
-        )
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(FORM.format(url=runs.server.url))],
+        metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "P"}},
+    )
+    source, target = tmp_path / "source.ipynb", tmp_path / "target.ipynb"
+    nbformat.write(book, source)
+    told = {"AI_TOOLKIT_AUTH": TOKEN, "AITK_USERNAME": "somebody", "AITK_PASSWORD": TOKEN}
+    papermill = [sys.executable, "-m", "papermill", "--log-level", "DEBUG", "--engine", engine]
+    done = subprocess.run(
+        [*papermill, str(source), str(target)],
+        env={**os.environ, **told},
+        check=True,
+        capture_output=True,
+        cwd=tmp_path,
+    )
     text = target.read_text(encoding="utf-8")
 
-    assert "PasswordModel" in text
-    assert "accepted" == notebook_result(target)["state"]
-    assert token not in text
-    assert token.encode() not in done.stdout + done.stderr
-
-
-def test_the_engine_of_papermill_forgets_widgets(server: Any, tmp_path: Path) -> None:
-    """Plain papermill stores the forms' state; with our engine it stores none."""
-    source = str(BOOKS["03_upload_dataset"])
-    kept = {}
-    for engine in ("nbclient", "aitk"):
-        target = tmp_path / f"{engine}.ipynb"
-        command = ["-m", "papermill", "--engine", engine, source, str(target), "-p", "url"]
-        subprocess.run(
-            [sys.executable, *command, server.url], check=True, capture_output=True, cwd=tmp_path
-        )
-        kept[engine] = json.loads(target.read_text(encoding="utf-8"))
-
-    assert "widgets" in kept["nbclient"]["metadata"]
-    assert "widgets" not in kept["aitk"]["metadata"]
-    assert "widget-view" not in json.dumps(kept["aitk"])
-    assert "papermill" in kept["aitk"]["metadata"]
+    assert "accepted" in text
+    assert ("PasswordModel" in text) == (engine == "nbclient")
+    assert ("widget-view" in text) == (engine == "nbclient")
+    assert ("widgets" in json.loads(text)["metadata"]) == (engine == "nbclient")
+    assert TOKEN not in text
+    assert TOKEN.encode() not in done.stdout + done.stderr

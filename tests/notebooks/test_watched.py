@@ -45,7 +45,7 @@ def by_papermill(source: Path, out: Path, parameters: dict[str, Any]) -> None:
     papermill.execute_notebook(source, out, parameters, progress_bar=False, kernel_name="python3")
 
 
-@pytest.mark.parametrize("how", [by_us, by_papermill])
+@pytest.mark.parametrize("how", [pytest.param(by_us, marks=pytest.mark.slow), by_papermill])
 def test_a_notebook_that_watched_stores_one_plot_and_no_secret(
     how: Callable[[Path, Path, dict[str, Any]], None],
     server: demo.DemoServer,

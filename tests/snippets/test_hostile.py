@@ -162,6 +162,7 @@ def test_nothing_breaks_out_of_a_program(language: str, tmp_path: Path) -> None:
             ]
 
 
+@pytest.mark.slow
 def test_typescript_of_a_hostile_server_compiles(tmp_path: Path) -> None:
     """To types and texts only."""
     report = hostile()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aitk_nb import discover
 from aitk_nb.models.endpoint import OPERATIONS
 from tests.gradio_servers import LOGIN
@@ -38,6 +40,7 @@ console.log(status.waiting, status.files.length);
 """
 
 
+@pytest.mark.slow
 def test_every_function_and_both_clients(
     demo_server: DemoServer, gradio_login_server: GradioServer, tmp_path: Path
 ) -> None:

@@ -95,7 +95,9 @@ def _values(server: DemoServer, name: str, photo: Path) -> dict[str, dict[str, A
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("closed", [False, True], ids=["open", "token"])
+@pytest.mark.parametrize(
+    "closed", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["open", "token"]
+)
 def test_the_four_operations(
     language: str, closed: bool, request: pytest.FixtureRequest, photo: Path, tmp_path: Path
 ) -> None:

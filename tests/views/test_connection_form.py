@@ -218,6 +218,7 @@ def test_unknown_arguments_name_the_nearest() -> None:
     assert before == instances()
 
 
+@pytest.mark.slow
 def test_two_hundred_forms_leak_nothing() -> None:
     """Closed forms leave no widget, layout or style, and are forgotten."""
     before = instances()

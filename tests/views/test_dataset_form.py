@@ -437,6 +437,7 @@ def test_an_executed_notebook_shows_the_folder_and_holds_no_path(
     assert str(folder.parent) not in stored(book)
 
 
+@pytest.mark.slow
 def test_two_hundred_forms_leak_nothing(folder: Path) -> None:
     """Closed forms leave no widget, layout or style, and are forgotten."""
     before = instances()

@@ -399,7 +399,7 @@ class Kernel:
         """Execute a cell without waiting."""
         return str(self._client.execute(code))
 
-    def until(self, done: Callable[[dict[str, Any]], object], seconds: float = 30) -> Any:
+    def until(self, done: Callable[[dict[str, Any]], object], seconds: float = 120) -> Any:
         """Read messages until one is what is waited for, and return it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

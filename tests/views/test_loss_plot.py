@@ -221,7 +221,7 @@ history = LossHistory({"loss/loss": [LossPoint(s, 0.0, 1 / s) for s in range(1, 
 )
 
 
-@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("inline", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_it_shows_itself_once_in_a_notebook(inline: bool) -> None:
     """One output of PNG and constant plain text, with and without `%matplotlib inline`."""
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS[0 if inline else 1 :]]

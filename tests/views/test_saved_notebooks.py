@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 
 from aitk_nb import demo
 from tests.views.conftest import stored
@@ -28,6 +29,7 @@ CELLS = (
 )
 
 
+@pytest.mark.slow
 def test_it_shows_all_without_widgets_and_repeats(
     execute: Any, demo_server: demo.DemoServer, photos: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:

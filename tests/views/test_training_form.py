@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb import _html
@@ -24,6 +24,7 @@ from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.validation import allowed
 from aitk_nb.views import TrainingForm
 from aitk_nb.views.forms.training_fields import GROUPS, label, read_params, texts_of
+from tests.loops import for_each
 from tests.views.conftest import click, instances, send
 
 START = TrainingParams(name="cat", dataset="cats")
@@ -118,7 +119,6 @@ def test_edited_by_messages_it_is_the_same_as_constructed() -> None:
 _line = st.text(st.characters(categories=["L", "N", "P", "Z"]), min_size=1).map(str.strip)
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     steps=st.integers(1, 10_000_000),
     rate=st.floats(1e-12, 9.99),
@@ -198,7 +198,7 @@ def test_groups_open_by_a_button() -> None:
     form.close()
 
 
-@pytest.mark.parametrize("arch", presets.load())
+@for_each("arch", presets.load())
 def test_choosing_an_architecture_brings_its_own_values(arch: str) -> None:
     """The untouched form with another architecture is the value constructed with it."""
     form = TrainingForm(START)
@@ -265,7 +265,7 @@ def test_a_preset_shows_what_it_would_change_before_it_is_taken() -> None:
     form.close()
 
 
-@pytest.mark.parametrize("arch", presets.load())
+@for_each("arch", presets.load())
 def test_taking_a_preset_gives_its_own_values(arch: str) -> None:
     """Whatever the fields of the architecture held before."""
     form = TrainingForm(OTHER)
@@ -353,6 +353,7 @@ def test_arguments_are_closed() -> None:
         TrainingForm(param=START)  # type: ignore[call-arg]
 
 
+@pytest.mark.slow
 def test_many_forms_leak_nothing() -> None:
     """Closed forms leave no widget, layout or style, and are forgotten."""
     before = instances()
