@@ -215,9 +215,11 @@ class AIToolkitClient:
         return f"<AIToolkitClient {self.flavour.value} {self.url}>"
 
     def _repr_html_(self) -> str:
+        able = self._backend.abilities
         rows = [
             ("flavour", self.flavour.value),
             ("address", self.url),
-            ("abilities", ", ".join(sorted(ability.value for ability in self._backend.abilities))),
+            ("can", ", ".join(sorted(ability.value for ability in able))),
+            ("cannot", ", ".join(sorted(ability.value for ability in set(Ability) - able))),
         ]
         return _html.definition(rows, caption="AI Toolkit server")

@@ -15,7 +15,7 @@ from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import JobConflict, NotFound
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.training import job_config
+from aitk_nb.training.config_diff import differences
 from tests.backends.abilities import ODD_NAMES, draft, needs, quiet, running, stopped, until
 
 
@@ -37,7 +37,7 @@ def test_a_job_is_created_whole_and_waits(backend: Backend, name: str) -> None:
     )
     assert made.never_started
     assert made.progress == 0
-    assert () == job_config.differences(made.config, wanted.config)
+    assert () == differences(made.config, wanted.config)
 
 
 def test_a_name_is_given_once(backend: Backend) -> None:

@@ -302,7 +302,7 @@ def test_a_terminal_shows_that_it_looks_and_sends(server: tuple[str, Path], fold
                 shown += some
     os.close(ours)
     assert 0 == process.returncode
-    assert shown.index(b"reading:") < shown.index(b"uploading:")
+    assert shown.index(b"reading") < shown.index(b"uploading")
 
 
 def test_an_upload_says_what_was_looked_at(server: tuple[str, Path], tmp_path: Path) -> None:
