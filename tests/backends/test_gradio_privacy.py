@@ -17,8 +17,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.backends.gradio.journal import Journal
-from aitk_nb.backends.gradio.journal_records import DatasetNote, Notes
+from aitk_nb.backends.gradio.journal import DatasetNote, Journal, Notes
 from aitk_nb.errors import BadInput
 from tests import gradio_servers
 from tests.backends.wiretap import Wiretap

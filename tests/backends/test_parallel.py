@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.backends.base import Upload
-from aitk_nb.backends.wire import download
-from aitk_nb.backends.wire.download import CountingReader
+from aitk_nb.backends.wire.download import fetch
+from aitk_nb.backends.wire.file_readers import CountingReader
 from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.upload import send_all
 from aitk_nb.errors import (
     ConnectionFailed,
     NotFound,
@@ -68,7 +69,7 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
         while reader.read(700):
             pass
 
-    download.send_all(files, send, heard)
+    send_all(files, send, heard)
 
     assert (0, 100_000) == (heard.done[0], heard.done[-1])
     assert {100_000} == heard.totals
@@ -87,7 +88,7 @@ def test_a_retry_takes_its_progress_back(tmp_path: Path) -> None:
             raise ConnectionFailed("http://x")
         reader.read()
 
-    download.send_all(files, send, heard)
+    send_all(files, send, heard)
 
     assert [0, 3000, 0, 3000, 0, 3000, 5000] == heard.done
 
@@ -106,7 +107,7 @@ def test_one_file_that_fails_for_good_leaves_the_others(tmp_path: Path) -> None:
 
     heard = Heard()
     with pytest.raises(TransferFailed, match=r"2 of 4 files.*bad\.bin") as caught:
-        download.send_all(files, send, heard)
+        send_all(files, send, heard)
 
     assert {"bad.bin", "gone.bin"} == caught.value.failures.keys()
     assert 2 == caught.value.done
@@ -131,7 +132,7 @@ def test_a_download_is_whole_wherever_it_was_cut(
     def piece(start: int, end: int) -> Iterator[Iterator[bytes]]:
         yield cut_stream(content[start:end], left.pop() if left else None, chunk)
 
-    assert size == download.fetch(piece, size, target, heard)
+    assert size == fetch(piece, size, target, heard)
     assert content == target.read_bytes()
     assert heard.done == sorted(heard.done)
     assert (0, size) == (heard.done[0], heard.done[-1])
@@ -159,7 +160,7 @@ def test_a_piece_of_another_length_is_an_error(answer: bytes, tmp_path: Path) ->
         yield iter(chunks(answer))
 
     with pytest.raises(UnexpectedReply):
-        download.fetch(piece, 5, tmp_path / "f", quiet)
+        fetch(piece, 5, tmp_path / "f", quiet)
     assert [] == list(tmp_path.iterdir())
 
 

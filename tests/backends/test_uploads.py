@@ -75,7 +75,7 @@ def test_a_failed_upload_names_its_files_when_the_line_is_gone(
     """The notes cannot be written either, and that does not hide which files are missing."""
     first, second = uploads(tmp_path / "f", "a.png", "b.png")
     line.upload("line_is_gone", (first,), quiet)
-    line._datasets.pace.down = 0.5
+    line._datasets.rate.down = 0.5
     proxy.answer("POST", "/api/datasets/upload", 502)
 
     with pytest.raises(TransferFailed, match=r"b\.png"):

@@ -147,7 +147,7 @@ def test_a_tenth_of_the_requests_dropped(
     """Nobody ever answers them."""
     files = many(tmp_path / "f", 300, 3_000)
     proxy.chance = chance = Chance(7, drop=0.1)
-    line._datasets.pace.budget = 20_000  # so that there are many requests to drop
+    line._datasets.rate.budget = 20_000  # so that there are many requests to drop
 
     send_until_it_is_there(line, proxy, demo_server, "dropped", files)
 

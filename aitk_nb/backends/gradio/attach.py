@@ -8,7 +8,7 @@ import time
 from aitk_nb._yaml import parsed
 from aitk_nb.backends.gradio.app import GradioApp
 from aitk_nb.backends.gradio.files import FileRoute
-from aitk_nb.backends.gradio.journal_records import JobNote
+from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.errors import NotFound, UnexpectedReply
 from aitk_nb.models.names import name_problem
 

@@ -1,8 +1,8 @@
 """AI Toolkit's Gradio app (`flux_train_ui.py`, and forks of it), of Gradio 4.44, 5 and 6.
 
-By itself it takes a dataset and starts a training, and tells nothing more. The rest is had by the
-server's own means: see `gradio_jobs` for what is noted here, `gradio_losses` for the losses, and
-`gradio_outcome` for what can be known when the line was lost.
+By itself it takes a dataset and starts a training job, and reports nothing more. The rest comes
+from the job's folder (`job_outputs`), from notes on this computer (`journal`), and, after a lost
+connection, from what can still be seen (`outcome`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from aitk_nb.backends.gradio.datasets import GradioDatasets
 from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.job_outputs import Results
 from aitk_nb.backends.gradio.jobs import GradioJobs
-from aitk_nb.backends.gradio.journal import Journal
-from aitk_nb.backends.gradio.journal_records import JobNote
+from aitk_nb.backends.gradio.journal import JobNote, Journal
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.gradio.outcome import Verdict
 from aitk_nb.errors import NotSupported
@@ -292,9 +291,7 @@ class Gradio:
 
     def meta(self) -> Mapping[str, str]:
         """Return the version of Gradio, and what is particular about this flavour."""
-        lacking = sorted(ability.value for ability in set(Ability) - self.abilities)
         return {
-            "cannot": ", ".join(lacking),
             "Gradio": self._app.version,
             "jobs and datasets": "those that were begun from this computer",
             "results": _SAID[self._place],

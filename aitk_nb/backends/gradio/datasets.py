@@ -15,11 +15,10 @@ from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.gradio.app import CREATE, GradioApp
 from aitk_nb.backends.gradio.files import FileRoute
-from aitk_nb.backends.gradio.journal import Journal
-from aitk_nb.backends.gradio.journal_records import DatasetNote, SentFile
-from aitk_nb.backends.wire import download
-from aitk_nb.backends.wire.download import CountingReader
+from aitk_nb.backends.gradio.journal import DatasetNote, Journal, SentFile
+from aitk_nb.backends.wire.file_readers import CountingReader
 from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.upload import send_all
 from aitk_nb.errors import AitkError, InvalidDataset, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
@@ -187,7 +186,7 @@ class GradioDatasets:
             with lock:
                 sent[file.name] = SentFile(file.name, name, file.size, reader.sha256, path)
 
-        download.send_all(files, send, progress)
+        send_all(files, send, progress)
         # In the order of the files, whichever arrived first.
         return {file.name: sent[file.name] for file in files}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aitk_nb.backends.gradio.files import FileRoute, FileStat
-from aitk_nb.backends.gradio.journal_records import JobNote
+from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.backends.gradio.loss_db import LossFollower
 from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import AitkError

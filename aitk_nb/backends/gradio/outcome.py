@@ -10,7 +10,7 @@ from typing import Final
 
 from aitk_nb.backends.gradio.app import GradioApp
 from aitk_nb.backends.gradio.job_outputs import Look, Results
-from aitk_nb.backends.gradio.journal_records import JobNote
+from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.errors import ConnectionFailed
 
 __all__ = ["Evidence", "Outcomes", "Verdict", "judge"]

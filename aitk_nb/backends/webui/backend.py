@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.captioning import WebUICaptionings
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
-from aitk_nb.backends.webui.datasets import WebUIDatasets
 from aitk_nb.backends.webui.dry_run import DryRunHttp
+from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.settings import WebUISettings
 from aitk_nb.backends.wire.http import Http
-from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
-from aitk_nb.models.control_images import place_controls
+from aitk_nb.errors import NotSupported
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.dry_run import PlannedRequest
-from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFile, Sample
-from aitk_nb.models.loss import LossPage
-from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability, Flavour, Gpu
 
 __all__ = ["WebUI"]
 
-LOSS_PAGE = 20_000
-"""Points per request; the server caps a page at this number without saying so."""
 
-TAIL = 4096
-"""Bytes at the end of the log in which the last words of a process stand."""
-
-LAST_WORDS = ("Job stopped", "Job process terminated", "Job process exited")
-
-
-class WebUI:
+class WebUI(WebUIJobs):
     """One AI Toolkit web UI."""
 
     def __init__(self, http: Http) -> None:
-        self._http = http
-        self._datasets = WebUIDatasets(http)
-        self._ids: dict[str, str] = {}
+        super().__init__(http)
         self._captionings = WebUICaptionings(http, self._datasets, self._has, self._ids)
 
     def __repr__(self) -> str:
@@ -115,202 +98,7 @@ class WebUI:
         """The server's own settings."""
         return WebUISettings(self._http)
 
-    # -- jobs --------------------------------------------------------------------------------
-
-    def list_jobs(self) -> tuple[JobState, ...]:
-        """Return the training jobs, newest first."""
-        body = self._http.get_json("/api/jobs", what="list the jobs", params={"job_type": "train"})
-        if not isinstance(body, dict) or not isinstance(body.get("jobs"), list):
-            raise UnexpectedReply("list the jobs", "no list of jobs")
-        states = tuple(parsing.job_state(row) for row in body["jobs"])
-        self._ids |= {state.name: state.id for state in states if state.id}
-        return states
-
-    def get_job(self, name: str) -> JobState:
-        """Return the job as it stands now."""
-        if job_id := self._ids.get(name):
-            # One row instead of all; it is null when the job was deleted, and has another name
-            # when it was renamed.
-            row = self._http.get_json(
-                "/api/jobs", what=f"show the job {name}", params={"id": job_id}
-            )
-            if row is not None and (state := parsing.job_state(row)).name == name:
-                return state
-            self._ids.pop(name, None)
-        states = self.list_jobs()
-        for state in states:
-            if state.name == name:
-                return state
-        raise NotFound("job", name, [state.name for state in states])
-
-    def create_job(self, draft: JobDraft) -> JobState:
-        """Create a job without starting it."""
-        return self._save(draft, None)
-
-    def update_job(self, state: JobState, draft: JobDraft) -> JobState:
-        """Give a job that does not run another config."""
-        return self._save(draft, self._id(state))
-
-    def _save(self, draft: JobDraft, job_id: str | None) -> JobState:
-        check_name("job", draft.name)
-        body = {
-            "id": job_id,
-            "name": draft.name,
-            "gpu_ids": draft.gpu_ids,
-            "job_config": self._with_paths(draft),
-        }
-        try:
-            row = self._http.post_json("/api/jobs", body, what=f"save the job {draft.name}")
-        except Rejected as exc:
-            if exc.status == 409:
-                raise JobConflict(draft.name, [exc.reply]) from exc
-            raise
-        state = parsing.job_state(row)
-        if state.id:
-            self._ids[state.name] = state.id
-        return state
-
-    def _with_paths(self, draft: JobDraft) -> dict[str, Any]:
-        """Return the job config with the server's paths in it.
-
-        With another training folder than the server's own, the run would complete and its files,
-        samples and losses would stay empty.
-        """
-        folders = self._datasets.folders()
-        config = copy.deepcopy(dict(draft.config))
-        process = config["config"]["process"][0]
-        process["training_folder"] = folders["TRAINING_FOLDER"]
-        for dataset in process["datasets"]:
-            name = check_name("dataset", dataset["folder_path"])
-            dataset["folder_path"] = names.join(folders["DATASETS_FOLDER"], name)
-            place_controls(
-                dataset,
-                lambda control: names.join(
-                    folders["DATASETS_FOLDER"], check_name("dataset", control)
-                ),
-            )
-        return config
-
-    def start_job(self, state: JobState) -> None:
-        """Put the job at the end of its queue, and let the queue run.
-
-        In that order: a queue that is started empty switches itself off within a second.
-        """
-        if state.status is not JobStatus.QUEUED:
-            # Again on a queued one, it would lose its place.
-            self._act(state, "start", f"start the job {state.name}")
-        queue = quote(state.gpu_ids, safe="")
-        try:
-            self._http.act(f"/api/queue/{queue}/start", what=f"start the queue {state.gpu_ids}")
-        except UnexpectedReply:
-            # Servers from before October 2025 have no queue; their start spawns the trainer.
-            if self._has(f"/api/queue/{queue}/start"):
-                raise
-
-    def stop_job(self, state: JobState) -> None:
-        """Ask a job to stop; takes it out of the queue if it has not begun."""
-        if state.status is JobStatus.QUEUED or (state.status.is_active and state.pid is None):
-            # `stop` only sets a flag on a job without a process, and it starts later all the same.
-            self._act(state, "mark_stopped", f"take {state.name} out of the queue")
-        elif state.status is JobStatus.RUNNING:
-            # On any other status the signal goes to a process id that may be somebody else's.
-            self._act(state, "stop", f"stop the job {state.name}")
-
-    def has_exited(self, state: JobState) -> bool:
-        """Return whether a stopped job's process has written its last words."""
-        if state.status.is_active:
-            return False
-        if state.status is not JobStatus.STOPPED or state.pid is None:
-            return True
-        tail = self._log_tail(state)
-        return not tail or any(words in tail for words in LAST_WORDS)
-
-    def _log_tail(self, state: JobState) -> str:
-        folder = self._datasets.folders()["TRAINING_FOLDER"]
-        size = self._datasets.files.size(names.join(folder, state.name, "log.txt"))
-        if not size:
-            return ""
-        return self.read_log(state, max(0, size - TAIL)).text
-
-    def queue_runs(self, state: JobState) -> bool:
-        """Return whether the job's queue begins what waits in it."""
-        try:
-            body = self._http.get_json("/api/queue", what="list the queues")
-        except UnexpectedReply:
-            if self._has("/api/queue"):
-                raise
-            return True  # a server without queues begins everything
-        return parsing.queue_runs(body, state.gpu_ids)
-
-    def mark_stopped(self, state: JobState) -> None:
-        """Call the job stopped, without a signal to a process that it may still have."""
-        self._act(state, "mark_stopped", f"mark {state.name} as stopped")
-
-    def delete_job(self, state: JobState) -> None:
-        """Delete the job and its folder; only for a job that has exited."""
-        check_name("job", state.name)
-        self._act(state, "delete", f"delete the job {state.name}")
-        self._ids.pop(state.name, None)
-
-    def save_now(self, state: JobState) -> None:
-        """Ask for a checkpoint at the end of the next step."""
-        self._act(state, "save_now", f"save {state.name} now")
-
-    def sample_now(self, state: JobState) -> None:
-        """Ask for samples at the end of the next step."""
-        self._act(state, "sample_now", f"make samples of {state.name} now")
-
-    def _act(self, state: JobState, action: str, what: str) -> None:
-        try:
-            self._http.act(f"{self._path(state)}/{action}", what=what)
-        except Rejected as exc:
-            if exc.status == 404:
-                raise NotFound("job", state.name) from exc
-            raise
-
-    # -- what a job leaves behind -------------------------------------------------------------
-
-    def read_log(self, state: JobState, offset: int | None) -> LogChunk:
-        """Return the log from a byte offset on, or its end when `offset` is None."""
-        params = {} if offset is None else {"offset": offset}
-        body = self._read(state, "log", params)
-        try:
-            text = str(body["log"])
-            # Servers from before July 2026 answer the whole log each time, without an offset.
-            return LogChunk(text, int(body.get("offset", 0)), bool(body.get("reset", True)))
-        except (KeyError, TypeError, ValueError) as exc:
-            raise UnexpectedReply("show the log", "no log") from exc
-
-    def loss_keys(self, state: JobState) -> tuple[str, ...]:
-        """Return the names of the logged metrics; empty before the first value."""
-        try:
-            return parsing.loss_page(self._read(state, "loss", {"limit": 1})).keys
-        except Rejected as exc:
-            if exc.status == 500 and not exc.reply:
-                # The trainer has made the database and not yet its tables.
-                return ()
-            raise
-
-    def read_losses(self, state: JobState, key: str, since_step: int | None) -> Iterator[LossPage]:
-        """Yield all points of one metric after `since_step`, page by page, oldest first."""
-        since = since_step
-        while True:
-            params: dict[str, str | int] = {"key": key, "limit": LOSS_PAGE}
-            if since is not None:
-                params["since_step"] = since
-            page = parsing.loss_page(self._read(state, "loss", params))
-            yield page
-            if len(page.points) < LOSS_PAGE:
-                return
-            since = page.points[-1].step
-
-    def list_files(self, state: JobState) -> tuple[RemoteFile, ...]:
-        """Return checkpoints and optimizer state."""
-        return parsing.remote_files(self._read(state, "files", {}))
-
-    def list_samples(self, state: JobState) -> tuple[Sample, ...]:
-        """Return the sample pictures, oldest first."""
-        return parsing.samples(self._read(state, "samples", {}))
+    # -- the machine -------------------------------------------------------------------------
 
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Fetch a file of the server to `target`, whole or not at all; return its bytes."""
@@ -332,40 +120,3 @@ class WebUI:
         """Return a read-only backend of this server, and the list of requests it holds back."""
         http = DryRunHttp(self._http)
         return WebUI(http), http.requests
-
-    # -- shared ------------------------------------------------------------------------------
-
-    def _read(self, state: JobState, leaf: str, params: Mapping[str, str | int]) -> Any:
-        what = f"show the {leaf} of {state.name}"
-        path = f"{self._path(state)}/{leaf}"
-        try:
-            return self._http.get_json(path, what=what, params=params)
-        except Rejected as exc:
-            if exc.status == 404:
-                raise NotFound("job", state.name) from exc
-            raise
-        except UnexpectedReply as exc:
-            if self._has(path):
-                raise
-            raise NotSupported(
-                f"show the {leaf} of a job", "web UI this old", "Update AI Toolkit on the server."
-            ) from exc
-
-    def _has(self, path: str) -> bool:
-        """Return whether the endpoint exists: no endpoint has PUT, and one that exists says 405."""
-        try:
-            self._http.read("PUT", path, what="tell whether it has an endpoint")
-        except Rejected as exc:
-            return exc.status == 405
-        except UnexpectedReply:
-            return False
-        return True
-
-    def _path(self, state: JobState) -> str:
-        return f"/api/jobs/{quote(self._id(state), safe='')}"
-
-    def _id(self, state: JobState) -> str:
-        job_id = state.id or self._ids.get(state.name) or self.get_job(state.name).id
-        if not job_id:
-            raise NotFound("job", state.name)
-        return job_id

@@ -12,10 +12,10 @@ from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.webui.files import WebUIFiles
 from aitk_nb.backends.webui.manifest import Notes, read_notes
-from aitk_nb.backends.wire import download
-from aitk_nb.backends.wire.download import Parcel
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.upload import Part, send_bundles
+from aitk_nb.backends.wire.upload_rate import UploadRate
 from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
@@ -51,7 +51,7 @@ class WebUIDatasets:
         self._folders: dict[str, str] = {}
         self.seen: dict[str, DatasetInfo] = {}
         """The datasets as they were last seen, without those that something was sent to since."""
-        self.pace = download.Pace()
+        self.rate = UploadRate()
         """What the line has been found to take."""
 
     def root(self) -> str:
@@ -208,32 +208,29 @@ class WebUIDatasets:
         self.seen.pop(dataset, None)
         notes = Notes(self._http, dataset, folder)
 
-        def send(parcels: Sequence[Parcel]) -> None:
-            self._send(dataset, folder, parcels)
-            for file, reader in parcels:
+        def send(parts: Sequence[Part]) -> None:
+            self._send(dataset, folder, parts)
+            for file, reader in parts:
                 notes.add(file.name, file.size, reader.sha256)
 
         try:
-            return download.send_bundles(files, send, progress, self.pace)
+            return send_bundles(files, send, progress, self.rate)
         finally:
             # Also after a failure: what did arrive need not be sent or read back again.
             notes.write()
 
-    def _send(self, dataset: str, folder: str, parcels: Sequence[Parcel]) -> None:
-        names = [file.name for file, _ in parcels]
+    def _send(self, dataset: str, folder: str, parts: Sequence[Part]) -> None:
+        names = [file.name for file, _ in parts]
         what = f"take {names[0]}" if len(names) == 1 else f"take {len(names)} files"
         answer = self._http.post_files(
             "/api/datasets/upload",
             {"datasetName": dataset},
-            [
-                ("files", (file.name, reader, "application/octet-stream"))
-                for file, reader in parcels
-            ],
+            [("files", (file.name, reader, "application/octet-stream")) for file, reader in parts],
             what=what,
         )
         if not isinstance(answer, dict) or answer.get("files") != names:
             raise UnexpectedReply(what, "other names than were sent")
-        for file, _ in parcels:
+        for file, _ in parts:
             if file.size < MEASURED:
                 continue
             size = self.files.size(_path(folder, file))

@@ -1,4 +1,4 @@
-"""Files there and back: parallel uploads with a retry each, ranged downloads that arrive whole."""
+"""Downloads by ranges, which arrive whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from tenacity import retry_if_exception_type
 from aitk_nb._files import replacing
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.deadline import retrying
-from aitk_nb.backends.wire.file_readers import CountingReader
-from aitk_nb.backends.wire.upload import Parcel, send_all, send_bundles
-from aitk_nb.backends.wire.upload_rate import Pace
 from aitk_nb.errors import ConnectionFailed, UnexpectedReply
 
-__all__ = ["CountingReader", "Pace", "Parcel", "fetch", "send_all", "send_bundles"]
+__all__ = ["fetch"]
 
 ATTEMPTS = 5
 

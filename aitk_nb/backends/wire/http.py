@@ -187,7 +187,7 @@ class Http:
         self, path: str, data: Mapping[str, str], files: Any, *, what: str, repeat: bool = False
     ) -> Any:
         """Return the JSON answer to one multipart POST; repeated only if `files` can be resent."""
-        again = _line_broke if repeat else _not_again
+        again = _line_broke if repeat else lambda _exc: False  # the caller repeats
         answer = self._send("POST", path, what=what, repeat=again, data=dict(data), files=files)
         return self._json(answer, what)
 
@@ -290,11 +290,6 @@ class Http:
 def _never_arrived(exc: BaseException) -> bool:
     """True when the request cannot have reached the server."""
     return isinstance(exc.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
-
-
-def _not_again(_exc: BaseException) -> bool:
-    """Never true: the caller repeats."""
-    return False
 
 
 def _line_broke(exc: BaseException) -> bool:

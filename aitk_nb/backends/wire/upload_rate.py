@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["Pace"]
+__all__ = ["LANES", "LIMIT", "UploadRate"]
 
 LANES = 8
 """Requests at once, at most."""
@@ -26,7 +26,7 @@ DOWN = 30.0
 """Seconds for which nobody need answer until the upload is given up: a server restarts in less."""
 
 
-class Pace:
+class UploadRate:
     """The limits for the next request to one server.
 
     It begins carefully, opens up with each request that goes through, and halves when one does

@@ -1,0 +1,194 @@
+"""How the jobs of a Gradio app stand: by the queue, by their folders, or by what was noted."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, Final
+
+from aitk_nb.backends.gradio.app import TRAIN, GradioApp
+from aitk_nb.backends.gradio.job_outputs import Results
+from aitk_nb.backends.gradio.journal import JobNote, Journal
+from aitk_nb.backends.gradio.outcome import Outcomes, Verdict
+from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
+from aitk_nb.errors import AitkError, ConnectionFailed, NotFound
+from aitk_nb.models.job import JobState, JobStatus
+
+__all__ = ["JobStates"]
+
+_STARTING: Final = 5.0
+"""Seconds after its start within which a training may show nothing yet."""
+
+_MAY_WAIT: Final = (
+    "Its line was lost while it waited. Others wait there too, so that it cannot be told whether "
+    "the server has dropped it; it is not started again until that is known."
+)
+_MAY_START: Final = (
+    "Its line was lost while it waited. It waits no more, and whether it has begun is known in a "
+    "few seconds."
+)
+
+
+class JobStates:
+    """Tells how jobs stand that were started from this computer."""
+
+    def __init__(self, app: GradioApp, results: Results, journal: Journal, *, served: bool) -> None:
+        """Expect jobs below the folder that the server shows, if `served`."""
+        self._app = app
+        self._results = results
+        self._journal = journal
+        self._served = served
+        self._outcomes = Outcomes(app, results)
+        self._calls: dict[str, QueuedCall] = {}
+
+    def note(self, name: str) -> JobNote:
+        """Return what is noted of a job.
+
+        Raises:
+            NotFound: none of that name was begun from here.
+        """
+        jobs = self._journal.read().jobs
+        if name not in jobs:
+            raise NotFound("job", name, list(jobs))
+        return jobs[name]
+
+    def states(self) -> tuple[JobState, ...]:
+        """Return the jobs that were made from here, newest first."""
+        notes = sorted(self._journal.read().jobs.values(), key=lambda note: -note.created)
+        return tuple(
+            self._state(note) for note in notes if not (note.outcome and self._is_gone(note))
+        )
+
+    def state(self, name: str) -> JobState:
+        """Return the job as it stands now; whose line was lost is judged by what can be seen.
+
+        Raises:
+            NotFound: none of that name was begun from here, or the server has lost it.
+        """
+        note = self.note(name)
+        if note.outcome and self._is_gone(note):
+            self._forget(note)
+            raise NotFound("job", name, list(self._journal.read().jobs))
+        return self._state(note)
+
+    def _is_gone(self, note: JobNote) -> bool:
+        """Return whether another server process answers, and nothing is left of the job."""
+        if not self._served or self._results.is_accepted(note):
+            return False
+        return self._app.app_id() != note.app_id
+
+    def _forget(self, note: JobNote) -> None:
+        with self._journal.change() as notes:
+            if notes.jobs.get(note.name) == note:
+                del notes.jobs[note.name]
+
+    def _state(self, note: JobNote) -> JobState:
+        if note.started is None:
+            return _state(note, JobStatus.STOPPED, 0, "It was not started yet.")
+        if note.outcome:
+            return self._final(note)
+        call = self._calls.get(note.name)
+        if call is not None and not call.state.phase.is_over:
+            return self._followed(note, call.state)
+        if call is None and self._journal.is_watched(note.name):
+            return self._followed(note, None)
+        if call is not None:
+            call.wait(5.0)  # its end is being noted
+            if (now := self.note(note.name)).outcome:
+                return self._final(now)
+        return self._judged(note)
+
+    def _final(self, note: JobNote) -> JobState:
+        status = JobStatus(note.outcome)
+        step = note.steps if status is JobStatus.COMPLETED else self._step(note)
+        return _state(note, status, step, note.info)
+
+    def _step(self, note: JobNote) -> int:
+        try:
+            return self._results.step(note)
+        except AitkError:
+            return 0
+
+    def _followed(self, note: JobNote, call: CallState | None) -> JobState:
+        """Return a job that this process, or another one (no `call`), follows in the queue."""
+        waits = call.phase is Phase.WAITING if call else not self._results.is_accepted(note)
+        if waits:
+            rank = call.rank if call else 0
+            words = f"waits, {rank} before it" if rank else "waits for its turn"
+            return _state(note, JobStatus.QUEUED, 0, words, place=rank)
+        step = self._results.step(note)
+        words = "Training" if step else "Loading the model"
+        return _state(note, JobStatus.RUNNING, step, words)
+
+    def _judged(self, note: JobNote) -> JobState:
+        verdict, why, seen, step = self._outcomes.verdict(note)
+        if not seen.answers:
+            raise ConnectionFailed(self._app.http.url, f"{verdict.value} how {note.name} stands")
+        if verdict is Verdict.FINISHED:
+            note = self._record(note, JobStatus.COMPLETED, why)
+            return _state(note, JobStatus.COMPLETED, note.steps, why, word=verdict.value)
+        if verdict is Verdict.RESTARTED:
+            note = self._record(note, JobStatus.STOPPED, why)
+            return _state(note, JobStatus.STOPPED, step, why, word=verdict.value)
+        if verdict is Verdict.TRAINING:
+            return _state(note, JobStatus.RUNNING, step, f"Training. {why}", word=verdict.value)
+        visible = self._served and seen.answers and seen.same_server
+        if visible and not seen.accepted and time.time() - (note.started or 0) > _STARTING:
+            return self._withdrawn(note)
+        return _state(note, JobStatus.UNKNOWN, step, why, word=verdict.value)
+
+    def _withdrawn(self, note: JobNote) -> JobState:
+        """Take a job out of the queue whose line was lost while it waited.
+
+        The server drops such a job by itself, mostly. That it has not begun is known only when it
+        waits no more, and has not written its config within the time that a start takes.
+        """
+        if note.unqueued is None:
+            if not withdraw(
+                self._app, self._app.function(TRAIN).api_name, note.session, note.event
+            ):
+                return _state(note, JobStatus.UNKNOWN, 0, _MAY_WAIT, word=Verdict.UNKNOWN.value)
+            note = self._amend(note, unqueued=time.time())
+        waited = time.time() - (note.unqueued or 0.0)
+        if self._results.is_accepted(note):
+            return _state(note, JobStatus.RUNNING, 0, "Loading the model")
+        if waited < _STARTING:
+            return _state(note, JobStatus.UNKNOWN, 0, _MAY_START, word=Verdict.UNKNOWN.value)
+        note = self._amend(note, started=None, event="", unqueued=None)
+        return _state(note, JobStatus.STOPPED, 0, "Its line was lost before it had begun.")
+
+    def _record(self, note: JobNote, outcome: JobStatus, info: str) -> JobNote:
+        return self._amend(note, outcome=outcome.value, info=info)
+
+    def _amend(self, note: JobNote, **fields: Any) -> JobNote:
+        """Note more of a start, unless another kernel has started the job again meanwhile."""
+        with self._journal.change() as notes:
+            now = notes.jobs.get(note.name, note)
+            if now.started == note.started:
+                now = notes.jobs[note.name] = replace(now, **fields)
+        return now
+
+    def verdict(self, name: str) -> tuple[Verdict, str]:
+        """Return what holds of a job whose line was lost, and what that is known from.
+
+        It is told within 5 s, and never raises for a server that does not answer.
+        """
+        return self._outcomes.verdict(self.note(name))[:2]
+
+
+def _state(
+    note: JobNote, status: JobStatus, step: int, info: str, *, place: int = 0, word: str = ""
+) -> JobState:
+    return JobState(
+        name=note.name,
+        status=status,
+        step=step,
+        total_steps=note.steps or None,
+        info=info,
+        gpu_ids=note.gpu_ids,
+        raw_status=word or status.value,
+        id=note.folder or None,
+        queue_rank=place,
+        never_started=note.started is None,
+        config=note.config,
+    )
