@@ -1,4 +1,4 @@
-"""Running `aitk-nb` as a process of its own, and what came of it."""
+"""Running `aitk-nb` in this process or in one of its own, and what came of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner
+
+from aitk_nb.cli import app
 
 COMMAND = (sys.executable, "-m", "aitk_nb.cli")
 
@@ -40,20 +44,44 @@ def run(
     env: Mapping[str, str] | None = None,
     code: int = 0,
     cwd: Path | None = None,
+    answer: str = "",
+) -> Ran:
+    """Run a command in this process to its end, check that this is `code`, and return all.
+
+    What no command expects is raised. `answer` is what somebody types; else nobody is there.
+    """
+    with contextlib.chdir(cwd or Path.cwd()):
+        ended = CliRunner().invoke(
+            app,
+            [*map(str, args)],
+            input=answer,
+            env={**dict.fromkeys(os.environ), **environment(env)},
+            catch_exceptions=False,
+            prog_name="aitk-nb",
+        )
+    return _checked(Ran(ended.exit_code, ended.stdout, ended.stderr), code)
+
+
+def run_process(
+    *args: str | Path,
+    env: Mapping[str, str] | None = None,
+    code: int = 0,
     start: Sequence[str] = COMMAND,
 ) -> Ran:
-    """Run a command to its end, check that this is `code` without a traceback, and return all."""
+    """Do the same in a process, for what only one of its own has: encodings, limits, folders."""
     done = subprocess.run(
         [*start, *map(str, args)],
         env=environment(env),
-        cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=PATIENCE,
         check=False,
     )
     out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
-    ran = Ran(done.returncode, out, err)
+    return _checked(Ran(done.returncode, out, err), code)
+
+
+def _checked(ran: Ran, code: int) -> Ran:
     assert "Traceback" not in ran.err + ran.out, ran.err
     assert code == ran.code, ran.err
     return ran
@@ -64,7 +92,8 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AITK_", "AI_TOOLKIT_")) and name.lower() not in _PROXIES
+        if name == "AITK_JOURNAL"
+        or (not name.startswith(("AITK_", "AI_TOOLKIT_")) and name.lower() not in _PROXIES)
     }
     return {**kept, "COLUMNS": "80", **(changes or {})}
 
