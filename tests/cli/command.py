@@ -49,6 +49,7 @@ def run(
     """Run a command in this process to its end, check that this is `code`, and return all.
 
     What no command expects is raised. `answer` is what somebody types; else nobody is there.
+    A server of `demo:` would live on after the command: that is one for `run_process`.
     """
     with contextlib.chdir(cwd or Path.cwd()):
         ended = CliRunner().invoke(

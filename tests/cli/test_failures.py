@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,17 @@ def test_what_was_given_cannot_be_used(args: list[str], says: str, nobody: str) 
 
     assert says in ran.err
     assert "" == ran.out
+
+
+@pytest.mark.parametrize(("args", "code"), [(["params"], 0), (["lora", "nowhere"], 2)])
+def test_signals_do_afterwards_what_they_did_before(args: list[str], code: int) -> None:
+    """A command that is done, or refused, leaves none of its own handlers."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+
+    run(*args, code=code)
+
+    assert before == [signal.getsignal(number) for number in numbers]
 
 
 def test_folders_that_are_no_dataset(url: str, tmp_path: Path) -> None:
