@@ -1,4 +1,4 @@
-"""Fixtures of the command line's tests: servers of their own, and photographs."""
+"""Fixtures of the command line's tests: embedded servers and photographs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def closed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of one that wants `TOKEN`."""
+    """The address of one that requires `TOKEN`."""
     with demo.start(tmp_path_factory.mktemp("closed"), token=TOKEN) as server:
         yield server.url
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from aitk_nb import demo
 from tests.cli.command import COMMAND, environment, run, start
-from tests.domain.pictures import add
+from tests.datasets.pictures import add
 from tests.proxy import FaultProxy
 
 HOSTILE = (

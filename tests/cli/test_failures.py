@@ -85,7 +85,7 @@ def test_what_was_given_cannot_be_used(args: list[str], says: str, nobody: str) 
     assert "" == ran.out
 
 
-@pytest.mark.parametrize(("args", "code"), [(["params"], 0), (["lora", "nowhere"], 2)])
+@pytest.mark.parametrize(("args", "code"), [(["params", *PARAMS], 0), (["lora", "nowhere"], 2)])
 def test_signals_do_afterwards_what_they_did_before(args: list[str], code: int) -> None:
     """A command that is done, or refused, leaves none of its own handlers."""
     numbers = (signal.SIGINT, signal.SIGTERM)

@@ -69,10 +69,10 @@ def test_terminals_that_lack_characters(
     (folder / "Tournesol géant 🌻 n° 00.txt").write_text("un tournesol 🌻", encoding="utf-8")
     name = f"encoded_{encoding['PYTHONIOENCODING'].replace('-', '_')}"
 
-    given = ("dataset", "upload", folder, "--name", name, "--url", url, "--json")
-    ran = run_process(*given, env=encoding)
-    nowhere = ("dataset", "upload", f"{folder} 🌻", "--url", url)
-    missing = run_process(*nowhere, env=encoding, code=2)
+    ran = run_process(
+        "dataset", "upload", folder, "--name", name, "--url", url, "--json", env=encoding
+    )
+    missing = run_process("dataset", "upload", f"{folder} 🌻", "--url", url, env=encoding, code=2)
     lora = run_process("lora", folder / "Tournesol géant 🌻 n° 01.txt", env=encoding, code=2)
 
     assert "un tournesol 🌻" in ran.json["captions"].values()
@@ -89,8 +89,7 @@ def test_file_names_that_are_no_text(
     shutil.copy(photos / "photo_00.jpg", tmp_path / os.fsdecode(b"caf\xe9.jpg"))
 
     for folder, env in ((tmp_path, {}), (odd_folder, OLD)):
-        given = ("dataset", "upload", folder, "--name", "b", "--url", url)
-        ran = run_process(*given, env=env, code=2)
+        ran = run_process("dataset", "upload", folder, "--name", "b", "--url", url, env=env, code=2)
 
         assert "is not a valid dataset" in ran.err
 

@@ -10,7 +10,7 @@ import pytest
 
 from aitk_nb.demo import GradioServer
 from tests.cli.command import run, served
-from tests.domain.pictures import add
+from tests.datasets.pictures import add
 
 SECRETS = {"WHO": "somebody", "WORD": "a password of the tests"}
 GRADIO = ("--flavour", "gradio")
