@@ -207,9 +207,13 @@ def _interruptible() -> Iterator[None]:
 
     for number in ours:
         signal.signal(number, interrupt)
-    yield
-    for number in ours:
-        signal.signal(number, before[number])
+    try:
+        yield
+    finally:
+        for number in ours:
+            # What an interrupt has made us ignore stays ignored to the end of the process.
+            if signal.getsignal(number) is interrupt:
+                signal.signal(number, before[number])
 
 
 def _close_stdout() -> None:

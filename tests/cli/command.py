@@ -1,4 +1,4 @@
-"""Running `aitk-nb`, in this process or in one of its own, and what came of it."""
+"""Running `aitk-nb` in this process or in one of its own, and what came of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ COMMAND = (sys.executable, "-m", "aitk_nb.cli")
 PATIENCE = 300.0
 """Seconds after which a command hangs, however busy the machine is."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -45,51 +44,45 @@ def run(
     env: Mapping[str, str] | None = None,
     code: int = 0,
     cwd: Path | None = None,
+    answer: str = "",
 ) -> Ran:
-    """Run a command in this process, check that it ends with `code`, and return what it said.
+    """Run a command in this process to its end, check that this is `code`, and return all.
 
-    What it raises, other than to end with a code, is raised here.
+    What no command expects is raised. `answer` is what somebody types; else nobody is there.
+    A server of `demo:` would live on after the command: that is one for `run_process`.
     """
-    told = environment(env)
-    gone = dict.fromkeys(set(os.environ) - set(told))
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    try:
-        with contextlib.chdir(cwd or Path.cwd()):
-            done = CliRunner().invoke(
-                app,
-                [*map(str, args)],
-                prog_name="aitk-nb",
-                env={**gone, **told},
-                catch_exceptions=False,
-            )
-    finally:
-        # A command that is interrupted leaves them as they are: its process ends.
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    ran = Ran(done.exit_code, done.stdout, done.stderr)
-    assert code == ran.code, ran.err
-    return ran
+    with contextlib.chdir(cwd or Path.cwd()):
+        ended = CliRunner().invoke(
+            app,
+            [*map(str, args)],
+            input=answer,
+            env={**dict.fromkeys(os.environ), **environment(env)},
+            catch_exceptions=False,
+            prog_name="aitk-nb",
+        )
+    return _checked(Ran(ended.exit_code, ended.stdout, ended.stderr), code)
 
 
 def run_process(
     *args: str | Path,
     env: Mapping[str, str] | None = None,
     code: int = 0,
-    cwd: Path | None = None,
     start: Sequence[str] = COMMAND,
 ) -> Ran:
-    """Run a command as a process of its own, where that is what is tested; otherwise as `run`."""
+    """Do the same in a process, for what only one of its own has: encodings, limits, folders."""
     done = subprocess.run(
         [*start, *map(str, args)],
         env=environment(env),
-        cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=PATIENCE,
         check=False,
     )
     out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
-    ran = Ran(done.returncode, out, err)
+    return _checked(Ran(done.returncode, out, err), code)
+
+
+def _checked(ran: Ran, code: int) -> Ran:
     assert "Traceback" not in ran.err + ran.out, ran.err
     assert code == ran.code, ran.err
     return ran

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.command import COMMAND, Ran, environment, run, served, start
+from aitk_nb import demo
+from tests.cli.command import COMMAND, environment, run, start
 from tests.datasets.pictures import add
 from tests.proxy import FaultProxy
 
@@ -32,8 +33,8 @@ HOSTILE = (
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The address of a server of these tests' own, and the folder of its datasets."""
     data = tmp_path_factory.mktemp("remote")
-    with served(data) as (url, _):
-        yield url, data / "datasets"
+    with demo.start(data) as server:
+        yield server.url, data / "datasets"
 
 
 @pytest.fixture
@@ -41,21 +42,6 @@ def folder(tmp_path: Path) -> Path:
     """Three images, each with a caption."""
     add(tmp_path / "cats", "a.png", "a.txt", "b.png", "b.txt", "c.png", "c.txt")
     return tmp_path / "cats"
-
-
-def answered(answer: str, *args: str | Path) -> Ran:
-    """Run a command with somebody at the keyboard, and return how it ended."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, args)],
-        env=environment(),
-        input=answer,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def test_an_upload_is_verified_in_full(server: tuple[str, Path], folder: Path) -> None:
@@ -112,13 +98,12 @@ def test_a_mirror_asks_before_it_deletes(server: tuple[str, Path], folder: Path)
     alone = run(*given, code=2)
     assert "other.png" in alone.err
     assert "--yes" in alone.err
-    refused = answered("n\n", *given)
+    refused = run(*given, answer="n\n")
     assert "Delete 1 file?" in refused.err
-    assert (0, "mirrored\n") == (refused.code, refused.out)
+    assert "mirrored\n" == refused.out
     assert (datasets / "mirrored" / "other.png").exists()
 
-    agreed = answered("y\n", *given)
-    assert 0 == agreed.code, agreed.err
+    run(*given, answer="y\n")
     assert not (datasets / "mirrored" / "other.png").exists()
     add(datasets / "mirrored", "other.png")
     mirrored = run(*given, "--yes", "--json").json
@@ -178,9 +163,9 @@ def test_a_dataset_is_deleted_when_somebody_says_so(server: tuple[str, Path], fo
     given = ("dataset", "delete", "doomed", "--url", url)
 
     assert "--yes" in run(*given, code=2).err
-    refused = answered("n\n", *given)
+    refused = run(*given, answer="n\n", code=1)
     assert "Delete doomed with 3 images from" in refused.err
-    assert (1, "") == (refused.code, refused.out)
+    assert "" == refused.out
     assert "Nothing was deleted." in refused.err
     assert (datasets / "doomed" / "a.png").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,17 @@ def test_what_was_given_cannot_be_used(args: list[str], says: str, nobody: str) 
 
     assert says in ran.err
     assert "" == ran.out
+
+
+@pytest.mark.parametrize(("args", "code"), [(["params", *PARAMS], 0), (["lora", "nowhere"], 2)])
+def test_signals_do_afterwards_what_they_did_before(args: list[str], code: int) -> None:
+    """A command that is done, or refused, leaves none of its own handlers."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+
+    run(*args, code=code)
+
+    assert before == [signal.getsignal(number) for number in numbers]
 
 
 def test_folders_that_are_no_dataset(url: str, tmp_path: Path) -> None:
@@ -172,8 +184,8 @@ def test_no_space_left_while_downloading(url: str, job: str, tmp_path: Path) -> 
         "sys.argv[0] = 'aitk-nb'; runpy.run_module('aitk_nb.cli', run_name='__main__')"
     )
 
-    ran = run_process("download", job, "-o", tmp_path, "--url", url, "--json", code=2,
-              start=(sys.executable, "-c", limited))  # fmt: skip
+    given = ("download", job, "-o", tmp_path, "--url", url, "--json")
+    ran = run_process(*given, code=2, start=(sys.executable, "-c", limited))
 
     assert "failing.safetensors can't be written: File too large" in ran.err
     assert "" == ran.out

@@ -8,6 +8,7 @@ import httpx
 import psutil
 import pytest
 
+from aitk_nb.demo import GradioServer
 from tests.cli.command import run, served
 from tests.datasets.pictures import add
 
@@ -56,24 +57,26 @@ def test_options_that_do_not_fit(options: tuple[str, ...], sentence: str) -> Non
     assert 1 == len(ran.err.splitlines())
 
 
-def test_what_it_cannot_do_is_said_in_words_of_its_own(tmp_path: Path) -> None:
+def test_what_it_cannot_do_is_said_in_words_of_its_own(
+    gradio_server: GradioServer, tmp_path: Path
+) -> None:
     """Each says what to do instead, and nothing is asked first."""
-    add(tmp_path / "cats", "a.png", "a.txt")
-    training = ("train", "--name", "x", "--dataset", "cats")
-    with served(tmp_path / "data", *GRADIO) as (url, _):
-        run("dataset", "upload", tmp_path / "cats", "--url", url)
-        said = [
-            run(*args, "--url", url, code=1).err
-            for args in (
-                ("dataset", "verify", tmp_path / "cats"),
-                ("dataset", "download", "cats", "--out", tmp_path / "out"),
-                ("dataset", "captions", "cats", "--write"),
-                ("dataset", "delete", "cats"),
-                (*training, "--dry-run"),
-            )
-        ]
-        assert "[y/N]" not in said[3]
-        checked = run(*training, "--preflight", "--url", url)
+    add(tmp_path / "refused", "a.png", "a.txt")
+    training = ("train", "--name", "x", "--dataset", "refused")
+    url = gradio_server.url
+    run("dataset", "upload", tmp_path / "refused", "--url", url)
+    said = [
+        run(*args, "--url", url, code=1).err
+        for args in (
+            ("dataset", "verify", tmp_path / "refused"),
+            ("dataset", "download", "refused", "--out", tmp_path / "out"),
+            ("dataset", "captions", "refused", "--write"),
+            ("dataset", "delete", "refused"),
+            (*training, "--dry-run"),
+        )
+    ]
+    assert "[y/N]" not in said[3]
+    checked = run(*training, "--preflight", "--url", url)
 
     for err, what, instead in zip(
         said,
