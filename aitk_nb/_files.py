@@ -11,8 +11,6 @@ from pathlib import Path
 
 from aitk_nb.errors import AitkError, BadInput
 
-__all__ = ["keeping", "replacing", "sha256"]
-
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content.

@@ -12,27 +12,6 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-__all__ = [
-    "Html",
-    "Kind",
-    "badge",
-    "breakable",
-    "code",
-    "definition",
-    "details",
-    "escape",
-    "join",
-    "line",
-    "message",
-    "note",
-    "page",
-    "pictures",
-    "section",
-    "status",
-    "strong",
-    "table",
-]
-
 Kind = Literal["ok", "info", "warning", "error"]
 """What a badge says by its colour and its sign."""
 

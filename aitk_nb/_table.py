@@ -10,8 +10,6 @@ from aitk_nb import _html
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table"]
-
 
 @dataclass(frozen=True, slots=True)
 class Table:

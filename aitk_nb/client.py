@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from aitk_nb.models.server import Gpu
     from aitk_nb.server_settings import ServerSettings
 
-__all__ = ["AIToolkitClient", "GradioOptions", "connect", "open_backend"]
-
 
 @dataclass(frozen=True, slots=True)
 class GradioOptions:

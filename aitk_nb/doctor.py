@@ -22,8 +22,6 @@ from aitk_nb.models.server import Ability
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
 
-__all__ = ["DoctorReport", "doctor"]
-
 MIME = "application/vnd.aitk.doctor+json"
 
 FULL = 0.95

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from aitk_nb.client import AIToolkitClient
     from aitk_nb.jobs.job import Job
 
-__all__ = ["example_job", "example_photos"]
-
-
 _CROPS = (
     ((0, 0, 512, 600), "portrait of a naval officer in uniform before the American flag"),
     ((88, 20, 448, 380), "head and shoulders of a naval officer with glasses and a white cap"),

@@ -12,8 +12,6 @@ from aitk_nb.errors import AitkError, BadInput
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
 
-__all__ = ["ServerSettings", "SettingsState"]
-
 _FOLDERS = {
     "training_folder": "TRAINING_FOLDER",
     "datasets_folder": "DATASETS_FOLDER",

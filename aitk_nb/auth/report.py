@@ -14,8 +14,6 @@ from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.models.report import JsonReport
 from aitk_nb.models.server import Flavour
 
-__all__ = ["AuthReport", "Matrix"]
-
 LET_IN = "let in"
 """The word for an open server that answers requests with no credentials or invalid ones."""
 

@@ -20,39 +20,10 @@ import typer.main
 from typer.core import TyperGroup
 
 from aitk_nb.cli.sanitize import plain
-from aitk_nb.cli.server_options import (
-    Url,
-    Where,
-    at_address,
-    on_server,
-    set_signature,
-    signature,
-    token_of,
-)
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
-
-__all__ = [
-    "AsJson",
-    "Every",
-    "Url",
-    "Where",
-    "app",
-    "at_address",
-    "command",
-    "confirmed",
-    "counter",
-    "if_interrupted",
-    "on_server",
-    "progress_bar",
-    "say",
-    "set_signature",
-    "show_json",
-    "signature",
-    "token_of",
-]
 
 COMMANDS = {
     "demo": "demo",

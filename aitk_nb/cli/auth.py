@@ -8,13 +8,12 @@ import typer
 
 from aitk_nb.auth.api import check_auth
 from aitk_nb.auth.report import AuthReport
-from aitk_nb.cli.app import AsJson, Where, at_address, command, say, show_json
+from aitk_nb.cli.app import AsJson, command, say, show_json
+from aitk_nb.cli.server_options import Where, at_address
 from aitk_nb.client import open_backend
 from aitk_nb.connection.embedded import locate
 from aitk_nb.doctor import doctor as examine
 from aitk_nb.models.access import AuthState
-
-__all__ = ["auth", "doctor"]
 
 
 @command("auth")

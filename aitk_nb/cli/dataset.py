@@ -18,12 +18,12 @@ from aitk_nb.cli.app import (
     command,
     confirmed,
     if_interrupted,
-    on_server,
     progress_bar,
     say,
     show_json,
 )
 from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError, BadInput, InvalidDataset
 from aitk_nb.models.names import check_name
@@ -33,8 +33,6 @@ from aitk_nb.models.verify_report import FileState
 if TYPE_CHECKING:
     from aitk_nb.datasets.local.dataset import LocalDataset
     from aitk_nb.models.verify_report import VerifyReport
-
-__all__ = ["dataset"]
 
 dataset = typer.Typer(help="Datasets, on this machine and on the server.", no_args_is_help=True)
 app.add_typer(dataset, name="dataset")

@@ -21,8 +21,6 @@ from aitk_nb.models.server import Flavour
 if TYPE_CHECKING:
     from aitk_nb.datasets.local.dataset import LocalDataset
 
-__all__ = ["how_to_fix", "register", "say_left_out"]
-
 
 def register(on: typer.Typer) -> None:
     """Add the commands to the group `dataset`."""

@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
-from aitk_nb.cli.app import AsJson, Url, command, say, show_json
+from aitk_nb.cli.app import AsJson, command, say, show_json
 from aitk_nb.cli.serve import _embedded, _embedded_gradio
+from aitk_nb.cli.server_options import Url
 from aitk_nb.client import connect
 from aitk_nb.errors import AitkError
-
-__all__ = ["demo"]
 
 
 @command("demo")

@@ -10,13 +10,12 @@ from typing import Annotated
 import typer
 
 from aitk_nb._files import replacing
-from aitk_nb.cli.app import AsJson, Where, at_address, command, counter, say, show_json
+from aitk_nb.cli.app import AsJson, command, counter, say, show_json
+from aitk_nb.cli.server_options import Where, at_address
 from aitk_nb.discovery.api import discover as find_out
 from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import described
-
-__all__ = ["discover"]
 
 STDOUT = Path("-")
 """Instead of a file's name."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job
     from aitk_nb.models.job import JobState
 
-__all__ = ["as_dict", "follow", "goes_on", "line"]
-
 
 def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None:
     """Show a job's progress until it ends: a chart on a terminal, else a line for each phase.

@@ -15,12 +15,9 @@ import typer
 from aitk_nb.cli.app import (
     AsJson,
     Every,
-    Where,
-    at_address,
     command,
     confirmed,
     if_interrupted,
-    on_server,
     progress_bar,
     say,
     show_json,
@@ -28,6 +25,7 @@ from aitk_nb.cli.app import (
 from aitk_nb.cli.chart import chart
 from aitk_nb.cli.job_output import as_dict, follow, goes_on, line
 from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.server_options import Where, at_address, on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
@@ -35,8 +33,6 @@ from aitk_nb.losses.history import LossHistory
 
 if TYPE_CHECKING:
     from aitk_nb.models.job import JobState
-
-__all__ = ["compare", "download", "jobs", "losses", "stop", "watch"]
 
 LOSS_FILES = {".db", ".csv", ".txt"}
 """Suffixes of files with losses."""

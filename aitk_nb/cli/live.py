@@ -17,8 +17,6 @@ from aitk_nb.jobs.progress import cost_line, status_line
 if TYPE_CHECKING:
     from aitk_nb.jobs.watcher import Update, Watcher
 
-__all__ = ["LiveView"]
-
 _WIDEST = 100
 
 

@@ -11,8 +11,6 @@ import typer
 from aitk_nb.cli.app import AsJson, command, show_json
 from aitk_nb.errors import AitkError
 
-__all__ = ["lora"]
-
 
 @command("lora")
 def lora(

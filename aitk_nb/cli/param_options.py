@@ -9,13 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from aitk_nb.cli.app import say, set_signature, signature
+from aitk_nb.cli.app import say
+from aitk_nb.cli.server_options import set_signature, signature
 from aitk_nb.errors import BadInput
 from aitk_nb.training.fields import schema
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.validation import limits
-
-__all__ = ["say_remarks", "with_fields"]
 
 
 def with_fields(function: Callable[..., None]) -> Callable[..., None]:

@@ -13,8 +13,6 @@ from aitk_nb.training.config_files import as_text
 from aitk_nb.training.export import FORMATS
 from aitk_nb.training.params import TrainingParams
 
-__all__ = ["params"]
-
 Format = Literal["cell", "yaml", "json", "config", "command", "curl", "python"]
 
 _FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {

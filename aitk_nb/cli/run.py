@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from aitk_nb.cli.app import AsJson, Url, command, say, show_json
+from aitk_nb.cli.app import AsJson, command, say, show_json
+from aitk_nb.cli.server_options import Url
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.notebooks import run as notebooks
 from aitk_nb.notebooks.parameters import Parameter, signature, typed
-
-__all__ = ["run"]
 
 
 @command("run")

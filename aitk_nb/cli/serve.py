@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aitk_nb.cli.app import command, say, token_of
+from aitk_nb.cli.app import command, say
+from aitk_nb.cli.server_options import token_of
 from aitk_nb.errors import AitkError, BadInput, MissingExtra
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.demo import DemoServer, GradioServer
-
-__all__ = ["serve"]
 
 
 @command("serve")

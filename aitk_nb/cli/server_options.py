@@ -17,16 +17,6 @@ from aitk_nb.connection.connection import ConnectionOptions, Credentials
 from aitk_nb.connection.secret import Secret, ask_login, ask_secret
 from aitk_nb.errors import BadInput
 
-__all__ = [
-    "Url",
-    "Where",
-    "at_address",
-    "on_server",
-    "set_signature",
-    "signature",
-    "token_of",
-]
-
 Url = Annotated[
     str,
     typer.Option(

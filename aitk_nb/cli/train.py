@@ -7,16 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from aitk_nb.cli.app import AsJson, Every, command, if_interrupted, on_server, say, show_json
+from aitk_nb.cli.app import AsJson, Every, command, if_interrupted, say, show_json
 from aitk_nb.cli.job_output import follow, goes_on
 from aitk_nb.cli.param_options import say_remarks, with_fields
 from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.start import describe
 from aitk_nb.training.params import TrainingParams
-
-__all__ = ["train"]
 
 
 @command("train")

@@ -10,21 +10,9 @@ from pathlib import Path
 from typing import TypedDict, Unpack, overload
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from aitk_nb.connection.secret import Secret, stored
+from aitk_nb.connection.secret import Secret as Secret
+from aitk_nb.connection.secret import stored
 from aitk_nb.errors import BadInput
-
-__all__ = [
-    "DEMO",
-    "LOGIN_VARIABLES",
-    "TOKEN_VARIABLES",
-    "Connection",
-    "ConnectionOptions",
-    "Credentials",
-    "Secret",
-    "clean_url",
-    "hidden",
-    "resolve",
-]
 
 DEMO = "demo:"
 """Address of the embedded server; `demo:PATH` keeps its data in PATH."""

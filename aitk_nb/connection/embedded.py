@@ -8,8 +8,6 @@ from typing import Unpack
 from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden, resolve
 from aitk_nb.errors import BadInput, MissingExtra
 
-__all__ = ["locate"]
-
 
 def locate(
     url: str | Connection = "", *, any_token: bool = False, **options: Unpack[ConnectionOptions]

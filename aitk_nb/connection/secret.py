@@ -21,8 +21,6 @@ from urllib.parse import quote
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["SERVICE", "Secret", "ask_login", "ask_secret", "entry", "stored"]
-
 SERVICE = "aitk-nb"
 """The service under which the keyring stores secrets."""
 

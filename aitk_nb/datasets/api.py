@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from aitk_nb.models.job import DownloadReport
     from aitk_nb.models.verify_report import VerifyReport
 
-__all__ = ["Datasets"]
-
 _log = logging.getLogger(__name__)
 
 # What to do instead where a server only accepts uploads, by what it can't do.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
     from aitk_nb.models.dataset import DatasetInfo
 
-__all__ = ["CaptionJob", "CaptionOptions", "Captioner", "start_captioning"]
-
 Captioner: TypeAlias = Literal[
     "Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner", "AceStepCaptioner"
 ]

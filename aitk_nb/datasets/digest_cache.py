@@ -24,8 +24,6 @@ from aitk_nb.backends.base import Upload
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.errors import BadInput
 
-__all__ = ["FILE", "DigestCache"]
-
 FILE = ".aitk-upload.json"
 VERSION = 1
 WORKERS = min(4, os.cpu_count() or 1)

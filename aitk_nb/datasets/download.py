@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, Progress
     from aitk_nb.models.dataset import DatasetInfo
 
-__all__ = ["download_files", "download_zip", "local_names"]
-
 WORKERS = 8
 
 

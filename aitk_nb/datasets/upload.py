@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend, DatasetTools, Progress, Upload
     from aitk_nb.datasets.local.scanned import Scanned
 
-__all__ = ["RemoteDataset", "UploadOptions", "parts", "renamed", "server_name"]
-
 IfDiffers: TypeAlias = Literal["refuse", "replace"]
 """What to do if the server has other files with the same names."""
 

@@ -12,8 +12,6 @@ from aitk_nb.models.server import Flavour
 if TYPE_CHECKING:
     from aitk_nb.discovery.survey import Survey
 
-__all__ = ["openapi"]
-
 
 def openapi(report: Survey) -> dict[str, Any]:
     """Return the OpenAPI document of the endpoints that a web UI has.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from aitk_nb._table import Table
     from aitk_nb.discovery.survey import Survey
 
-__all__ = ["markdown", "page"]
-
 TITLE = "What this AI Toolkit server offers"
 
 KINDS: Mapping[str, _html.Kind] = {

@@ -15,8 +15,6 @@ from aitk_nb.discovery.openapi import openapi
 from aitk_nb.discovery.operations_file import dumped
 from aitk_nb.discovery.survey import Survey
 
-__all__ = ["DiscoveryReport"]
-
 MIME = "application/vnd.aitk.discovery+json"
 
 

@@ -17,8 +17,6 @@ from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.summary import LossSummary
 from aitk_nb.training.config_diff import varying
 
-__all__ = ["ComparisonReport", "Run", "compare_jobs"]
-
 _OTHER_LOSS = ("datasets.", "model.", "train.loss", "train.timestep", "train.noise", "train.weight")
 _SHORT = ("config.", "train.", "network.", "model.")
 

@@ -10,8 +10,6 @@ from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
 
-__all__ = ["Divergence"]
-
 _TAIL = 100
 """Steps whose losses are read."""
 

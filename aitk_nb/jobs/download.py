@@ -12,8 +12,6 @@ from aitk_nb.errors import NotFound
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.names import safe_file_name
 
-__all__ = ["fetch", "saved_steps", "the_file"]
-
 ENDS = 2**18
 """Bytes at both ends of a file that are compared before it is fetched again."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Reason", "explain"]
-
 
 class Reason(NamedTuple):
     """A failure in plain words."""

@@ -16,8 +16,6 @@ from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
 
-__all__ = ["HealthMonitor"]
-
 NO_PROCESS = 30.0
 """Seconds without a process id after which a running job has no process."""
 

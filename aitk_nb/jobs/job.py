@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from aitk_nb.losses.history import LossHistory
     from aitk_nb.models.job import JobState, StartResult
 
-__all__ = ["Job"]
-
 EVERY = 2.0
 """Seconds between requests; the server's own worker and page poll no more often."""
 

@@ -14,8 +14,6 @@ from aitk_nb.models.loss import LossColumns
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
 
-__all__ = ["read_on"]
-
 _FURTHER = 32
 
 

@@ -13,8 +13,6 @@ from aitk_nb.jobs.queue import freest_gpu
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, StartResult
 from aitk_nb.training.config_diff import differences
 
-__all__ = ["ELECTION", "IfExists", "JobStart", "describe"]
-
 IfExists = Literal["attach", "resume", "new"]
 """What to do about a job of the same name."""
 

@@ -14,8 +14,6 @@ from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 
-__all__ = ["MIME", "JobSummary", "summary"]
-
 MIME = "application/vnd.aitk.job+json"
 
 

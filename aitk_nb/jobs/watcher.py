@@ -18,8 +18,6 @@ from aitk_nb.models.server import Ability
 if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job
 
-__all__ = ["Update", "Watcher"]
-
 PATIENCE = 3600.0
 """Seconds that the server may be unreachable: a laptop's network may be away for long."""
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from aitk_nb.losses.smoothing import Steps, Values
 
-__all__ = ["diverged_step", "usual_level"]
-
 _ENOUGH = 3
 """Values in a row that count; fewer may be an accident."""
 

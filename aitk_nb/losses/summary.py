@@ -12,8 +12,6 @@ from aitk_nb import _html
 from aitk_nb.losses.divergence import diverged_step
 from aitk_nb.losses.smoothing import Steps, Values, default_smoothing, smooth, smoothed_end
 
-__all__ = ["LossSummary", "Trend", "summarize"]
-
 Trend: TypeAlias = Literal["falling", "flat", "rising", "diverged", "too short to tell"]
 
 _FEW = 20

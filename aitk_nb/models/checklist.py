@@ -16,8 +16,6 @@ from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.models.report import JsonReport
 
-__all__ = ["Check", "Checklist", "ChecklistReport", "Status"]
-
 
 class Status(enum.Enum):
     """The result of a check."""

@@ -11,9 +11,6 @@ from aitk_nb import _html
 if TYPE_CHECKING:
     from aitk_nb.models.verify_report import VerifyReport
 
-__all__ = ["DatasetInfo"]
-
-
 SHOWN = 20
 """Rows of a long table that are shown."""
 

@@ -11,8 +11,6 @@ from aitk_nb import _html
 from aitk_nb.models.job import StartResult
 from aitk_nb.models.report import JsonReport
 
-__all__ = ["DryRunReport", "PlannedRequest"]
-
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:

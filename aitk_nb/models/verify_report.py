@@ -12,8 +12,6 @@ from pydantic import computed_field
 from aitk_nb import _html
 from aitk_nb.models.report import JsonReport
 
-__all__ = ["FileCheck", "FileState", "VerifyReport"]
-
 SHOWN = 20
 
 

@@ -15,8 +15,6 @@ import yaml
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["Parameter", "signature", "typed"]
-
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

@@ -21,8 +21,6 @@ from aitk_nb.notebooks.parameters import signature
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
-__all__ = ["NotebookResult", "find", "report", "run", "run_all"]
-
 RESULT = re.compile(r"application/vnd\.aitk\.\w+\+json")
 """What our objects show for machines."""
 

@@ -20,8 +20,6 @@ from aitk_nb.training.extra import ASIDE, RESERVED, aside_of, process_of
 from aitk_nb.training.fields import PATHS, Fields
 from aitk_nb.training.job_config import draft
 
-__all__ = ["as_text", "file_config", "from_config", "portable", "read", "write"]
-
 
 def read(path: str | Path) -> dict[str, Any]:
     """Return the job config of a YAML or JSON file.

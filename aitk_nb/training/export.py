@@ -14,8 +14,6 @@ from aitk_nb.training.fields import schema
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
 
-__all__ = ["FORMATS", "command_line", "parameters_cell"]
-
 
 def parameters_cell(params: TrainingParams) -> str:
     """Return a notebook's parameters cell, one line for each field.

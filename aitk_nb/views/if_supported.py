@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 from aitk_nb import _html
 from aitk_nb.errors import NotSupported
 
-__all__ = ["Missing", "if_supported"]
-
 T = TypeVar("T")
 
 

@@ -13,8 +13,6 @@ from IPython.display import display
 from aitk_nb import _html
 from aitk_nb._units import duration, size
 
-__all__ = ["TransferProgress"]
-
 WINDOW = 10.0
 """Seconds over which the speed is averaged: long enough for large requests to even out."""
 EVERY = 0.25

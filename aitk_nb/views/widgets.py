@@ -9,9 +9,6 @@ from typing import Any, Self
 
 import ipywidgets as widgets
 
-__all__ = ["WIDGET_VIEW", "ClosedOptions", "close_all", "view_of"]
-
-
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 

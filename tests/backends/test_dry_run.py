@@ -12,7 +12,7 @@ import pytest
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import JobConflict, NotFound
-from aitk_nb.jobs.api import IfExists
+from aitk_nb.jobs.start import IfExists
 from aitk_nb.models.dry_run import DryRunReport
 from aitk_nb.models.job import JobStatus
 from tests.backends.test_jobs_live import acts, params

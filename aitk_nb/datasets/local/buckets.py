@@ -20,8 +20,6 @@ from aitk_nb._table import Table
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
 
-__all__ = ["Bucket", "BucketPlan", "Placed", "bucket_size", "place", "plan"]
-
 
 class Placed(NamedTuple):
     """The bucket of one image at one resolution."""

@@ -13,8 +13,6 @@ from aitk_nb._files import replacing
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import BadInput
 
-__all__ = ["Edit", "caption_path", "decoded", "read_caption", "read_table", "write_caption"]
-
 MAX_BYTES = 1_000_000
 """Bytes; a longer text is not a caption."""
 _MAX_TABLE = 100_000_000

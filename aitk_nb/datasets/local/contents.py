@@ -19,8 +19,6 @@ from aitk_nb.datasets.local.sources import Source, table_of
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
 
-__all__ = ["Contents", "alike", "read_contents"]
-
 
 @dataclass(frozen=True, slots=True)
 class Contents:

@@ -19,8 +19,6 @@ from aitk_nb.errors import InvalidDataset
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
 
-__all__ = ["FixReport", "LocalDataset"]
-
 _RESOLUTION = (512, 768, 1024)
 _SHOWN = 20
 _CHANGES = 40

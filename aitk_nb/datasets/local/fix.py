@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
     from aitk_nb.datasets.local.scanned import Scanned
 
-__all__ = ["MARK", "Options", "fix"]
-
 MARK = ".aitk-fix.json"
 """Lies in a corrected copy: what it was made of, and its files. Servers get no dot-files."""
 

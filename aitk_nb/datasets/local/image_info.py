@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from aitk_nb.backends.base import Progress
 
-__all__ = ["ImageInfo", "quiet_about_size", "read_all", "read_image_info"]
-
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What is opened: Pillow knows dozens of formats, some of which start other programs."""
 

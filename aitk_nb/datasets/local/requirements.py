@@ -14,8 +14,6 @@ from aitk_nb.training import presets
 if TYPE_CHECKING:
     from aitk_nb.training.params import TrainingParams
 
-__all__ = ["GRADIO_FILES", "Rename", "Requirements", "divisibility"]
-
 Rename: TypeAlias = Callable[[str], str]
 """Returns the name that the server will give to a file."""
 

@@ -22,8 +22,6 @@ from aitk_nb.models.checklist import Checklist
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
 
-__all__ = ["Scanned"]
-
 
 class Scanned:
     """The files of a local dataset, and what is wrong with them."""

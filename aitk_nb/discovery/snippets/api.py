@@ -22,8 +22,6 @@ from aitk_nb.models.server import Flavour
 if TYPE_CHECKING:
     from aitk_nb.discovery.survey import Survey
 
-__all__ = ["LANGUAGES", "Snippet", "snippet", "typescript_client"]
-
 LANGUAGES = tuple(LITERALS)
 """`curl`, `python`, `gradio_client`, `javascript` and `typescript`."""
 

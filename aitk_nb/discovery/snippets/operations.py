@@ -23,8 +23,6 @@ from aitk_nb.training.params import TrainingParams
 if TYPE_CHECKING:
     from aitk_nb.discovery.survey import Survey
 
-__all__ = ["client", "has_operation", "program"]
-
 OWN = frozenset({"folder", "results"})
 """Values of the operations that are not training parameters."""
 

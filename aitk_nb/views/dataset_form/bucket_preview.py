@@ -9,8 +9,6 @@ from aitk_nb.datasets.local.buckets import BucketPlan
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 
-__all__ = ["BucketPreview"]
-
 _ROWS = 24
 
 

@@ -28,8 +28,6 @@ from aitk_nb.views.dataset_form.folders import (
 )
 from aitk_nb.views.forms.form import Field, Form, Looks
 
-__all__ = ["DatasetChoice", "DatasetForm", "read_choice"]
-
 _PAUSE = 0.6
 """Seconds without a keystroke after which a typed folder is read."""
 

@@ -16,8 +16,6 @@ from aitk_nb.views.dataset_form.bulk_edit import BulkEdit
 from aitk_nb.views.dataset_form.caption_cards import CaptionCards
 from aitk_nb.views.dataset_form.problem_list import ProblemList
 
-__all__ = ["Explorer"]
-
 _TABS = ("Images and captions", "Change all captions", "Buckets")
 
 

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 from IPython.core.getipython import get_ipython
 
-__all__ = ["Places", "RunningCell", "running_cell"]
-
 
 class RunningCell(NamedTuple):
     """The cell that is being executed, and this execution of it."""

@@ -18,15 +18,13 @@ from aitk_nb.connection.connection import (
     Connection,
     ConnectionOptions,
     Credentials,
-    Secret,
     hidden,
     resolve,
 )
+from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import BadInput
 from aitk_nb.views.action import Action
 from aitk_nb.views.forms.form import Field, Form, Looks
-
-__all__ = ["ConnectionForm"]
 
 USER_VARIABLE = LOGIN_VARIABLES[0]
 

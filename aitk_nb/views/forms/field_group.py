@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-__all__ = ["Group"]
-
 
 class Group:
     """Some widgets below a button that shows and hides them."""

@@ -15,9 +15,6 @@ from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.views.forms.cell_registry import Places, running_cell
 from aitk_nb.views.widgets import ClosedOptions, close_all, view_of
 
-__all__ = ["Field", "Form", "Looks"]
-
-
 Value = TypeVar("Value")
 _PLACES = Places()
 

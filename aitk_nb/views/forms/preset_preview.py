@@ -11,8 +11,6 @@ from aitk_nb.training import presets
 from aitk_nb.views.forms.form import Looks
 from aitk_nb.views.forms.training_fields import architectures, label, preset_texts
 
-__all__ = ["PresetPreview"]
-
 _NONE = ("Choose one to see its changes", "")
 
 

@@ -10,8 +10,6 @@ from aitk_nb.training.params import TrainingParams
 from aitk_nb.views.forms.field_group import Group
 from aitk_nb.views.forms.form import Looks
 
-__all__ = ["RequestPanel"]
-
 
 class RequestPanel(Group):
     """A choice of the format, and the parameters in it, which follow the form."""

@@ -14,18 +14,6 @@ from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.validation import allowed
 from aitk_nb.views.forms.form import Field, Looks
 
-__all__ = [
-    "GROUPS",
-    "about",
-    "architectures",
-    "field_of",
-    "label",
-    "own_texts",
-    "preset_texts",
-    "read_params",
-    "texts_of",
-]
-
 _SCHEMA = schema()
 
 GROUPS = {

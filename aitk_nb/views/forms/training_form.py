@@ -26,8 +26,6 @@ from aitk_nb.views.forms.training_fields import (
     texts_of,
 )
 
-__all__ = ["TrainingForm"]
-
 
 class TrainingForm(Form[TrainingParams]):
     """Edits a `TrainingParams`; read it back from `.value`, and pass that to `jobs.start`.

@@ -15,8 +15,6 @@ from aitk_nb.views.plots.thumbnails import thumbnail
 if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job
 
-__all__ = ["Activity", "Thumbnail", "gpu_line"]
-
 _LINES = 6
 _SHOWN = 6  # samples
 _EDGE = 200  # pixels of a thumbnail

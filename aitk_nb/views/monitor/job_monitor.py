@@ -26,8 +26,6 @@ from aitk_nb.views.widgets import ClosedOptions
 if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job
 
-__all__ = ["JobMonitor", "JobRecord", "WatchingStopped"]
-
 
 class WatchingStopped(asyncio.CancelledError):
     """An interrupt ended the watching, and not the job."""

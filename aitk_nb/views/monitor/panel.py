@@ -18,8 +18,6 @@ from aitk_nb.views.monitor.repair import Repair
 from aitk_nb.views.plots.loss_plot import LossFigure
 from aitk_nb.views.widgets import close_all, view_of
 
-__all__ = ["Actions", "Panel"]
-
 
 @dataclass(frozen=True, slots=True)
 class Actions:

@@ -9,8 +9,6 @@ import ipywidgets as widgets
 from aitk_nb import _html
 from aitk_nb.views.action import Action
 
-__all__ = ["Repair"]
-
 _QUESTION = (
     "Mark it as stopped? Only do this for a job whose process is gone: no signal is sent, so a "
     "process that still exists goes on and holds the GPU."

@@ -20,8 +20,6 @@ from aitk_nb.views.plots.thumbnails import thumbnail
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["ContactSheet", "contact_sheet"]
-
 _EDGE = 132
 """Pixels of an image's longer side; on the page it is a little smaller, so that it is sharp."""
 _GAP = 14

@@ -20,8 +20,6 @@ from aitk_nb.views.plots.loss_axis import Along, Scale, limits, placing
 from aitk_nb.views.plots.loss_curves import Curve, curve_of, described
 from aitk_nb.views.plots.style import BINS, INKS, Theme, short
 
-__all__ = ["Extras", "draw"]
-
 _FAINT = {"light": (0.35, 0.22), "dark": (0.5, 0.35)}
 """How opaque single values are: those of one history, and those of several over each other."""
 _MANY = 4  # of more histories only the smoothed curves are drawn

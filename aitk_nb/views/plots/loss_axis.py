@@ -12,8 +12,6 @@ import pandas as pd
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.smoothing import Steps, Values
 
-__all__ = ["Along", "Scale", "limits", "placing"]
-
 Along: TypeAlias = Literal["step", "time", "epoch"]
 Scale: TypeAlias = Callable[[LossHistory, Steps], Values]
 

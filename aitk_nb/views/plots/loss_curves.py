@@ -14,8 +14,6 @@ from aitk_nb.losses.smoothing import Steps, Values, smooth
 from aitk_nb.views.plots.loss_axis import Scale
 from aitk_nb.views.plots.style import BINS, COLORS, Theme, short
 
-__all__ = ["Curve", "curve_of", "described"]
-
 _DASHES = ("-", "--", ":", "-.")
 
 

@@ -19,8 +19,6 @@ from aitk_nb.views.plots.loss_axes import Extras, draw
 from aitk_nb.views.plots.loss_axis import Along
 from aitk_nb.views.plots.style import Theme, check_theme, own_style
 
-__all__ = ["LossFigure", "plot_loss"]
-
 _COLORS = 128
 
 
