@@ -14,7 +14,7 @@ from aitk_nb import _html
 from aitk_nb.connection.connection import Connection, ConnectionOptions, Credentials, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.connection.secret import Secret
-from aitk_nb.models.server import Ability, Flavour
+from aitk_nb.models.server import Ability, Flavour, Gpu
 
 if TYPE_CHECKING:
     from aitk_nb.auth.report import AuthReport
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from aitk_nb.datasets.api import Datasets
     from aitk_nb.doctor import DoctorReport
     from aitk_nb.jobs.api import Jobs
-    from aitk_nb.models.server import Gpu
     from aitk_nb.server_settings import ServerSettings
 
 

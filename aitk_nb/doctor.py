@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aitk_nb.auth.api import check_auth
 from aitk_nb.auth.messages import limits
 from aitk_nb.auth.report import AuthReport
 from aitk_nb.auth.security import MAX_SKEW
+from aitk_nb.backends.base import Backend
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, NotSupported
 from aitk_nb.jobs.failure_reasons import explain
@@ -18,9 +19,6 @@ from aitk_nb.models.access import AuthState
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
 
 MIME = "application/vnd.aitk.doctor+json"
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 import importlib.util
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
 
 from aitk_nb._files import replacing
+from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput, MissingExtra
+from aitk_nb.jobs.job import Job
 from aitk_nb.training.params import TrainingParams
-
-if TYPE_CHECKING:
-    from aitk_nb.client import AIToolkitClient
-    from aitk_nb.jobs.job import Job
 
 _CROPS = (
     ((0, 0, 512, 600), "portrait of a naval officer in uniform before the American flag"),

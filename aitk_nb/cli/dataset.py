@@ -28,11 +28,10 @@ from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError, BadInput, InvalidDataset
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
-from aitk_nb.models.verify_report import FileState
+from aitk_nb.models.verify_report import FileState, VerifyReport
 
 if TYPE_CHECKING:
     from aitk_nb.datasets.local.dataset import LocalDataset
-    from aitk_nb.models.verify_report import VerifyReport
 
 dataset = typer.Typer(help="Datasets, on this machine and on the server.", no_args_is_help=True)
 app.add_typer(dataset, name="dataset")

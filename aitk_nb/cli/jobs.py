@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -30,9 +30,7 @@ from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
-
-if TYPE_CHECKING:
-    from aitk_nb.models.job import JobState
+from aitk_nb.models.job import JobState
 
 LOSS_FILES = {".db", ".csv", ".txt"}
 """Suffixes of files with losses."""

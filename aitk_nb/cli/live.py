@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -13,9 +11,7 @@ from aitk_nb.cli.chart import chart
 from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.progress import cost_line, status_line
-
-if TYPE_CHECKING:
-    from aitk_nb.jobs.watcher import Update, Watcher
+from aitk_nb.jobs.watcher import Update, Watcher
 
 _WIDEST = 100
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from aitk_nb._files import keeping, replacing
+from aitk_nb.backends.base import Backend, Progress
 from aitk_nb.backends.wire.parallel import Tally, each
 from aitk_nb.errors import AitkError, TransferFailed
+from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import DownloadReport
 from aitk_nb.models.names import safe_file_name
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models.dataset import DatasetInfo
 
 WORKERS = 8
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aitk_nb.backends.webui.catalogue import document, operation_objects
+from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import NotSupported
 from aitk_nb.models.server import Flavour
-
-if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import Survey
 
 
 def openapi(report: Survey) -> dict[str, Any]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from aitk_nb import _html
+from aitk_nb._table import Table
 from aitk_nb.discovery import snippets
+from aitk_nb.discovery.survey import Survey
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, described
 from aitk_nb.models.server import Flavour
-
-if TYPE_CHECKING:
-    from aitk_nb._table import Table
-    from aitk_nb.discovery.survey import Survey
 
 TITLE = "What this AI Toolkit server offers"
 

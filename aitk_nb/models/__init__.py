@@ -20,14 +20,10 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "Ability": "server",
-        "Check": "checklist",
-        "Checklist": "checklist",
-        "DryRunReport": "dry_run",
-        "Flavour": "server",
-        "JobState": "job",
-        "JobStatus": "job",
-        "Status": "checklist",
-        "VerifyReport": "verify_report",
+        "checklist": ["Check", "Checklist", "Status"],
+        "dry_run": ["DryRunReport"],
+        "job": ["JobState", "JobStatus"],
+        "server": ["Ability", "Flavour"],
+        "verify_report": ["VerifyReport"],
     },
 )

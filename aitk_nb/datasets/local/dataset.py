@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aitk_nb import _html
 from aitk_nb._units import plural, size
+from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.buckets import BucketPlan, plan
 from aitk_nb.datasets.local.fix import Options, fix
 from aitk_nb.datasets.local.fix_plan import Change
 from aitk_nb.datasets.local.requirements import Requirements, divisibility
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import InvalidDataset
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Progress
 
 _RESOLUTION = (512, 768, 1024)
 _SHOWN = 20

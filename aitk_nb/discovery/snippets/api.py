@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aitk_nb import _html
 from aitk_nb.discovery.snippets import operations
 from aitk_nb.discovery.snippets.function_call import function_call
 from aitk_nb.discovery.snippets.literals import LITERALS
 from aitk_nb.discovery.snippets.rest_call import rest_call
+from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint
 from aitk_nb.models.server import Flavour
-
-if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import Survey
 
 LANGUAGES = tuple(LITERALS)
 """`curl`, `python`, `gradio_client`, `javascript` and `typescript`."""
