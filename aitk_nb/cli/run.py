@@ -11,7 +11,7 @@ from aitk_nb.cli.app import AsJson, command, say, show_json
 from aitk_nb.cli.server_options import Url
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.notebooks import run as notebooks
-from aitk_nb.notebooks.parameters import Parameter, signature, typed
+from aitk_nb.notebooks.parameters import signature, typed
 
 
 @command("run")
@@ -38,8 +38,9 @@ def run(
     source = _source(notebook)
     known = signature(source)
     if help_notebook:
-        for line in map(_line, known.values()):
-            typer.echo(line)
+        for name, about in known.items():
+            kind = about.inferred_type_name
+            typer.echo(f"{name}: {kind} = {about.default}  {about.help}")
         return
     if out is None:
         raise BadInput("Say where the executed notebook goes: aitk-nb run NOTEBOOK OUT.")
@@ -62,7 +63,3 @@ def _source(notebook: Path) -> Path:
     if notebook.exists() or notebook.parent != Path():
         return notebook
     return notebooks.find([notebook.name])[0]
-
-
-def _line(parameter: Parameter) -> str:
-    return f"{parameter.name}: {parameter.type} = {parameter.default!r}  {parameter.help}"
