@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,26 +20,18 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
-from aitk_nb.cli.sanitize import plain
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
 
 COMMANDS = {
-    "demo": "demo",
-    "serve": "serve",
+    **dict.fromkeys(("demo", "serve"), "serve"),
     "dataset": "dataset",
     "train": "train",
-    "auth": "auth",
-    "doctor": "auth",
+    **dict.fromkeys(("auth", "doctor"), "auth"),
     "discover": "discover",
-    "jobs": "jobs",
-    "watch": "jobs",
-    "stop": "jobs",
-    "losses": "jobs",
-    "compare": "jobs",
-    "download": "jobs",
+    **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare", "download"), "jobs"),
     "lora": "lora",
     "params": "params",
     "run": "run",
@@ -214,6 +207,22 @@ def confirmed(question: str) -> bool:
         say("")
         raise BadInput("No answer, so nothing was deleted. Pass --yes to continue.")
     return answer.strip().lower() in {"y", "yes"}
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def plain(text: str) -> str:
+    """Return a server's text on one line, without control characters that a terminal would obey."""
+    return _CONTROL.sub(" ", text)
+
+
+def show(document: Callable[[], object], words: str, *, as_json: bool) -> None:
+    """Write the result on stdout: one JSON document, or words for people if there are any."""
+    if as_json:
+        show_json(document())
+    elif words:
+        typer.echo(words)
 
 
 def show_json(value: object) -> None:

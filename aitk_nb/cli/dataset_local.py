@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from aitk_nb._units import plural
-from aitk_nb.cli.app import AsJson, command, progress_bar, say, show_json
-from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.app import AsJson, command, plain, progress_bar, say, show
 from aitk_nb.cli.server_options import set_signature
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
@@ -111,13 +110,10 @@ def check(
     gives each image, how much it crops, and the steps per epoch.
     """
     plan = dataset.buckets(batch_size=batch_size) if dataset.requirements.resolution else None
-    if as_json:
-        show_json({**_as_dict(dataset), "steps_per_epoch": plan and plan.steps_per_epoch})
-    else:
-        for problem in dataset.problems:
-            typer.echo(f"{problem.status.value:8}{problem}")
-        if plan is not None:
-            typer.echo(f"{plan}\n{plan.table()!r}")
+    lines = [f"{problem.status.value:8}{problem}" for problem in dataset.problems]
+    lines += [f"{plan}\n{plan.table()!r}"] if plan else []
+    document = {**_as_dict(dataset), "steps_per_epoch": plan and plan.steps_per_epoch}
+    show(lambda: document, "\n".join(lines), as_json=as_json)
     say_left_out(dataset)
     _end(dataset, how_to_fix(dataset, source))
 
@@ -146,12 +142,10 @@ def fix(
             near_duplicates="drop" if drop_near else "keep",
             progress=progress,
         )
-    if as_json:
-        changes = [asdict(change) for change in report.changes]
-        show_json({**_as_dict(report.dataset), "is_new": report.is_new, "changes": changes})
-    else:
-        for one in report.changes:
-            typer.echo(f"{one.file}{f' -> {one.name}' if one.name else ''}: {one.text}")
+    changes = [asdict(change) for change in report.changes]
+    lines = (f"{c.file}{f' -> {c.name}' if c.name else ''}: {c.text}" for c in report.changes)
+    document = {**_as_dict(report.dataset), "is_new": report.is_new, "changes": changes}
+    show(lambda: document, "\n".join(lines), as_json=as_json)
     say(f"{report.folder}: {'written' if report.is_new else 'already up to date'}")
     _end(report.dataset)
 

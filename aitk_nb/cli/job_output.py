@@ -7,8 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from aitk_nb.cli.app import say
-from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.app import plain, say
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.job import Job

@@ -7,8 +7,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from aitk_nb.cli.app import plain
 from aitk_nb.cli.chart import chart
-from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.progress import cost_line, status_line
 from aitk_nb.jobs.watcher import Update, Watcher

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aitk_nb.cli.app import AsJson, command, say, show_json
+from aitk_nb.cli.app import AsJson, command, say, show
 from aitk_nb.cli.server_options import Url
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.notebooks import run as notebooks
@@ -49,11 +49,8 @@ def run(
         given.setdefault("url", url)
     result = notebooks.run(source, out, given)
     say(f"{result.notebook}: {result.error or 'ok'} ({result.seconds:.1f} s)")
-    if as_json:
-        show_json(result.as_dict())
-    elif result.result:
-        for name, value in result.result.items():
-            typer.echo(f"{name}: {value}")
+    words = "\n".join(f"{name}: {value}" for name, value in result.result.items())
+    show(result.as_dict, words, as_json=as_json)
     if not result.ok:
         raise AitkError(f"{source.name} failed; {result.notebook} shows where.")
 

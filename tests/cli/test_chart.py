@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aitk_nb.cli.app import counter, progress_bar
+from aitk_nb.cli.app import counter, plain, progress_bar
 from aitk_nb.cli.chart import chart
 from aitk_nb.cli.live import LiveView
-from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.watcher import Update, Watcher
 from aitk_nb.losses.history import LossHistory
