@@ -46,6 +46,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise BadInput(f"{target} can't be written: {exc.strerror or exc}.") from exc
 
 
+def write(path: str | Path, content: bytes | str) -> Path:
+    """Write a file as `replacing` does, and return its path.
+
+    Raises:
+        BadInput: The file can't be written.
+    """
+    # A text of a server may hold half a character, which no file can.
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    target = Path(path).expanduser()
+    with replacing(target) as draft:
+        draft.write_bytes(data)
+    return target
+
+
 @contextmanager
 def keeping(path: Path) -> Iterator[None]:
     """Keep an older file under another name while the block writes `path`.

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from aitk_nb import _html
 from aitk_nb.auth.api import check_auth
 from aitk_nb.auth.messages import limits
 from aitk_nb.auth.report import AuthReport
@@ -19,8 +20,6 @@ from aitk_nb.models.access import AuthState
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
-
-MIME = "application/vnd.aitk.doctor+json"
 
 FULL = 0.95
 """Share of a GPU's memory from which on hardly any training starts."""
@@ -46,11 +45,9 @@ class DoctorReport(ChecklistReport):
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         # Only what repeats: neither the address nor what the GPUs do at the moment.
         states = {check.name: check.status.value for check in self.checks}
-        return {
-            "text/plain": f"<DoctorReport {'ready to train' if self.ok else 'problems found'}>",
-            "text/html": self.html(),
-            MIME: {"ok": self.ok, "state": self.auth.state.value, "checks": states},
-        }
+        plain = f"<DoctorReport {'ready to train' if self.ok else 'problems found'}>"
+        result = {"ok": self.ok, "state": self.auth.state.value, "checks": states}
+        return _html.bundle(plain, self._repr_html_(), doctor=result)
 
 
 def doctor(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from aitk_nb._files import replacing
+from aitk_nb._files import write
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput, MissingExtra
 from aitk_nb.jobs.job import Job
@@ -61,7 +61,7 @@ def example_photos(folder: str | Path | None = None) -> Path:
     for number, (box, caption) in enumerate(_CROPS, 1):
         path = target / f"grace_{number:02}.txt"
         if not _exists(path):
-            _write(path, f"[trigger], {caption}\n".encode())
+            write(path, f"[trigger], {caption}\n")
         if not _exists(path.with_suffix(".jpg")):
             boxes[path.with_suffix(".jpg")] = box
     if boxes:
@@ -109,11 +109,6 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as draft:
-        draft.write_bytes(content)
-
-
 def _crop(boxes: dict[Path, tuple[int, int, int, int]]) -> None:
     """Write the JPEG of each part of the photograph."""
     from PIL import Image
@@ -127,7 +122,7 @@ def _crop(boxes: dict[Path, tuple[int, int, int, int]]) -> None:
     for path, box in boxes.items():
         buffer = io.BytesIO()
         whole.crop(box).save(buffer, "JPEG", quality=_QUALITY)
-        _write(path, buffer.getvalue())
+        write(path, buffer.getvalue())
 
 
 def _photograph() -> Path:

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from aitk_nb import _html
-from aitk_nb._files import replacing
+from aitk_nb._files import write
 from aitk_nb.discovery import pages, snippets
 from aitk_nb.discovery.openapi import openapi
 from aitk_nb.discovery.operations_file import dumped
 from aitk_nb.discovery.survey import Survey
-
-MIME = "application/vnd.aitk.discovery+json"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,16 +81,12 @@ class DiscoveryReport(Survey):
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         states = {endpoint.name: endpoint.state for endpoint in self.endpoints}
         flavour = self.flavour.value if self.flavour else None
-        return {
-            "text/plain": repr(self),
-            "text/html": _html.definition(self.summary, caption="What the server offers"),
-            MIME: {"flavour": flavour, "newest": self.newest, "endpoints": states},
-        }
+        page = _html.definition(self.summary, caption="What the server offers")
+        result = {"flavour": flavour, "newest": self.newest, "endpoints": states}
+        return _html.bundle(repr(self), page, discovery=result)
 
 
 def _kept(text: str, path: str | Path | None) -> str:
     if path is not None:
-        with replacing(path) as draft:
-            # A server's text may hold half a character, which no file can.
-            draft.write_bytes(text.encode("utf-8", "replace"))
+        write(path, text)
     return text

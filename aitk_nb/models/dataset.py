@@ -39,13 +39,9 @@ class DatasetInfo:
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         result = {"name": self.name, "images": len(self.images), "captions": len(self.captions)}
-        return {
-            "text/plain": repr(self),
-            "text/html": self._html(),
-            "application/vnd.aitk.dataset+json": result,
-        }
+        return _html.bundle(repr(self), self._repr_html_(), dataset=result)
 
-    def _html(self) -> _html.Html:
+    def _repr_html_(self) -> _html.Html:
         rows = [(image, self.captions.get(image, "")) for image in self.images[:SHOWN]]
         if len(self.images) > SHOWN:
             rows.append((f"and {len(self.images) - SHOWN} more", ""))

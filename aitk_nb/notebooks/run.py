@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,15 +13,12 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb._files import replacing
+from aitk_nb._html import RESULT
 from aitk_nb.errors import BadInput
-from aitk_nb.jobs.summary import MIME
 from aitk_nb.notebooks.parameters import signature
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
-
-RESULT = re.compile(r"application/vnd\.aitk\.\w+\+json")
-"""What our objects show for machines."""
 
 ENGINE = "aitk"
 
@@ -50,7 +46,7 @@ class NotebookResult:
     @property
     def job(self) -> Mapping[str, Any]:
         """The job that it ended with; empty when it ended with something else."""
-        return self.result if self.mime == MIME else {}
+        return self.result if self.mime == RESULT.format("job") else {}
 
     @property
     def ok(self) -> bool:
@@ -233,7 +229,7 @@ def _result(path: Path) -> tuple[str, Mapping[str, Any]]:
         for cell in node.cells
         for output in cell.get("outputs", ())
         for mime, value in output.get("data", {}).items()
-        if RESULT.fullmatch(mime)
+        if mime.startswith(RESULT.partition("{}")[0])
     ]
     return shown[-1] if shown else ("", {})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aitk_nb import _html
 from aitk_nb.errors import NotSupported
@@ -21,9 +21,8 @@ class Missing:
     def __repr__(self) -> str:
         return str(self.reason)
 
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        words = str(self.reason)
-        return {"text/plain": words, "text/html": _html.message(words)}
+    def _repr_html_(self) -> str:
+        return _html.message(self.reason)
 
 
 def if_supported(call: Callable[[], T]) -> T | Missing:

@@ -92,5 +92,5 @@ class TransferProgress:
             parts.append(f"about {duration(self.left)} left")
         return " · ".join(parts)
 
-    def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
-        return {"text/plain": repr(self), "text/html": _html.note(repr(self))}
+    def _repr_html_(self) -> str:
+        return _html.note(repr(self))

@@ -134,7 +134,7 @@ def test_a_dry_run_says_no_token(token_server: demo.DemoServer, photos: Path) ->
         run = client.jobs.plan(params("secret"))
 
     assert 3 == len(run.requests)
-    for text in (str(run), repr(run), str(run.as_dict()), str(run._repr_mimebundle_())):
+    for text in (str(run), repr(run), str(run.as_dict()), str(run._repr_html_())):
         assert TOKEN not in text
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from aitk_nb import _html
 from aitk_nb.discovery.snippets import operations
@@ -30,11 +29,10 @@ class Snippet(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        # IPython asks a text, of any class, for this and not for the bundle's plain form.
         return str(self)
 
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        return {"text/plain": str(self), "text/html": _html.code(str(self))}
+    def _repr_html_(self) -> str:
+        return _html.code(str(self))
 
 
 def snippet(report: Survey, name: str, language: str, values: Mapping[str, object]) -> Snippet:

@@ -112,7 +112,7 @@ class TrainingForm(Form[TrainingParams]):
         images, size = self._known
         self._known = (result.images or images, result.estimate.checkpoint_size or size)
         self._refresh()
-        return result.html()
+        return result._repr_html_()
 
     def _on_arch(self, _change: object) -> None:
         arch = str(self._fields["arch"].control.value)
