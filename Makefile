@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all test-gradio test-browser check lab notebooks bench constraints
+.PHONY: help demo test .test test-all test-newest test-gradio test-browser check lab notebooks bench constraints
 
 PYTHON ?=
 ARGS ?=
@@ -33,8 +33,11 @@ with_notebooks := --nbval --nbval-current-env --nbval-sanitize-with tests/notebo
 
 test: ## run the tests, the notebooks compared with their stored outputs included
 	@sh .ci/venv test
-	@$(offline) $(pytest) $(with_notebooks) -m "not slow" $(or $(ARGS),tests notebooks)
+	@$(MAKE) --no-print-directory .test
 	@echo "Left out: the tests that need patience. \`make test-all\` runs them too."
+
+.test:
+	@$(offline) $(pytest) $(with_notebooks) -m "not slow" $(or $(ARGS),tests notebooks)
 
 test-all: ## the same with the tests that need patience, and with more random values
 	@sh .ci/venv test
@@ -46,6 +49,10 @@ test-gradio: ## the tests about Gradio once more, with Gradio 5 and 4 in environ
 	@sh .ci/gradio-env 5
 	@sh .ci/gradio-env 4
 	@$(offline) $(pytest) $(or $(ARGS),tests/gradio)
+
+test-newest: ## `make test` with the newest versions that the requirements allow, in .venv-newest
+	@VENV=.venv-newest CONSTRAINTS=/dev/null sh .ci/venv test
+	@$(MAKE) --no-print-directory .test bin=.venv-newest/bin
 
 test-browser: ## the notebooks in JupyterLab, Voilà and as plain pages, in a real Chromium
 	@sh .ci/chromium >/dev/null

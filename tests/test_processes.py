@@ -17,7 +17,7 @@ from jupyter_client.manager import KernelManager
 
 import aitk_nb
 from aitk_nb import demo
-from tests.cli.command import environment, run, served, start
+from tests.cli.command import environment, run_process, served, start
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of a POSIX system")
 
@@ -212,7 +212,7 @@ def _a_later_server_removes_what_is_left(mark: Path) -> None:
     lock = left / ".server.lock"
     os.utime(lock, (lock.stat().st_atime, lock.stat().st_mtime - 3600))
 
-    run("jobs", "--url", "demo:", env={"TMPDIR": str(mark)})
+    run_process("jobs", "--url", "demo:", env={"TMPDIR": str(mark)})
 
     assert [] == list(mark.iterdir())
 

@@ -240,6 +240,5 @@ class Job(JobOutputs):
             ("status", state.status.value),
             ("step", state.step_text),
             ("server says", state.info),
-            *([("start", self.start_result)] if self.start_result else ()),
         ]
         return _html.table(("job", self.name), rows)

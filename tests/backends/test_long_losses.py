@@ -16,6 +16,7 @@ from aitk_nb import demo
 from aitk_nb.demo.trainer.loss_log import LossLog
 from tests.proxy import FaultProxy
 
+NAME = "long losses"
 POINTS = 250_000
 RESTARTS = (60_000, 120_000, 180_000)
 
@@ -30,12 +31,12 @@ def proxy(demo_server: demo.DemoServer) -> Iterator[FaultProxy]:
 @pytest.fixture
 def job(proxy: FaultProxy, demo_server: demo.DemoServer) -> Iterator[aitk_nb.Job]:
     """A job that was created and never started, with an empty folder."""
-    config = {"job": "extension", "config": {"name": "long", "process": [{"type": "x"}]}}
-    body = {"id": None, "name": "long", "gpu_ids": "0", "job_config": config}
+    config = {"job": "extension", "config": {"name": NAME, "process": [{"type": "x"}]}}
+    body = {"id": None, "name": NAME, "gpu_ids": "0", "job_config": config}
     httpx.post(f"{demo_server.url}/api/jobs", json=body).raise_for_status()
-    (demo_server.data / "output" / "long").mkdir(parents=True)
+    (demo_server.data / "output" / NAME).mkdir(parents=True)
     with aitk_nb.connect(proxy.url) as client:
-        job = client.jobs.get("long")
+        job = client.jobs.get(NAME)
         yield job
         job.delete()
 
@@ -43,7 +44,7 @@ def job(proxy: FaultProxy, demo_server: demo.DemoServer) -> Iterator[aitk_nb.Job
 @pytest.fixture
 def database(demo_server: demo.DemoServer) -> Path:
     """The path of the job's database."""
-    return demo_server.data / "output" / "long" / "loss_log.db"
+    return demo_server.data / "output" / NAME / "loss_log.db"
 
 
 def fill(path: Path, points: int = POINTS) -> None:

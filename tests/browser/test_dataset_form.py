@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import Photograph
 from tests.browser.notebook_page import Cell, NotebookPage, opened, write_notebook
 from tests.browser.servers import JupyterLab
-from tests.domain.pictures import picture
+from tests.datasets.pictures import picture
 
 MANY = 1000
 NOTEBOOK = "thousand.ipynb"

@@ -1,4 +1,4 @@
-"""Running `aitk-nb` as a process of its own, and what came of it."""
+"""Running `aitk-nb`, in this process or in one of its own, and what came of it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from aitk_nb.cli import app
+
 COMMAND = (sys.executable, "-m", "aitk_nb.cli")
 
 PATIENCE = 300.0
 """Seconds after which a command hangs, however busy the machine is."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -40,9 +45,40 @@ def run(
     env: Mapping[str, str] | None = None,
     code: int = 0,
     cwd: Path | None = None,
+) -> Ran:
+    """Run a command in this process, check that it ends with `code`, and return what it said.
+
+    What it raises, other than to end with a code, is raised here.
+    """
+    told = environment(env)
+    gone = dict.fromkeys(set(os.environ) - set(told))
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        with contextlib.chdir(cwd or Path.cwd()):
+            done = CliRunner().invoke(
+                app,
+                [*map(str, args)],
+                prog_name="aitk-nb",
+                env={**gone, **told},
+                catch_exceptions=False,
+            )
+    finally:
+        # A command that is interrupted leaves them as they are: its process ends.
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    ran = Ran(done.exit_code, done.stdout, done.stderr)
+    assert code == ran.code, ran.err
+    return ran
+
+
+def run_process(
+    *args: str | Path,
+    env: Mapping[str, str] | None = None,
+    code: int = 0,
+    cwd: Path | None = None,
     start: Sequence[str] = COMMAND,
 ) -> Ran:
-    """Run a command to its end, check that this is `code` without a traceback, and return all."""
+    """Run a command as a process of its own, where that is what is tested; otherwise as `run`."""
     done = subprocess.run(
         [*start, *map(str, args)],
         env=environment(env),
@@ -64,7 +100,8 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AITK_", "AI_TOOLKIT_")) and name.lower() not in _PROXIES
+        if name == "AITK_JOURNAL"
+        or (not name.startswith(("AITK_", "AI_TOOLKIT_")) and name.lower() not in _PROXIES)
     }
     return {**kept, "COLUMNS": "80", **(changes or {})}
 

@@ -1,4 +1,4 @@
-"""Fixtures of the command line's tests: servers in processes of their own, and photographs."""
+"""Fixtures of the command line's tests: embedded servers and photographs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import run, served
+from aitk_nb import demo
+from tests.cli.command import run
 
 TOKEN = "a-token-that-must-not-be-seen"
 
@@ -18,17 +19,16 @@ FOLDER = "Été à Besançon 🌻 (2024)"
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of one `aitk-nb serve` for all tests of the command line."""
-    with served(tmp_path_factory.mktemp("serve")) as (address, _):
-        yield address
+    """The address of one embedded server for all tests of the command line."""
+    with demo.start(tmp_path_factory.mktemp("serve")) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")
 def closed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of one that wants `TOKEN`."""
-    data = tmp_path_factory.mktemp("closed")
-    with served(data, "--token-env", "SERVER_TOKEN", env={"SERVER_TOKEN": TOKEN}) as (address, _):
-        yield address
+    """The address of one that requires `TOKEN`."""
+    with demo.start(tmp_path_factory.mktemp("closed"), token=TOKEN) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

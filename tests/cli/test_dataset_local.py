@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import run, start
-from tests.domain.pictures import add, picture
+from tests.datasets.pictures import add, picture
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.command import COMMAND, Ran, environment, run, served, start
-from tests.domain.pictures import add
+from tests.datasets.pictures import add
 from tests.proxy import FaultProxy
 
 HOSTILE = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import run, served
+from tests.cli.command import run, run_process, served
 from tests.proxy import FaultProxy
 
 PARAMS = ("--name", "failing", "--dataset", "plain", "--resolution", "64", "--rank", "2")
@@ -172,7 +172,7 @@ def test_no_space_left_while_downloading(url: str, job: str, tmp_path: Path) -> 
         "sys.argv[0] = 'aitk-nb'; runpy.run_module('aitk_nb.cli', run_name='__main__')"
     )
 
-    ran = run("download", job, "-o", tmp_path, "--url", url, "--json", code=2,
+    ran = run_process("download", job, "-o", tmp_path, "--url", url, "--json", code=2,
               start=(sys.executable, "-c", limited))  # fmt: skip
 
     assert "failing.safetensors can't be written: File too large" in ran.err

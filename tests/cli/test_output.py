@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import COMMAND, environment, run
+from tests.cli.command import COMMAND, environment, run, run_process
 
 ASCII = {"PYTHONIOENCODING": "ascii"}
 LATIN = {"PYTHONIOENCODING": "latin-1"}
@@ -69,9 +69,11 @@ def test_terminals_that_lack_characters(
     (folder / "Tournesol géant 🌻 n° 00.txt").write_text("un tournesol 🌻", encoding="utf-8")
     name = f"encoded_{encoding['PYTHONIOENCODING'].replace('-', '_')}"
 
-    ran = run("dataset", "upload", folder, "--name", name, "--url", url, "--json", env=encoding)
-    missing = run("dataset", "upload", f"{folder} 🌻", "--url", url, env=encoding, code=2)
-    lora = run("lora", folder / "Tournesol géant 🌻 n° 01.txt", env=encoding, code=2)
+    ran = run_process(
+        "dataset", "upload", folder, "--name", name, "--url", url, "--json", env=encoding
+    )
+    missing = run_process("dataset", "upload", f"{folder} 🌻", "--url", url, env=encoding, code=2)
+    lora = run_process("lora", folder / "Tournesol géant 🌻 n° 01.txt", env=encoding, code=2)
 
     assert "un tournesol 🌻" in ran.json["captions"].values()
     assert (24, name) == (ran.json["sent"], ran.json["name"])
@@ -87,7 +89,7 @@ def test_file_names_that_are_no_text(
     shutil.copy(photos / "photo_00.jpg", tmp_path / os.fsdecode(b"caf\xe9.jpg"))
 
     for folder, env in ((tmp_path, {}), (odd_folder, OLD)):
-        ran = run("dataset", "upload", folder, "--name", "b", "--url", url, env=env, code=2)
+        ran = run_process("dataset", "upload", folder, "--name", "b", "--url", url, env=env, code=2)
 
         assert "is not a valid dataset" in ran.err
 
@@ -106,4 +108,4 @@ def test_the_installed_script() -> None:
     script = shutil.which("aitk-nb", path=sysconfig.get_path("scripts"))
 
     assert script is not None
-    assert run("--help", start=(script,)).out == run("--help").out
+    assert run_process("--help", start=(script,)).out == run_process("--help").out

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.cli.command import run, served
-from tests.domain.pictures import add
+from tests.datasets.pictures import add
 
 SECRETS = {"WHO": "somebody", "WORD": "a password of the tests"}
 GRADIO = ("--flavour", "gradio")

@@ -31,7 +31,7 @@ def test_an_app_without_a_login_is_open(any_server: demo.GradioServer, major: st
 @pytest.mark.parametrize(
     ("credentials", "state", "words"),
     [
-        (LOGIN, AuthState.ACCEPTED, "accepts yours"),
+        (LOGIN, AuthState.ACCEPTED, "yours is accepted"),
         (f"{USER}:{PASSWORD}".replace(" ", "%20"), AuthState.REJECTED, "is rejected"),
         ((USER, "another"), AuthState.REJECTED, "is rejected"),
         ((PASSWORD, USER), AuthState.REJECTED, "is rejected"),

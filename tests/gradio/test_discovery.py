@@ -8,8 +8,8 @@ import pytest
 
 from aitk_nb import demo, discover
 from aitk_nb.models.checklist import Check
+from tests.discovery.programs import run
 from tests.gradio_servers import LOGIN
-from tests.snippets.programs import run
 
 LANGUAGES = ("curl", "python", "gradio_client", "javascript")
 

@@ -25,7 +25,7 @@ from aitk_nb.training.plan import plan
 from aitk_nb.views import TrainingForm
 from aitk_nb.views.forms.training_fields import GROUPS
 from tests.cli.command import run
-from tests.domain.test_job_config import CHANGES, GROUND
+from tests.training.test_job_config import CHANGES, GROUND
 
 OPTIONS = {
     flag: option.name

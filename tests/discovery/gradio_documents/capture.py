@@ -1,4 +1,4 @@
-"""Make the documents beside this file anew: `python -m tests.domain.gradio_documents.capture`.
+"""Make the documents beside this file anew: `python -m tests.discovery.gradio_documents.capture`.
 
 They are what the embedded Gradio app answers under Gradio 4, 5 and 6 (`.ci/gradio-env 5` and
 `.ci/gradio-env 4` make the older ones), less what nobody reads for its functions: looks, layout

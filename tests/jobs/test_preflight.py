@@ -326,7 +326,6 @@ def test_the_place_in_the_queue_is_told() -> None:
     assert str(queue_position(backend, backend.jobs["cat"])).endswith("the queue is stopped")
     assert jobs(backend).get("run").queue_position() is None
     assert "GPU 0" in describe(job)
-    assert "start" in job._repr_html_()
 
 
 def test_a_start_that_cannot_tell_its_place_is_a_start_all_the_same() -> None:

@@ -14,7 +14,7 @@ from aitk_nb.backends.webui.catalogue import CATALOGUE
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS
 from tests.conftest import TOKEN
-from tests.snippets.programs import run, run_all
+from tests.discovery.programs import run, run_all
 
 if TYPE_CHECKING:
     from aitk_nb.demo import DemoServer

@@ -17,7 +17,7 @@ from aitk_nb.datasets.local.problems import Code
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
-from tests.domain.pictures import add, image, picture
+from tests.datasets.pictures import add, image, picture
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.training import presets
 from aitk_nb.training.params import TrainingParams
-from tests.domain.pictures import add
+from tests.datasets.pictures import add
 from tests.loops import for_each
 
 PLAIN, PAIRS, VIDEOS, SOUNDS = ("plain", "pairs", "videos", "sounds")

@@ -17,7 +17,7 @@ from aitk_nb.training.config_diff import differences
 from aitk_nb.training.export import FORMATS
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
-from tests.domain.pictures import add
+from tests.datasets.pictures import add
 from tests.loops import for_each
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from aitk_nb.backends.webui import names
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.problems import Code
 from aitk_nb.demo import DemoServer
-from tests.domain.pictures import picture
+from tests.datasets.pictures import picture
 
 # What can be a file's name on every machine, and cannot be written into a form otherwise.
 LETTERS = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters='/\\:*?"<>|%')

@@ -26,7 +26,7 @@ from aitk_nb.discovery.snippets.literals import (
     shell,
 )
 from aitk_nb.models.endpoint import Endpoint, Parameter
-from tests.snippets.programs import compiled, run_all
+from tests.discovery.programs import compiled, run_all
 
 LINES = "\n\r\u2028\u2029\x0b\x0c\x85"
 

@@ -13,7 +13,7 @@ from aitk_nb.datasets.local.buckets import bucket_size, place, plan
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.requirements import Requirements, divisibility
 from aitk_nb.errors import BadInput
-from tests.domain.pictures import picture
+from tests.datasets.pictures import picture
 
 SIDE = st.integers(1, 9000)
 RESOLUTION = st.sampled_from([256, 512, 768, 1024, 1328])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aitk_nb import discover
+from tests.discovery.programs import run, run_all
 from tests.gradio_servers import LOGIN
-from tests.snippets.programs import run, run_all
 
 if TYPE_CHECKING:
     from aitk_nb import DiscoveryReport

@@ -20,7 +20,7 @@ from aitk_nb.backends.wire.web_images import fetch_all
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.problems import Code
 from aitk_nb.errors import InvalidDataset
-from tests.domain.pictures import add, image, picture
+from tests.datasets.pictures import add, image, picture
 
 
 def png(seed: str = "a") -> bytes:

@@ -9,8 +9,8 @@ import pytest
 
 from aitk_nb import discover
 from aitk_nb.models.endpoint import OPERATIONS
+from tests.discovery.programs import compiled, run
 from tests.gradio_servers import LOGIN
-from tests.snippets.programs import compiled, run
 
 if TYPE_CHECKING:
     from aitk_nb import DiscoveryReport

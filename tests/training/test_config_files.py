@@ -23,9 +23,9 @@ from aitk_nb.training.export import FORMATS
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams, diff
 from aitk_nb.training.plan import plan
-from tests.domain.test_job_config import CHANGES, GROUND, on_server
 from tests.loops import for_each
 from tests.scripted import ScriptedBackend
+from tests.training.test_job_config import CHANGES, GROUND, on_server
 
 EXAMPLES = sorted(Path(os.environ.get("AITK_EXAMPLES") or os.devnull).rglob("*.y*ml"))
 """AI Toolkit's own `config/examples`, where a variable says they are; they are not ours to keep."""

@@ -1,0 +1,1 @@
+"""Tests of discovery, its documents and the programs it prints."""

@@ -1,0 +1,1 @@
+"""Tests of training parameters and job configs."""

@@ -1,0 +1,1 @@
+"""Tests of forms, monitor and plots."""
