@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from types import FrameType
@@ -239,18 +239,9 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def counter(label: str) -> AbstractContextManager[Progress]:
-    """Return a context whose `Progress` counts things on stderr, if that is a terminal."""
-    return _bar(label, in_bytes=False)
-
-
-def progress_bar(label: str) -> AbstractContextManager[Progress]:
-    """Return a context whose `Progress` draws a bar of bytes on stderr, if that is a terminal."""
-    return _bar(label, in_bytes=True)
-
-
 @contextmanager
-def _bar(label: str, *, in_bytes: bool) -> Iterator[Progress]:
+def progress_bar(label: str, *, in_bytes: bool = True) -> Iterator[Progress]:
+    """Yield a `Progress` that draws a bar of bytes or of things on stderr, if it is a terminal."""
     # Imported late: rich is heavy, and most commands draw nothing.
     from rich import progress as bars
     from rich.console import Console

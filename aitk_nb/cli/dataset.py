@@ -27,9 +27,9 @@ from aitk_nb.cli.app import (
 from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError, BadInput, InvalidDataset
+from aitk_nb.models.dataset import FileState, VerifyReport
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
-from aitk_nb.models.verify_report import FileState, VerifyReport
 
 if TYPE_CHECKING:
     from aitk_nb.datasets.local.dataset import LocalDataset

@@ -14,10 +14,9 @@ from aitk_nb.backends.base import Backend, DatasetTools, Progress, Upload, no_pr
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import BadInput, InvalidDataset, NotFound, TransferFailed
-from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.dataset import DatasetInfo, FileCheck, FileState, VerifyReport
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
-from aitk_nb.models.verify_report import FileCheck, FileState, VerifyReport
 
 IfDiffers: TypeAlias = Literal["refuse", "replace"]
 """What to do if the server has other files with the same names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from typing import Any
 
 from aitk_nb import _html
 from aitk_nb._files import write
+from aitk_nb.backends.webui.catalogue import document, operation_objects
 from aitk_nb.discovery import pages, snippets
-from aitk_nb.discovery.openapi import openapi
 from aitk_nb.discovery.operations_file import dumped
 from aitk_nb.discovery.survey import Survey
+from aitk_nb.errors import NotSupported
+from aitk_nb.models.server import Flavour
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,10 +43,29 @@ class DiscoveryReport(Survey):
     def openapi(self) -> dict[str, Any]:
         """Return an OpenAPI 3.1 document of the web UI's endpoints that this server has.
 
+        The note of an endpoint becomes its description, and the date of the newest endpoint the
+        version.
+
         Raises:
             NotSupported: A Gradio app, which describes its functions itself.
         """
-        return openapi(self)
+        if self.flavour is not Flavour.WEBUI:
+            raise NotSupported(
+                "be described by this OpenAPI document",
+                "Gradio" if self.flavour else "unknown",
+                "A Gradio app serves its own: GET /gradio_api/openapi.json (Gradio 5 and 6).",
+            )
+        there = {each.name: each for each in self.endpoints if each.state != "absent"}
+        made: dict[str, Any] = copy.deepcopy(dict(document()))
+        paths: dict[str, Any] = {}
+        for path, method, found in operation_objects():
+            if endpoint := there.get(found["operationId"]):
+                operation = made["paths"][path][method]
+                if endpoint.note:
+                    operation["description"] = endpoint.note
+                paths.setdefault(path, {})[method] = operation
+        made["info"]["version"] = self.newest or "unknown"
+        return {**made, "servers": [{"url": self.url}], "paths": paths}
 
     def save(self, path: str | Path) -> None:
         """Write the operations as YAML, to edit and pass to `GradioOptions(operations=…)`."""

@@ -95,23 +95,19 @@ def run_all(
     `report` is given a line for each, in two pieces: the first when the notebook starts.
     """
     results = []
-    folder = str(out.resolve())
+    given = {"url": url, "out": str(out.resolve())}
     for number, book in enumerate(books, start=1):
         report(f"[{number}/{len(books)}] {book.stem} … ")
         try:
-            result = run(book, out / book.name, _taken(book, {"url": url, "out": folder}))
+            known = signature(book)
+            parameters = {name: value for name, value in given.items() if name in known}
+            result = run(book, out / book.name, parameters)
         except BaseException:
             report("\n")
             raise
         report(f"{result.error or 'ok'} ({result.seconds:.1f} s)\n")
         results.append(result)
     return tuple(results)
-
-
-def _taken(notebook: Path, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return those of the parameters that the notebook has."""
-    known = signature(notebook)
-    return {name: value for name, value in parameters.items() if name in known}
 
 
 def run(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> NotebookResult:
@@ -138,10 +134,10 @@ def run(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> Notebook
 
 def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder: Path) -> str:
     """Execute a notebook in `folder`, and return the first line of what went wrong."""
+    import papermill
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import DeadKernelError
 
-    papermill = _papermill()
     try:
         with _quiet_kernel(), _ended_kernels() as managers:
             papermill.execute_notebook(
@@ -168,12 +164,6 @@ def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder:
             f"There is no Jupyter kernel named {KERNEL!r}; make one by: python -m ipykernel install"
         ) from exc
     return ""
-
-
-def _papermill() -> Any:
-    import papermill
-
-    return papermill
 
 
 @contextlib.contextmanager

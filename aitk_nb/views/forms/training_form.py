@@ -12,10 +12,9 @@ from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.views.action import Action
-from aitk_nb.views.forms.field_group import Group
+from aitk_nb.views.forms.field_group import Group, RequestPanel
 from aitk_nb.views.forms.form import Form, Looks
 from aitk_nb.views.forms.preset_preview import PresetPreview
-from aitk_nb.views.forms.request_panel import RequestPanel
 from aitk_nb.views.forms.training_fields import (
     GROUPS,
     about,

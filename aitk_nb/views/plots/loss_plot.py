@@ -16,7 +16,7 @@ from aitk_nb.errors import BadInput
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import Sample
 from aitk_nb.views.plots.loss_axes import Extras, draw
-from aitk_nb.views.plots.loss_axis import Along
+from aitk_nb.views.plots.loss_curves import Along
 from aitk_nb.views.plots.style import Theme, check_theme, own_style
 
 _COLORS = 128
