@@ -103,10 +103,7 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
 
 
 def _exists(path: Path) -> bool:
-    try:
-        return path.stat().st_size > 0
-    except OSError:
-        return False
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _crop(boxes: dict[Path, tuple[int, int, int, int]]) -> None:

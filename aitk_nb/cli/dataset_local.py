@@ -76,16 +76,12 @@ def _checked(
 ) -> LocalDataset:
     # Imported late: the other commands start quicker without it.
     from aitk_nb.datasets.local.dataset import LocalDataset
-    from aitk_nb.datasets.local.requirements import Requirements
+    from aitk_nb.datasets.local.requirements import Requirements, resolutions
 
-    try:
-        pixels = tuple(int(part) for part in resolution.split(",") if part.strip())
-    except ValueError as exc:
-        raise BadInput(f"Invalid --resolution {resolution!r}; use e.g. 512 or 512,768.") from exc
     requirements = Requirements(
         flavour=flavour,
         limit=round(limit * 1e6) or None,
-        resolution=pixels,
+        resolution=resolutions(resolution),
         arch=arch,
         trigger_word=trigger_word,
     )

@@ -125,8 +125,7 @@ class CaptionJob:
 
     def __repr__(self) -> str:
         state = self.state
-        of = f" of {state.total_steps}" if state.total_steps else ""
-        return f"<captioning of {self.dataset!r} {state.status.value}, {state.step}{of} files>"
+        return f"<captioning of {self.dataset!r} {state.status.value}, {state.step_text} files>"
 
     def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
         """Yield each new state until the job has ended, as `Job.watch` does."""

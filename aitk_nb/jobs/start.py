@@ -22,12 +22,10 @@ ELECTION = 10.0
 
 def describe(job: Job) -> str:
     """Return what starting `job` did and where it waits, as a phrase."""
-    if job.start_result == "attached":
-        done = f"already exists ({job.state.status.value}, step {job.state.step})"
-    elif job.start_result == "resumed":
-        done = f"resumed at step {job.state.step}"
-    else:
-        done = "created and started"
+    done = {
+        "attached": f"already exists ({job.state.status.value}, step {job.state.step})",
+        "resumed": f"resumed at step {job.state.step}",
+    }.get(job.start_result or "", "created and started")
     try:
         position = job.queue_position()
     except AitkError:

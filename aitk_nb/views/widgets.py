@@ -8,9 +8,24 @@ from typing import Any, Self
 
 import ipywidgets as widgets
 
+from aitk_nb import _html
 from aitk_nb.training.validation import did_you_mean
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Notice:
+    """A sentence that shows itself."""
+
+    def __init__(self, text: str, kind: _html.Kind = "info") -> None:
+        self._text = text
+        self._kind = kind
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str:
+        return _html.message(self._text, self._kind)
 
 
 class ClosedOptions:

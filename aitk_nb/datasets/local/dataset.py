@@ -143,10 +143,11 @@ class LocalDataset(Scanned):
 
     def summary(self) -> _html.Html:
         """Return an HTML table of what the dataset holds, and how much is wrong."""
+        others = ("videos", self.videos), ("sounds", self.sounds)
         counts: list[tuple[object, object]] = [
             ("folder", self.name),
             ("images", len(self.images)),
-            *((what, len(files)) for what, files in self._other_media() if files),
+            *((what, len(files)) for what, files in others if files),
             ("captions", len(self.captions)),
             ("size", size(self.total_bytes)),
             *(("control images", f"{len(c.files)} in {c.folder.name}") for c in self.controls),
@@ -155,9 +156,6 @@ class LocalDataset(Scanned):
         return _html.definition(
             [*counts, ("problems", _html.badge(self.verdict if self.problems else "none", kind))]
         )
-
-    def _other_media(self) -> tuple[tuple[str, Sequence[Path]], ...]:
-        return ("videos", self.videos), ("sounds", self.sounds)
 
     @property
     def verdict(self) -> str:

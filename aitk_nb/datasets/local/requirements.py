@@ -35,6 +35,18 @@ def divisibility(arch: str) -> int:
     return 32 if arch.partition(":")[0] in _MULTIPLES_OF_32 else 16
 
 
+def resolutions(text: str) -> tuple[int, ...]:
+    """Return the resolutions in a text such as `512, 768`.
+
+    Raises:
+        BadInput: It holds something else.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError as exc:
+        raise BadInput(f"Invalid resolutions {text!r}; use e.g. 512 or 512, 768.") from exc
+
+
 def _gradio_name(name: str) -> str:
     """Return what the Gradio app makes of a file name, by the strictest of its generations.
 

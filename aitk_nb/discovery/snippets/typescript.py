@@ -24,13 +24,7 @@ export interface Uploaded {
 }
 """
 
-_WORDS = {
-    "string": "string",
-    "number": "number",
-    "integer": "number",
-    "boolean": "boolean",
-    "null": "null",
-}
+_WORDS = {word: word for word in ("string", "number", "boolean", "null")} | {"integer": "number"}
 
 
 def function(endpoint: Endpoint, about: str, result: str, lines: Iterable[str]) -> str:

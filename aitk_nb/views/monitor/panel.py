@@ -15,7 +15,7 @@ from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.views.action import Action
 from aitk_nb.views.monitor.activity import Thumbnail
 from aitk_nb.views.plots.loss_plot import LossFigure
-from aitk_nb.views.widgets import close_all, view_of
+from aitk_nb.views.widgets import Notice, close_all, view_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,8 @@ class Panel:
         self._picture.value = b""
         close_all(self.widget)
         if self.error:
-            display(_Remark(self.error))
+            # The failure still holds when the panel is gone.
+            display(Notice(self.error, "error"))
 
 
 class _Bundle:
@@ -157,19 +158,6 @@ class _Bundle:
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self._figure._repr_mimebundle_() if self._figure else ({}, {})
         return data | (view_of(self._widget) if self._widget else {}), metadata
-
-
-class _Remark:
-    """A failure that still holds when the panel is gone."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
-
-    def _repr_html_(self) -> str:
-        return _html.message(self._text, "error")
 
 
 _QUESTION = (
