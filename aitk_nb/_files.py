@@ -11,8 +11,6 @@ from pathlib import Path
 
 from aitk_nb.errors import AitkError, BadInput
 
-__all__ = ["keeping", "replacing", "sha256"]
-
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content.
@@ -46,6 +44,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
             draft.replace(target)
     except OSError as exc:
         raise BadInput(f"{target} can't be written: {exc.strerror or exc}.") from exc
+
+
+def write(path: str | Path, content: bytes | str) -> Path:
+    """Write a file as `replacing` does, and return its path.
+
+    Raises:
+        BadInput: The file can't be written.
+    """
+    # A text of a server may hold half a character, which no file can.
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    target = Path(path).expanduser()
+    with replacing(target) as draft:
+        draft.write_bytes(data)
+    return target
 
 
 @contextmanager

@@ -10,28 +10,10 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = [
-    "Html",
-    "Kind",
-    "badge",
-    "breakable",
-    "code",
-    "definition",
-    "details",
-    "escape",
-    "join",
-    "line",
-    "message",
-    "note",
-    "page",
-    "pictures",
-    "section",
-    "status",
-    "strong",
-    "table",
-]
+RESULT = "application/vnd.aitk.{}+json"
+"""The type of what an object shows for machines, by a word for its kind."""
 
 Kind = Literal["ok", "info", "warning", "error"]
 """What a badge says by its colour and its sign."""
@@ -57,6 +39,12 @@ class Html(str):
     """A fragment of HTML that is safe to put into a page."""
 
     __slots__ = ()
+
+
+def bundle(plain: str, page: Html, **results: object) -> dict[str, Any]:
+    """Return what Jupyter shows of an object, as text, on a page and, by kind, for machines."""
+    machine = {RESULT.format(kind): result for kind, result in results.items()}
+    return {"text/plain": plain, "text/html": page, **machine}
 
 
 def escape(text: object) -> Html:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-__all__ = ["lazy"]
-
 
 def lazy(
-    package: str, homes: Mapping[str, str]
+    package: str, homes: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return `__getattr__`, `__dir__` and `__all__` of a package.
 
@@ -20,21 +18,22 @@ def lazy(
 
     Args:
         package: The package's `__name__`.
-        homes: The module, relative to the package, that defines each exported name.
+        homes: The names that each of its modules exports, by the path below the package.
     """
+    home = {name: module for module, names in homes.items() for name in names}
 
     def __getattr__(name: str) -> Any:  # noqa: N807  # it becomes the package's
         if name == "__version__" and package == "aitk_nb":
             from importlib.metadata import version
 
             return version("aitk-nb")
-        if name not in homes:
+        if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{homes[name]}"), name)
+        value = getattr(import_module(f"{package}.{home[name]}"), name)
         setattr(sys.modules[package], name, value)
         return value
 
     def __dir__() -> list[str]:  # noqa: N807
-        return sorted({*vars(sys.modules[package]), *homes})
+        return sorted({*vars(sys.modules[package]), *home})
 
-    return __getattr__, __dir__, sorted(homes)
+    return __getattr__, __dir__, sorted(home)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aitk_nb import _html
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,5 @@ class Table:
         )
         return "\n".join(lines)
 
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        page = _html.table(self.headers, self.rows, caption=self.caption)
-        return {"text/plain": repr(self), "text/html": page}
+    def _repr_html_(self) -> _html.Html:
+        return _html.table(self.headers, self.rows, caption=self.caption)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["duration", "plural", "size"]
-
 
 def size(amount: float) -> str:
     """Return a number of bytes for people: `12.3 kB`, `4.5 MB`, `250 MB`."""

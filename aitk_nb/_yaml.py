@@ -8,8 +8,6 @@ from typing import Any
 
 import yaml
 
-__all__ = ["dumped", "parsed"]
-
 LARGEST = 1_000_000
 """Characters of a text that is still read; AI Toolkit's own files have under 10 000."""
 

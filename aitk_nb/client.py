@@ -7,14 +7,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from aitk_nb import _html
 from aitk_nb.connection.connection import Connection, ConnectionOptions, Credentials, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.connection.secret import Secret
-from aitk_nb.models.server import Ability, Flavour
+from aitk_nb.models.server import Ability, Flavour, Gpu
 
 if TYPE_CHECKING:
     from aitk_nb.auth.report import AuthReport
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
     from aitk_nb.datasets.api import Datasets
     from aitk_nb.doctor import DoctorReport
     from aitk_nb.jobs.api import Jobs
-    from aitk_nb.models.server import Gpu
     from aitk_nb.server_settings import ServerSettings
-
-__all__ = ["AIToolkitClient", "GradioOptions", "connect", "open_backend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +199,7 @@ class AIToolkitClient:
     def __enter__(self) -> AIToolkitClient:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from aitk_nb import _html
 from aitk_nb.auth.api import check_auth
 from aitk_nb.auth.messages import limits
 from aitk_nb.auth.report import AuthReport
 from aitk_nb.auth.security import MAX_SKEW
+from aitk_nb.backends.base import Backend
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, NotSupported
 from aitk_nb.jobs.failure_reasons import explain
@@ -18,13 +20,6 @@ from aitk_nb.models.access import AuthState
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-
-__all__ = ["DoctorReport", "doctor"]
-
-MIME = "application/vnd.aitk.doctor+json"
 
 FULL = 0.95
 """Share of a GPU's memory from which on hardly any training starts."""
@@ -50,11 +45,9 @@ class DoctorReport(ChecklistReport):
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         # Only what repeats: neither the address nor what the GPUs do at the moment.
         states = {check.name: check.status.value for check in self.checks}
-        return {
-            "text/plain": f"<DoctorReport {'ready to train' if self.ok else 'problems found'}>",
-            "text/html": self.html(),
-            MIME: {"ok": self.ok, "state": self.auth.state.value, "checks": states},
-        }
+        plain = f"<DoctorReport {'ready to train' if self.ok else 'problems found'}>"
+        result = {"ok": self.ok, "state": self.auth.state.value, "checks": states}
+        return _html.bundle(plain, self._repr_html_(), doctor=result)
 
 
 def doctor(

@@ -8,20 +8,14 @@ from __future__ import annotations
 import importlib.util
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
 
-from aitk_nb._files import replacing
+from aitk_nb._files import write
+from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput, MissingExtra
+from aitk_nb.jobs.job import Job
 from aitk_nb.training.params import TrainingParams
-
-if TYPE_CHECKING:
-    from aitk_nb.client import AIToolkitClient
-    from aitk_nb.jobs.job import Job
-
-__all__ = ["example_job", "example_photos"]
-
 
 _CROPS = (
     ((0, 0, 512, 600), "portrait of a naval officer in uniform before the American flag"),
@@ -67,7 +61,7 @@ def example_photos(folder: str | Path | None = None) -> Path:
     for number, (box, caption) in enumerate(_CROPS, 1):
         path = target / f"grace_{number:02}.txt"
         if not _exists(path):
-            _write(path, f"[trigger], {caption}\n".encode())
+            write(path, f"[trigger], {caption}\n")
         if not _exists(path.with_suffix(".jpg")):
             boxes[path.with_suffix(".jpg")] = box
     if boxes:
@@ -109,15 +103,7 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
 
 
 def _exists(path: Path) -> bool:
-    try:
-        return path.stat().st_size > 0
-    except OSError:
-        return False
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as draft:
-        draft.write_bytes(content)
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _crop(boxes: dict[Path, tuple[int, int, int, int]]) -> None:
@@ -133,7 +119,7 @@ def _crop(boxes: dict[Path, tuple[int, int, int, int]]) -> None:
     for path, box in boxes.items():
         buffer = io.BytesIO()
         whole.crop(box).save(buffer, "JPEG", quality=_QUALITY)
-        _write(path, buffer.getvalue())
+        write(path, buffer.getvalue())
 
 
 def _photograph() -> Path:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aitk_nb import _html
+from aitk_nb.backends.base import Backend
 from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import AitkError, BadInput
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-
-__all__ = ["ServerSettings", "SettingsState"]
 
 _FOLDERS = {
     "training_folder": "TRAINING_FOLDER",

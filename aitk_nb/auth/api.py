@@ -25,8 +25,6 @@ from aitk_nb.errors import ConnectionFailed
 from aitk_nb.models.access import AuthState, Credential, Outcome
 from aitk_nb.models.server import Flavour
 
-__all__ = ["AuthReport", "check_auth"]
-
 
 def check_auth(
     url: str | Connection = "", *, timeout: float = 10.0, **options: Unpack[ConnectionOptions]

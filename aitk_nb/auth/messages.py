@@ -10,8 +10,6 @@ from aitk_nb.backends.wire.network_errors import proxy_for
 from aitk_nb.models.access import AuthState
 from aitk_nb.models.server import Flavour
 
-__all__ = ["gateway_name", "in_front", "limits", "of_server", "unreachable"]
-
 _LOGIN = "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line)"
 
 _WEBUI: Mapping[AuthState, tuple[str, str]] = {

@@ -14,12 +14,8 @@ from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.models.report import JsonReport
 from aitk_nb.models.server import Flavour
 
-__all__ = ["AuthReport", "Matrix"]
-
 LET_IN = "let in"
 """The word for an open server that answers requests with no credentials or invalid ones."""
-
-MIME = "application/vnd.aitk.auth+json"
 
 _BADGES: dict[str, _html.Kind] = {
     Outcome.ALLOWED.value: "ok",
@@ -48,14 +44,14 @@ class Matrix(Table):
         told = [text for status, text in _LEGEND.items() if any(status in cell for cell in reached)]
         return f"{'; '.join(told)}." if told else ""
 
-    def __str__(self) -> str:
-        return "\n".join(filter(None, (repr(self), self.legend)))
+    def __repr__(self) -> str:
+        return "\n".join(filter(None, (Table.__repr__(self), self.legend)))
 
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+    def _repr_html_(self) -> _html.Html:
         rows = [(row[0], *(_badge(row[0], str(cell)) for cell in row[1:])) for row in self.rows]
         page = _html.table(self.headers, rows, caption=self.caption)
         parts = [page, _html.note(self.legend)] if self.legend else [page]
-        return {"text/plain": str(self), "text/html": _html.join(parts)}
+        return _html.join(parts)
 
 
 def _badge(group: object, cell: str) -> object:
@@ -132,7 +128,7 @@ class AuthReport(JsonReport):
         if whole:
             parts.insert(0, _html.note(self.url))
         if whole and self.checks:
-            parts.append(self.matrix._repr_mimebundle_()["text/html"])
+            parts.append(self.matrix._repr_html_())
         if self.findings:
             parts.append(self.findings.html("Security findings"))
         return _html.join(parts)
@@ -144,4 +140,4 @@ class AuthReport(JsonReport):
         # Only what repeats: neither the address nor the clocks.
         findings = {finding.name: finding.status.value for finding in self.findings}
         result = {"state": self.state.value, "ok": self.ok, "findings": findings}
-        return {"text/plain": repr(self), "text/html": self.html(), MIME: result}
+        return _html.bundle(repr(self), self.html(), auth=result)

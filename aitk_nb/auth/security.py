@@ -13,8 +13,6 @@ from aitk_nb.models.access import AuthState, Credential, Outcome
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.server import Flavour
 
-__all__ = ["Facts", "find", "is_loopback", "is_public"]
-
 MAX_SKEW = 120
 """Seconds by which two clocks may differ without trouble."""
 

@@ -6,10 +6,11 @@ import functools
 import json
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from types import FrameType
@@ -19,55 +20,18 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
-from aitk_nb.cli.sanitize import plain
-from aitk_nb.cli.server_options import (
-    Url,
-    Where,
-    at_address,
-    on_server,
-    set_signature,
-    signature,
-    token_of,
-)
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Progress
 
-__all__ = [
-    "AsJson",
-    "Every",
-    "Url",
-    "Where",
-    "app",
-    "at_address",
-    "command",
-    "confirmed",
-    "counter",
-    "if_interrupted",
-    "on_server",
-    "progress_bar",
-    "say",
-    "set_signature",
-    "show_json",
-    "signature",
-    "token_of",
-]
-
 COMMANDS = {
-    "demo": "demo",
-    "serve": "serve",
+    **dict.fromkeys(("demo", "serve"), "serve"),
     "dataset": "dataset",
     "train": "train",
-    "auth": "auth",
-    "doctor": "auth",
+    **dict.fromkeys(("auth", "doctor"), "auth"),
     "discover": "discover",
-    "jobs": "jobs",
-    "watch": "jobs",
-    "stop": "jobs",
-    "losses": "jobs",
-    "compare": "jobs",
-    "download": "jobs",
+    **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare", "download"), "jobs"),
     "lora": "lora",
     "params": "params",
     "run": "run",
@@ -249,6 +213,22 @@ def confirmed(question: str) -> bool:
     return answer.strip().lower() in {"y", "yes"}
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def plain(text: str) -> str:
+    """Return a server's text on one line, without control characters that a terminal would obey."""
+    return _CONTROL.sub(" ", text)
+
+
+def show(document: Callable[[], object], words: str, *, as_json: bool) -> None:
+    """Write the result on stdout: one JSON document, or words for people if there are any."""
+    if as_json:
+        show_json(document())
+    elif words:
+        typer.echo(words)
+
+
 def show_json(value: object) -> None:
     """Write this command's JSON document on stdout; NaN and infinity become null."""
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
@@ -263,18 +243,9 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def counter(label: str) -> AbstractContextManager[Progress]:
-    """Return a context whose `Progress` counts things on stderr, if that is a terminal."""
-    return _bar(label, in_bytes=False)
-
-
-def progress_bar(label: str) -> AbstractContextManager[Progress]:
-    """Return a context whose `Progress` draws a bar of bytes on stderr, if that is a terminal."""
-    return _bar(label, in_bytes=True)
-
-
 @contextmanager
-def _bar(label: str, *, in_bytes: bool) -> Iterator[Progress]:
+def progress_bar(label: str, *, in_bytes: bool = True) -> Iterator[Progress]:
+    """Yield a `Progress` that draws a bar of bytes or of things on stderr, if it is a terminal."""
     # Imported late: rich is heavy, and most commands draw nothing.
     from rich import progress as bars
     from rich.console import Console

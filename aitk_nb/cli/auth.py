@@ -8,13 +8,12 @@ import typer
 
 from aitk_nb.auth.api import check_auth
 from aitk_nb.auth.report import AuthReport
-from aitk_nb.cli.app import AsJson, Where, at_address, command, say, show_json
+from aitk_nb.cli.app import AsJson, command, say, show, show_json
+from aitk_nb.cli.server_options import Where, at_address
 from aitk_nb.client import open_backend
 from aitk_nb.connection.embedded import locate
 from aitk_nb.doctor import doctor as examine
 from aitk_nb.models.access import AuthState
-
-__all__ = ["auth", "doctor"]
 
 
 @command("auth")
@@ -25,10 +24,7 @@ def auth(where: Where, as_json: AsJson = False) -> None:
     Tries no credentials, invalid ones and yours.
     """
     report = check_auth(where.url, **where.options)
-    if as_json:
-        show_json(report.as_dict())
-    else:
-        typer.echo(_in_words(report))
+    show(report.as_dict, _in_words(report), as_json=as_json)
     _exit(report.state)
 
 

@@ -18,23 +18,21 @@ from aitk_nb.cli.app import (
     command,
     confirmed,
     if_interrupted,
-    on_server,
+    plain,
     progress_bar,
     say,
+    show,
     show_json,
 )
-from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError, BadInput, InvalidDataset
+from aitk_nb.models.dataset import FileState, VerifyReport
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
-from aitk_nb.models.verify_report import FileState
 
 if TYPE_CHECKING:
     from aitk_nb.datasets.local.dataset import LocalDataset
-    from aitk_nb.models.verify_report import VerifyReport
-
-__all__ = ["dataset"]
 
 dataset = typer.Typer(help="Datasets, on this machine and on the server.", no_args_is_help=True)
 app.add_typer(dataset, name="dataset")
@@ -96,11 +94,8 @@ def dataset_upload(
     if info.controls:
         options = " ".join(f"--control-datasets={name}" for name in info.controls)
         say(f"with control images, for aitk-nb train {options}")
-    if as_json:
-        fields = ("name", "images", "captions", "controls", "sent", "kept")
-        show_json({field: getattr(info, field) for field in fields})
-    else:
-        typer.echo(info.name)
+    fields = ("name", "images", "captions", "controls", "sent", "kept")
+    show(lambda: {field: getattr(info, field) for field in fields}, info.name, as_json=as_json)
 
 
 @contextmanager
@@ -154,13 +149,9 @@ def dataset_verify(
     """
     given = _checked(name)
     report = client.datasets.verify(_read(folder), given, verify=verify)
-    if as_json:
-        show_json(report.as_dict())
-    else:
-        for file in report.files:
-            typer.echo(f"{file.state.value:13} {plain(file.name)}")
-        for other in report.extra:
-            typer.echo(f"{'extra':13} {plain(other)}")
+    lines = [f"{file.state.value:13} {plain(file.name)}" for file in report.files]
+    lines += [f"{'extra':13} {plain(other)}" for other in report.extra]
+    show(report.as_dict, "\n".join(lines), as_json=as_json)
     if not report.ok:
         different = len(report.differing)
         wrong = f"{plural(len(report.missing), 'file')} missing, {different} different."
@@ -174,11 +165,7 @@ def dataset_verify(
 def dataset_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
     """List the datasets on the server."""
     names = client.datasets.list()
-    if as_json:
-        show_json(list(names))
-    else:
-        for name in names:
-            typer.echo(plain(name))
+    show(lambda: list(names), "\n".join(map(plain, names)), as_json=as_json)
 
 
 @command("download", dataset)
@@ -197,10 +184,7 @@ def dataset_download(
     with progress_bar("downloading") as progress:
         report = client.datasets.download(name, out_dir, as_zip=as_zip, progress=progress)
     say("downloaded" if report.fetched else "already there")
-    if as_json:
-        show_json(asdict(report))
-    else:
-        typer.echo(report.path)
+    show(lambda: asdict(report), report.path, as_json=as_json)
 
 
 @command("captions", dataset)
@@ -227,12 +211,9 @@ def dataset_captions(
             say(plain(f"{state.status.value} {state.step}/{state.total_steps or '?'} {state.info}"))
         job.wait()
     there = client.datasets.get(name)
-    if as_json:
-        show_json({image: there.captions.get(image, "") for image in there.images})
-        return
-    for image in there.images:
-        text = " ".join(there.captions.get(image, "").split())
-        typer.echo(plain(f"{image}: {text or '(none)'}"))
+    texts = {image: there.captions.get(image, "") for image in there.images}
+    lines = [plain(f"{name}: {' '.join(text.split()) or '(none)'}") for name, text in texts.items()]
+    show(lambda: texts, "\n".join(lines), as_json=as_json)
 
 
 @command("delete", dataset)

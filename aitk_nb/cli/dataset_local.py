@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from aitk_nb._units import plural
-from aitk_nb.cli.app import AsJson, command, progress_bar, say, show_json
-from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.app import AsJson, command, plain, progress_bar, say, show
 from aitk_nb.cli.server_options import set_signature
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
 
 if TYPE_CHECKING:
     from aitk_nb.datasets.local.dataset import LocalDataset
-
-__all__ = ["how_to_fix", "register", "say_left_out"]
 
 
 def register(on: typer.Typer) -> None:
@@ -79,16 +76,12 @@ def _checked(
 ) -> LocalDataset:
     # Imported late: the other commands start quicker without it.
     from aitk_nb.datasets.local.dataset import LocalDataset
-    from aitk_nb.datasets.local.requirements import Requirements
+    from aitk_nb.datasets.local.requirements import Requirements, resolutions
 
-    try:
-        pixels = tuple(int(part) for part in resolution.split(",") if part.strip())
-    except ValueError as exc:
-        raise BadInput(f"Invalid --resolution {resolution!r}; use e.g. 512 or 512,768.") from exc
     requirements = Requirements(
         flavour=flavour,
         limit=round(limit * 1e6) or None,
-        resolution=pixels,
+        resolution=resolutions(resolution),
         arch=arch,
         trigger_word=trigger_word,
     )
@@ -113,13 +106,10 @@ def check(
     gives each image, how much it crops, and the steps per epoch.
     """
     plan = dataset.buckets(batch_size=batch_size) if dataset.requirements.resolution else None
-    if as_json:
-        show_json({**_as_dict(dataset), "steps_per_epoch": plan and plan.steps_per_epoch})
-    else:
-        for problem in dataset.problems:
-            typer.echo(f"{problem.status.value:8}{problem}")
-        if plan is not None:
-            typer.echo(f"{plan}\n{plan.table()!r}")
+    lines = [f"{problem.status.value:8}{problem}" for problem in dataset.problems]
+    lines += [f"{plan}\n{plan.table()!r}"] if plan else []
+    document = {**_as_dict(dataset), "steps_per_epoch": plan and plan.steps_per_epoch}
+    show(lambda: document, "\n".join(lines), as_json=as_json)
     say_left_out(dataset)
     _end(dataset, how_to_fix(dataset, source))
 
@@ -148,12 +138,10 @@ def fix(
             near_duplicates="drop" if drop_near else "keep",
             progress=progress,
         )
-    if as_json:
-        changes = [asdict(change) for change in report.changes]
-        show_json({**_as_dict(report.dataset), "is_new": report.is_new, "changes": changes})
-    else:
-        for one in report.changes:
-            typer.echo(f"{one.file}{f' -> {one.name}' if one.name else ''}: {one.text}")
+    changes = [asdict(change) for change in report.changes]
+    lines = (f"{c.file}{f' -> {c.name}' if c.name else ''}: {c.text}" for c in report.changes)
+    document = {**_as_dict(report.dataset), "is_new": report.is_new, "changes": changes}
+    show(lambda: document, "\n".join(lines), as_json=as_json)
     say(f"{report.folder}: {'written' if report.is_new else 'already up to date'}")
     _end(report.dataset)
 

@@ -9,14 +9,13 @@ from typing import Annotated
 
 import typer
 
-from aitk_nb._files import replacing
-from aitk_nb.cli.app import AsJson, Where, at_address, command, counter, say, show_json
+from aitk_nb._files import write
+from aitk_nb.cli.app import AsJson, command, progress_bar, say, show_json
+from aitk_nb.cli.server_options import Where, at_address
 from aitk_nb.discovery.api import discover as find_out
 from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import described
-
-__all__ = ["discover"]
 
 STDOUT = Path("-")
 """Instead of a file's name."""
@@ -68,11 +67,11 @@ def discover(
         raise BadInput(
             "--json, --markdown, --snippet and a file named - all write to stdout; choose one."
         )
-    with counter("asking") as progress:
+    with progress_bar("asking", in_bytes=False) as progress:
         report = find_out(where.url, progress=progress, **where.options)
     for name, path in files.items():
         if path and path != STDOUT and not report.failure:
-            _kept(DOCUMENTS[name](report), path)
+            say(f"written to {write(path, DOCUMENTS[name](report))}")
     if as_json:
         show_json(report.as_dict())
     if report.failure:
@@ -86,13 +85,6 @@ def discover(
         typer.echo(report.to_markdown(), nl=False)
     elif not as_json and not on_stdout:
         typer.echo(_in_words(report))
-
-
-def _kept(text: str, path: Path) -> None:
-    with replacing(path) as draft:
-        # A server's text may hold half a character, which no file can.
-        draft.write_bytes(text.encode("utf-8", "replace"))
-    say(f"written to {path}")
 
 
 def _in_words(report: DiscoveryReport) -> str:

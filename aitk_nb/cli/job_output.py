@@ -5,20 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aitk_nb.cli.app import say
-from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.app import plain, say
+from aitk_nb.client import AIToolkitClient
 from aitk_nb.jobs.health import HealthState
+from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.watcher import Update, Watcher
+from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.client import AIToolkitClient
-    from aitk_nb.jobs.job import Job
-    from aitk_nb.models.job import JobState
-
-__all__ = ["as_dict", "follow", "goes_on", "line"]
 
 
 def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None:

@@ -8,35 +8,30 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aitk_nb.cli.app import (
     AsJson,
     Every,
-    Where,
-    at_address,
     command,
     confirmed,
     if_interrupted,
-    on_server,
+    plain,
     progress_bar,
     say,
+    show,
     show_json,
 )
 from aitk_nb.cli.chart import chart
 from aitk_nb.cli.job_output import as_dict, follow, goes_on, line
-from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.server_options import Where, at_address, on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
-
-if TYPE_CHECKING:
-    from aitk_nb.models.job import JobState
-
-__all__ = ["compare", "download", "jobs", "losses", "stop", "watch"]
+from aitk_nb.models.job import JobState
 
 LOSS_FILES = {".db", ".csv", ".txt"}
 """Suffixes of files with losses."""
@@ -54,11 +49,7 @@ Png = Annotated[Path | None, typer.Option(help="Write the plot to this file.")]
 def jobs(client: AIToolkitClient, as_json: AsJson = False) -> None:
     """List the training jobs, newest first."""
     states = [job.state for job in client.jobs.list()]
-    if as_json:
-        show_json([as_dict(state) for state in states])
-        return
-    for state in states:
-        typer.echo(line(state))
+    show(lambda: [*map(as_dict, states)], "\n".join(map(line, states)), as_json=as_json)
 
 
 @command("watch")
@@ -79,10 +70,7 @@ def watch(
     handle = client.jobs.get(job)
     with if_interrupted(goes_on(client, handle)):
         follow(handle, every, price_per_hour=price_per_hour)
-    if as_json:
-        show_json(handle.summary().as_dict())
-    else:
-        typer.echo(line(handle.state))
+    show(lambda: handle.summary().as_dict(), line(handle.state), as_json=as_json)
     handle.wait()
 
 
@@ -111,10 +99,7 @@ def stop(
     else:
         say(f"stopping {job} …")
         state = handle.stop(save=save)
-    if as_json:
-        show_json(as_dict(state))
-    else:
-        typer.echo(line(state))
+    show(lambda: as_dict(state), line(state), as_json=as_json)
 
 
 def _marked(job: Job, yes: bool) -> JobState:
@@ -185,10 +170,7 @@ def compare(where: Where, jobs: Runs, png: Png = None, as_json: AsJson = False) 
     with _opened(where, jobs) as runs:
         report = compare_jobs(runs)
     _plot(report.histories, png)
-    if as_json:
-        show_json(report.as_dict())
-    else:
-        typer.echo(f"{report.table!r}\n{report.verdict}")
+    show(report.as_dict, f"{report.table!r}\n{report.verdict}", as_json=as_json)
 
 
 @contextlib.contextmanager
@@ -247,7 +229,4 @@ def download(
     with progress_bar("downloading") as progress:
         report = client.jobs.get(job).download(folder, file, progress=progress)
     say("downloaded" if report.fetched else "already downloaded")
-    if as_json:
-        show_json(asdict(report))
-    else:
-        typer.echo(report.path)
+    show(lambda: asdict(report), report.path, as_json=as_json)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from aitk_nb.cli.app import plain
 from aitk_nb.cli.chart import chart
-from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.progress import cost_line, status_line
-
-if TYPE_CHECKING:
-    from aitk_nb.jobs.watcher import Update, Watcher
-
-__all__ = ["LiveView"]
+from aitk_nb.jobs.watcher import Update, Watcher
 
 _WIDEST = 100
 

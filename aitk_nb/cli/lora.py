@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from aitk_nb.cli.app import AsJson, command, show_json
+from aitk_nb.cli.app import AsJson, command, show
 from aitk_nb.errors import AitkError
-
-__all__ = ["lora"]
 
 
 @command("lora")
@@ -25,9 +23,8 @@ def lora(
     from aitk_nb.lora.api import inspect_lora
 
     report = inspect_lora(file)
-    if as_json:
-        show_json({"ok": report.ok, **asdict(report), "rank": report.rank, "alpha": report.alpha})
-    else:
-        typer.echo("\n".join(f"{name:8} {value}" for name, value in report.rows))
+    document = {"ok": report.ok, **asdict(report), "rank": report.rank, "alpha": report.alpha}
+    words = "\n".join(f"{name:8} {value}" for name, value in report.rows)
+    show(lambda: document, words, as_json=as_json)
     if not report.ok:
         raise AitkError(f"{file} is not sound: {' '.join(report.problems)}")

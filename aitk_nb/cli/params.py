@@ -1,19 +1,105 @@
-"""`aitk-nb params`: print training parameters, without a server."""
+"""One option for each training parameter, built from its declaration; the command `params`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
+from inspect import Parameter
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
-from aitk_nb.cli.app import command
-from aitk_nb.cli.param_options import say_remarks, with_fields
+from aitk_nb.cli.app import command, say
+from aitk_nb.cli.server_options import set_signature, signature
+from aitk_nb.errors import BadInput
 from aitk_nb.training.config_files import as_text
 from aitk_nb.training.export import FORMATS
+from aitk_nb.training.fields import schema
 from aitk_nb.training.params import TrainingParams
+from aitk_nb.training.validation import limits
 
-__all__ = ["params"]
+
+def with_fields(function: Callable[..., None]) -> Callable[..., None]:
+    """Replace the argument `params` with an option for each training parameter."""
+    own = [item for item in signature(function).parameters.values() if item.name != "params"]
+    fields = [_option(name, entry) for name, entry in schema().items()]
+
+    def run(**kwargs: Any) -> None:
+        given = {name: kwargs.pop(name) for name in schema()}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        file: Path | None = kwargs.pop(FILE.name)
+        function(params=_params(file, chosen), **kwargs)
+
+    set_signature(run, [*fields, FILE, *own], function)
+    return run
+
+
+def _params(file: Path | None, chosen: dict[str, Any]) -> TrainingParams:
+    if file is not None:
+        return TrainingParams.from_file(file, **chosen)
+    for name, entry in schema().items():
+        if "default" not in entry and name not in chosen:
+            raise BadInput(f"Missing --{name}; set it, or pass a job file with --params.")
+    return TrainingParams(**chosen)
+
+
+FILE = Parameter(
+    "params_file",
+    Parameter.KEYWORD_ONLY,
+    annotation=Annotated[
+        Path | None,
+        typer.Option(
+            "--params",
+            help="AI Toolkit job file, YAML or JSON, to start from; options override it.",
+            show_default=False,
+        ),
+    ],
+    default=None,
+)
+
+
+def _option(name: str, entry: Mapping[str, Any]) -> Parameter:
+    """Return the option of one training parameter; left out, the model's default applies."""
+    many = entry["type"] == "array"
+    # Texts, also of numbers: the model reports everything that is wrong at once.
+    kind: Any = list[str] if many else str
+    flag = name.replace("_", "-")
+    flags = [f"--{flag}", *filter(None, [entry["short"]])]
+    if entry["type"] == "boolean":
+        kind, flags = bool, [f"--{flag}/--no-{flag}"]
+    default = f"[default: {_shown(entry['default'])}]" if "default" in entry else "[required]"
+    repeat = "; may be repeated" if many else ""
+    option = typer.Option(
+        *flags,
+        help=f"{entry['description']}{repeat}. {default}",
+        metavar=None if kind is bool else _metavar(entry),
+        show_default=False,
+    )
+    # A file may say what is required: the option itself never is.
+    return Parameter(
+        name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind | None, option], default=None
+    )
+
+
+def _metavar(entry: Mapping[str, Any]) -> str:
+    kind = entry.get("items", entry)["type"]
+    word = {"integer": "int", "number": "float"}.get(kind, "text")
+    return f"<{word} {limits(entry)}".rstrip() + ">"
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, list):
+        return " ".join(map(str, default)) or "none"
+    return str(default) if default != "" else "empty"
+
+
+def say_remarks(params: TrainingParams) -> None:
+    """Print remarks on values that are legal and rarely intended to stderr."""
+    for name, remark in params.advice.items():
+        say(f"note: {name}: {remark}")
+
+
+# -- the command --------------------------------------------------------------------------------
 
 Format = Literal["cell", "yaml", "json", "config", "command", "curl", "python"]
 

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from aitk_nb.cli.app import AsJson, Url, command, say, show_json
+from aitk_nb.cli.app import AsJson, command, say, show
+from aitk_nb.cli.server_options import Url
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.notebooks import run as notebooks
-from aitk_nb.notebooks.parameters import Parameter, signature, typed
-
-__all__ = ["run"]
+from aitk_nb.notebooks.parameters import signature, typed
 
 
 @command("run")
@@ -39,8 +38,9 @@ def run(
     source = _source(notebook)
     known = signature(source)
     if help_notebook:
-        for line in map(_line, known.values()):
-            typer.echo(line)
+        for name, about in known.items():
+            kind = about.inferred_type_name
+            typer.echo(f"{name}: {kind} = {about.default}  {about.help}")
         return
     if out is None:
         raise BadInput("Say where the executed notebook goes: aitk-nb run NOTEBOOK OUT.")
@@ -49,11 +49,8 @@ def run(
         given.setdefault("url", url)
     result = notebooks.run(source, out, given)
     say(f"{result.notebook}: {result.error or 'ok'} ({result.seconds:.1f} s)")
-    if as_json:
-        show_json(result.as_dict())
-    elif result.result:
-        for name, value in result.result.items():
-            typer.echo(f"{name}: {value}")
+    words = "\n".join(f"{name}: {value}" for name, value in result.result.items())
+    show(result.as_dict, words, as_json=as_json)
     if not result.ok:
         raise AitkError(f"{source.name} failed; {result.notebook} shows where.")
 
@@ -63,7 +60,3 @@ def _source(notebook: Path) -> Path:
     if notebook.exists() or notebook.parent != Path():
         return notebook
     return notebooks.find([notebook.name])[0]
-
-
-def _line(parameter: Parameter) -> str:
-    return f"{parameter.name}: {parameter.type} = {parameter.default!r}  {parameter.help}"

@@ -1,24 +1,68 @@
-"""The command `serve`."""
+"""The commands `demo` and `serve`, which start an embedded server."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from aitk_nb.cli.app import command, say, token_of
-from aitk_nb.errors import AitkError, BadInput, MissingExtra
+from aitk_nb.cli.app import AsJson, command, say, show
+from aitk_nb.cli.server_options import Url, token_of
+from aitk_nb.client import connect
+from aitk_nb.connection.embedded import explained_start
+from aitk_nb.demo import DemoServer, GradioServer, split, start, start_gradio
+from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.models.server import Flavour
 
-if TYPE_CHECKING:
-    from aitk_nb.demo import DemoServer, GradioServer
 
-__all__ = ["serve"]
+@command("demo")
+def demo(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Notebooks to run, as 00_quickstart; else all.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for what it makes.")] = Path("runs"),
+    url: Url = "",
+    as_json: AsJson = False,
+) -> None:
+    """Run all notebooks against one embedded server.
+
+    Says what came of each, and where the pictures of the losses, the LoRAs and the executed
+    notebooks are. With --url, or with AITK_URL set, they run against that server; its token
+    comes from AITK_TOKEN.
+    """
+    from aitk_nb.notebooks import run as notebooks
+
+    books = notebooks.find(names or ())
+    with _server(url) as (address, what):
+        say(f"{what} at {address}")
+        results = notebooks.run_all(books, out, address, report=lambda text: say(text, end=""))
+    words = f"\n{notebooks.report(results, out)}"
+    show(lambda: [result.as_dict() for result in results], words, as_json=as_json)
+    failed = [result.name for result in results if not result.ok]
+    if failed:
+        raise AitkError(f"{', '.join(failed)} failed; the notebook itself shows where.")
+
+
+@contextmanager
+def _server(url: str) -> Iterator[tuple[str, str]]:
+    """Yield the address of the server to use, and what it is."""
+    if not url or url.startswith("demo:"):
+        gradio, folder = split(url)
+        with explained_start():
+            server = start_gradio(folder or None) if gradio else start(folder or None)
+        with server:
+            yield server.url, "Embedded Gradio server" if gradio else "Embedded server"
+        return
+    # What is wrong with it is told here, once, and not by every notebook.
+    with connect(url) as client:
+        client.jobs.list()
+        address = client.url
+    yield address, "Server"
 
 
 @command("serve")
@@ -47,19 +91,24 @@ def serve(
     if flavour is Flavour.GRADIO:
         _only("--token-env", token_env, "web UI")
         login = _login_of(user_env, password_env)
-        with _embedded_gradio(data, port, login) as server:
-            _serve(server.url, "Gradio app", server.data, lambda: server.alive)
+        with explained_start():
+            app = start_gradio(data, port=port, login=login)
+        with app:
+            _serve(app, "Gradio app")
         raise AitkError("The Gradio app has ended by itself; terminal.log in its data says why.")
     _only("--user-env", user_env, "Gradio app")
     _only("--password-env", password_env, "Gradio app")
-    with _embedded(data, port, token_of(token_env) if token_env else None) as server:
-        _serve(server.url, "web UI", server.data, lambda: server.alive)
+    token = token_of(token_env) if token_env else None
+    with explained_start():
+        webui = start(data, port=port, token=token)
+    with webui:
+        _serve(webui, "web UI")
 
 
-def _serve(url: str, what: str, data: Path, alive: Callable[[], bool]) -> None:
-    typer.echo(url)
-    say(f"AI Toolkit's {what}, embedded; data in {data}. Ctrl-C ends it.")
-    while alive():
+def _serve(server: DemoServer | GradioServer, what: str) -> None:
+    typer.echo(server.url)
+    say(f"AI Toolkit's {what}, embedded; data in {server.data}. Ctrl-C ends it.")
+    while server.alive:
         time.sleep(1)
 
 
@@ -80,27 +129,3 @@ def _login_of(user_env: str, password_env: str) -> tuple[str, str] | None:
         "--user-env and --password-env go together, and both variables must be set. "
         "The options take the names of variables, not what they hold."
     )
-
-
-def _embedded(
-    data: str | Path | None = None, port: int = 0, token: str | None = None
-) -> DemoServer:
-    from aitk_nb.demo import FolderInUse, start
-
-    try:
-        return start(data, port=port, token=token)
-    except (FolderInUse, OSError, sqlite3.Error) as exc:
-        raise BadInput(f"The embedded server cannot start: {exc}") from exc
-
-
-def _embedded_gradio(
-    data: str | Path | None = None, port: int = 0, login: tuple[str, str] | None = None
-) -> GradioServer:
-    from aitk_nb.demo import FolderInUse, GradioMissing, start_gradio
-
-    try:
-        return start_gradio(data, port=port, login=login)
-    except GradioMissing as exc:
-        raise MissingExtra("gradio", exc.install) from exc
-    except (FolderInUse, OSError) as exc:
-        raise BadInput(f"The embedded server cannot start: {exc}") from exc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -17,46 +17,12 @@ from aitk_nb.connection.connection import ConnectionOptions, Credentials
 from aitk_nb.connection.secret import Secret, ask_login, ask_secret
 from aitk_nb.errors import BadInput
 
-__all__ = [
-    "Url",
-    "Where",
-    "at_address",
-    "on_server",
-    "set_signature",
-    "signature",
-    "token_of",
-]
-
 Url = Annotated[
     str,
     typer.Option(
         envvar="AITK_URL", help="Address of the server, or demo:, demo:PATH, demo:gradio."
     ),
 ]
-TokenEnv = Annotated[str, typer.Option(help="Variable with the token. [default: AITK_TOKEN]")]
-TokenFile = Annotated[Path | None, typer.Option(help="File with the token.")]
-AskToken = Annotated[bool, typer.Option("--ask-token", help="Prompt for the token.")]
-User = Annotated[
-    str,
-    typer.Option(
-        help="User name of a Gradio app; its password comes from AITK_PASSWORD or like a token."
-    ),
-]
-HeaderEnv = Annotated[
-    list[str] | None,
-    typer.Option(help="Header for a gateway, as NAME=VARIABLE with its value."),
-]
-Ca = Annotated[Path | None, typer.Option(help="File with a private CA's certificates.")]
-
-SERVER_OPTIONS: dict[str, tuple[Any, Any]] = {
-    "url": (Url, ""),
-    "token_env": (TokenEnv, ""),
-    "token_file": (TokenFile, None),
-    "ask_token": (AskToken, False),
-    "user": (User, ""),
-    "header_env": (HeaderEnv, None),
-    "ca": (Ca, None),
-}
 
 
 def on_server(function: Callable[..., None]) -> Callable[..., None]:
@@ -86,23 +52,44 @@ class Where:
         return connect(self.url, **self.options)
 
 
+def _where(
+    *,
+    url: Url = "",
+    token_env: Annotated[
+        str, typer.Option(help="Variable with the token. [default: AITK_TOKEN]")
+    ] = "",
+    token_file: Annotated[Path | None, typer.Option(help="File with the token.")] = None,
+    ask_token: Annotated[bool, typer.Option("--ask-token", help="Prompt for the token.")] = False,
+    user: Annotated[
+        str,
+        typer.Option(
+            help="User name of a Gradio app; its password comes from AITK_PASSWORD or like a token."
+        ),
+    ] = "",
+    header_env: Annotated[
+        list[str] | None,
+        typer.Option(help="Header for a gateway, as NAME=VARIABLE with its value."),
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="File with a private CA's certificates.")] = None,
+) -> Where:
+    if ask_token:
+        credentials: Credentials | None = ask_login(user) if user else ask_secret()
+    else:
+        credentials = _credentials(user, _token(token_env, token_file))
+    return Where(
+        url, {"credentials": credentials, "headers": _headers(header_env or ()), "verify": ca}
+    )
+
+
 def _with_server_options(
     function: Callable[..., None], taken: str, call: Callable[..., None]
 ) -> Callable[..., None]:
     own = [item for item in signature(function).parameters.values() if item.name != taken]
-    shared = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in SERVER_OPTIONS.items()
-    ]
+    shared = list(signature(_where).parameters.values())
 
     def run(**kwargs: Any) -> None:
-        given = {name: kwargs.pop(name) for name in SERVER_OPTIONS}
-        options: ConnectionOptions = {
-            "credentials": _credentials(given),
-            "headers": _headers(given["header_env"] or ()),
-            "verify": given["ca"],
-        }
-        call(Where(given["url"], options), **kwargs)
+        where = _where(**{item.name: kwargs.pop(item.name) for item in shared})
+        call(where, **kwargs)
 
     set_signature(run, [*own, *shared], function)
     return run
@@ -134,22 +121,13 @@ def _headers(given: Iterable[str]) -> dict[str, Secret]:
     return {name: Secret(os.environ[variable]) for name, _, variable in pairs}
 
 
-def _credentials(given: Mapping[str, Any]) -> Credentials | None:
-    user = given["user"]
-    if given["ask_token"]:
-        return ask_login(user) if user else ask_secret()
-    secret = _token(given["token_env"], given["token_file"])
+def _credentials(user: str, secret: Secret | None) -> Credentials | None:
+    """Return what was given; of a user whose password no option gives it is looked for."""
     if not user:
         return secret
-    return (user, secret) if secret else _login(user)
-
-
-def _login(user: str) -> Credentials:
-    """Return the login of a user whose password no option gives."""
-    for variable in ("AITK_PASSWORD", "AITK_TOKEN"):
-        if password := os.environ.get(variable):
-            return user, Secret(password)
-    return ask_login(user)
+    passwords = (os.environ.get(variable) for variable in ("AITK_PASSWORD", "AITK_TOKEN"))
+    secret = secret or next((Secret(password) for password in passwords if password), None)
+    return (user, secret) if secret else ask_login(user)
 
 
 def _token(env: str, file: Path | None) -> Secret | None:

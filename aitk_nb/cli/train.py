@@ -7,16 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from aitk_nb.cli.app import AsJson, Every, command, if_interrupted, on_server, say, show_json
+from aitk_nb.cli.app import AsJson, Every, command, if_interrupted, plain, say, show
 from aitk_nb.cli.job_output import follow, goes_on
-from aitk_nb.cli.param_options import say_remarks, with_fields
-from aitk_nb.cli.sanitize import plain
+from aitk_nb.cli.params import say_remarks, with_fields
+from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.start import describe
 from aitk_nb.training.params import TrainingParams
-
-__all__ = ["train"]
 
 
 @command("train")
@@ -51,10 +49,7 @@ def train(
     say_remarks(params)
     if dry_run:
         report = client.jobs.plan(params, if_exists=if_exists)
-        if as_json:
-            show_json(report.as_dict())
-        else:
-            typer.echo(str(report))
+        show(report.as_dict, str(report), as_json=as_json)
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -65,10 +60,7 @@ def train(
         say(f"{job.name}: {describe(job)}")
         if wait:
             follow(job, every)
-    if as_json:
-        show_json(job.summary().as_dict())
-    else:
-        typer.echo(job.name)
+    show(lambda: job.summary().as_dict(), job.name, as_json=as_json)
     if wait:
         job.wait()
 
@@ -77,10 +69,7 @@ def _preflight(
     client: AIToolkitClient, params: TrainingParams, price: float | None, *, as_json: bool
 ) -> None:
     found = client.jobs.preflight(params, price_per_hour=price)
-    if as_json:
-        show_json(found.as_dict())
-    else:
-        typer.echo(repr(found))
+    show(found.as_dict, repr(found), as_json=as_json)
     if not found.ok:
         about = ", ".join(check.name for check in found.problems)
         raise AitkError(f"Preflight checks failed for {params.name}: {about}.")

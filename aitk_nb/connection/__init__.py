@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "Connection": "connection",
-        "Secret": "secret",
-        "ask_login": "secret",
-        "ask_secret": "secret",
+        "connection": ["Connection"],
+        "secret": ["Secret", "ask_login", "ask_secret"],
     },
 )

@@ -10,21 +10,9 @@ from pathlib import Path
 from typing import TypedDict, Unpack, overload
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from aitk_nb.connection.secret import Secret, stored
+from aitk_nb.connection.secret import Secret as Secret
+from aitk_nb.connection.secret import stored
 from aitk_nb.errors import BadInput
-
-__all__ = [
-    "DEMO",
-    "LOGIN_VARIABLES",
-    "TOKEN_VARIABLES",
-    "Connection",
-    "ConnectionOptions",
-    "Credentials",
-    "Secret",
-    "clean_url",
-    "hidden",
-    "resolve",
-]
 
 DEMO = "demo:"
 """Address of the embedded server; `demo:PATH` keeps its data in PATH."""
@@ -159,15 +147,15 @@ def resolve(
     if isinstance(url, Connection):
         return url
     given = hidden(options)
-    known = _from_environment(os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    url = url or environ.get("AITK_URL", DEMO)
+    user, known = environ.get(LOGIN_VARIABLES[0], ""), _from_environment(environ)
     del environ
-    address = clean_url(url or known.url or DEMO)
+    address = clean_url(url or DEMO)
     own = given["credentials"]
     token, login = (None, own) if isinstance(own, tuple) else (own or None, None)
     if own is None and not address.startswith(DEMO):
-        token, login = known.token, known.login
-        if token is None and login is None:
-            token, login = _from_keyring(address, known.user)
+        token, login = known if any(known) else _from_keyring(address, user)
     if token and not token.is_token and not any_token:
         raise BadInput(_UNSENDABLE)
     return Connection(address, token, login, given["headers"], _verify(given["verify"]))
@@ -176,22 +164,15 @@ def resolve(
 _UNSENDABLE = "The token contains a space, a line break or a non-ASCII character."
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the environment variables say."""
-
-    url: str
-    token: Secret | None
-    user: str
-    login: tuple[str, Secret] | None
-
-
-def _from_environment(environ: Mapping[str, str]) -> _Known:
+def _from_environment(
+    environ: Mapping[str, str],
+) -> tuple[Secret | None, tuple[str, Secret] | None]:
+    """Return the token and the login that the environment variables hold."""
     token = next((Secret(environ[name]) for name in TOKEN_VARIABLES if environ.get(name)), None)
     user, password = (environ.get(name, "") for name in LOGIN_VARIABLES)
     login = (user, Secret(password)) if user and password else None
     del password
-    return _Known(environ.get("AITK_URL", ""), token, user, login)
+    return token, login
 
 
 def _from_keyring(address: str, user: str) -> tuple[Secret | None, tuple[str, Secret] | None]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Unpack
 
 from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden, resolve
 from aitk_nb.errors import BadInput, MissingExtra
-
-__all__ = ["locate"]
 
 
 def locate(
@@ -29,10 +30,19 @@ def locate(
         return connection
     from aitk_nb import demo
 
-    try:
+    with explained_start():
         server = demo.shared(connection.url)
+    return replace(connection, url=server.url)
+
+
+@contextmanager
+def explained_start() -> Iterator[None]:
+    """Say why an embedded server that the block starts can't start, and what to install."""
+    from aitk_nb import demo
+
+    try:
+        yield
     except demo.GradioMissing as exc:
         raise MissingExtra("gradio", exc.install) from exc
-    except (demo.FolderInUse, OSError) as exc:
+    except (demo.FolderInUse, OSError, sqlite3.Error) as exc:
         raise BadInput(f"The embedded server cannot start: {exc}") from exc
-    return replace(connection, url=server.url)

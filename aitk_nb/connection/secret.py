@@ -14,14 +14,11 @@ import getpass
 import logging
 import re
 import warnings
-from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import quote
 
 from aitk_nb.errors import BadInput
-
-__all__ = ["SERVICE", "Secret", "ask_login", "ask_secret", "entry", "stored"]
 
 SERVICE = "aitk-nb"
 """The service under which the keyring stores secrets."""
@@ -87,21 +84,20 @@ class Secret:
     @property
     def flaws(self) -> tuple[str, ...]:
         """What looks copied by accident, in words that don't show the secret."""
+        return self._stripped()[0]
+
+    @property
+    def mended(self) -> Secret:
+        """The secret without its `flaws`."""
+        return self._stripped()[1]
+
+    def _stripped(self) -> tuple[tuple[str, ...], Secret]:
         value, found = self.__value, []
         for pattern, words in _ACCIDENTS:
             if match := re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL):
                 found.append(words)
                 value = match["kept"]
-        return tuple(found)
-
-    @property
-    def mended(self) -> Secret:
-        """The secret without its `flaws`."""
-        value = self.__value
-        for pattern, _ in _ACCIDENTS:
-            if match := re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL):
-                value = match["kept"]
-        return Secret(value)
+        return tuple(found), Secret(value)
 
     def hidden_in(self, text: str) -> str:
         """Return `text` with dots in place of the secret, in every form that it may take."""
@@ -127,13 +123,7 @@ class Secret:
     def __format__(self, spec: str) -> str:
         return repr(self)
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret cannot be pickled or copied")
-
-    def __copy__(self) -> NoReturn:
-        raise TypeError("a Secret cannot be pickled or copied")
-
-    def __deepcopy__(self, memo: Mapping[int, Any]) -> NoReturn:
+    def __reduce__(self) -> NoReturn:  # which `copy` calls too
         raise TypeError("a Secret cannot be pickled or copied")
 
 

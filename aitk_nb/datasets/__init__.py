@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "CaptionOptions": "captioning",
-        "Datasets": "api",
-        "LocalDataset": "local.dataset",
-        "Requirements": "local.requirements",
+        "api": ["Datasets"],
+        "captioning": ["CaptionOptions"],
+        "local.dataset": ["LocalDataset"],
+        "local.requirements": ["Requirements"],
     },
 )

@@ -7,25 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from aitk_nb.backends.base import no_progress
+from aitk_nb.backends.base import Backend, Progress, no_progress
 from aitk_nb.datasets import download, upload
 from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.upload import Confirm, IfDiffers, RemoteDataset, UploadOptions, Verify
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
+from aitk_nb.models.dataset import DatasetInfo, VerifyReport
+from aitk_nb.models.job import DownloadReport
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models.dataset import DatasetInfo
-    from aitk_nb.models.job import DownloadReport
-    from aitk_nb.models.verify_report import VerifyReport
-
-__all__ = ["Datasets"]
 
 _log = logging.getLogger(__name__)
 

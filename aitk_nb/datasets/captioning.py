@@ -7,19 +7,15 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from aitk_nb._units import plural
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.jobs.failure_reasons import explain
 from aitk_nb.jobs.job import EVERY, Job
+from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-    from aitk_nb.models.dataset import DatasetInfo
-
-__all__ = ["CaptionJob", "CaptionOptions", "Captioner", "start_captioning"]
 
 Captioner: TypeAlias = Literal[
     "Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner", "AceStepCaptioner"
@@ -129,8 +125,7 @@ class CaptionJob:
 
     def __repr__(self) -> str:
         state = self.state
-        of = f" of {state.total_steps}" if state.total_steps else ""
-        return f"<captioning of {self.dataset!r} {state.status.value}, {state.step}{of} files>"
+        return f"<captioning of {self.dataset!r} {state.status.value}, {state.step_text} files>"
 
     def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
         """Yield each new state until the job has ended, as `Job.watch` does."""

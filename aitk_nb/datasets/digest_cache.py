@@ -19,12 +19,10 @@ from typing import Any
 
 import platformdirs
 
-from aitk_nb._files import replacing, sha256
+from aitk_nb._files import sha256, write
 from aitk_nb.backends.base import Upload
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.errors import BadInput
-
-__all__ = ["FILE", "DigestCache"]
 
 FILE = ".aitk-upload.json"
 VERSION = 1
@@ -98,8 +96,7 @@ class DigestCache:
             return
         body = {"made_by": "aitk-nb", "version": VERSION, "files": dict(sorted(self.files.items()))}
         try:
-            with replacing(self.path) as draft:
-                draft.write_text(json.dumps(body, indent=1), encoding="utf-8")
+            write(self.path, json.dumps(body, indent=1))
         except (BadInput, OSError) as exc:
             _log.info("checksums are not cached: %s", exc)
 

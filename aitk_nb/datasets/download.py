@@ -5,19 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from aitk_nb._files import keeping, replacing
+from aitk_nb._files import keeping, write
+from aitk_nb.backends.base import Backend, Progress
 from aitk_nb.backends.wire.parallel import Tally, each
 from aitk_nb.errors import AitkError, TransferFailed
+from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import DownloadReport
 from aitk_nb.models.names import safe_file_name
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, Progress
-    from aitk_nb.models.dataset import DatasetInfo
-
-__all__ = ["download_files", "download_zip", "local_names"]
 
 WORKERS = 8
 
@@ -109,6 +104,6 @@ def _write(target: Path, text: str) -> bool:
     content = text.encode("utf-8", "replace")
     if target.is_file() and target.read_bytes() == content:
         return False
-    with keeping(target), replacing(target) as draft:
-        draft.write_bytes(content)
+    with keeping(target):
+        write(target, content)
     return True

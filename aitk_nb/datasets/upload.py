@@ -6,23 +6,17 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from aitk_nb._files import sha256
 from aitk_nb._units import plural
-from aitk_nb.backends.base import no_progress
+from aitk_nb.backends.base import Backend, DatasetTools, Progress, Upload, no_progress
 from aitk_nb.datasets.digest_cache import DigestCache
+from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import BadInput, InvalidDataset, NotFound, TransferFailed
-from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.dataset import DatasetInfo, FileCheck, FileState, VerifyReport
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
-from aitk_nb.models.verify_report import FileCheck, FileState, VerifyReport
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend, DatasetTools, Progress, Upload
-    from aitk_nb.datasets.local.scanned import Scanned
-
-__all__ = ["RemoteDataset", "UploadOptions", "parts", "renamed", "server_name"]
 
 IfDiffers: TypeAlias = Literal["refuse", "replace"]
 """What to do if the server has other files with the same names."""

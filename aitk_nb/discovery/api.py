@@ -22,8 +22,6 @@ from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Ability, Flavour
 
-__all__ = ["DiscoveryReport", "discover"]
-
 
 def discover(
     url: str | Connection = "",

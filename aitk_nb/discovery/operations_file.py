@@ -16,8 +16,6 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Operation
 from aitk_nb.models.server import Flavour
 
-__all__ = ["api_names", "dumped", "load"]
-
 NAMES = (*OPERATIONS, "write captions")
 """What may be mapped: captions too, although there is no program for them."""
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from aitk_nb import _html
+from aitk_nb._table import Table
 from aitk_nb.discovery import snippets
+from aitk_nb.discovery.survey import Survey
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, described
 from aitk_nb.models.server import Flavour
-
-if TYPE_CHECKING:
-    from aitk_nb._table import Table
-    from aitk_nb.discovery.survey import Survey
-
-__all__ = ["markdown", "page"]
 
 TITLE = "What this AI Toolkit server offers"
 
@@ -52,16 +47,12 @@ def _operations(report: Survey) -> list[_html.Html]:
         languages = ("curl", "gradio_client", "javascript")
     for name in OPERATIONS:
         if snippets.has_operation(report, name):
-            code = [
-                (language, snippets.snippet(report, name, language, {})) for language in languages
-            ]
-            shown = [part for language, text in code for part in _titled(language, text)]
+            shown: list[_html.Html] = []
+            for language in languages:
+                code = snippets.snippet(report, name, language, {})
+                shown += [_html.strong(language), _html.code(code)]
             parts.append(_html.details(f"{name} in {', '.join(languages)}", shown))
     return parts
-
-
-def _titled(language: str, text: str) -> tuple[_html.Html, _html.Html]:
-    return _html.strong(language), _html.code(text)
 
 
 def _endpoints(report: Survey) -> _html.Html:

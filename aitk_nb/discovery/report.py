@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from aitk_nb import _html
-from aitk_nb._files import replacing
+from aitk_nb._files import write
+from aitk_nb.backends.webui.catalogue import document, operation_objects
 from aitk_nb.discovery import pages, snippets
-from aitk_nb.discovery.openapi import openapi
 from aitk_nb.discovery.operations_file import dumped
 from aitk_nb.discovery.survey import Survey
-
-__all__ = ["DiscoveryReport"]
-
-MIME = "application/vnd.aitk.discovery+json"
+from aitk_nb.errors import NotSupported
+from aitk_nb.models.server import Flavour
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,10 +43,29 @@ class DiscoveryReport(Survey):
     def openapi(self) -> dict[str, Any]:
         """Return an OpenAPI 3.1 document of the web UI's endpoints that this server has.
 
+        The note of an endpoint becomes its description, and the date of the newest endpoint the
+        version.
+
         Raises:
             NotSupported: A Gradio app, which describes its functions itself.
         """
-        return openapi(self)
+        if self.flavour is not Flavour.WEBUI:
+            raise NotSupported(
+                "be described by this OpenAPI document",
+                "Gradio" if self.flavour else "unknown",
+                "A Gradio app serves its own: GET /gradio_api/openapi.json (Gradio 5 and 6).",
+            )
+        there = {each.name: each for each in self.endpoints if each.state != "absent"}
+        made: dict[str, Any] = copy.deepcopy(dict(document()))
+        paths: dict[str, Any] = {}
+        for path, method, found in operation_objects():
+            if endpoint := there.get(found["operationId"]):
+                operation = made["paths"][path][method]
+                if endpoint.note:
+                    operation["description"] = endpoint.note
+                paths.setdefault(path, {})[method] = operation
+        made["info"]["version"] = self.newest or "unknown"
+        return {**made, "servers": [{"url": self.url}], "paths": paths}
 
     def save(self, path: str | Path) -> None:
         """Write the operations as YAML, to edit and pass to `GradioOptions(operations=…)`."""
@@ -85,16 +103,12 @@ class DiscoveryReport(Survey):
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         states = {endpoint.name: endpoint.state for endpoint in self.endpoints}
         flavour = self.flavour.value if self.flavour else None
-        return {
-            "text/plain": repr(self),
-            "text/html": _html.definition(self.summary, caption="What the server offers"),
-            MIME: {"flavour": flavour, "newest": self.newest, "endpoints": states},
-        }
+        page = _html.definition(self.summary, caption="What the server offers")
+        result = {"flavour": flavour, "newest": self.newest, "endpoints": states}
+        return _html.bundle(repr(self), page, discovery=result)
 
 
 def _kept(text: str, path: str | Path | None) -> str:
     if path is not None:
-        with replacing(path) as draft:
-            # A server's text may hold half a character, which no file can.
-            draft.write_bytes(text.encode("utf-8", "replace"))
+        write(path, text)
     return text

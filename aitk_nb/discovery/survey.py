@@ -15,8 +15,6 @@ from aitk_nb.models.server import Ability, Flavour
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Survey"]
-
 HEADERS = (
     "endpoint", "method", "path", "state", "auth", "parameters", "returns", "since", "known by",
 )  # fmt: skip

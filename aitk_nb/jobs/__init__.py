@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "ComparisonReport": "comparison",
-        "Health": "health",
-        "HealthState": "health",
-        "Job": "job",
-        "Jobs": "api",
-        "PreflightReport": "preflight_report",
-        "compare_jobs": "comparison",
+        "api": ["Jobs"],
+        "comparison": ["ComparisonReport", "compare_jobs"],
+        "health": ["Health", "HealthState"],
+        "job": ["Job"],
+        "preflight_report": ["PreflightReport"],
     },
 )

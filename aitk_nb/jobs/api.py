@@ -13,14 +13,12 @@ from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.preflight import preflight
 from aitk_nb.jobs.preflight_report import PreflightReport
-from aitk_nb.jobs.start import ELECTION, IfExists, JobStart, describe
+from aitk_nb.jobs.start import IfExists, JobStart, describe
 from aitk_nb.models.dry_run import DryRunReport
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.names import check_name
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
-
-__all__ = ["ELECTION", "IfExists", "Jobs"]
 
 
 class Jobs:

@@ -17,8 +17,6 @@ from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.summary import LossSummary
 from aitk_nb.training.config_diff import varying
 
-__all__ = ["ComparisonReport", "Run", "compare_jobs"]
-
 _OTHER_LOSS = ("datasets.", "model.", "train.loss", "train.timestep", "train.noise", "train.weight")
 _SHORT = ("config.", "train.", "network.", "model.")
 
@@ -91,12 +89,8 @@ class ComparisonReport:
         }
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        table = self._table()._repr_mimebundle_()["text/html"]
-        return {
-            "text/plain": repr(self),
-            "text/html": _html.join([table, _html.note(self.verdict)]),
-            "application/vnd.aitk.comparison+json": self.as_dict(),
-        }
+        page = _html.join([self._table()._repr_html_(), _html.note(self.verdict)])
+        return _html.bundle(repr(self), page, comparison=self.as_dict())
 
 
 def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aitk_nb._files import keeping
-from aitk_nb.backends.base import Backend, Progress
+from aitk_nb.backends.base import Backend, Progress, no_progress
 from aitk_nb.errors import NotFound
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.names import safe_file_name
-
-__all__ = ["fetch", "saved_steps", "the_file"]
 
 ENDS = 2**18
 """Bytes at both ends of a file that are compared before it is fetched again."""
@@ -65,7 +63,7 @@ def fetch(
     if target.exists() and _same(backend, remote, target):
         return DownloadReport(str(target), target.stat().st_size, 0.0, fetched=False)
     with keeping(target):
-        size = backend.download(remote.path, target, progress or _ignore)
+        size = backend.download(remote.path, target, progress or no_progress)
     return DownloadReport(str(target), size, clock() - started)
 
 
@@ -85,7 +83,3 @@ def _same(backend: Backend, remote: RemoteFile | Sample, target: Path) -> bool:
             if read(start, piece + (start + piece == size)) != file.read(piece):
                 return False
     return True
-
-
-def _ignore(_done: int, _total: int) -> None:
-    """Take progress and show nothing."""

@@ -16,8 +16,6 @@ from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.server import Ability
 from aitk_nb.training.config_paths import MISSING, value_at
 
-__all__ = ["EstimateReport", "estimate"]
-
 _SAME_WORK = (
     "model.arch",
     "datasets.0.resolution",

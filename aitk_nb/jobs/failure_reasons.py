@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Reason", "explain"]
+from aitk_nb.training.config_paths import folder_name
 
 
 class Reason(NamedTuple):
@@ -71,9 +71,5 @@ def explain(info: str, log: str) -> Reason | None:
         for pattern, words, remedy in _KNOWN:
             if match := re.search(pattern, text):
                 name = match.groupdict().get("name")
-                return Reason(f"{words}: {_base(name)}" if name else words, remedy)
+                return Reason(f"{words}: {folder_name(name.strip())}" if name else words, remedy)
     return None
-
-
-def _base(path: str) -> str:
-    return re.split(r"[/\\]", path.strip())[-1]

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from aitk_nb import _html
 
-__all__ = ["Health", "HealthState"]
-
 
 class HealthState(enum.Enum):
     """How a job is doing.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from aitk_nb import _html
 from aitk_nb.backends.wire.deadline import deadline
@@ -20,15 +19,10 @@ from aitk_nb.jobs.health import Health
 from aitk_nb.jobs.health_monitor import HealthMonitor
 from aitk_nb.jobs.outputs import JobOutputs
 from aitk_nb.jobs.queue import QueuePosition, queue_position
-from aitk_nb.models.job import JobStatus
+from aitk_nb.losses.history import LossHistory
+from aitk_nb.models.job import JobState, JobStatus, StartResult
 from aitk_nb.training.config_files import portable
 from aitk_nb.training.params import TrainingParams
-
-if TYPE_CHECKING:
-    from aitk_nb.losses.history import LossHistory
-    from aitk_nb.models.job import JobState, StartResult
-
-__all__ = ["Job"]
 
 EVERY = 2.0
 """Seconds between requests; the server's own worker and page poll no more often."""

@@ -7,8 +7,6 @@ import re
 from aitk_nb.backends.base import Backend
 from aitk_nb.models.job import JobState, LogChunk
 
-__all__ = ["LogTail", "as_shown"]
-
 _KEPT = 16_384
 """Characters of the log that are remembered."""
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aitk_nb.backends.base import Backend
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 from aitk_nb.models.loss import LossColumns
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Backend
-
-__all__ = ["read_on"]
 
 _FURTHER = 32
 

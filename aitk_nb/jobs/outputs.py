@@ -15,8 +15,6 @@ from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.server import Ability, Gpu
 
-__all__ = ["JobOutputs"]
-
 LARGEST = 2**26
 """Bytes of an image that are read at most."""
 

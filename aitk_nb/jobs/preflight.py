@@ -24,8 +24,6 @@ from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
 
-__all__ = ["preflight"]
-
 _VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".wmv", ".m4v", ".flv"})
 _SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
 

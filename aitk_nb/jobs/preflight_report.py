@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 
-__all__ = ["PreflightReport", "note", "ok", "problem", "unknown"]
-
 
 @dataclass(frozen=True, repr=False)
 class PreflightReport(ChecklistReport):

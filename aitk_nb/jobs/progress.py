@@ -11,8 +11,6 @@ from aitk_nb._units import duration
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus
 
-__all__ = ["Backoff", "StepRate", "cost_line", "seconds_per_step", "status_line"]
-
 _SPEED = re.compile(r"\s*(?P<number>\d+(\.\d+)?) (?P<unit>iter/sec|sec/iter)\s*")
 
 

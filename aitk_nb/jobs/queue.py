@@ -10,8 +10,6 @@ from aitk_nb.errors import NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability, Gpu
 
-__all__ = ["QueuePosition", "freest_gpu", "gpus_of", "jobs_on", "queue_position"]
-
 FIRST = "0"
 """The GPU of a server that does not list any; the web UI's form starts with it too."""
 

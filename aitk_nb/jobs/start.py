@@ -13,8 +13,6 @@ from aitk_nb.jobs.queue import freest_gpu
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, StartResult
 from aitk_nb.training.config_diff import differences
 
-__all__ = ["ELECTION", "IfExists", "JobStart", "describe"]
-
 IfExists = Literal["attach", "resume", "new"]
 """What to do about a job of the same name."""
 
@@ -24,12 +22,10 @@ ELECTION = 10.0
 
 def describe(job: Job) -> str:
     """Return what starting `job` did and where it waits, as a phrase."""
-    if job.start_result == "attached":
-        done = f"already exists ({job.state.status.value}, step {job.state.step})"
-    elif job.start_result == "resumed":
-        done = f"resumed at step {job.state.step}"
-    else:
-        done = "created and started"
+    done = {
+        "attached": f"already exists ({job.state.status.value}, step {job.state.step})",
+        "resumed": f"resumed at step {job.state.step}",
+    }.get(job.start_result or "", "created and started")
     try:
         position = job.queue_position()
     except AitkError:

@@ -14,10 +14,6 @@ from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 
-__all__ = ["MIME", "JobSummary", "summary"]
-
-MIME = "application/vnd.aitk.job+json"
-
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
@@ -47,7 +43,7 @@ class JobSummary:
         loss = "unknown" if self.loss is None else self.loss
         return f"<{self.name!r} {self.status} at step {self.step}, loss {loss}, {count}>"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> _html.Html:
         rows: list[tuple[object, object]] = [
             ("status", self.status),
             ("step", self.step),
@@ -57,11 +53,7 @@ class JobSummary:
         return _html.definition(rows, caption=self.name)
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        return {
-            "text/plain": repr(self),
-            "text/html": self._repr_html_(),
-            MIME: self.as_dict(),
-        }
+        return _html.bundle(repr(self), self._repr_html_(), job=self.as_dict())
 
 
 def summary(backend: Backend, state: JobState) -> JobSummary:

@@ -5,20 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aitk_nb.backends.wire.deadline import deadline
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.progress import Backoff, StepRate
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.jobs.job import Job
-
-__all__ = ["Update", "Watcher"]
 
 PATIENCE = 3600.0
 """Seconds that the server may be unreachable: a laptop's network may be away for long."""

@@ -15,8 +15,6 @@ from aitk_nb.errors import BadInput
 from aitk_nb.lora.layers import GROWING, Modules, grouped, misfit, rank_of
 from aitk_nb.lora.safetensors_file import ReadAt, Tensor, read_header, scalar, survey
 
-__all__ = ["LoraReport", "inspect_lora"]
-
 
 @dataclass(frozen=True, slots=True)
 class LoraReport:

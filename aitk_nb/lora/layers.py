@@ -8,8 +8,6 @@ from typing import TypeAlias
 
 from aitk_nb.lora.safetensors_file import Tensor
 
-__all__ = ["GROWING", "Modules", "grouped", "misfit", "rank_of"]
-
 Modules: TypeAlias = Mapping[str, Mapping[str, Tensor]]
 """By layer of the base model, the adapter's tensors by their part in it."""
 

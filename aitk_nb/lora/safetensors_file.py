@@ -19,8 +19,6 @@ from safetensors import SafetensorError, deserialize
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["ReadAt", "Tensor", "read_header", "scalar", "survey"]
-
 ReadAt: TypeAlias = Callable[[int, int], bytes]
 """Returns `length` bytes from `start` on: `read(start, length)`."""
 

@@ -20,8 +20,6 @@ from aitk_nb.losses.series import Series, timeline
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Row", "frame", "read", "write_csv", "write_parquet"]
-
 Row: TypeAlias = tuple[int, float | None, str, float | str | None]
 """Step, time, metric and value."""
 

@@ -19,8 +19,6 @@ from aitk_nb.models.loss import LossPoint
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LossHistory"]
-
 
 class LossHistory:
     """Logged values of one job, by metric; immutable, `extended` returns a new history.

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from aitk_nb.losses.smoothing import Steps, Values
 from aitk_nb.models.loss import LossColumns, LossPoint
 
-__all__ = ["EMPTY", "Series", "breaks", "extremes", "series", "timeline"]
-
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 _PAUSE = 5.0

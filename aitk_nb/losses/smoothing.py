@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["Steps", "Values", "default_smoothing", "smooth", "smoothed_end"]
-
 Steps: TypeAlias = npt.NDArray[np.int64]
 Values: TypeAlias = npt.NDArray[np.float64]
 

@@ -10,24 +10,20 @@ if TYPE_CHECKING:
     from aitk_nb.models.checklist import Check as Check
     from aitk_nb.models.checklist import Checklist as Checklist
     from aitk_nb.models.checklist import Status as Status
+    from aitk_nb.models.dataset import VerifyReport as VerifyReport
     from aitk_nb.models.dry_run import DryRunReport as DryRunReport
     from aitk_nb.models.job import JobState as JobState
     from aitk_nb.models.job import JobStatus as JobStatus
     from aitk_nb.models.server import Ability as Ability
     from aitk_nb.models.server import Flavour as Flavour
-    from aitk_nb.models.verify_report import VerifyReport as VerifyReport
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "Ability": "server",
-        "Check": "checklist",
-        "Checklist": "checklist",
-        "DryRunReport": "dry_run",
-        "Flavour": "server",
-        "JobState": "job",
-        "JobStatus": "job",
-        "Status": "checklist",
-        "VerifyReport": "verify_report",
+        "checklist": ["Check", "Checklist", "Status"],
+        "dry_run": ["DryRunReport"],
+        "job": ["JobState", "JobStatus"],
+        "server": ["Ability", "Flavour"],
+        "dataset": ["VerifyReport"],
     },
 )

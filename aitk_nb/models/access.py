@@ -5,8 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["Access", "AuthState", "Credential", "Outcome"]
-
 
 class AuthState(enum.Enum):
     """Whether a server lets us in."""

@@ -16,8 +16,6 @@ from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.models.report import JsonReport
 
-__all__ = ["Check", "Checklist", "ChecklistReport", "Status"]
-
 
 class Status(enum.Enum):
     """The result of a check."""
@@ -128,9 +126,8 @@ class Checklist(tuple[Row, ...], Generic[Row]):
     def __str__(self) -> str:
         return "\n".join(map(str, self))
 
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        page = self.html() if self else _html.badge("nothing to report", "ok")
-        return {"text/plain": repr(self), "text/html": page}
+    def _repr_html_(self) -> str:
+        return self.html() if self else _html.badge("nothing to report", "ok")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: Any) -> Any:
@@ -158,12 +155,8 @@ class ChecklistReport(JsonReport):
     def _caption(self) -> str:
         return type(self).__name__
 
-    def html(self) -> _html.Html:
-        """Return the checklist as an HTML table."""
-        return self.checks.html(self._caption)
-
     def __repr__(self) -> str:
         return repr(self.checks)
 
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        return {"text/plain": repr(self), "text/html": self.html()}
+    def _repr_html_(self) -> _html.Html:
+        return self.checks.html(self._caption)

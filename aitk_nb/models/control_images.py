@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["CONTROL_KEYS", "control_names", "name_controls", "place_controls"]
-
 CONTROL_KEYS = ("control_path", "control_path_1", "control_path_2", "control_path_3")
 """Keys of a dataset that the trainer reads folders of control images from: one, or up to three."""
 

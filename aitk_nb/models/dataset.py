@@ -1,21 +1,122 @@
-"""A dataset on the server, as a frozen value."""
+"""A dataset on the server, and how it compares with local files, as frozen values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import enum
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import computed_field
 
 from aitk_nb import _html
-
-if TYPE_CHECKING:
-    from aitk_nb.models.verify_report import VerifyReport
-
-__all__ = ["DatasetInfo"]
-
+from aitk_nb.models.report import JsonReport
 
 SHOWN = 20
 """Rows of a long table that are shown."""
+
+
+class FileState(enum.Enum):
+    """How far a file was compared, and the result."""
+
+    SAME = "identical"
+    SIZE = "same size"
+    LISTED = "listed"
+    MISSING = "missing"
+    DIFFERS = "different"
+
+    @property
+    def is_right(self) -> bool:
+        """True unless something is wrong with the file."""
+        return self not in {FileState.MISSING, FileState.DIFFERS}
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """One local file, and how the server's compares."""
+
+    name: str
+    """Its name on the server."""
+    local: str
+    """Its local name."""
+    size: int
+    """Its local size in bytes."""
+    state: FileState
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport(JsonReport):
+    """A dataset on the server, compared with local files.
+
+    Example:
+        >>> report = VerifyReport("cats", (FileCheck("a.png", "a.png", 9, FileState.MISSING),))
+        >>> report.ok, report.missing
+        (False, ('a.png',))
+    """
+
+    dataset: str
+    files: tuple[FileCheck, ...] = field(default=(), repr=False)
+    """Every local file."""
+    extra: tuple[str, ...] = ()
+    """Files on the server that have no local file; they are left alone."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ok(self) -> bool:
+        """True if no file is missing or different."""
+        return all(file.state.is_right for file in self.files)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the files that the server lacks."""
+        return self._of(FileState.MISSING)
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Names of the files whose content on the server differs."""
+        return self._of(FileState.DIFFERS)
+
+    def joined(self, others: Iterable[VerifyReport]) -> VerifyReport:
+        """Return the report with those of other datasets, whose names prefix their files."""
+        files, extra = [*self.files], [*self.extra]
+        for other in others:
+            files += [replace(file, name=f"{other.dataset}/{file.name}") for file in other.files]
+            extra += [f"{other.dataset}/{name}" for name in other.extra]
+        return replace(self, files=tuple(files), extra=tuple(extra))
+
+    def _of(self, state: FileState) -> tuple[str, ...]:
+        return tuple(file.name for file in self.files if file.state is state)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of files in each state, in the order of the states."""
+        many = Counter(file.state for file in self.files)
+        return {state.value: many[state] for state in FileState if many[state]}
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{count} {what}" for what, count in self.counts.items()) or "no files"
+        more = f", {len(self.extra)} extra" if self.extra else ""
+        return f"<dataset {self.dataset!r} on the server: {found}{more}>"
+
+    def _repr_html_(self) -> str:
+        wrong = [file for file in self.files if not file.state.is_right]
+        listed = wrong or self.files
+        rows: list[tuple[object, ...]] = [
+            (
+                _html.badge(file.state.value, "ok" if file.state.is_right else "error"),
+                file.local,
+                file.name,
+                f"{file.size:,}",
+            )
+            for file in listed[:SHOWN]
+        ]
+        if len(listed) > SHOWN:
+            rows.append(("", f"and {len(listed) - SHOWN} more", "", ""))
+        rows += [(_html.badge("extra", "warning"), "", name, "") for name in self.extra[:SHOWN]]
+        wrong_count = f"{len(wrong)} file{'s' * (len(wrong) != 1)} missing or different"
+        caption = f"Dataset {self.dataset} on the server: {'complete' if self.ok else wrong_count}"
+        return _html.table(("", "local file", "server file", "bytes"), rows, caption=caption)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +143,9 @@ class DatasetInfo:
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         result = {"name": self.name, "images": len(self.images), "captions": len(self.captions)}
-        return {
-            "text/plain": repr(self),
-            "text/html": self._html(),
-            "application/vnd.aitk.dataset+json": result,
-        }
+        return _html.bundle(repr(self), self._repr_html_(), dataset=result)
 
-    def _html(self) -> _html.Html:
+    def _repr_html_(self) -> _html.Html:
         rows = [(image, self.captions.get(image, "")) for image in self.images[:SHOWN]]
         if len(self.images) > SHOWN:
             rows.append((f"and {len(self.images) - SHOWN} more", ""))

@@ -11,8 +11,6 @@ from aitk_nb import _html
 from aitk_nb.models.job import StartResult
 from aitk_nb.models.report import JsonReport
 
-__all__ = ["DryRunReport", "PlannedRequest"]
-
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
@@ -61,7 +59,6 @@ class DryRunReport(JsonReport):
 
     __repr__ = __str__
 
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
+    def _repr_html_(self) -> str:
         first, *rest = str(self).split("\n\n", 1)
-        page = [_html.message(first, "info"), *(_html.code(text) for text in rest)]
-        return {"text/plain": str(self), "text/html": _html.join(page)}
+        return _html.join([_html.message(first, "info"), *map(_html.code, rest)])

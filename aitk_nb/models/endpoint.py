@@ -7,16 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-__all__ = [
-    "OPERATIONS",
-    "Endpoint",
-    "Operation",
-    "Parameter",
-    "described",
-    "rows",
-    "shortened",
-]
-
 OPERATIONS = ("create dataset", "start training", "job status", "download LoRA")
 """What people want to do on a server."""
 

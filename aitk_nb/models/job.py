@@ -7,17 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = [
-    "DownloadReport",
-    "JobDraft",
-    "JobState",
-    "JobStatus",
-    "LogChunk",
-    "RemoteFile",
-    "Sample",
-    "StartResult",
-]
-
 StartResult = Literal["created", "attached", "resumed"]
 """What starting a job did: created it, found it already there, or continued it."""
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
 
-__all__ = ["LossColumns", "LossPage", "LossPoint"]
-
 
 class LossPoint(NamedTuple):
     """One logged value."""

@@ -8,9 +8,6 @@ import unicodedata
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["check_name", "name_problem", "safe_file_name", "slug_of"]
-
-
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
 
 

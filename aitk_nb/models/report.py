@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["JsonReport"]
-
 
 class JsonReport:
     """A frozen dataclass that gives its fields as JSON; pydantic derives the schema from them."""

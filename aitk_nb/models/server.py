@@ -5,8 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["Ability", "Flavour", "Gpu"]
-
 
 class Flavour(enum.Enum):
     """Which face of AI Toolkit answers."""

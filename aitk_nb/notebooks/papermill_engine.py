@@ -12,8 +12,6 @@ from papermill.engines import NBClientEngine
 
 from aitk_nb.notebooks.widget_state import forget_widgets
 
-__all__ = ["AitkEngine"]
-
 
 class AitkEngine(NBClientEngine):  # type: ignore[misc]  # papermill publishes no types
     """The usual engine, after which the widgets are forgotten."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,17 +13,12 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb._files import replacing
+from aitk_nb._html import RESULT
 from aitk_nb.errors import BadInput
-from aitk_nb.jobs.summary import MIME
 from aitk_nb.notebooks.parameters import signature
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
-
-__all__ = ["NotebookResult", "find", "report", "run", "run_all"]
-
-RESULT = re.compile(r"application/vnd\.aitk\.\w+\+json")
-"""What our objects show for machines."""
 
 ENGINE = "aitk"
 
@@ -52,7 +46,7 @@ class NotebookResult:
     @property
     def job(self) -> Mapping[str, Any]:
         """The job that it ended with; empty when it ended with something else."""
-        return self.result if self.mime == MIME else {}
+        return self.result if self.mime == RESULT.format("job") else {}
 
     @property
     def ok(self) -> bool:
@@ -101,23 +95,19 @@ def run_all(
     `report` is given a line for each, in two pieces: the first when the notebook starts.
     """
     results = []
-    folder = str(out.resolve())
+    given = {"url": url, "out": str(out.resolve())}
     for number, book in enumerate(books, start=1):
         report(f"[{number}/{len(books)}] {book.stem} … ")
         try:
-            result = run(book, out / book.name, _taken(book, {"url": url, "out": folder}))
+            known = signature(book)
+            parameters = {name: value for name, value in given.items() if name in known}
+            result = run(book, out / book.name, parameters)
         except BaseException:
             report("\n")
             raise
         report(f"{result.error or 'ok'} ({result.seconds:.1f} s)\n")
         results.append(result)
     return tuple(results)
-
-
-def _taken(notebook: Path, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return those of the parameters that the notebook has."""
-    known = signature(notebook)
-    return {name: value for name, value in parameters.items() if name in known}
 
 
 def run(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> NotebookResult:
@@ -144,10 +134,10 @@ def run(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> Notebook
 
 def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder: Path) -> str:
     """Execute a notebook in `folder`, and return the first line of what went wrong."""
+    import papermill
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import DeadKernelError
 
-    papermill = _papermill()
     try:
         with _quiet_kernel(), _ended_kernels() as managers:
             papermill.execute_notebook(
@@ -174,12 +164,6 @@ def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder:
             f"There is no Jupyter kernel named {KERNEL!r}; make one by: python -m ipykernel install"
         ) from exc
     return ""
-
-
-def _papermill() -> Any:
-    import papermill
-
-    return papermill
 
 
 @contextlib.contextmanager
@@ -235,7 +219,7 @@ def _result(path: Path) -> tuple[str, Mapping[str, Any]]:
         for cell in node.cells
         for output in cell.get("outputs", ())
         for mime, value in output.get("data", {}).items()
-        if RESULT.fullmatch(mime)
+        if mime.startswith(RESULT.partition("{}")[0])
     ]
     return shown[-1] if shown else ("", {})
 

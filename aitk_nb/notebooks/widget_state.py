@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["forget_widgets"]
-
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 

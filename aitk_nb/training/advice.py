@@ -10,8 +10,6 @@ from aitk_nb.training.extra import aside_of, parse_extra
 from aitk_nb.training.fields import Fields
 from aitk_nb.training.presets import Preset
 
-__all__ = ["advice"]
-
 _LISTED = 8
 """Settings without a field that are listed in a remark."""
 

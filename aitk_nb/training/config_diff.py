@@ -12,8 +12,6 @@ from aitk_nb.models.control_images import name_controls
 from aitk_nb.training.config_paths import MISSING, folder_name, is_mappings
 from aitk_nb.training.extra import RESERVED
 
-__all__ = ["OURS", "differences", "fingerprint", "plain_numbers", "unmerged", "varying"]
-
 OURS = "aitk_nb"
 """Key below `meta` under which the fingerprint lies."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aitk_nb._files import replacing
+from aitk_nb._files import write as write_file
 from aitk_nb._yaml import dumped, parsed
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names, name_controls
@@ -19,8 +19,6 @@ from aitk_nb.training.default_config import default_process
 from aitk_nb.training.extra import ASIDE, RESERVED, aside_of, process_of
 from aitk_nb.training.fields import PATHS, Fields
 from aitk_nb.training.job_config import draft
-
-__all__ = ["as_text", "file_config", "from_config", "portable", "read", "write"]
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -48,9 +46,7 @@ def write(params: Fields, path: str | Path) -> Path:
         BadInput: it cannot be written.
     """
     target = Path(path).expanduser()
-    with replacing(target) as file:
-        file.write_text(as_text(params, target.suffix), encoding="utf-8")
-    return target
+    return write_file(target, as_text(params, target.suffix))
 
 
 def as_text(params: Fields, suffix: str) -> str:

@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-__all__ = ["MISSING", "fields_of", "folder_name", "is_mappings", "merge", "put", "value_at"]
-
 MISSING: Any = object()
 """What `value_at` returns where there is nothing."""
 

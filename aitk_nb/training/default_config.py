@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["default_process"]
-
 
 def default_process() -> dict[str, Any]:
     """Return the process of a new job, to which `job_config` adds what the parameters say."""

@@ -9,12 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aitk_nb.backends.webui import script
-from aitk_nb.models.job import JobDraft
 from aitk_nb.training.fields import schema
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
-
-__all__ = ["FORMATS", "command_line", "parameters_cell"]
 
 
 def parameters_cell(params: TrainingParams) -> str:
@@ -69,19 +66,13 @@ def _options(name: str, value: object) -> list[str]:
     return [shlex.quote(f"--{flag}={item}") for item in items]
 
 
-def _config(job: JobDraft) -> str:
-    return json.dumps(job.config, indent=2, ensure_ascii=False) + "\n"
-
-
-def _of_draft(write: Callable[[JobDraft], str]) -> Callable[[TrainingParams], str]:
-    return lambda params: write(draft(params))
-
-
 FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {
-    "Job config": _of_draft(_config),
+    "Job config": lambda params: (
+        json.dumps(draft(params).config, indent=2, ensure_ascii=False) + "\n"
+    ),
     "Notebook parameters": parameters_cell,
     "Command line": command_line,
-    "Requests with curl": _of_draft(script.curl),
-    "Requests in Python": _of_draft(script.python),
+    "Requests with curl": lambda params: script.curl(draft(params)),
+    "Requests in Python": lambda params: script.python(draft(params)),
 }
 """How the parameters can be written down, by title."""

@@ -12,8 +12,6 @@ from aitk_nb.training.config_paths import MISSING, is_mappings, value_at
 from aitk_nb.training.default_config import default_process
 from aitk_nb.training.validation import no_variables, safe_name
 
-__all__ = ["ASIDE", "RESERVED", "aside_of", "parse_extra", "process_of"]
-
 RESERVED = ("training_folder", "sqlite_db_path", "device")
 """Keys of the process that the server sets."""
 

@@ -42,8 +42,6 @@ from aitk_nb.training.validation import (
     safe_name,
 )
 
-__all__ = ["PATHS", "Fields", "preset_fields", "schema"]
-
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""
 

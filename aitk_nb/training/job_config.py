@@ -14,8 +14,6 @@ from aitk_nb.training.default_config import default_process
 from aitk_nb.training.extra import aside_of, parse_extra
 from aitk_nb.training.fields import PATHS, Fields
 
-__all__ = ["draft"]
-
 
 def draft(params: Fields) -> JobDraft:
     """Return the job that `params` mean, without the server's paths.

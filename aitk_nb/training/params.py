@@ -11,8 +11,6 @@ from aitk_nb.training import config_files
 from aitk_nb.training.advice import advice
 from aitk_nb.training.fields import Fields
 
-__all__ = ["TrainingParams", "diff"]
-
 
 class TrainingParams(Fields):
     """The parameters of a training job, with the same names in notebooks and on the command line.

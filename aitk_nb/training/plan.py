@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from aitk_nb._units import size
 from aitk_nb.training.fields import Fields
 
-__all__ = ["Plan", "plan"]
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -18,8 +18,6 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training.validation import did_you_mean, problems
 
-__all__ = ["Preset", "arch_problem", "control_keys", "controls_problem", "load"]
-
 MOST_CONTROLS = 3
 """Datasets of control images that the trainer takes for one dataset."""
 

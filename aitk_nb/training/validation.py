@@ -14,8 +14,6 @@ from pydantic_core import ErrorDetails
 
 from aitk_nb.models.names import name_problem
 
-__all__ = ["allowed", "did_you_mean", "field", "limits", "problems"]
-
 _FOLDERS = {
     "SimpleJob.tsx": "ui/src/app/jobs/new/",
     "options.tsx": "ui/src/app/jobs/new/",

@@ -11,8 +11,6 @@ import ipywidgets as widgets
 from aitk_nb._html import Kind
 from aitk_nb.errors import AitkError
 
-__all__ = ["Action"]
-
 _log = logging.getLogger(__name__)
 
 

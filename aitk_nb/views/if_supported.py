@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from aitk_nb import _html
 from aitk_nb.errors import NotSupported
-
-__all__ = ["Missing", "if_supported"]
+from aitk_nb.views.widgets import Notice
 
 T = TypeVar("T")
 
 
-class Missing:
-    """Shows what a server cannot do, and what to do instead."""
-
-    def __init__(self, reason: NotSupported) -> None:
-        """Show `reason`."""
-        self.reason = reason
-
-    def __repr__(self) -> str:
-        return str(self.reason)
-
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        words = str(self.reason)
-        return {"text/plain": words, "text/html": _html.message(words)}
-
-
-def if_supported(call: Callable[[], T]) -> T | Missing:
+def if_supported(call: Callable[[], T]) -> T | Notice:
     """Return what `call` returns, or, where this server cannot do it, a notice that says so.
 
     For the last line of a cell, so that one notebook runs on servers of both flavours to its end.
@@ -36,4 +19,4 @@ def if_supported(call: Callable[[], T]) -> T | Missing:
     try:
         return call()
     except NotSupported as exc:
-        return Missing(exc)
+        return Notice(str(exc))

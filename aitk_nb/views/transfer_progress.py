@@ -13,8 +13,6 @@ from IPython.display import display
 from aitk_nb import _html
 from aitk_nb._units import duration, size
 
-__all__ = ["TransferProgress"]
-
 WINDOW = 10.0
 """Seconds over which the speed is averaged: long enough for large requests to even out."""
 EVERY = 0.25
@@ -94,5 +92,5 @@ class TransferProgress:
             parts.append(f"about {duration(self.left)} left")
         return " · ".join(parts)
 
-    def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
-        return {"text/plain": repr(self), "text/html": _html.note(repr(self))}
+    def _repr_html_(self) -> str:
+        return _html.note(repr(self))

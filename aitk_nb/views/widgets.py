@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterator
 from typing import Any, Self
 
 import ipywidgets as widgets
 
-__all__ = ["WIDGET_VIEW", "ClosedOptions", "close_all", "view_of"]
-
+from aitk_nb import _html
+from aitk_nb.training.validation import did_you_mean
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Notice:
+    """A sentence that shows itself."""
+
+    def __init__(self, text: str, kind: _html.Kind = "info") -> None:
+        self._text = text
+        self._kind = kind
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str:
+        return _html.message(self._text, self._kind)
 
 
 class ClosedOptions:
@@ -23,8 +36,7 @@ class ClosedOptions:
         known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
         for name in options:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
+                hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
                 raise TypeError(f"{cls.__name__} has no argument {name!r}{hint}")
         return super().__new__(cls)
 

@@ -279,7 +279,7 @@ def test_the_matrix_of_an_open_server_alarms(demo_server: DemoServer) -> None:
     """Whoever shows nothing or something wrong is let in, which no tick praises."""
     words = run("auth", "--url", demo_server.url).out
     matrix = check_auth(demo_server.url).matrix
-    page = str(matrix._repr_mimebundle_()["text/html"])
+    page = str(matrix._repr_html_())
     cells = [str(cell) for row in matrix.rows for cell in row[1:]]
 
     assert 14 == len(cells)

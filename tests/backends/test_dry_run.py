@@ -12,7 +12,7 @@ import pytest
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import JobConflict, NotFound
-from aitk_nb.jobs.api import IfExists
+from aitk_nb.jobs.start import IfExists
 from aitk_nb.models.dry_run import DryRunReport
 from aitk_nb.models.job import JobStatus
 from tests.backends.test_jobs_live import acts, params
@@ -134,7 +134,7 @@ def test_a_dry_run_says_no_token(token_server: demo.DemoServer, photos: Path) ->
         run = client.jobs.plan(params("secret"))
 
     assert 3 == len(run.requests)
-    for text in (str(run), repr(run), str(run.as_dict()), str(run._repr_mimebundle_())):
+    for text in (str(run), repr(run), str(run.as_dict()), str(run._repr_html_())):
         assert TOKEN not in text
 
 

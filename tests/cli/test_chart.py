@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aitk_nb.cli.app import counter, progress_bar
+from aitk_nb.cli.app import plain, progress_bar
 from aitk_nb.cli.chart import chart
 from aitk_nb.cli.live import LiveView
-from aitk_nb.cli.sanitize import plain
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.watcher import Update, Watcher
 from aitk_nb.losses.history import LossHistory
@@ -97,16 +95,16 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("bar", "says"), [(progress_bar, "0.5/1.0 kB"), (counter, "512/1024")])
+@pytest.mark.parametrize(("in_bytes", "says"), [(True, "0.5/1.0 kB"), (False, "512/1024")])
 def test_progress_is_drawn_on_terminals_only(
-    bar: Any, says: str, monkeypatch: pytest.MonkeyPatch
+    in_bytes: bool, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what is done and how much there is; elsewhere nothing is written."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     for screen in (Terminal(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", screen)
-        with bar("working") as progress:
+        with progress_bar("working", in_bytes=in_bytes) as progress:
             progress(512, 1024)
         drawn = screen.getvalue()
         assert isinstance(screen, Terminal) == bool(drawn)

@@ -77,9 +77,7 @@ def test_what_is_asked_is_checked(folder: Path, tmp_path: Path) -> None:
     assert "requires 32 on each side" in small.out
     assert "the limit is" in run("dataset", "check", folder, "--limit", "0.000001", code=2).out
     assert "Unknown architecture" in run("dataset", "check", folder, "--arch", "x", code=2).err
-    assert (
-        "Invalid --resolution" in run("dataset", "check", folder, "--resolution", "x", code=2).err
-    )
+    assert "Invalid resolutions" in run("dataset", "check", folder, "--resolution", "x", code=2).err
     packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
     assert "packed: 3 images" in run("dataset", "check", packed).err
     assert "1 image, 1 caption; 0 errors" in run("dataset", "check", folder / "a.png").err

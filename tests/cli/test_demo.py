@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from aitk_nb.jobs.summary import MIME
+from aitk_nb._html import RESULT
 from aitk_nb.notebooks import run as notebooks
 from aitk_nb.notebooks.run import NotebookResult
 from tests.cli.command import run
@@ -103,7 +103,7 @@ def test_the_table_fits_a_terminal(tmp_path: Path) -> None:
             "00_quickstart",
             12.345,
             tmp_path / "00.ipynb",
-            mime=MIME,
+            mime=RESULT.format("job"),
             result={"name": "cat", "status": "completed", "step": 600, "loss": 0.25},
         ),
         NotebookResult(

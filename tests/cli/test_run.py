@@ -8,18 +8,23 @@ import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from papermill.models import Parameter
 
 from aitk_nb.errors import BadInput
-from aitk_nb.notebooks.parameters import Parameter, signature, typed
+from aitk_nb.notebooks.parameters import signature, typed
 from tests.cli.command import run
 
 KNOWN = {
-    "name": Parameter("name", "str", "", ""),
-    "steps": Parameter("steps", "int", 1, ""),
-    "rate": Parameter("rate", "float", 1.0, ""),
-    "flag": Parameter("flag", "bool", False, ""),
-    "sizes": Parameter("sizes", "list[int]", [1], ""),
-    "prompts": Parameter("prompts", "list[str]", [], ""),
+    name: Parameter(name, kind, "", "")
+    for name, kind in {
+        "name": "str",
+        "steps": "int",
+        "rate": "float",
+        "flag": "bool",
+        "sizes": "list[int]",
+        "prompts": "list[str]",
+        "more": "dict",
+    }.items()
 }
 
 
@@ -35,6 +40,8 @@ KNOWN = {
         ("sizes=512,768", [512, 768]),
         ("sizes=[512]", [512]),
         ("prompts=a cat", ["a cat"]),
+        ("prompts=2024", ["2024"]),
+        ("more={a: 1}", {"a": 1}),
     ],
 )
 def test_a_value_has_the_type_of_its_parameter(text: str, value: object) -> None:
@@ -44,7 +51,9 @@ def test_a_value_has_the_type_of_its_parameter(text: str, value: object) -> None
 
 def test_all_wrong_parameters_are_named_at_once() -> None:
     """Unknown names, wrong types and a missing equals sign, in one sentence."""
-    with pytest.raises(BadInput, match=r"stpes: .*'steps'.*rate: 'x' is no float.*flag: .*'maybe'"):
+    with pytest.raises(
+        BadInput, match=r"stpes: .*'steps'.*rate: 'x' should be a valid number.*flag: 'maybe'"
+    ):
         typed(["stpes=3", "rate=x", "flag=maybe", "steps"], KNOWN)
 
 

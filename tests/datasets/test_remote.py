@@ -16,7 +16,7 @@ import aitk_nb
 from aitk_nb.datasets.digest_cache import FILE
 from aitk_nb.datasets.download import local_names
 from aitk_nb.errors import BadInput, NotFound, TransferFailed
-from aitk_nb.models.verify_report import FileState
+from aitk_nb.models.dataset import FileState
 from tests.proxy import FaultProxy
 
 if TYPE_CHECKING:

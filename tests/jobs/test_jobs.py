@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from aitk_nb.errors import JobConflict, NotFound
-from aitk_nb.jobs.api import ELECTION, Jobs
+from aitk_nb.jobs.api import Jobs
+from aitk_nb.jobs.start import ELECTION
 from aitk_nb.models.job import JobState, JobStatus
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 

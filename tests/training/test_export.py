@@ -100,7 +100,7 @@ def test_the_shipped_notebook_has_the_lines_of_the_fields() -> None:
 
     assert generated.keys() - OWN == shipped.keys() - {"url", "out"}
     for name in generated.keys() - OWN - {"dataset"}:
-        assert generated[name] == (shipped[name].type, shipped[name].help)
+        assert generated[name] == (shipped[name].inferred_type_name, shipped[name].help)
 
 
 @pytest.mark.parametrize("face", ["cell", "yaml", "json", "config", "command", "curl", "python"])

@@ -298,7 +298,7 @@ def test_buckets_are_drawn_when_they_are_looked_at(folder: Path) -> None:
     send(preview.resolution, value="512, 128")
     assert "128 × 128" in preview._table.value
     send(preview.resolution, value="many")
-    assert "Resolutions must be numbers" in preview._table.value
+    assert "Invalid resolutions" in preview._table.value
     below.tabs.selected_index = 0
     assert preview._picture.value == b""
     form.close()

@@ -25,7 +25,7 @@ class Shown:
 
     def update(self, view: Any) -> None:
         """Remember what would be seen."""
-        self.texts.append(view._repr_mimebundle_()["text/plain"])
+        self.texts.append(repr(view))
 
 
 def test_it_tells_speed_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,10 @@ from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple
 
+from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
-
-__all__ = ["Bucket", "BucketPlan", "Placed", "bucket_size", "place", "plan"]
 
 
 class Placed(NamedTuple):
@@ -140,10 +139,9 @@ class BucketPlan:
     def __repr__(self) -> str:
         return f"<BucketPlan {self}>"
 
-    def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         table = self.table()
-        page = table._repr_mimebundle_(**options)["text/html"]
-        return {"text/plain": f"{self!r}\n{table!r}", "text/html": page}
+        return _html.bundle(f"{self!r}\n{table!r}", table._repr_html_())
 
 
 def plan(

@@ -9,11 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aitk_nb._files import replacing
+from aitk_nb._files import write
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import BadInput
-
-__all__ = ["Edit", "caption_path", "decoded", "read_caption", "read_table", "write_caption"]
 
 MAX_BYTES = 1_000_000
 """Bytes; a longer text is not a caption."""
@@ -65,10 +63,7 @@ def write_caption(image: Path, text: str) -> Path:
     Raises:
         BadInput: It can't be written.
     """
-    target = caption_path(image)
-    with replacing(target) as draft:
-        draft.write_bytes(f"{text.strip()}\n".encode("utf-8", "replace"))
-    return target
+    return write(caption_path(image), f"{text.strip()}\n")
 
 
 # -- tables ----------------------------------------------------------------------------------

@@ -15,8 +15,6 @@ from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.datasets.local.requirements import GRADIO_FILES, Requirements, divisibility
 from aitk_nb.models.server import Flavour
 
-__all__ = ["ASPECT", "inherent", "required"]
-
 ASPECT = 4.0
 """Long side divided by short side from which an image is extreme."""
 _TRIGGER = "[trigger]"

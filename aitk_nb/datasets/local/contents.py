@@ -7,19 +7,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.captions import read_caption, read_table
 from aitk_nb.datasets.local.control_folders import Controls, control_folders, is_control_folder
 from aitk_nb.datasets.local.formats import CONVERTIBLE, FOREIGN, IMAGES, MEDIA, is_one_of
 from aitk_nb.datasets.local.image_info import ImageInfo, read_all
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.datasets.local.sources import Source, table_of
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Progress
-
-__all__ = ["Contents", "alike", "read_contents"]
 
 
 @dataclass(frozen=True, slots=True)

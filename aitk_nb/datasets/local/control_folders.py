@@ -16,8 +16,6 @@ from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.training.presets import Preset
 
-__all__ = ["MOST", "Controls", "control_folders", "media_needs", "pair_problems"]
-
 MOST = 3
 """Control folders that the web UI can use."""
 _FOLDER = re.compile(r"_?controls?(_[1-9])?", re.IGNORECASE)

@@ -10,8 +10,6 @@ from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, has_alpha, on
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["convert", "opaque"]
-
 _QUALITY = 95
 
 

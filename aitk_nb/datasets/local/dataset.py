@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aitk_nb import _html
 from aitk_nb._units import plural, size
+from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.buckets import BucketPlan, plan
 from aitk_nb.datasets.local.fix import Options, fix
 from aitk_nb.datasets.local.fix_plan import Change
 from aitk_nb.datasets.local.requirements import Requirements, divisibility
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import InvalidDataset
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Progress
-
-__all__ = ["FixReport", "LocalDataset"]
 
 _RESOLUTION = (512, 768, 1024)
 _SHOWN = 20
@@ -147,10 +143,11 @@ class LocalDataset(Scanned):
 
     def summary(self) -> _html.Html:
         """Return an HTML table of what the dataset holds, and how much is wrong."""
+        others = ("videos", self.videos), ("sounds", self.sounds)
         counts: list[tuple[object, object]] = [
             ("folder", self.name),
             ("images", len(self.images)),
-            *((what, len(files)) for what, files in self._other_media() if files),
+            *((what, len(files)) for what, files in others if files),
             ("captions", len(self.captions)),
             ("size", size(self.total_bytes)),
             *(("control images", f"{len(c.files)} in {c.folder.name}") for c in self.controls),
@@ -159,9 +156,6 @@ class LocalDataset(Scanned):
         return _html.definition(
             [*counts, ("problems", _html.badge(self.verdict if self.problems else "none", kind))]
         )
-
-    def _other_media(self) -> tuple[tuple[str, Sequence[Path]], ...]:
-        return ("videos", self.videos), ("sounds", self.sounds)
 
     @property
     def verdict(self) -> str:

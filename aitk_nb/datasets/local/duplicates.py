@@ -20,8 +20,6 @@ from aitk_nb.errors import AitkError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["CLOSE", "dhash", "near", "same_bytes"]
-
 CLOSE = 8
 """Bits of 128 by which two images may differ and still look the same."""
 _SIDE = 8

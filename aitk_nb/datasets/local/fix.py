@@ -10,22 +10,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter
 
+from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.conversion import convert
 from aitk_nb.datasets.local.fix_plan import Change, CopiedFile, fix_plan
 from aitk_nb.datasets.local.image_info import WORKERS, quiet_about_size
 from aitk_nb.datasets.local.problems import shown
+from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import BadInput
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Progress
-    from aitk_nb.datasets.local.scanned import Scanned
-
-__all__ = ["MARK", "Options", "fix"]
 
 MARK = ".aitk-fix.json"
 """Lies in a corrected copy: what it was made of, and its files. Servers get no dot-files."""

@@ -16,8 +16,6 @@ from aitk_nb.datasets.local.problems import Code, shown
 from aitk_nb.datasets.local.requirements import Requirements, divisibility
 from aitk_nb.models.names import safe_file_name
 
-__all__ = ["Change", "CopiedFile", "fix_plan"]
-
 _STEM = 100
 """Characters that a name keeps: some servers truncate long ones."""
 

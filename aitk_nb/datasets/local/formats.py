@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["FOREIGN", "IMAGES", "MEDIA", "SOUNDS", "SUFFIXES", "VIDEOS", "is_one_of"]
-
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg"),
     "MPO": (".jpg", ".jpeg"),

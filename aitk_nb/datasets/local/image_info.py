@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.duplicates import dhash
 from aitk_nb.datasets.local.problems import Code
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from aitk_nb.backends.base import Progress
-
-__all__ = ["ImageInfo", "quiet_about_size", "read_all", "read_image_info"]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What is opened: Pillow knows dozens of formats, some of which start other programs."""

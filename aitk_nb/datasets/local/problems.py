@@ -9,8 +9,6 @@ from pathlib import Path
 
 from aitk_nb.models.checklist import Check, Checklist, Status
 
-__all__ = ["Code", "Problem", "shown", "sorted_problems"]
-
 
 class Code(enum.Enum):
     """What can be wrong; each with its severity, its usual remedy, and whether `fix` does it."""

@@ -14,8 +14,6 @@ from aitk_nb.training import presets
 if TYPE_CHECKING:
     from aitk_nb.training.params import TrainingParams
 
-__all__ = ["GRADIO_FILES", "Rename", "Requirements", "divisibility"]
-
 Rename: TypeAlias = Callable[[str], str]
 """Returns the name that the server will give to a file."""
 
@@ -35,6 +33,18 @@ def divisibility(arch: str) -> int:
     From `get_bucket_divisibility` of each model of ostris/ai-toolkit 0.12.26.
     """
     return 32 if arch.partition(":")[0] in _MULTIPLES_OF_32 else 16
+
+
+def resolutions(text: str) -> tuple[int, ...]:
+    """Return the resolutions in a text such as `512, 768`.
+
+    Raises:
+        BadInput: It holds something else.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError as exc:
+        raise BadInput(f"Invalid resolutions {text!r}; use e.g. 512 or 512, 768.") from exc
 
 
 def _gradio_name(name: str) -> str:

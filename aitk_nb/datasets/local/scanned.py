@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.checks import inherent, required
 from aitk_nb.datasets.local.contents import Contents, read_contents
 from aitk_nb.datasets.local.control_folders import Controls
@@ -18,11 +19,6 @@ from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.sources import AnySource, Source, open_source
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.models.checklist import Checklist
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Progress
-
-__all__ = ["Scanned"]
 
 
 class Scanned:

@@ -20,8 +20,6 @@ from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.models.names import safe_file_name
 
-__all__ = ["AnySource", "Keeper", "Source", "natural", "open_source", "table_of"]
-
 AnySource: TypeAlias = str | Path | Sequence[str | Path]
 """A folder, a zip, or a list of files and addresses."""
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "LANGUAGES": "api",
-        "has_operation": "operations",
-        "snippet": "api",
-        "typescript_client": "api",
+        "api": ["LANGUAGES", "snippet", "typescript_client"],
+        "operations": ["has_operation"],
     },
 )

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from aitk_nb import _html
 from aitk_nb.discovery.snippets import operations
 from aitk_nb.discovery.snippets.function_call import function_call
 from aitk_nb.discovery.snippets.literals import LITERALS
 from aitk_nb.discovery.snippets.rest_call import rest_call
+from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint
 from aitk_nb.models.server import Flavour
-
-if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import Survey
-
-__all__ = ["LANGUAGES", "Snippet", "snippet", "typescript_client"]
 
 LANGUAGES = tuple(LITERALS)
 """`curl`, `python`, `gradio_client`, `javascript` and `typescript`."""
@@ -34,11 +29,10 @@ class Snippet(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        # IPython asks a text, of any class, for this and not for the bundle's plain form.
         return str(self)
 
-    def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        return {"text/plain": str(self), "text/html": _html.code(str(self))}
+    def _repr_html_(self) -> str:
+        return _html.code(str(self))
 
 
 def snippet(report: Survey, name: str, language: str, values: Mapping[str, object]) -> Snippet:

@@ -26,8 +26,6 @@ from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.discovery.snippets.rest_call import checked, example_of, fetch, form_file
 from aitk_nb.models.endpoint import Endpoint, Parameter, rows
 
-__all__ = ["data_of", "examples", "function_call"]
-
 META = {"_type": "gradio.FileData"}
 
 

@@ -13,20 +13,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = [
-    "LITERALS",
-    "Code",
-    "comment",
-    "identifier",
-    "is_keyword_argument",
-    "javascript",
-    "json_in_shell",
-    "key",
-    "member",
-    "python",
-    "shell",
-]
-
 LIKE = 6
 """This many equal values in a row are written as a repetition."""
 

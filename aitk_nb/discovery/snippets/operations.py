@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -13,17 +13,13 @@ from aitk_nb.discovery.snippets.function_call import data_of, examples
 from aitk_nb.discovery.snippets.literals import LITERALS, Code, javascript, json_in_shell, member
 from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.discovery.snippets.typescript import training_values
+from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.names import safe_file_name, slug_of
 from aitk_nb.models.server import Flavour
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
-
-if TYPE_CHECKING:
-    from aitk_nb.discovery.survey import Survey
-
-__all__ = ["client", "has_operation", "program"]
 
 OWN = frozenset({"folder", "results"})
 """Values of the operations that are not training parameters."""

@@ -15,8 +15,6 @@ from importlib import resources
 
 from aitk_nb.discovery.snippets.literals import comment
 
-__all__ = ["assembled", "head", "sends"]
-
 CURL = "curl -sS --fail-with-body"
 
 TYPES: Mapping[str, str] = {

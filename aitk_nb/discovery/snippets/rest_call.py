@@ -16,8 +16,6 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import Endpoint, Parameter
 from aitk_nb.models.names import safe_file_name
 
-__all__ = ["checked", "example_of", "fetch", "form_file", "rest_call"]
-
 PHOTO = "photo.jpg"
 """The file that is sent where none is given."""
 

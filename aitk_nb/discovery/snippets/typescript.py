@@ -9,8 +9,6 @@ from aitk_nb.backends.webui.catalogue import operation_objects, resolved
 from aitk_nb.discovery.snippets.literals import comment, identifier, javascript, key
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter, rows
 
-__all__ = ["function", "media_of", "result_of", "training_values"]
-
 _SERVER = """\
 export interface Server {
   url: string;
@@ -26,13 +24,7 @@ export interface Uploaded {
 }
 """
 
-_WORDS = {
-    "string": "string",
-    "number": "number",
-    "integer": "number",
-    "boolean": "boolean",
-    "null": "null",
-}
+_WORDS = {word: word for word in ("string", "number", "boolean", "null")} | {"integer": "number"}
 
 
 def function(endpoint: Endpoint, about: str, result: str, lines: Iterable[str]) -> str:

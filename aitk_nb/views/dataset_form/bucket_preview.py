@@ -7,9 +7,8 @@ import ipywidgets as widgets
 from aitk_nb import _html
 from aitk_nb.datasets.local.buckets import BucketPlan
 from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.requirements import resolutions
 from aitk_nb.errors import BadInput
-
-__all__ = ["BucketPreview"]
 
 _ROWS = 24
 
@@ -54,7 +53,9 @@ class BucketPreview:
             self._table.value, self._picture.value = "", b""
             return
         try:
-            plan = self._dataset.buckets(self._resolutions(), batch_size=int(self.batch_size.value))
+            plan = self._dataset.buckets(
+                resolutions(self.resolution.value), batch_size=int(self.batch_size.value)
+            )
             if not plan.buckets:
                 raise BadInput("There is no image for a bucket.")
         except BadInput as exc:
@@ -80,9 +81,3 @@ class BucketPreview:
         )
         page = _html.table(table.headers, rows, table.caption)
         self._table.value = str(_html.join([page, rest, note]))
-
-    def _resolutions(self) -> tuple[int, ...]:
-        try:
-            return tuple(int(part) for part in self.resolution.value.split(",") if part.strip())
-        except ValueError as exc:
-            raise BadInput("Resolutions must be numbers, e.g. 512, 768, 1024.") from exc

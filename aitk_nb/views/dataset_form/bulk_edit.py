@@ -14,8 +14,6 @@ from aitk_nb.datasets.local.captions import Edit, caption_path, write_caption
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 
-__all__ = ["BulkEdit", "changed_captions"]
-
 _FIELDS = {
     "find": ("Replace", "text in the captions"),
     "replace": ("with", "empty removes it"),

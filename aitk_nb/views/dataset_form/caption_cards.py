@@ -15,8 +15,6 @@ from aitk_nb.datasets.local.problems import Problem
 from aitk_nb.errors import BadInput
 from aitk_nb.views.plots.thumbnails import Thumbnails
 
-__all__ = ["PAGE", "CaptionCards"]
-
 PAGE = 12
 """Images per page: the browser gets only the thumbnails of one page."""
 _EDGE = 144

@@ -28,8 +28,6 @@ from aitk_nb.views.dataset_form.folders import (
 )
 from aitk_nb.views.forms.form import Field, Form, Looks
 
-__all__ = ["DatasetChoice", "DatasetForm", "read_choice"]
-
 _PAUSE = 0.6
 """Seconds without a keystroke after which a typed folder is read."""
 
@@ -118,23 +116,16 @@ class DatasetForm(Form[DatasetChoice]):
         self._is_shown = False
         self._reading: asyncio.Task[None] | None = None
         looks = Looks()
-        self._folder = widgets.Combobox(
-            value=str(folder),
-            description="Folder",
-            placeholder="path on the machine that runs this notebook",
-            style=looks.text,
-            layout=looks.control,
-        )
-        self._name = widgets.Text(name, description="Name", style=looks.text, layout=looks.control)
+        hint = "path on the machine that runs this notebook"
+        self._folder = looks.entry(widgets.Combobox, "Folder", value=str(folder), placeholder=hint)
+        self._name = looks.entry(widgets.Text, "Name", value=name)
         self._files = widgets.FileUpload(
             accept=",".join(SUFFIXES),
             multiple=True,
             description="Pick small files",
             layout=widgets.Layout(**looks.indented),
         )
-        self._again = widgets.Button(
-            description="Read again", layout=widgets.Layout(**looks.indented)
-        )
+        self._again = looks.button("Read again")
         self._found = looks.html(indented=False)
         self._upload_note = looks.html()
         self._explored = widgets.VBox()
@@ -145,8 +136,7 @@ class DatasetForm(Form[DatasetChoice]):
         self._files.observe(self._take_files, names="value")
         self._again.on_click(lambda _button: self.read_again())
         rows = [part for field in fields.values() for part in field.widgets]
-        body = [*rows, self._files, self._upload_note, self._again, self._found]
-        body.append(self._explored)
+        body = [*rows, self._files, self._upload_note, self._again, self._found, self._explored]
         self._build(fields, body, looks)
 
     def read_again(self) -> None:

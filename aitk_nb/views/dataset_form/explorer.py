@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -16,8 +15,6 @@ from aitk_nb.views.dataset_form.bulk_edit import BulkEdit
 from aitk_nb.views.dataset_form.caption_cards import CaptionCards
 from aitk_nb.views.dataset_form.problem_list import ProblemList
 
-__all__ = ["Explorer"]
-
 _TABS = ("Images and captions", "Change all captions", "Buckets")
 
 
@@ -27,7 +24,8 @@ class Explorer:
     def __init__(self, on_changed: Callable[[], None]) -> None:
         """Call `on_changed` when captions were written."""
         self._on_changed = on_changed
-        self.cards = CaptionCards(self._saved, self._fail)
+        saved = "Caption of {} saved."
+        self.cards = CaptionCards(lambda path: self._changed(saved.format(path.name)), self._fail)
         self.bulk = BulkEdit(self._changed, self._fail)
         self.problems = ProblemList(self._jump)
         self.buckets = BucketPreview()
@@ -52,10 +50,6 @@ class Explorer:
     def close(self) -> None:
         """Free what is not on the page."""
         self.cards.close()
-
-    def _saved(self, image: Path) -> None:
-        self._say(f"Caption of {image.name} saved.", "ok")
-        self._on_changed()
 
     def _changed(self, text: str) -> None:
         self._say(text, "ok")

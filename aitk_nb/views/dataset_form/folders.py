@@ -15,8 +15,6 @@ from aitk_nb._units import size
 from aitk_nb.errors import BadInput
 from aitk_nb.models.names import safe_file_name
 
-__all__ = ["SUFFIXES", "completions", "private_folder", "stamp", "store", "upload_limit"]
-
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".txt")
 """What can be picked in the browser: images and captions."""
 

@@ -10,8 +10,6 @@ import ipywidgets as widgets
 from aitk_nb import _html
 from aitk_nb.datasets.local.problems import Problem
 
-__all__ = ["ProblemList"]
-
 _SHOWN = 200
 _ROWS = 8
 

@@ -18,15 +18,13 @@ from aitk_nb.connection.connection import (
     Connection,
     ConnectionOptions,
     Credentials,
-    Secret,
     hidden,
     resolve,
 )
+from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import BadInput
 from aitk_nb.views.action import Action
 from aitk_nb.views.forms.form import Field, Form, Looks
-
-__all__ = ["ConnectionForm"]
 
 USER_VARIABLE = LOGIN_VARIABLES[0]
 
@@ -85,32 +83,19 @@ class ConnectionForm(Form[Connection]):
         user = "" if given else environ.get(USER_VARIABLE, "")
         self._typed: Secret | None = None
         looks = Looks()
-        self._url = widgets.Text(
-            url,
-            description="Address",
-            placeholder=_default_address(environ),
-            style=looks.text,
-            layout=looks.control,
-        )
-        self._token = _TokenField(
-            description="Token, password",
+        empty = _default_address(environ)
+        self._url = looks.entry(widgets.Text, "Address", value=url, placeholder=empty)
+        self._token = looks.entry(
+            _TokenField,
+            "Token, password",
             placeholder="empty: use the one named below",
             # Otherwise each key would be read, and taken out of the field, by itself.
             continuous_update=False,
-            style=looks.text,
-            layout=looks.control,
         )
-        self._user = widgets.Text(
-            given[0] if isinstance(given, tuple) else user,
-            description="User name",
-            placeholder="empty for a token; required by a Gradio app",
-            style=looks.text,
-            layout=looks.control,
-        )
-        self._forget = widgets.Button(
-            description="Forget the typed token",
-            layout=widgets.Layout(**looks.indented, display="none"),
-        )
+        user = given[0] if isinstance(given, tuple) else user
+        empty = "empty for a token; required by a Gradio app"
+        self._user = looks.entry(widgets.Text, "User name", value=user, placeholder=empty)
+        self._forget = looks.button("Forget the typed token", display="none")
         self._forget.on_click(lambda _button: self.forget())
         self._token.observe(self._take_token, names="value")
         address = Field(self._url, looks, "https://… of a pod or a gateway, http://… or demo:")

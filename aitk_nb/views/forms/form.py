@@ -3,19 +3,62 @@
 from __future__ import annotations
 
 import abc
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import ipywidgets as widgets
+from IPython.core.getipython import get_ipython
 from ipywidgets.widgets.widget_description import DescriptionStyle
 from ipywidgets.widgets.widget_string import HTMLStyle, TextStyle
 
 from aitk_nb import _html
 from aitk_nb.errors import BadInput, InvalidParams
-from aitk_nb.views.forms.cell_registry import Places, running_cell
 from aitk_nb.views.widgets import ClosedOptions, close_all, view_of
 
-__all__ = ["Field", "Form", "Looks"]
+
+class RunningCell(NamedTuple):
+    """The cell that is being executed, and this execution of it."""
+
+    cell: str
+    run: str
+
+
+def running_cell() -> RunningCell | None:
+    """Return the cell that runs now; None outside a notebook, and in a widget's callback."""
+    shell = get_ipython()
+    parent: dict[str, Any] = getattr(shell, "get_parent", dict)() or {}
+    header = parent.get("header", {})
+    if header.get("msg_type") != "execute_request":
+        return None
+    # JupyterLab and VS Code name the cell; elsewhere its text has to do.
+    cell = parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code", "")
+    return RunningCell(str(cell), str(header.get("msg_id", "")))
+
+
+class _Place:
+    def __init__(self) -> None:
+        self.run = ""
+        self.before: list[weakref.ref[object]] = []
+        self.now: list[weakref.ref[object]] = []
+
+
+class Places:
+    """The living things that each cell made in its last run, in their order."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, type], _Place] = {}
+
+    def take(self, thing: object, cell: RunningCell | None) -> object | None:
+        """Return what the last run of `cell` made in place of `thing`, and keep `thing` there."""
+        if cell is None:
+            return None
+        place = self._places.setdefault((cell.cell, type(thing)), _Place())
+        if place.run != cell.run:
+            place.run, place.before, place.now = cell.run, place.now, []
+        position = len(place.now)
+        place.now.append(weakref.ref(thing))
+        return place.before[position]() if position < len(place.before) else None
 
 
 Value = TypeVar("Value")
@@ -46,6 +89,18 @@ class Looks:
         """Free them, whether some widget used them or not."""
         for part in vars(self).values():
             part.close()
+
+    def entry(
+        self, kind: type[widgets.ValueWidget], label: str, **options: Any
+    ) -> widgets.ValueWidget:
+        """Return a control with a label before it."""
+        style = self.choice if kind is widgets.Dropdown else self.text
+        return kind(description=label, **{"style": style, "layout": self.control, **options})
+
+    def button(self, label: str, **layout: str) -> widgets.Button:
+        """Return a button that begins where the controls do."""
+        indented = widgets.Layout(**{**self.indented, **layout})
+        return widgets.Button(description=label, layout=indented)
 
     def html(self, value: str = "", *, indented: bool = True) -> widgets.HTML:
         """Return a piece of text below a control, or of the full width."""

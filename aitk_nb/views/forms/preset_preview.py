@@ -11,8 +11,6 @@ from aitk_nb.training import presets
 from aitk_nb.views.forms.form import Looks
 from aitk_nb.views.forms.training_fields import architectures, label, preset_texts
 
-__all__ = ["PresetPreview"]
-
 _NONE = ("Choose one to see its changes", "")
 
 
@@ -23,13 +21,10 @@ class PresetPreview:
         """Offer all presets; `take` is called with the new texts by field."""
         self._texts: Mapping[str, str] = {}
         self._take = take
-        self.choice = widgets.Dropdown(
-            options=[_NONE, *architectures()],
-            value="",
-            description="Preview preset",
-            tooltip="Shows what a preset would change; nothing changes until you use it",
-            style=looks.choice,
-            layout=looks.control,
+        tooltip = "Shows what a preset would change; nothing changes until you use it"
+        options = [_NONE, *architectures()]
+        self.choice = looks.entry(
+            widgets.Dropdown, "Preview preset", options=options, value="", tooltip=tooltip
         )
         self._changes = looks.html()
         self.button = widgets.Button(

@@ -14,18 +14,6 @@ from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.validation import allowed
 from aitk_nb.views.forms.form import Field, Looks
 
-__all__ = [
-    "GROUPS",
-    "about",
-    "architectures",
-    "field_of",
-    "label",
-    "own_texts",
-    "preset_texts",
-    "read_params",
-    "texts_of",
-]
-
 _SCHEMA = schema()
 
 GROUPS = {
@@ -96,17 +84,11 @@ def field_of(name: str, text: str, looks: Looks) -> Field:
     """Return the control of a field, which holds `text`."""
     tall = name in _BY_LINES or _SCHEMA[name]["multiline"]
     # Plain text for numbers as well: a bounded number field would quietly train another number.
-    kind, style, more = widgets.Textarea if tall else widgets.Text, looks.text, {}
+    kind, more = (widgets.Textarea, {"layout": looks.tall}) if tall else (widgets.Text, {})
     if options := _options(name, text):
-        kind, style, more = widgets.Dropdown, looks.choice, {"options": options}
-    control = kind(
-        value=text,
-        description=label(name),
-        tooltip=allowed(_SCHEMA[name]),
-        style=style,
-        layout=looks.tall if tall else looks.control,
-        **more,
-    )
+        kind, more = widgets.Dropdown, {"options": options}
+    tooltip = allowed(_SCHEMA[name])
+    control = looks.entry(kind, label(name), value=text, tooltip=tooltip, **more)
     return Field(control, looks, about(name))
 
 

@@ -12,10 +12,9 @@ from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.views.action import Action
-from aitk_nb.views.forms.field_group import Group
+from aitk_nb.views.forms.field_group import Group, RequestPanel
 from aitk_nb.views.forms.form import Form, Looks
 from aitk_nb.views.forms.preset_preview import PresetPreview
-from aitk_nb.views.forms.request_panel import RequestPanel
 from aitk_nb.views.forms.training_fields import (
     GROUPS,
     about,
@@ -25,8 +24,6 @@ from aitk_nb.views.forms.training_fields import (
     read_params,
     texts_of,
 )
-
-__all__ = ["TrainingForm"]
 
 
 class TrainingForm(Form[TrainingParams]):
@@ -114,7 +111,7 @@ class TrainingForm(Form[TrainingParams]):
         images, size = self._known
         self._known = (result.images or images, result.estimate.checkpoint_size or size)
         self._refresh()
-        return result.html()
+        return result._repr_html_()
 
     def _on_arch(self, _change: object) -> None:
         arch = str(self._fields["arch"].control.value)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from aitk_nb.errors import AitkError
+from aitk_nb.jobs.job import Job
 from aitk_nb.models.job import Sample
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.views.plots.thumbnails import thumbnail
-
-if TYPE_CHECKING:
-    from aitk_nb.jobs.job import Job
-
-__all__ = ["Activity", "Thumbnail", "gpu_line"]
 
 _LINES = 6
 _SHOWN = 6  # samples

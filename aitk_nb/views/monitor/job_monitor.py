@@ -7,11 +7,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aitk_nb import _html
 from aitk_nb._units import duration
 from aitk_nb.jobs.health import HealthState
+from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.progress import cost_line, status_line
 from aitk_nb.jobs.watcher import PATIENCE, Update, Watcher
 from aitk_nb.losses.history import LossHistory
@@ -22,11 +22,6 @@ from aitk_nb.views.monitor.panel import Actions, Panel
 from aitk_nb.views.plots.loss_plot import LossFigure, plot_loss
 from aitk_nb.views.plots.style import Theme
 from aitk_nb.views.widgets import ClosedOptions
-
-if TYPE_CHECKING:
-    from aitk_nb.jobs.job import Job
-
-__all__ = ["JobMonitor", "JobRecord", "WatchingStopped"]
 
 
 class WatchingStopped(asyncio.CancelledError):

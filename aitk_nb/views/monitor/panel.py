@@ -14,11 +14,8 @@ from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.views.action import Action
 from aitk_nb.views.monitor.activity import Thumbnail
-from aitk_nb.views.monitor.repair import Repair
 from aitk_nb.views.plots.loss_plot import LossFigure
-from aitk_nb.views.widgets import close_all, view_of
-
-__all__ = ["Actions", "Panel"]
+from aitk_nb.views.widgets import Notice, close_all, view_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +141,8 @@ class Panel:
         self._picture.value = b""
         close_all(self.widget)
         if self.error:
-            display(_Remark(self.error))
+            # The failure still holds when the panel is gone.
+            display(Notice(self.error, "error"))
 
 
 class _Bundle:
@@ -162,14 +160,42 @@ class _Bundle:
         return data | (view_of(self._widget) if self._widget else {}), metadata
 
 
-class _Remark:
-    """A failure that still holds when the panel is gone."""
+_QUESTION = (
+    "Mark it as stopped? Only do this for a job whose process is gone: no signal is sent, so a "
+    "process that still exists goes on and holds the GPU."
+)
 
-    def __init__(self, text: str) -> None:
-        self._text = text
 
-    def __repr__(self) -> str:
-        return self._text
+class Repair:
+    """A button that appears when it may help, and two more that confirm."""
 
-    def _repr_html_(self) -> str:
-        return _html.message(self._text, "error")
+    def __init__(self, act: Callable[[], object], say: Callable[[str, _html.Kind], None]) -> None:
+        """Run `act` once it is confirmed; report the result with `say`."""
+        narrow = widgets.Layout(width="auto", align_self="flex-start")
+        self.ask = widgets.Button(description="Mark as stopped …", layout=narrow)
+        self.yes = Action(
+            "Yes, mark it", "Marking …", act, say, lambda _result: "Marked as stopped."
+        )
+        self.no = widgets.Button(description="Cancel", layout=narrow)
+        self._question = widgets.VBox(
+            [
+                widgets.HTML(str(_html.message(_QUESTION, "warning"))),
+                widgets.HBox([self.yes.button, self.no]),
+            ],
+            layout=widgets.Layout(display="none"),
+        )
+        self.ask.on_click(lambda _button: self._show(asking=True))
+        self.no.on_click(lambda _button: self._show(asking=False))
+        self.yes.button.on_click(lambda _button: self._show(asking=False))
+        self.widget = widgets.VBox([self.ask, self._question])
+        self.offer(False)
+
+    def offer(self, may_help: bool) -> None:
+        """Show the button, or remove it and its question."""
+        self.widget.layout.display = "" if may_help else "none"
+        if not may_help:
+            self._show(asking=False)
+
+    def _show(self, *, asking: bool) -> None:
+        self._question.layout.display = "" if asking else "none"
+        self.ask.layout.display = "none" if asking else ""

@@ -15,8 +15,6 @@ from aitk_nb.errors import BadInput
 from aitk_nb.views.plots.loss_plot import LossFigure
 from aitk_nb.views.plots.style import INKS, Theme, check_theme, own_style
 
-__all__ = ["BucketFigure", "plot_buckets"]
-
 _SHOWN = 7
 """Buckets of one resolution that are drawn; the others are counted."""
 _GAP = 0.16

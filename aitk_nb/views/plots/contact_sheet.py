@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aitk_nb._files import replacing
+from aitk_nb._files import write
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 from aitk_nb.views.plots.style import INKS, Theme, check_theme
@@ -19,8 +19,6 @@ from aitk_nb.views.plots.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
-
-__all__ = ["ContactSheet", "contact_sheet"]
 
 _EDGE = 132
 """Pixels of an image's longer side; on the page it is a little smaller, so that it is sharp."""
@@ -61,13 +59,10 @@ class ContactSheet:
         Raises:
             BadInput: the suffix is another one, or the file can't be written.
         """
-        target = Path(path).expanduser()
+        target = Path(path)
         if target.suffix.lower() not in {".jpg", ".jpeg"}:
             raise BadInput(f"Contact sheets are saved as .jpg; got {target.name!r}.")
-        content = self.jpeg()
-        with replacing(target) as draft:
-            draft.write_bytes(content)
-        return target
+        return write(target, self.jpeg())
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         width = round(self._sheet.width / 1.2)

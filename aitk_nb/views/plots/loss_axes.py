@@ -16,11 +16,16 @@ from matplotlib.ticker import MaxNLocator
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.series import extremes
 from aitk_nb.losses.smoothing import Values, default_smoothing
-from aitk_nb.views.plots.loss_axis import Along, Scale, limits, placing
-from aitk_nb.views.plots.loss_curves import Curve, curve_of, described
+from aitk_nb.views.plots.loss_curves import (
+    Along,
+    Curve,
+    Scale,
+    curve_of,
+    described,
+    limits,
+    placing,
+)
 from aitk_nb.views.plots.style import BINS, INKS, Theme, short
-
-__all__ = ["Extras", "draw"]
 
 _FAINT = {"light": (0.35, 0.22), "dark": (0.5, 0.35)}
 """How opaque single values are: those of one history, and those of several over each other."""

@@ -11,15 +11,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aitk_nb._files import replacing
+from aitk_nb._files import write
 from aitk_nb.errors import BadInput
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import Sample
 from aitk_nb.views.plots.loss_axes import Extras, draw
-from aitk_nb.views.plots.loss_axis import Along
+from aitk_nb.views.plots.loss_curves import Along
 from aitk_nb.views.plots.style import Theme, check_theme, own_style
-
-__all__ = ["LossFigure", "plot_loss"]
 
 _COLORS = 128
 
@@ -95,14 +93,11 @@ class LossFigure:
         Raises:
             BadInput: the suffix is another one, or the file can't be written.
         """
-        target = Path(path).expanduser()
+        target = Path(path)
         kind = target.suffix.lower().lstrip(".")
         if kind not in {"png", "svg"}:
             raise BadInput(f"Plots are saved as .png or .svg; got {target.name!r}.")
-        content = self.png() if kind == "png" else self.svg()
-        with replacing(target) as draft:
-            draft.write_bytes(content)
-        return target
+        return write(target, self.png() if kind == "png" else self.svg())
 
     def __repr__(self) -> str:
         return self._label

@@ -11,8 +11,6 @@ import matplotlib as mpl
 
 from aitk_nb.errors import BadInput
 
-__all__ = ["BINS", "COLORS", "INKS", "Theme", "check_theme", "own_style", "short"]
-
 Theme: TypeAlias = Literal["light", "dark"]
 
 # Okabe and Ito's colors, which color-blind people can tell apart; after them the dashes differ.

@@ -9,8 +9,6 @@ from pathlib import Path
 from aitk_nb.datasets.local.conversion import opaque
 from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, quiet_about_size
 
-__all__ = ["Thumbnails", "thumbnail"]
-
 _QUALITY = 70
 
 
