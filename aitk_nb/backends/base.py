@@ -15,16 +15,6 @@ from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.server import Ability, Flavour, Gpu
 
-__all__ = [
-    "Backend",
-    "DatasetTools",
-    "Progress",
-    "SettingsStore",
-    "SupportsDryRun",
-    "Upload",
-    "no_progress",
-]
-
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in total; from any thread."""
 

@@ -21,17 +21,6 @@ from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Rejected, Unauthorized, UnexpectedReply
 from aitk_nb.models.access import Access, Credential, Outcome
 
-__all__ = [
-    "DEFAULT_PASSWORD",
-    "Knocks",
-    "accepts",
-    "config_by_login",
-    "default_password",
-    "knock_gradio",
-    "knock_webui",
-    "shows_hf_token",
-]
-
 DEFAULT_PASSWORD = "password"  # noqa: S105 - the default of AI Toolkit's Docker compose file
 
 Judge = Callable[[httpx.Response], Outcome]

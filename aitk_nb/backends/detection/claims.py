@@ -9,8 +9,6 @@ from aitk_nb.backends.detection.probes import Answer, Credential, Probe
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.server import Flavour
 
-__all__ = ["claim_probes", "claims_from"]
-
 Judge = Callable[[Answer], str]
 """From a response to a verdict: `true`, `false`, or what holds instead."""
 

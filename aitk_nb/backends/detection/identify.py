@@ -20,8 +20,6 @@ from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import ConnectionFailed, ServerNotReady
 from aitk_nb.models.server import Flavour
 
-__all__ = ["Sighting", "detect", "look"]
-
 # Addresses are copied from a browser's address bar; these are pages of the web UI, not base paths.
 PAGES = ("/dashboard", "/jobs", "/datasets", "/settings")
 

@@ -20,8 +20,6 @@ from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, Unauthorized
 from aitk_nb.models.server import Flavour
 
-__all__ = ["Answer", "Asker", "Credential", "Probe"]
-
 
 class Credential(Enum):
     """Which credentials a probe sends."""

@@ -13,8 +13,6 @@ import httpx
 
 from aitk_nb.backends.wire.response_errors import NOT_READY
 
-__all__ = ["Foreign", "Kind", "is_pod_proxy", "recognise"]
-
 MAX_TITLE = 60
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)

@@ -17,8 +17,6 @@ from aitk_nb.errors import (
     UnexpectedReply,
 )
 
-__all__ = ["CAPTION", "CREATE", "TRAIN", "Function", "GradioApp", "Input"]
-
 CREATE: Final = "create dataset"
 TRAIN: Final = "start training"
 CAPTION: Final = "write captions"

@@ -12,8 +12,6 @@ from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.errors import NotFound, UnexpectedReply
 from aitk_nb.models.names import name_problem
 
-__all__ = ["attached", "is_folder"]
-
 _LARGEST = 1_000_000
 """Bytes of a config that is still read; AI Toolkit's have a few thousand."""
 

@@ -30,8 +30,6 @@ from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.server import Ability, Flavour
 
-__all__ = ["Gradio", "Place"]
-
 Place = Literal["served", "server"]
 """Where jobs are written: below the folder that the server shows, or where the server does."""
 

@@ -21,8 +21,6 @@ from aitk_nb.errors import (
     Rejected,
 )
 
-__all__ = ["write_captions"]
-
 _ANALYTICS: Final = "GRADIO_ANALYTICS_ENABLED"
 _HUB: Final = "HF_HUB_DISABLE_TELEMETRY"
 _ENVIRONMENT = threading.Lock()

@@ -9,8 +9,6 @@ from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import BadInput
 
-__all__ = ["gradio"]
-
 
 def gradio(
     connection: Connection,

@@ -23,8 +23,6 @@ from aitk_nb.errors import AitkError, InvalidDataset, NotFound, Rejected, Unexpe
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
 
-__all__ = ["GradioDatasets", "upload_root"]
-
 _IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _CAPTION: Final = ".txt"
 _MOMENT: Final = 1.0

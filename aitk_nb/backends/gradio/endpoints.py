@@ -12,8 +12,6 @@ from typing import Any
 
 from aitk_nb.models.endpoint import Endpoint, Parameter
 
-__all__ = ["AppDescription", "fixed", "prefix_of", "read_app"]
-
 MOST = 2000
 """Functions and parameters that are read; a real app has far fewer."""
 

@@ -22,8 +22,6 @@ from aitk_nb.backends.wire.download import fetch
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
 
-__all__ = ["FileRoute", "FileStat"]
-
 TIMEOUT: Final = 15.0
 """Seconds of silence; the trainer shares the server's process and holds it up for up to 2 s."""
 PIECE: Final = 1 << 20

@@ -15,8 +15,6 @@ from aitk_nb.errors import AitkError
 from aitk_nb.models.job import RemoteFile
 from aitk_nb.models.loss import LossPage
 
-__all__ = ["Look", "Results"]
-
 _MAIN: Final = "loss/loss"
 
 

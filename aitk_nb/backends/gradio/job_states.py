@@ -14,8 +14,6 @@ from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.errors import AitkError, ConnectionFailed, NotFound
 from aitk_nb.models.job import JobState, JobStatus
 
-__all__ = ["JobStates"]
-
 _STARTING: Final = 5.0
 """Seconds after its start within which a training may show nothing yet."""
 

@@ -24,8 +24,6 @@ from aitk_nb.errors import JobConflict, NotSupported
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name
 
-__all__ = ["GradioJobs", "dataset_of"]
-
 _log = logging.getLogger(__name__)
 
 

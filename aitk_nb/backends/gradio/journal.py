@@ -18,8 +18,6 @@ from filelock import FileLock, Timeout
 from aitk_nb._files import replacing
 from aitk_nb.errors import AitkError, BadInput
 
-__all__ = ["DatasetNote", "JobNote", "Journal", "Notes", "SentFile", "journal_folder"]
-
 VARIABLE: Final = "AITK_JOURNAL"
 """Environment variable that names another folder for the journals."""
 

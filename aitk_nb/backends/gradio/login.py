@@ -14,8 +14,6 @@ from aitk_nb.backends.wire.http import TIMEOUT, Http
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Unauthorized
 
-__all__ = ["GradioHttp", "login_of"]
-
 
 def login_of(connection: Connection) -> tuple[str, Secret] | None:
     """Return the user name and password that a connection holds.

@@ -29,8 +29,6 @@ from aitk_nb.backends.gradio.files import FileRoute, FileStat
 from aitk_nb.errors import UnexpectedReply
 from aitk_nb.models.loss import LossColumns, LossPoint
 
-__all__ = ["LossFollower"]
-
 _ROWS = (
     "SELECT key, CAST(metrics.step AS INTEGER), CAST(wall_time AS REAL),"
     " ifnull(value_real, value_text)"

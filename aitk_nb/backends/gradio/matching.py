@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from aitk_nb.backends.gradio.vocabulary import arguments_of, words_of
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
 
-__all__ = ["match"]
-
 ENOUGH = 0.45
 """Confidence from which on a function is taken for an operation's."""
 

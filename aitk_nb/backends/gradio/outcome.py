@@ -13,8 +13,6 @@ from aitk_nb.backends.gradio.job_outputs import Look, Results
 from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.errors import ConnectionFailed
 
-__all__ = ["Evidence", "Outcomes", "Verdict", "judge"]
-
 _LOOKS: Final = 2.0
 """Seconds between the first and the last look for something that moves."""
 

@@ -17,8 +17,6 @@ import httpx
 from aitk_nb.backends.gradio.app import GradioApp
 from aitk_nb.errors import AitkError, ConnectionFailed, Rejected, UnexpectedReply
 
-__all__ = ["CallState", "Phase", "QueuedCall", "withdraw"]
-
 _log = logging.getLogger(__name__)
 
 _EVENT: Final = "data:"

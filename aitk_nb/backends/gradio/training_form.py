@@ -16,8 +16,6 @@ from aitk_nb.models.control_images import control_names
 from aitk_nb.models.job import JobDraft
 from aitk_nb.models.names import slug_of
 
-__all__ = ["FilledForm", "fill"]
-
 _DEV: Final = "black-forest-labs/FLUX.1-dev"
 _SCHNELL: Final = "black-forest-labs/FLUX.1-schnell"
 _MODELS: Final = {"dev": _DEV, "schnell": _SCHNELL}

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from aitk_nb.models.endpoint import Parameter
 
-__all__ = ["TRAINING_WORDS", "arguments_of", "words_of"]
-
 TRAINING_WORDS: Mapping[str, tuple[str, ...]] = {
     "name": ("lora name", "name of your lora", "output name", "project name", "model output name",
              "run name", "job name", "lora title", "name"),

@@ -19,8 +19,6 @@ from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.dry_run import PlannedRequest
 from aitk_nb.models.server import Ability, Flavour, Gpu
 
-__all__ = ["WebUI"]
-
 
 class WebUI(WebUIJobs):
     """One AI Toolkit web UI."""

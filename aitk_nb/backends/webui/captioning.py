@@ -12,8 +12,6 @@ from aitk_nb.errors import JobConflict, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.names import check_name
 
-__all__ = ["WebUICaptionings"]
-
 
 class WebUICaptionings:
     """Creates and lists jobs of the type `caption`."""

@@ -12,17 +12,6 @@ from aitk_nb._yaml import parsed
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
 from aitk_nb.models.server import Ability
 
-__all__ = [
-    "CATALOGUE",
-    "abilities",
-    "document",
-    "endpoints",
-    "era",
-    "operation_objects",
-    "operations",
-    "resolved",
-]
-
 
 @functools.cache
 def document() -> Mapping[str, Any]:

@@ -19,8 +19,6 @@ from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.names import check_name
 
-__all__ = ["WebUIDatasetTools"]
-
 THUMBNAIL = 32 * 2**20
 """Bytes of an image, at most, that is fetched where a server makes no thumbnails."""
 

@@ -20,8 +20,6 @@ from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
 
-__all__ = ["WebUIDatasets"]
-
 MEASURED = 8 * 2**20
 """Bytes from which a file that was sent is measured: gateways cut what is large. The server answers
 only when it has written the file, and for small ones another request each costs as much again."""

@@ -11,8 +11,6 @@ from urllib.parse import unquote
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.models.dry_run import PlannedRequest
 
-__all__ = ["DryRunHttp"]
-
 _QUEUE = re.compile(r"/api/queue/(?P<gpu_ids>[^/]+)/start")
 _START = re.compile(r"/api/jobs/(?P<id>[^/]+)/start")
 _LAST = 10**9

@@ -14,8 +14,6 @@ from aitk_nb.backends.wire.download import fetch
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
 
-__all__ = ["WebUIFiles"]
-
 
 class WebUIFiles:
     """Reads files by their path on the server."""

@@ -16,8 +16,6 @@ from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFi
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.names import check_name
 
-__all__ = ["WebUIJobs"]
-
 LOSS_PAGE = 20_000
 """Points per request; the server caps a page at this number without saying so."""
 

@@ -12,8 +12,6 @@ from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import AitkError, Rejected, UnexpectedReply
 
-__all__ = ["MANIFEST", "Notes", "read_notes"]
-
 MANIFEST = ".aitk_nb.json"
 """Lies in a dataset that we sent: SHA-256 and size of each file. The server lists no dot-files.
 

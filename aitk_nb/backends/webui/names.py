@@ -6,8 +6,6 @@ import re
 import secrets
 from urllib.parse import quote
 
-__all__ = ["base_name", "dataset_name", "file_name", "file_url", "join"]
-
 
 def dataset_name(name: str) -> str:
     """Return what `datasets/create` makes of `name`.

@@ -14,8 +14,6 @@ from aitk_nb.models.job import JobState, JobStatus, RemoteFile, Sample
 from aitk_nb.models.loss import LossColumns, LossPage
 from aitk_nb.models.server import Gpu
 
-__all__ = ["gpus", "job_state", "loss_page", "queue_runs", "remote_files", "samples"]
-
 _SAMPLE = re.compile(r"^(?P<ms>\d+)__(?P<step>\d+)_(?P<index>\d+)\.\w+$")
 
 

@@ -10,8 +10,6 @@ from aitk_nb.models.control_images import control_names
 if TYPE_CHECKING:
     from aitk_nb.models.job import JobDraft
 
-__all__ = ["curl", "python"]
-
 
 def _body(draft: JobDraft) -> str:
     body = {"name": draft.name, "gpu_ids": draft.gpu_ids, "job_config": draft.config}

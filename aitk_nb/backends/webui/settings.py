@@ -8,8 +8,6 @@ from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Secret
 from aitk_nb.errors import UnexpectedReply
 
-__all__ = ["WebUISettings"]
-
 TOKEN = "HF_TOKEN"  # noqa: S105  (the name of a setting)
 NAMES = (TOKEN, "TRAINING_FOLDER", "DATASETS_FOLDER", "MODELS_PATH")
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from tenacity import Retrying, stop_after_attempt, wait_random_exponential
 
-__all__ = ["deadline", "retrying", "seconds_allowed"]
-
 _LIMIT: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 

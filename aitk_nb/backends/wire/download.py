@@ -15,8 +15,6 @@ from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.deadline import retrying
 from aitk_nb.errors import ConnectionFailed, UnexpectedReply
 
-__all__ = ["fetch"]
-
 ATTEMPTS = 5
 
 _log = logging.getLogger(__name__)

@@ -14,8 +14,6 @@ from aitk_nb.errors import AitkError
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Upload
 
-__all__ = ["Changed", "CountingReader", "LocalFile"]
-
 
 class Changed(AitkError):
     """A local file cannot be read, or is no longer what it was when the upload began."""

@@ -19,8 +19,6 @@ from aitk_nb.backends.wire.network_errors import failure, frameless
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
 
-__all__ = ["Http"]
-
 # A pod's proxy cuts a request after 100 s, so waiting longer for silence is pointless.
 TIMEOUT = httpx.Timeout(connect=10.0, read=100.0, write=100.0, pool=None)
 MAX_RAW = 4 * 1024 * 1024

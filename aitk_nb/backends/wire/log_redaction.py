@@ -12,8 +12,6 @@ import threading
 import weakref
 from typing import Protocol
 
-__all__ = ["keep_clean"]
-
 LOGGERS = (
     "httpx",
     "httpcore",

@@ -13,8 +13,6 @@ import httpx
 
 from aitk_nb.errors import ConnectionFailed
 
-__all__ = ["failure", "frameless", "proxy_for"]
-
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _TLS = (

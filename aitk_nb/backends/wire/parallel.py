@@ -11,9 +11,6 @@ from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.upload_rate import LANES
 from aitk_nb.errors import AitkError
 
-__all__ = ["Tally", "each", "each_or_raise"]
-
-
 T = TypeVar("T")
 
 

@@ -8,8 +8,6 @@ import httpx
 
 from aitk_nb.errors import AitkError, Rejected, ServerNotReady, Unauthorized, UnexpectedReply
 
-__all__ = ["NOT_READY", "translated"]
-
 NOT_READY = frozenset({502, 503, 504, 520, 521, 522, 523, 524})
 """What a gateway says for a server that is not up; a training server says none of them."""
 

@@ -15,8 +15,6 @@ from aitk_nb.backends.wire.upload_queue import UploadQueue, UploadRequest
 from aitk_nb.backends.wire.upload_rate import LANES, UploadRate
 from aitk_nb.errors import AitkError, TransferFailed
 
-__all__ = ["Part", "send_all", "send_bundles"]
-
 MOST = 64
 """Files in one request: more save little delay, and each is lost with the request."""
 PIECE = 2**18

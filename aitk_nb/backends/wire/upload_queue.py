@@ -18,8 +18,6 @@ from aitk_nb.backends.wire.file_readers import Changed
 from aitk_nb.backends.wire.upload_rate import LIMIT, UploadRate
 from aitk_nb.errors import AitkError, ConnectionFailed, Rejected, ServerNotReady, Unauthorized
 
-__all__ = ["QueuedFile", "UploadQueue", "UploadRequest"]
-
 ATTEMPTS = 6
 """How often a file is sent before it is given up, if the connection breaks each time."""
 OVERHEAD = 200

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["LANES", "LIMIT", "UploadRate"]
-
 LANES = 8
 """Requests at once, at most."""
 FIRST_LANES = 2

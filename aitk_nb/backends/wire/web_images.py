@@ -15,8 +15,6 @@ from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.errors import BadInput
 from aitk_nb.models.names import safe_file_name
 
-__all__ = ["MAX_BYTES", "SECONDS", "fetch_all"]
-
 MAX_BYTES = 100_000_000
 """Of one image; what is longer is given up."""
 SECONDS = 60.0
