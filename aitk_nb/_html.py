@@ -16,7 +16,7 @@ RESULT = "application/vnd.aitk.{}+json"
 """The type of what an object shows for machines, by a word for its kind."""
 
 Kind = Literal["ok", "info", "warning", "error"]
-"""What a badge says by its colour and its sign."""
+"""What a badge says by its color and its sign."""
 
 _SIGNS: dict[str, tuple[str, str]] = {
     "ok": ("✓", "var(--jp-success-color1,#2e7d32)"),
@@ -25,7 +25,7 @@ _SIGNS: dict[str, tuple[str, str]] = {
     "error": ("✕", "var(--jp-error-color1,#c62828)"),
 }
 _LINE = "1px solid var(--jp-border-color2,rgba(127,127,127,.4))"
-# JupyterLab right-aligns cells and colours every second row; the text colour is always the page's.
+# JupyterLab right-aligns cells and colors every second row; the text color is always the page's.
 _CELL = f"text-align:left;vertical-align:top;padding:.2em .8em;border-bottom:{_LINE}"
 # Inside a widget lines would be as high as a button.
 _TABLE = "border-collapse:collapse;margin:.3em 0;line-height:1.4"
@@ -88,9 +88,9 @@ def code(text: object) -> Html:
 
 
 def message(text: object, kind: Kind = "info") -> Html:
-    """Return `text` as a line of its own with a coloured sign before it."""
-    sign, colour = _SIGNS[kind]
-    mark = f'<span aria-hidden="true" style="color:{colour};font-weight:bold">{sign}</span>'
+    """Return `text` as a line of its own with a colored sign before it."""
+    sign, color = _SIGNS[kind]
+    mark = f'<span aria-hidden="true" style="color:{color};font-weight:bold">{sign}</span>'
     return Html(f'<div style="white-space:pre-wrap;line-height:1.4">{mark} {escape(text)}</div>')
 
 
@@ -150,10 +150,10 @@ def pictures(items: Iterable[tuple[bytes, object]]) -> Html:
 
 
 def badge(text: object, kind: Kind = "info") -> Html:
-    """Return a short text with a sign and a coloured border, legible without colours too."""
-    sign, colour = _SIGNS[kind]
-    style = f"border:1px solid {colour};border-radius:.6em;padding:0 .5em;white-space:nowrap"
-    mark = f'<span aria-hidden="true" style="color:{colour};font-weight:bold">{sign}</span>'
+    """Return a short text with a sign and a colored border, legible without colors too."""
+    sign, color = _SIGNS[kind]
+    style = f"border:1px solid {color};border-radius:.6em;padding:0 .5em;white-space:nowrap"
+    mark = f'<span aria-hidden="true" style="color:{color};font-weight:bold">{sign}</span>'
     return Html(f'<span style="{style}">{mark} {escape(text)}</span>')
 
 

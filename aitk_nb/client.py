@@ -100,10 +100,10 @@ def open_backend(
 
     flavour, found = detect(connection)
     if flavour is Flavour.GRADIO:
-        from aitk_nb.backends.gradio.connect import gradio as open_gradio
+        from aitk_nb.backends.gradio.backend import Gradio
         from aitk_nb.discovery.operations_file import api_names
 
-        return open_gradio(found, api_names(gradio.operations), gradio.results)
+        return Gradio.connected(found, api_names(gradio.operations), gradio.results)
     return WebUI(Http(found))
 
 

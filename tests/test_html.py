@@ -85,8 +85,8 @@ def test_a_short_word_is_not_broken() -> None:
         assert is_whole == (UNBROKEN in _html.table(("h",), [(text,)])), text
 
 
-def test_colours_follow_the_theme() -> None:
-    """Every colour is a variable of JupyterLab with a fallback, and a sign goes with it."""
+def test_colors_follow_the_theme() -> None:
+    """Every color is a variable of JupyterLab with a fallback, and a sign goes with it."""
     for kind, sign in (("ok", "✓"), ("info", "i"), ("warning", "!"), ("error", "✕")):
         fragment = _html.badge("text", kind)  # type: ignore[arg-type]
         assert fragment.count("var(--jp-") == 2

@@ -13,8 +13,8 @@ from aitk_nb.backends.detection.probes import Answer, Asker, Credential, Probe
 from aitk_nb.backends.detection.unknown_server import Foreign, Kind
 from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.matching import match
-from aitk_nb.backends.webui import catalogue
-from aitk_nb.backends.webui.catalogue import CATALOGUE
+from aitk_nb.backends.webui import catalog
+from aitk_nb.backends.webui.catalog import CATALOG
 from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.discovery.report import DiscoveryReport
@@ -71,23 +71,23 @@ def discover(
 def _webui(ask: Asker, url: str) -> DiscoveryReport:
     gate = Probe("GET", "/api/auth", Credential.NONE)
     checks = claim_probes(Flavour.WEBUI)
-    puts = [Probe("PUT", entry.probe_path) for entry in CATALOGUE]
+    puts = [Probe("PUT", entry.probe_path) for entry in CATALOG]
     answers = ask([gate, *checks, *puts])
     told = {
         entry.name: _state(answer)
-        for entry, answer in zip(CATALOGUE, answers[1 + len(checks) :], strict=True)
+        for entry, answer in zip(CATALOG, answers[1 + len(checks) :], strict=True)
     }
-    found = catalogue.endpoints(told, _asked_for(answers[0], "token"))
-    newest, odd = catalogue.era(found)
+    found = catalog.endpoints(told, _asked_for(answers[0], "token"))
+    newest, odd = catalog.era(found)
     return DiscoveryReport(
         url=url,
         flavour=Flavour.WEBUI,
         auth=_asked_for(answers[0], "token"),
         newest=newest,
         lacking=odd,
-        abilities=catalogue.abilities(found),
+        abilities=catalog.abilities(found),
         endpoints=found,
-        operations=catalogue.operations(found),
+        operations=catalog.operations(found),
         claims=claims_from(Flavour.WEBUI, answers[1 : 1 + len(checks)]),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from aitk_nb import _html
 from aitk_nb._files import write
-from aitk_nb.backends.webui.catalogue import document, operation_objects
+from aitk_nb.backends.webui.catalog import document, operation_objects
 from aitk_nb.discovery import pages, snippets
 from aitk_nb.discovery.operations_file import dumped
 from aitk_nb.discovery.survey import Survey

@@ -63,7 +63,7 @@ class Endpoint:
     """`token` or `login` if one is required, `none` if not, `public` if nothing is required despite
     a token, `unknown`."""
     known_by: str = ""
-    """How it is known: `catalogue, probe`, `info`, `config`, `OpenAPI`."""
+    """How it is known: `catalog, probe`, `info`, `config`, `OpenAPI`."""
     state: str = "unknown"
     """`present`, `changed` (an older form), `absent`, `locked` (only a token shows it) or
     `unknown`."""

@@ -48,7 +48,7 @@ class TransferProgress:
         with self._lock:
             now = self._clock()
             self._see(now, done, total)
-            if not total or (self._handle and not self._is_due(now)):
+            if not total or (self._handle and now - self._drawn < EVERY and done < total):
                 return
             self._drawn = now
             if self._handle is None:
@@ -63,9 +63,6 @@ class TransferProgress:
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] < now - WINDOW:
             self._seen.popleft()
-
-    def _is_due(self, now: float) -> bool:
-        return now - self._drawn >= EVERY or self._done >= self._total
 
     @property
     def rate(self) -> float | None:

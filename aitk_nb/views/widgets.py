@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
 
 import ipywidgets as widgets
 
 from aitk_nb import _html
+from aitk_nb.errors import NotSupported
 from aitk_nb.training.validation import did_you_mean
 
+T = TypeVar("T")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -26,6 +28,17 @@ class Notice:
 
     def _repr_html_(self) -> str:
         return _html.message(self._text, self._kind)
+
+
+def if_supported(call: Callable[[], T]) -> T | Notice:
+    """Return what `call` returns, or, where this server cannot do it, a notice that says so.
+
+    For the last line of a cell, so that one notebook runs on servers of both flavours to its end.
+    """
+    try:
+        return call()
+    except NotSupported as exc:
+        return Notice(str(exc))
 
 
 class ClosedOptions:

@@ -26,7 +26,7 @@ GRADIO_CONFIG: dict[str, object] = {
 }
 
 
-def test_the_web_ui_is_recognised(demo_server: demo.DemoServer) -> None:
+def test_the_web_ui_is_recognized(demo_server: demo.DemoServer) -> None:
     """Open, and with the address as it was given."""
     flavour, connection = detect(Connection(demo_server.url))
 
@@ -35,7 +35,7 @@ def test_the_web_ui_is_recognised(demo_server: demo.DemoServer) -> None:
 
 
 @pytest.mark.parametrize("token", [None, Secret("wrong")])
-def test_the_web_ui_is_recognised_behind_its_token(
+def test_the_web_ui_is_recognized_behind_its_token(
     token_server: demo.DemoServer, token: Secret | None
 ) -> None:
     """A 401 shows the flavour; whether the token is right is not asked."""
@@ -65,7 +65,7 @@ def test_no_token_and_nothing_that_acts_is_sent() -> None:
         Reply(401, {"detail": "Not authenticated"}),
     ],
 )
-def test_gradio_is_recognised(config: Reply) -> None:
+def test_gradio_is_recognized(config: Reply) -> None:
     """Every generation of it, with and without a login, which is not sent yet."""
     login = ("somebody", "planted-7f3a")
     with canned(_app(config)) as site:

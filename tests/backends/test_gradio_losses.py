@@ -14,9 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from aitk_nb.backends.gradio.app import GradioApp
 from aitk_nb.backends.gradio.files import FileRoute
+from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.gradio.loss_db import LossFollower
-from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Connection
 from aitk_nb.demo.trainer.loss_log import LossLog
 from aitk_nb.errors import NotFound
@@ -69,8 +70,8 @@ def folder(served: tuple[Path, str], request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def route(served: tuple[Path, str]) -> Iterator[CountingRoute]:
     """The file route."""
-    http = Http(Connection(served[1]))
-    yield CountingRoute(http, "/gradio_api")
+    http = GradioHttp(Connection(served[1]))
+    yield CountingRoute(GradioApp(http))
     http.close()
 
 
@@ -216,7 +217,8 @@ def test_a_file_that_goes_while_the_server_looks_at_it() -> None:
     replies = iter(
         [Reply(500, "Internal Server Error"), Reply(403, {"detail": "File not allowed"})]
     )
-    with canned(lambda _asked: next(replies)) as site:
-        http = Http(Connection(site.url))
-        assert FileRoute(http, "").stat("/gone") is None
+    config = Reply(200, {"version": "6.0.0", "protocol": "sse_v3", "dependencies": []})
+    with canned(lambda asked: config if "config" in asked.path else next(replies)) as site:
+        http = GradioHttp(Connection(site.url))
+        assert FileRoute(GradioApp(http)).stat("/gone") is None
         http.close()

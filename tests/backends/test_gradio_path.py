@@ -35,8 +35,8 @@ def fifty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fifty")
     for number in range(IMAGES):
         stem = f"été photo ({number}) #% 猫🐈"
-        colour = (number * 5, 255 - number * 5, 128)
-        Image.new("RGB", (96, 64), colour).save(folder / f"{stem}.png")
+        color = (number * 5, 255 - number * 5, 128)
+        Image.new("RGB", (96, 64), color).save(folder / f"{stem}.png")
         (folder / f"{stem}.txt").write_text(f"[trigger] number {number}, 猫", encoding="utf-8")
     return folder
 

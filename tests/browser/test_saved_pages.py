@@ -24,15 +24,15 @@ LEAST_CONTRAST = 4.5
 """Of text to its background, as WCAG asks of body text."""
 
 FAINT_TEXTS = """least => {
-    const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+    const parts = color => color.match(/[\\d.]+/g).map(Number);
     const linear = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
     const light = ([r, g, b]) => .2126 * linear(r) + .7152 * linear(g) + .0722 * linear(b);
     const over = ([r, g, b, a = 1], ground) =>
         [r, g, b].map((v, i) => a * v + (1 - a) * ground[i]);
     const ground = node => {
         for (; node; node = node.parentElement) {
-            const colour = parts(getComputedStyle(node).backgroundColor);
-            if (colour.length === 3 || colour[3] === 1) return colour;
+            const color = parts(getComputedStyle(node).backgroundColor);
+            if (color.length === 3 || color[3] === 1) return color;
         }
         return [255, 255, 255];
     };

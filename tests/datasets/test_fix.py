@@ -140,7 +140,7 @@ def test_other_peoples_files_are_not_overwritten(messy: Path, tmp_path: Path) ->
         with pytest.raises(BadInput, match="overlap"):
             dataset.fix(inside)
     with pytest.raises(BadInput, match="Unknown color"):
-        dataset.fix(tmp_path / "x", background="no such colour")
+        dataset.fix(tmp_path / "x", background="no such color")
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="is a file"):
         dataset.fix(tmp_path / "file")

@@ -254,7 +254,7 @@ def test_rotation_alpha_and_mode_are_seen(tmp_path: Path) -> None:
 
 def test_heavy_pictures_are_measured_only(tmp_path: Path) -> None:
     """Kinds that take much memory are not decoded when large; a missing end is still found."""
-    flat = Image.new("RGB", (5100, 5000), "grey")
+    flat = Image.new("RGB", (5100, 5000), "gray")
     flat.save(tmp_path / "a.webp", quality=10)
     flat.save(tmp_path / "b.jpg", progressive=True, quality=10)
     flat.save(tmp_path / "c.png")
@@ -347,7 +347,7 @@ def test_the_trigger_word(tmp_path: Path) -> None:
         ("captions.csv", "Image,Caption\nimages/a.png,a cat\n,lost\n"),
     ],
 )
-def test_tables_of_captions_are_recognised(tmp_path: Path, name: str, text: str) -> None:
+def test_tables_of_captions_are_recognized(tmp_path: Path, name: str, text: str) -> None:
     """The server does not read them, so they are told; images with a text file keep it."""
     add(tmp_path, "a.png", "b.png", "b.txt")
     (tmp_path / name).write_text(text)

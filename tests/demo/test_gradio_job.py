@@ -128,7 +128,7 @@ def test_a_job_that_fails_was_taken_first(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("colour", "size", "text"),
+    ("color", "size", "text"),
     [
         ((250, 10, 10), (30, 10), "An evenly lit wide picture, mostly red."),
         ((5, 5, 5), (10, 30), "A dark tall picture, mostly black."),
@@ -136,10 +136,10 @@ def test_a_job_that_fails_was_taken_first(tmp_path: Path, monkeypatch: pytest.Mo
     ],
 )
 def test_captions_say_what_can_be_measured(
-    colour: tuple[int, int, int], size: tuple[int, int], text: str, tmp_path: Path
+    color: tuple[int, int, int], size: tuple[int, int], text: str, tmp_path: Path
 ) -> None:
-    """Light, form and colour."""
-    Image.new("RGB", size, colour).save(tmp_path / "a.png")
+    """Light, form and color."""
+    Image.new("RGB", size, color).save(tmp_path / "a.png")
 
     assert text == captions.describe(tmp_path / "a.png")
 

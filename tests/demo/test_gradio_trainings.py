@@ -149,7 +149,7 @@ def _trainings(caller: Caller) -> int | None:
     return int(counted.get("total_requests", 0))
 
 
-def test_a_cancelled_training_goes_on_and_the_next_trains_beside_it(
+def test_a_canceled_training_goes_on_and_the_next_trains_beside_it(
     paced: GradioServer, caller: Caller
 ) -> None:
     """Cancelling says yes and only frees the place in the queue."""

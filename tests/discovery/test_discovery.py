@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from aitk_nb import DiscoveryReport, GradioOptions, connect, discover
-from aitk_nb.backends.webui.catalogue import CATALOGUE
+from aitk_nb.backends.webui.catalog import CATALOG
 from aitk_nb.models.checklist import Status
 from aitk_nb.models.server import Ability, Flavour
 from tests.cli.command import run
@@ -28,7 +28,7 @@ def test_every_endpoint_of_a_current_server_is_present(demo_server: DemoServer) 
 
     assert Flavour.WEBUI is report.flavour
     assert {"present"} == {endpoint.state for endpoint in report.endpoints}
-    assert max(entry.since for entry in CATALOGUE) == report.newest
+    assert max(entry.since for entry in CATALOG) == report.newest
 
 
 def test_an_endpoint_that_the_server_lacks_is_absent(demo_server: DemoServer) -> None:
@@ -83,7 +83,7 @@ def test_a_password_is_seen_to_protect_the_api(token_server: DemoServer) -> None
 def test_an_older_server_shows_its_era_and_its_older_forms(demo_server: DemoServer) -> None:
     """Everything from May 2026 on is taken away: what came later is absent, or in an older form."""
     with FaultProxy(demo_server.url) as proxy:
-        for entry in CATALOGUE:
+        for entry in CATALOG:
             if entry.since >= "2026-05-01":
                 page = {"Content-Type": "text/html"}
                 proxy.answer("PUT", entry.probe_path + "$", 404, page, b"<html>")
@@ -215,7 +215,7 @@ def test_progress_counts_the_questions(demo_server: DemoServer) -> None:
     discover(demo_server.url, progress=lambda done, total: seen.append((done, total)))
 
     assert sorted(seen) == seen
-    assert seen[-1][0] == seen[-1][1] > len(CATALOGUE)
+    assert seen[-1][0] == seen[-1][1] > len(CATALOG)
 
 
 # -- files and the command line -------------------------------------------------------------------

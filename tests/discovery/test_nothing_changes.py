@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from aitk_nb import TrainingParams, check_auth, connect, demo, discover
-from aitk_nb.backends.webui.catalogue import CATALOGUE
+from aitk_nb.backends.webui.catalog import CATALOG
 from tests import gradio_servers
 from tests.conftest import TOKEN
 from tests.gradio_servers import LOGIN, Caller, Form
@@ -58,7 +58,7 @@ def test_the_web_ui_is_as_it_was(photos: Path, tmp_path: Path) -> None:
         job.stop()
 
     assert before == after
-    probes = {entry.probe_path for entry in CATALOGUE} | {"/api/predict", "/api/queue/status"}
+    probes = {entry.probe_path for entry in CATALOG} | {"/api/predict", "/api/queue/status"}
     for asked in proxy.log:
         allowed = probes if asked.method == "PUT" else READS
         assert asked.method in {"GET", "PUT"}, asked

@@ -17,8 +17,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from aitk_nb import demo, discover
-from aitk_nb.backends.webui.catalogue import (
-    CATALOGUE,
+from aitk_nb.backends.webui.catalog import (
+    CATALOG,
     document,
     endpoints,
     operation_objects,
@@ -46,10 +46,10 @@ TYPES = {"<string>": "x", "<int>": 1, "<bool>": True, "<number>": 1.5}
 OBJECTS = {operation["operationId"]: operation for _, _, operation in operation_objects()}
 
 
-def test_the_catalogue_is_an_openapi_document() -> None:
+def test_the_catalog_is_an_openapi_document() -> None:
     """As it stands, with a date for each endpoint, and abilities and operations that there are."""
     validate(document())
-    names = [endpoint.name for endpoint in CATALOGUE]
+    names = [endpoint.name for endpoint in CATALOG]
 
     assert sorted(set(names)) == sorted(names)
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\d", each["x-since"]) for each in OBJECTS.values())
@@ -72,7 +72,7 @@ def test_the_exported_document_is_valid(demo_server: DemoServer) -> None:
 
 def test_the_exported_document_is_of_the_server_at_hand() -> None:
     """An absent endpoint is left out, an older form is described, and nothing else changes."""
-    states = {e.name: "absent" if e.since > "2026-01-01" else "present" for e in CATALOGUE}
+    states = {e.name: "absent" if e.since > "2026-01-01" else "present" for e in CATALOG}
     found = endpoints(states, "none")
     report = DiscoveryReport("http://x", Flavour.WEBUI, newest="2025-12-18", endpoints=found)
     made = report.openapi()
@@ -98,7 +98,7 @@ def endpoint_of(method: str, path: str) -> Endpoint | None:
     wanted = {"HEAD": "GET"}.get(method, method)
     fits = [
         endpoint
-        for endpoint in CATALOGUE
+        for endpoint in CATALOG
         if endpoint.method == wanted and re.fullmatch(_pattern(endpoint.path), path)
     ]
     # Of /api/img/{path} and /api/img/delete the longer one is meant.
@@ -109,12 +109,12 @@ def _pattern(path: str) -> str:
     return re.sub(r"\\\{path\\\}", ".+", re.sub(r"\\\{(?!path)\w+\\\}", "[^/]+", re.escape(path)))
 
 
-def test_the_catalogue_has_every_route_of_the_contract_and_no_other() -> None:
+def test_the_catalog_has_every_route_of_the_contract_and_no_other() -> None:
     """Each endpoint is in a case that expects something of it, and each route is an endpoint."""
     asked = set(routes(CASES))
     seen = {found.name for method, path in asked if (found := endpoint_of(method, path))}
 
-    assert {endpoint.name for endpoint in CATALOGUE} == seen
+    assert {endpoint.name for endpoint in CATALOG} == seen
     good = {
         (step.request.get("method", "GET"), path)
         for case in CASES

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from aitk_nb import connect, discover
-from aitk_nb.backends.webui.catalogue import CATALOGUE
+from aitk_nb.backends.webui.catalog import CATALOG
 from aitk_nb.errors import BadInput
 from aitk_nb.models.endpoint import OPERATIONS
 from tests.conftest import TOKEN
@@ -44,7 +44,7 @@ def test_every_endpoint(
     """Each program calls its endpoint, with the token from the environment."""
     report = discover(token_server.url, token=TOKEN)
     values = _values(token_server, f"snippets_{language}", photo)
-    names = [entry.name for entry in CATALOGUE if entry.name not in LAST] + list(LAST)
+    names = [entry.name for entry in CATALOG if entry.name not in LAST] + list(LAST)
     programs = {name: report.snippet(name, language, values.get(name)) for name in names}
 
     ran = run_all(programs, language, tmp_path, {"AITK_TOKEN": TOKEN}, ok=False)
@@ -70,7 +70,7 @@ def _values(server: DemoServer, name: str, photo: Path) -> dict[str, dict[str, A
     job = {"id": made["id"]}
     folders = {key: settings.get(key, "") for key in ("HF_TOKEN", "TRAINING_FOLDER")}
     folders |= {key: settings.get(key, "") for key in ("DATASETS_FOLDER", "MODELS_PATH")}
-    per_job = {e.name: job for e in CATALOGUE if "{id}" in e.path}
+    per_job = {e.name: job for e in CATALOG if "{id}" in e.path}
     return {
         **per_job,
         "save_settings": folders,

@@ -4,7 +4,7 @@ from tests.demo.test_gradio_server import test_a_killed_server_comes_back_with_i
 from tests.demo.test_gradio_trainings import (
     caller,
     paced,
-    test_a_cancelled_training_goes_on_and_the_next_trains_beside_it,
+    test_a_canceled_training_goes_on_and_the_next_trains_beside_it,
     test_a_client_that_leaves_ends_nothing,
     test_a_second_client_waits,
     test_a_session_without_a_dataset_is_not_warned,
@@ -18,7 +18,7 @@ from tests.demo.test_gradio_trainings import (
 __all__ = [
     "caller",
     "paced",
-    "test_a_cancelled_training_goes_on_and_the_next_trains_beside_it",
+    "test_a_canceled_training_goes_on_and_the_next_trains_beside_it",
     "test_a_client_that_leaves_ends_nothing",
     "test_a_killed_server_comes_back_with_its_files",
     "test_a_second_client_waits",

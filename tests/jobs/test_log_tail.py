@@ -49,7 +49,7 @@ def test_a_progress_bar_is_one_line_as_it_stands_now() -> None:
     assert ("Saving at step 10", "Saved") == as_shown("bar\rSaving at step 10\r\nSaved\n\n")
 
 
-def test_colours_titles_and_tokens_are_taken_out() -> None:
+def test_colors_titles_and_tokens_are_taken_out() -> None:
     """Nothing reaches a page or a terminal that is more than text."""
     assert ("red", "token …") == as_shown(
         "\x1b[31mred\x1b[0m\n\x1b]0;title\x07token hf_abcDEF1234567\x00"

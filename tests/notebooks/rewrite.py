@@ -14,8 +14,8 @@ import nbformat
 from nbclient import NotebookClient
 
 from aitk_nb._files import replacing
+from aitk_nb.notebooks.papermill_engine import forget_widgets
 from aitk_nb.notebooks.run import find
-from aitk_nb.notebooks.widget_state import forget_widgets
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 

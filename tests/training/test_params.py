@@ -144,14 +144,14 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     """One entry for each field, the missing and the unknown too."""
     with pytest.raises(InvalidParams) as caught:
         TrainingParams.model_validate(
-            {"name": "..", "steps": 0, "arch": "flx1", "rank": 0, "stesp": 5, "colour": "red"}
+            {"name": "..", "steps": 0, "arch": "flx1", "rank": 0, "stesp": 5, "color": "red"}
         )
 
     problems = caught.value.problems
-    assert {"name", "dataset", "steps", "arch", "rank", "stesp", "colour"} == problems.keys()
+    assert {"name", "dataset", "steps", "arch", "rank", "stesp", "color"} == problems.keys()
     assert "required" == problems["dataset"]
     assert "unknown field; did you mean 'steps'?" == problems["stesp"]
-    assert "unknown field" == problems["colour"]
+    assert "unknown field" == problems["color"]
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_nothing_is_read_before_it_is_shown(folder: Path) -> None:
 
 
 def test_thumbnails_of_odd_pictures(tmp_path: Path) -> None:
-    """Transparent, grey and palette pictures are shown; broken ones are left out."""
+    """Transparent, gray and palette pictures are shown; broken ones are left out."""
     for mode in ("RGBA", "L", "P", "LA", "1"):
         Image.new(mode, (300, 20)).save(tmp_path / f"{mode}.png")
         assert thumbnail(tmp_path / f"{mode}.png").startswith(b"\xff\xd8")

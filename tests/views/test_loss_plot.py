@@ -92,12 +92,12 @@ def test_a_steep_start_and_a_divergence_are_shown_whole() -> None:
 def test_odd_histories_are_drawn(values: list[float], log: bool | None) -> None:
     """Whatever the values, there is a picture with something on it and without a warning."""
     plot = plot_loss(history(values), log=log)
-    assert colours(plot.png()) > 20
+    assert colors(plot.png()) > 20
     assert plot.svg().startswith(b"<?xml")
 
 
-def colours(png: bytes) -> int:
-    """Return how many colours a picture has."""
+def colors(png: bytes) -> int:
+    """Return how many colors a picture has."""
     with Image.open(io.BytesIO(png)) as image:
         return len(image.convert("RGB").getcolors(100_000) or ())
 
@@ -120,7 +120,7 @@ def test_no_losses_yet() -> None:
 
 
 def test_several_histories_are_told_apart() -> None:
-    """Each has its own colour or dashes, and its name in the legend as it is."""
+    """Each has its own color or dashes, and its name in the legend as it is."""
     names = ["$x_1$", "_hidden", "猫", *(f"lr {n}" for n in range(9))]
     plot = plot_loss([history(falling(50) + n, name) for n, name in enumerate(names)])
     assert legend(plot)[:12] == names

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from tenacity import retry_if_exception_type, retry_if_result
 
-from aitk_nb.backends.detection.unknown_server import Foreign, Kind, recognise
+from aitk_nb.backends.detection.unknown_server import Foreign, Kind, recognize
 from aitk_nb.backends.wire.deadline import retrying
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.network_errors import proxy_for
@@ -33,7 +33,7 @@ class Sighting:
 
     connection: Connection
     """The connection that leads there, with the address at which it was found."""
-    flavour: Flavour | None
+    flavour: Flavour | None = None
     """None when it is no training server."""
     locked: bool = False
     """True when it wants credentials."""
@@ -96,11 +96,8 @@ class _Eyes:
         self._connection = connection
         self._attempts = attempts
         self._timeout = timeout
-        self.http = self._new_http(connection)
-
-    def _new_http(self, connection: Connection) -> Http:
         plain = replace(connection, token=None, login=None)
-        return Http(plain, attempts=1, timeout=self._timeout)
+        self.http = Http(plain, attempts=1, timeout=timeout)
 
     def look(self) -> Sighting:
         """Return what answers."""
@@ -125,11 +122,10 @@ class _Eyes:
         return self._seen(page, foreign=self._named(page))
 
     def _seen(self, answer: httpx.Response, **facts: Any) -> Sighting:
-        facts.setdefault("flavour", None)
         return Sighting(self._connection, headers=dict(answer.headers), **facts)
 
     def _named(self, answer: httpx.Response) -> Foreign:
-        return recognise(self._connection.url, answer, self.http.clean)
+        return recognize(self._connection.url, answer, self.http.clean)
 
     def _ask(self, path: str) -> httpx.Response:
         tries = retrying(

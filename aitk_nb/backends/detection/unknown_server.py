@@ -73,7 +73,7 @@ def is_pod_proxy(url: str) -> bool:
     return f".{urlsplit(url).hostname}".endswith(".proxy.runpod.net")
 
 
-def recognise(url: str, page: httpx.Response, clean: Callable[[str], str]) -> Foreign:
+def recognize(url: str, page: httpx.Response, clean: Callable[[str], str]) -> Foreign:
     """Return what answers at `url`, whose first page is `page`; `clean` takes out our secrets."""
     status = page.status_code
     end = f" (status {status})" if status != 200 else ""

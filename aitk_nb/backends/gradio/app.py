@@ -89,7 +89,7 @@ class GradioApp:
         """
         with self._lock:
             if self._config is None:
-                self._config = self._asked_config()
+                self._config = _checked(self.http.get_json("/config", what="describe itself"))
             return self._config
 
     def look(self) -> None:
@@ -102,9 +102,6 @@ class GradioApp:
         if body is not None:
             with self._lock:
                 self._config = _checked(body)
-
-    def _asked_config(self) -> Mapping[str, Any]:
-        return _checked(self.http.get_json("/config", what="describe itself"))
 
     @property
     def version(self) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
@@ -24,7 +23,8 @@ from aitk_nb.backends.gradio.jobs import GradioJobs
 from aitk_nb.backends.gradio.journal import JobNote, Journal
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.gradio.outcome import Verdict
-from aitk_nb.errors import NotSupported
+from aitk_nb.connection.connection import Connection
+from aitk_nb.errors import BadInput, NotSupported
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage
@@ -71,19 +71,38 @@ class Gradio:
         self._http = http
         self._place: Place = results
         self._app = GradioApp(http, api_names)
-        self._journal = journal or Journal(http.url)
+        self._route = FileRoute(self._app)
+        self._results = Results(self._route)
+        journal = journal or Journal(http.url)
+        self._datasets = GradioDatasets(self._app, self._route, journal)
+        self._jobs = GradioJobs(
+            self._app, self._datasets, self._results, journal, served=results == "served"
+        )
         self._shows_own = False
 
     def __repr__(self) -> str:
         return f"<Gradio {self.url}>"
 
-    def look(self) -> None:
-        """Find out now, and without a login, whether it is too old.
+    @classmethod
+    def connected(
+        cls, connection: Connection, api_names: Mapping[str, str] | None, results: Place
+    ) -> Gradio:
+        """Return the backend, having looked at the app as somebody without a login.
 
         Raises:
-            NotSupported: it is an app of Gradio 3.
+            BadInput: `results` is invalid.
+            NotSupported: It is an app of Gradio 3.
         """
-        self._app.look()
+        if results not in _SAID:
+            raise BadInput(f"results is 'served' or 'server', not {results!r}.")
+        # Twice: after an error the app drops the connection that it came on.
+        backend = cls(GradioHttp(connection, attempts=2), api_names=api_names, results=results)
+        try:
+            backend._app.look()
+        except BaseException:
+            backend.close()
+            raise
+        return backend
 
     @property
     def url(self) -> str:
@@ -105,23 +124,6 @@ class Gradio:
         """Close connections; a training goes on, and one that still waits is lost."""
         self._http.close()
 
-    @cached_property
-    def _route(self) -> FileRoute:
-        return FileRoute(self._http, self._app.prefix)
-
-    @cached_property
-    def _datasets(self) -> GradioDatasets:
-        return GradioDatasets(self._app, self._route, self._journal)
-
-    @cached_property
-    def _results(self) -> Results:
-        return Results(self._route)
-
-    @cached_property
-    def _jobs(self) -> GradioJobs:
-        served = self._place == "served"
-        return GradioJobs(self._app, self._datasets, self._results, self._journal, served=served)
-
     # -- datasets ----------------------------------------------------------------------------
 
     def list_datasets(self) -> tuple[str, ...]:
@@ -133,10 +135,7 @@ class Gradio:
         return self._datasets.get(name)
 
     def server_names(self, dataset: str, files: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-        """Return the names as they are: what the server makes of them is nobody's business.
-
-        Files are sent under numbers, so that no two of them become one.
-        """
+        """Return the names as they are: files are sent under numbers, so that none collide."""
         return dataset, tuple(files)
 
     def missing(

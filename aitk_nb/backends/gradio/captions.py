@@ -32,7 +32,7 @@ def write_captions(
 ) -> tuple[str, ...]:
     """Return a caption for each image; `progress` is told images done and images in all.
 
-    An interrupt ends it on the server too: a generator really stops when it is cancelled.
+    An interrupt ends it on the server too: a generator really stops when it is canceled.
 
     Raises:
         BadInput: more images than the app takes.

@@ -66,7 +66,7 @@ def prefix_of(config: object) -> str:
 
 def fixed(prefix: str, version: str) -> tuple[Endpoint, ...]:
     """Return the addresses that every Gradio app of that version has, functions apart."""
-    known = f"catalogue of Gradio {version.split('.')[0] or '4 to 6'}, probe"
+    known = f"catalog of Gradio {version.split('.')[0] or '4 to 6'}, probe"
 
     def entry(name: str, method: str, path: str, does: str, returns: str, **more: Any) -> Endpoint:
         return Endpoint(name, method, path, does, returns=returns, known_by=known, **more)

@@ -18,8 +18,8 @@ from urllib.parse import quote
 import httpx
 
 from aitk_nb.backends.base import Progress
+from aitk_nb.backends.gradio.app import GradioApp
 from aitk_nb.backends.wire.download import fetch
-from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
 
 TIMEOUT: Final = 15.0
@@ -41,10 +41,9 @@ class FileStat:
 class FileRoute:
     """Reads files of the server below the folders that Gradio serves."""
 
-    def __init__(self, http: Http, prefix: str) -> None:
-        """Use the route below `prefix`, which is `/gradio_api` or, on Gradio 4, empty."""
-        self._http = http
-        self._prefix = prefix
+    def __init__(self, app: GradioApp) -> None:
+        """Use the app's own route, whose address depends on its Gradio."""
+        self._app = app
 
     def stat(self, path: str) -> FileStat | None:
         """Return the file as it is now, or None if the server shows no such file (yet)."""
@@ -60,7 +59,7 @@ class FileRoute:
         return FileStat(int(size), answer.headers.get("etag", ""))
 
     def _head(self, path: str) -> httpx.Response:
-        ask = partial(self._http.read, "HEAD", self._url(path), timeout=TIMEOUT)
+        ask = partial(self._app.http.read, "HEAD", self._url(path), timeout=TIMEOUT)
         try:
             return ask(what="look at a file")
         except Rejected as exc:
@@ -86,7 +85,7 @@ class FileRoute:
     def _piece(self, path: str, start: int, stop: int) -> bytes:
         wanted = {"Range": f"bytes={start}-{stop - 1}"}
         try:
-            answer = self._http.read(
+            answer = self._app.http.read(
                 "GET", self._url(path), what="read a file", headers=wanted, timeout=TIMEOUT
             )
         except Rejected as exc:
@@ -114,7 +113,7 @@ class FileRoute:
         @contextmanager
         def piece(start: int, stop: int) -> Iterator[Iterator[bytes]]:
             wanted = {"Range": f"bytes={start}-{stop - 1}"}
-            with self._http.stream(self._url(path), what="download", headers=wanted) as answer:
+            with self._app.http.stream(self._url(path), what="download", headers=wanted) as answer:
                 if answer.status_code != 206:
                     raise UnexpectedReply("download", f"status {answer.status_code}")
                 yield answer.iter_bytes()
@@ -131,4 +130,4 @@ class FileRoute:
         yield lambda start, length: self.read(path, start, min(start + length, size))
 
     def _url(self, path: str) -> str:
-        return f"{self._prefix}/file={quote(path)}"
+        return f"{self._app.prefix}/file={quote(path)}"

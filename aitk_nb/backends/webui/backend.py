@@ -8,12 +8,10 @@ from pathlib import Path
 
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names, parsing
-from aitk_nb.backends.webui.captioning import WebUICaptionings
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui.dry_run import DryRunHttp
 from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.settings import WebUISettings
-from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import NotSupported
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.dry_run import PlannedRequest
@@ -22,10 +20,6 @@ from aitk_nb.models.server import Ability, Flavour, Gpu
 
 class WebUI(WebUIJobs):
     """One AI Toolkit web UI."""
-
-    def __init__(self, http: Http) -> None:
-        super().__init__(http)
-        self._captionings = WebUICaptionings(http, self._datasets, self._has, self._ids)
 
     def __repr__(self) -> str:
         return f"<WebUI {self.url}>"
@@ -89,7 +83,7 @@ class WebUI(WebUIJobs):
     @property
     def dataset_tools(self) -> WebUIDatasetTools:
         """What can be done to datasets that are there."""
-        return WebUIDatasetTools(self._http, self._datasets, self._captionings)
+        return WebUIDatasetTools(self._http, self._datasets, self)
 
     @property
     def settings_store(self) -> WebUISettings:

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.webui import names as paths
-from aitk_nb.backends.webui.captioning import WebUICaptionings
 from aitk_nb.backends.webui.datasets import WebUIDatasets
+from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.manifest import Notes, read_notes
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
@@ -28,10 +28,10 @@ T = TypeVar("T")
 class WebUIDatasetTools:
     """Work on the datasets of one web UI."""
 
-    def __init__(self, http: Http, datasets: WebUIDatasets, captionings: WebUICaptionings) -> None:
+    def __init__(self, http: Http, datasets: WebUIDatasets, jobs: WebUIJobs) -> None:
         self._http = http
         self._datasets = datasets
-        self._captionings = captionings
+        self._jobs = jobs
 
     def seen(self, dataset: str) -> DatasetInfo | None:
         """Return the dataset as it was last seen, without asking; None if something was sent."""
@@ -132,11 +132,11 @@ class WebUIDatasetTools:
 
     def create_captioning(self, dataset: str, draft: JobDraft) -> JobState:
         """Create a job that captions a dataset, without starting it."""
-        return self._captionings.create(dataset, draft)
+        return self._jobs.create_captioning(dataset, draft)
 
     def list_captionings(self) -> tuple[JobState, ...]:
         """Return the captioning jobs, newest first."""
-        return self._captionings.list()
+        return self._jobs.list_captionings()
 
     def _folder(self, dataset: str) -> str:
         return self._datasets.folder(dataset)

@@ -35,12 +35,21 @@ class WebUIJobs:
 
     def list_jobs(self) -> tuple[JobState, ...]:
         """Return the training jobs, newest first."""
-        body = self._http.get_json("/api/jobs", what="list the jobs", params={"job_type": "train"})
-        if not isinstance(body, dict) or not isinstance(body.get("jobs"), list):
-            raise UnexpectedReply("list the jobs", "no list of jobs")
-        states = tuple(parsing.job_state(row) for row in body["jobs"])
-        self._ids |= {state.name: state.id for state in states if state.id}
-        return states
+        return tuple(map(self._known, self._rows("train", "list the jobs")))
+
+    def _rows(self, job_type: str, what: str) -> list[Any]:
+        body = self._http.get_json("/api/jobs", what=what, params={"job_type": job_type})
+        rows = body.get("jobs") if isinstance(body, dict) else None
+        if not isinstance(rows, list):
+            raise UnexpectedReply(what, "no list of jobs")
+        return rows
+
+    def _known(self, row: object) -> JobState:
+        """Return the job of a row, and remember its id."""
+        state = parsing.job_state(row)
+        if state.id:
+            self._ids[state.name] = state.id
+        return state
 
     def get_job(self, name: str) -> JobState:
         """Return the job as it stands now."""
@@ -69,22 +78,42 @@ class WebUIJobs:
 
     def _save(self, draft: JobDraft, job_id: str | None) -> JobState:
         check_name("job", draft.name)
-        body = {
-            "id": job_id,
-            "name": draft.name,
-            "gpu_ids": draft.gpu_ids,
-            "job_config": self._with_paths(draft),
-        }
+        return self._post(draft, {"id": job_id, "job_config": self._with_paths(draft)})
+
+    def _post(self, draft: JobDraft, row: Mapping[str, Any]) -> JobState:
+        body = {"name": draft.name, "gpu_ids": draft.gpu_ids, **row}
         try:
-            row = self._http.post_json("/api/jobs", body, what=f"save the job {draft.name}")
+            saved = self._http.post_json("/api/jobs", body, what=f"save the job {draft.name}")
         except Rejected as exc:
             if exc.status == 409:
                 raise JobConflict(draft.name, [exc.reply]) from exc
             raise
-        state = parsing.job_state(row)
-        if state.id:
-            self._ids[state.name] = state.id
-        return state
+        return self._known(saved)
+
+    def create_captioning(self, dataset: str, draft: JobDraft) -> JobState:
+        """Create a job that captions a dataset, without starting it.
+
+        Raises:
+            NotSupported: The server is too old to have such jobs.
+            JobConflict: The name is taken.
+        """
+        # Servers from before April 2026 would take the row for a training job; this endpoint came
+        # with the captioning jobs.
+        if not self._has("/api/audio/art/x"):
+            raise NotSupported("caption images", "web UI this old", "Update AI Toolkit on it.")
+        check_name("job", draft.name)
+        folder, _ = self._datasets.find(check_name("dataset", dataset))
+        config = copy.deepcopy(dict(draft.config))
+        config["config"]["process"][0]["caption"]["path_to_caption"] = folder
+        row = {"id": None, "job_config": config, "job_type": "caption", "job_ref": folder}
+        return self._post(draft, row)
+
+    def list_captionings(self) -> tuple[JobState, ...]:
+        """Return the captioning jobs, newest first."""
+        rows = self._rows("caption", "list the captioning jobs")
+        # A server that does not know the parameter lists all jobs.
+        mine = [row for row in rows if isinstance(row, dict) and row.get("job_type") == "caption"]
+        return tuple(map(self._known, mine))
 
     def _with_paths(self, draft: JobDraft) -> dict[str, Any]:
         """Return the job config with the server's paths in it.

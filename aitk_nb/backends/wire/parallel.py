@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.upload_rate import LANES
@@ -32,7 +32,9 @@ def each(
             while pending:
                 done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
                 for future in done:
-                    _reraise_foreign(future)
+                    error = future.exception()
+                    if error is not None and not isinstance(error, AitkError):
+                        raise error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -87,9 +89,3 @@ class Tally:
             self._done += size
             if self._progress is not None:
                 self._progress(self._done, self._total)
-
-
-def _reraise_foreign(future: Future[Any]) -> None:
-    error = future.exception()
-    if error is not None and not isinstance(error, AitkError):
-        raise error

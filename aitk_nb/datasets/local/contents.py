@@ -11,7 +11,7 @@ from pathlib import Path
 from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.captions import read_caption, read_table
 from aitk_nb.datasets.local.control_folders import Controls, control_folders, is_control_folder
-from aitk_nb.datasets.local.formats import CONVERTIBLE, FOREIGN, IMAGES, MEDIA, is_one_of
+from aitk_nb.datasets.local.formats import CONVERTIBLE, FOREIGN, IMAGES, KNOWN, MEDIA, is_one_of
 from aitk_nb.datasets.local.image_info import ImageInfo, read_all
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.datasets.local.sources import Source, table_of
@@ -90,7 +90,7 @@ def read_contents(
         caption_files=caption_files,
         convertible=tuple(path for path in files if is_one_of(path, CONVERTIBLE)),
         orphans=tuple(path for path in files if _is_orphan(path, stems)),
-        others=tuple(path for path in files if path != table and _is_other(path)),
+        others=tuple(path for path in files if path != table and not is_one_of(path, KNOWN)),
         captions=captions,
         table=read_table(table) if table else {},
         image_info=_image_info(stamps, known or Contents(), progress),
@@ -158,10 +158,6 @@ def _leads_out(path: Path, root: Path) -> bool:
         return not path.resolve(strict=True).is_relative_to(root)
     except (OSError, RuntimeError):
         return False  # a broken link, which is another problem
-
-
-def _is_other(path: Path) -> bool:
-    return not is_one_of(path, IMAGES | MEDIA | FOREIGN | {".txt"})
 
 
 def _is_orphan(path: Path, stems: set[str]) -> bool:

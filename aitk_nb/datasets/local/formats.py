@@ -27,6 +27,8 @@ CONVERTIBLE = frozenset({".bmp", ".gif", ".jfif", ".tif", ".tiff"})
 """Images that the trainer skips, and that can be converted here."""
 FOREIGN = CONVERTIBLE | {".avif", ".heic", ".heif", ".jxl"}
 """Images that the trainer skips."""
+KNOWN = IMAGES | MEDIA | FOREIGN | {".txt"}
+"""Files that are, or were meant to be, part of a dataset."""
 
 
 def is_one_of(path: Path, suffixes: frozenset[str]) -> bool:

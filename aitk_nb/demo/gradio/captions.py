@@ -30,7 +30,7 @@ _HUES = (
 
 
 def describe(path: Path) -> str:
-    """Return one sentence: the picture's form, its light, and its two commonest colours.
+    """Return one sentence: the picture's form, its light, and its two commonest colors.
 
     Raises:
         OSError: the file is no image; the texts of a dataset are not, there as here.
@@ -43,22 +43,22 @@ def describe(path: Path) -> str:
     brightness = "A dark" if light < 0.3 else "A bright" if light > 0.7 else "An evenly lit"
     counts: dict[str, int] = {}
     for red, green, blue in pixels.tolist():
-        name = _colour(red, green, blue)
+        name = _color(red, green, blue)
         counts[name] = counts.get(name, 0) + 1
     first, *rest = sorted(counts, key=lambda name: (-counts[name], name))
-    colours = f"{first} and {rest[0]}" if rest else first
-    return f"{brightness} {form} picture, mostly {colours}."
+    colors = f"{first} and {rest[0]}" if rest else first
+    return f"{brightness} {form} picture, mostly {colors}."
 
 
 def _form(aspect: float) -> str:
     return "wide" if aspect > 1.15 else "tall" if aspect < 1 / 1.15 else "square"
 
 
-def _colour(red: float, green: float, blue: float) -> str:
+def _color(red: float, green: float, blue: float) -> str:
     hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
     if value < 0.2:
         return "black"
     if saturation < 0.18:
-        return "white" if value > 0.8 else "grey"
+        return "white" if value > 0.8 else "gray"
     name = next(name for end, name in _HUES if hue < end)
     return "brown" if name in {"orange", "red"} and value < 0.6 else name

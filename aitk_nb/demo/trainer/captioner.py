@@ -118,17 +118,17 @@ def describe(path: Path) -> str:
     light = "dark" if middle < 0.3 else "bright" if middle > 0.65 else "evenly lit"
     shape = "square" if abs(width - height) * 10 < width else "wide" if width > height else "tall"
     contrast = "strong" if spread > 0.6 else "soft" if spread < 0.3 else "medium"
-    return f"a {light} {shape} picture, mostly {_colour(pixels)}, with {contrast} contrast"
+    return f"a {light} {shape} picture, mostly {_color(pixels)}, with {contrast} contrast"
 
 
-def _colour(pixels: list[tuple[int, int, int]]) -> str:
+def _color(pixels: list[tuple[int, int, int]]) -> str:
     counts: dict[str, int] = {}
     for red, green, blue in pixels:
         hue, saturation, value = colorsys.rgb_to_hsv(red / 255, green / 255, blue / 255)
         if value < 0.2:
             name = "black"
         elif saturation < 0.15:
-            name = "white" if value > 0.85 else "grey"
+            name = "white" if value > 0.85 else "gray"
         else:
             name = next(name for limit, name in _HUES if hue < limit)
             name = "brown" if name == "orange" and value < 0.65 else name

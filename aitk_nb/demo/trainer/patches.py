@@ -1,6 +1,6 @@
 """Small pictures as patches of 8 x 8 pixels, each told by 192 frequencies instead of pixels.
 
-The change of basis is orthonormal (a cosine transform, and brightness apart from two colours), so
+The change of basis is orthonormal (a cosine transform, and brightness apart from two colors), so
 that noise stays as white and errors as large as they are in pixels.
 """
 
@@ -18,7 +18,7 @@ OVERVIEW = 4
 PLACE = 16
 """Numbers that tell where a patch lies."""
 
-_COLOURS = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]])
+_COLORS = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]])
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Grid:
     def places(self) -> Floats:
         """Where each patch lies, as waves over the picture: (count, PLACE)."""
         y, x = np.mgrid[: self.rows, : self.columns]
-        centre = np.stack([(y + 0.5) / self.rows, (x + 0.5) / self.columns], -1).reshape(-1, 2)
-        angle = centre[:, :, None] * (np.pi * np.array([0.5, 1, 2, 4]))
+        center = np.stack([(y + 0.5) / self.rows, (x + 0.5) / self.columns], -1).reshape(-1, 2)
+        angle = center[:, :, None] * (np.pi * np.array([0.5, 1, 2, 4]))
         waves = np.concatenate([np.sin(angle), np.cos(angle)], 2)
         return waves.reshape(self.count, PLACE).astype(np.float32)
 
     @cached_property
     def overview(self) -> Floats:
-        """The matrix that makes a picture's flat coefficients its overview of 4 x 4 colours."""
+        """The matrix that makes a picture's flat coefficients its overview of 4 x 4 colors."""
         high, wide = self.rows * SIDE, self.columns * SIDE
         unit = np.einsum("iy,jx,cd->yxcijd", _pooling(high), _pooling(wide), np.eye(3))
         flat = encode(unit.reshape(high, wide, -1), self)
@@ -89,8 +89,8 @@ def basis() -> Floats:
     k = np.arange(SIDE)
     cosines = np.cos(np.pi * (2 * k + 1) * k[:, None] / (2 * SIDE)) * np.sqrt(2 / SIDE)
     cosines[0] /= np.sqrt(2)
-    colours = _COLOURS / np.linalg.norm(_COLOURS, axis=1, keepdims=True)
-    turn = np.einsum("ky,lx,cd->yxdklc", cosines, cosines, colours)
+    colors = _COLORS / np.linalg.norm(_COLORS, axis=1, keepdims=True)
+    turn = np.einsum("ky,lx,cd->yxdklc", cosines, cosines, colors)
     matrix: Floats = turn.reshape(COEFFICIENTS, COEFFICIENTS).astype(np.float32)
     return matrix
 
@@ -99,7 +99,7 @@ def basis() -> Floats:
 def spread() -> Floats:
     """Return how far each coefficient of an ordinary photograph strays from its mean.
 
-    In photographs amplitudes fall about as 1 / frequency, and colours vary less than brightness.
+    In photographs amplitudes fall about as 1 / frequency, and colors vary less than brightness.
     """
     y, x = np.mgrid[:SIDE, :SIDE]
     frequency = np.hypot(y, x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aitk_nb.backends.webui.catalogue import operation_objects, resolved
+from aitk_nb.backends.webui.catalog import operation_objects, resolved
 from aitk_nb.discovery.snippets.literals import comment, identifier, javascript, key
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter, rows
 

@@ -83,7 +83,8 @@ class ConnectionForm(Form[Connection]):
         user = "" if given else environ.get(USER_VARIABLE, "")
         self._typed: Secret | None = None
         looks = Looks()
-        empty = _default_address(environ)
+        variable = environ.get("AITK_URL", "")
+        empty = f"{variable} (from AITK_URL)" if variable else "empty: an embedded demo server"
         self._url = looks.entry(widgets.Text, "Address", value=url, placeholder=empty)
         self._token = looks.entry(
             _TokenField,
@@ -194,11 +195,6 @@ class ConnectionForm(Form[Connection]):
     def __repr__(self) -> str:
         problems = self._problems()
         return f"<ConnectionForm {'invalid' if problems else self._read().url}>"
-
-
-def _default_address(environ: Mapping[str, str]) -> str:
-    variable = environ.get("AITK_URL", "")
-    return f"{variable} (from AITK_URL)" if variable else "empty: an embedded demo server"
 
 
 def _in_words(result: object) -> str:

@@ -47,7 +47,7 @@ def _endpoint(path: str, method: str, operation: Mapping[str, Any]) -> Endpoint:
         parameters=tuple(_parameters(operation)),
         returns=operation["responses"]["200"]["description"],
         auth="public" if "security" in operation else "token",
-        known_by="catalogue, probe",
+        known_by="catalog, probe",
         since=operation["x-since"],
         acts=operation.get("x-changes-something", False),
     )
@@ -84,7 +84,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     return "file" if "contentMediaType" in schema else schema.get("type", "any")
 
 
-CATALOGUE: tuple[Endpoint, ...] = tuple(_endpoint(*found) for found in operation_objects())
+CATALOG: tuple[Endpoint, ...] = tuple(_endpoint(*found) for found in operation_objects())
 """Every endpoint in its newest form, in the order in which somebody meets them."""
 
 
@@ -95,10 +95,10 @@ def endpoints(states: Mapping[str, str], auth: str) -> tuple[Endpoint, ...]:
         states: what the probe of each endpoint found, by name.
         auth: `token`, `none` or `unknown`: what the server asks for where it asks at all.
     """
-    newest = max((e.since for e in CATALOGUE if states[e.name] == "present"), default="")
+    newest = max((e.since for e in CATALOG if states[e.name] == "present"), default="")
     before = {found["operationId"]: found.get("x-before", {}) for *_, found in operation_objects()}
     found = []
-    for endpoint in CATALOGUE:
+    for endpoint in CATALOG:
         state, note = states[endpoint.name], ""
         if state == "present":
             older = before[endpoint.name].items()
