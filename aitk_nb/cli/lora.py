@@ -27,4 +27,4 @@ def lora(
     words = "\n".join(f"{name:8} {value}" for name, value in report.rows)
     show(lambda: document, words, as_json=as_json)
     if not report.ok:
-        raise AitkError(f"{file} is not sound: {' '.join(report.problems)}")
+        raise AitkError(f"{file} is damaged or unusable: {' '.join(report.problems)}")

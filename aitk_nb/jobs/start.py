@@ -97,7 +97,7 @@ class JobStart:
 
     def _changes(self, have: JobState) -> Sequence[str]:
         if not have.config:
-            return ("its config cannot be read",)
+            return ("its config can't be read",)
         return differences(have.config, self.draft.config)
 
     def _check_same(self, have: JobState) -> None:

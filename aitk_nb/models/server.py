@@ -25,17 +25,17 @@ class Ability(enum.Enum):
     LIST_JOBS = "list jobs"
     STOP = "stop a job"
     SAVE_NOW = "save a checkpoint on demand"
-    SAMPLE_NOW = "make samples on demand"
+    SAMPLE_NOW = "generate samples on demand"
     LOG = "show a job's log"
-    LOSSES = "tell a job's losses"
+    LOSSES = "show a job's losses"
     SAMPLES = "list a job's samples"
     FILES = "list a job's files"
     DOWNLOAD = "download a LoRA"
     DELETE = "delete a job"
     GPUS = "list its GPUs"
-    EDIT_DATASETS = "change, fetch and delete datasets"
+    EDIT_DATASETS = "edit, download and delete datasets"
     CAPTION = "caption a dataset"
-    SETTINGS = "tell and change its settings"
+    SETTINGS = "read and change its settings"
 
 
 @dataclass(frozen=True, slots=True)

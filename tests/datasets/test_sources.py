@@ -255,7 +255,7 @@ def test_a_password_of_an_address_is_not_sent(web: str, tmp_path: Path) -> None:
 def test_a_page_is_no_image(web: str) -> None:
     """Its type is told."""
     (error,) = LocalDataset([f"{web}/page", f"{web}/a.png"]).errors
-    assert (error.file, error.message) == ("page", "'page' is no image, but text/html")
+    assert (error.file, error.message) == ("page", "'page' is not an image, but text/html")
 
 
 def test_progress_of_a_scan(tmp_path: Path) -> None:

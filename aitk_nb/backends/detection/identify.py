@@ -104,7 +104,7 @@ class _Eyes:
         answer = self._ask("/api/auth")
         if answer.status_code == 407:
             proxy = proxy_for(self._connection.url) or "on the way"
-            reason = f"the proxy {proxy} wants a password"
+            reason = f"the proxy {proxy} requires a password"
             raise ConnectionFailed(self._connection.url, reason, cause="proxy")
         if secure := self._same_by_https(answer):
             return look(secure, attempts=self._attempts, timeout=self._timeout)

@@ -63,7 +63,7 @@ class Function:
         for one in self.inputs:
             if one.name and one.name not in values and one.required:
                 raise UnexpectedReply(
-                    f"describe {self.api_name}", f"a parameter {one.name!r} that nobody knows"
+                    f"describe {self.api_name}", f"a parameter {one.name!r} that is unknown"
                 )
             row.append(values.get(one.name, one.default) if one.name else None)
         return row
@@ -145,7 +145,7 @@ class GradioApp:
                 operation,
                 "Gradio",
                 f"This app has no function {name}; it has {', '.join(self.names) or 'none'}. If "
-                "one of them does it, say so: "
+                "one of them does this, pass "
                 f"gradio=GradioOptions(operations={{{operation!r}: '/its_name'}}).",
             )
         return Function(name, tuple(_inputs(self.config, name, entry.get("parameters", ()))))
@@ -166,7 +166,7 @@ class GradioApp:
 
     def app_id(self) -> str:
         """Return the number that the server has drawn at its start: another one is a restart."""
-        body = self._brief("/app_id", "say who it is")
+        body = self._brief("/app_id", "show its app_id")
         return str(body.get("app_id", "")) if isinstance(body, dict) else ""
 
     def ended(self) -> int | None:
@@ -175,7 +175,7 @@ class GradioApp:
         None where the server does not tell, as Gradio 4.
         """
         try:
-            body = self._brief("/monitoring/summary", "sum up its calls")
+            body = self._brief("/monitoring/summary", "summarize its calls")
             name = self._names[TRAIN].lstrip("/")
             functions = body["functions"]
             return int(functions[name]["total_requests"]) if name in functions else 0
@@ -186,7 +186,7 @@ class GradioApp:
 
     def waiting(self) -> int:
         """Return how many calls wait in the queue, anybody's; what runs is not counted."""
-        what = "tell how long its queue is"
+        what = "report its queue"
         body = self._brief("/queue/status", what)
         size = body.get("queue_size") if isinstance(body, dict) else None
         if not isinstance(size, int):
@@ -204,11 +204,11 @@ class GradioApp:
 
 def _checked(body: Any) -> Mapping[str, Any]:
     if not isinstance(body, dict) or "version" not in body:
-        raise UnexpectedReply("describe itself", "no Gradio app")
+        raise UnexpectedReply("describe itself", "not a Gradio app")
     protocol = str(body.get("protocol", "ws"))
     if not protocol.startswith("sse"):
         raise NotSupported(
-            "be driven from here",
+            "be used",
             f"Gradio {body['version']}",
             "AI Toolkit's own app does not run under Gradio 3: update gradio on the server.",
         )

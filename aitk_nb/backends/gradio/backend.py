@@ -159,16 +159,14 @@ class Gradio:
         """Raise `NotSupported`."""
         raise _cannot(
             Ability.EDIT_DATASETS,
-            "A Gradio app forgets a dataset when it has begun to train on it: change the local "
-            "folder and upload it again.",
+            "A Gradio app forgets a dataset once it trains on it: change the local folder and "
+            "upload it again.",
         )
 
     @property
     def settings_store(self) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(
-            Ability.SETTINGS, "They lie in the environment of the server's process, HF_TOKEN too."
-        )
+        raise _cannot(Ability.SETTINGS, "They are environment variables of the server's process.")
 
     # -- jobs --------------------------------------------------------------------------------
 
@@ -215,7 +213,7 @@ class Gradio:
 
     def delete_job(self, state: JobState) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(Ability.DELETE, "Delete its folder on the server by other means.")
+        raise _cannot(Ability.DELETE, "Delete its folder on the server yourself.")
 
     def save_now(self, state: JobState) -> NoReturn:
         """Raise `NotSupported`."""
@@ -233,7 +231,7 @@ class Gradio:
 
     def read_log(self, state: JobState, offset: int | None) -> LogChunk:
         """Raise `NotSupported`."""
-        raise _cannot(Ability.LOG, "It prints to the server's own terminal only: look there.")
+        raise _cannot(Ability.LOG, "It prints only to the server's terminal; look there.")
 
     def loss_keys(self, state: JobState) -> tuple[str, ...]:
         """Return the names of the logged metrics; empty before the first value."""
@@ -256,8 +254,8 @@ class Gradio:
         """Raise `NotSupported`."""
         raise _cannot(
             Ability.SAMPLES,
-            "A sample's name holds the time of its making, which nobody outside can know, and the "
-            "server lists no folder; they lie in samples in the job's folder on the server.",
+            "The server lists no folders, and a sample's file name contains the time at which it "
+            "was made. Look in the folder samples of the job's folder on the server.",
         )
 
     def _shown(self, state: JobState, ability: Ability) -> JobNote:
@@ -284,13 +282,13 @@ class Gradio:
 
     def gpus(self) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(Ability.GPUS, "Look on the machine itself.")
+        raise _cannot(Ability.GPUS, "Check on the machine itself, e.g. with nvidia-smi.")
 
     def meta(self) -> Mapping[str, str]:
         """Return the version of Gradio, and what is particular about this flavour."""
         return {
             "Gradio": self._app.version,
-            "jobs and datasets": "those that were begun from this computer",
+            "jobs and datasets": "those started from this computer",
             "results": _SAID[self._place],
         }
 

@@ -18,12 +18,12 @@ _STARTING: Final = 5.0
 """Seconds after its start within which a training may show nothing yet."""
 
 _MAY_WAIT: Final = (
-    "Its line was lost while it waited. Others wait there too, so that it cannot be told whether "
-    "the server has dropped it; it is not started again until that is known."
+    "The connection was lost while it waited in the queue. Other calls wait there too, so it is "
+    "unknown whether the server dropped it; it isn't started again until that is known."
 )
 _MAY_START: Final = (
-    "Its line was lost while it waited. It waits no more, and whether it has begun is known in a "
-    "few seconds."
+    "The connection was lost while it waited in the queue. It is no longer there; whether it has "
+    "started will be known in a few seconds."
 )
 
 
@@ -82,7 +82,7 @@ class JobStates:
 
     def _state(self, note: JobNote) -> JobState:
         if note.started is None:
-            return _state(note, JobStatus.STOPPED, 0, "It was not started yet.")
+            return _state(note, JobStatus.STOPPED, 0, "Not started yet.")
         if note.outcome:
             return self._final(note)
         call = self._calls.get(note.name)
@@ -112,7 +112,7 @@ class JobStates:
         waits = call.phase is Phase.WAITING if call else not self._results.is_accepted(note)
         if waits:
             rank = call.rank if call else 0
-            words = f"waits, {rank} before it" if rank else "waits for its turn"
+            words = f"waiting, {rank} before it" if rank else "waiting in the queue"
             return _state(note, JobStatus.QUEUED, 0, words, place=rank)
         step = self._results.step(note)
         words = "Training" if step else "Loading the model"
@@ -121,7 +121,7 @@ class JobStates:
     def _judged(self, note: JobNote) -> JobState:
         verdict, why, seen, step = self._outcomes.verdict(note)
         if not seen.answers:
-            raise ConnectionFailed(self._app.http.url, f"{verdict.value} how {note.name} stands")
+            raise ConnectionFailed(self._app.http.url, f"{verdict.value} the state of {note.name}")
         if verdict is Verdict.FINISHED:
             note = self._record(note, JobStatus.COMPLETED, why)
             return _state(note, JobStatus.COMPLETED, note.steps, why, word=verdict.value)
@@ -153,7 +153,7 @@ class JobStates:
         if waited < _STARTING:
             return _state(note, JobStatus.UNKNOWN, 0, _MAY_START, word=Verdict.UNKNOWN.value)
         note = self._amend(note, started=None, event="", unqueued=None)
-        return _state(note, JobStatus.STOPPED, 0, "Its line was lost before it had begun.")
+        return _state(note, JobStatus.STOPPED, 0, "The connection was lost before it had started.")
 
     def _record(self, note: JobNote, outcome: JobStatus, info: str) -> JobNote:
         return self._amend(note, outcome=outcome.value, info=info)

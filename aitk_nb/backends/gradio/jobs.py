@@ -69,14 +69,14 @@ class GradioJobs(JobStates):
             notes.jobs[draft.name] = note
         if wanted.ignored:
             _log.warning(
-                "A Gradio server has settings of its own for datasets, and does not hear: %s.",
+                "A Gradio server has its own settings for datasets and ignores: %s.",
                 "; ".join(wanted.ignored),
             )
         return note
 
     def _check_free(self, note: JobNote, notes: Notes) -> None:
         if note.name in notes.jobs:
-            raise JobConflict(note.name, ["it was begun from here already"])
+            raise JobConflict(note.name, ["it was already started from here"])
         for other in notes.jobs.values():
             if note.folder and other.folder == note.folder:
                 raise JobConflict(
@@ -205,11 +205,12 @@ class GradioJobs(JobStates):
                 continue  # it waits or runs in the queue, which keeps the order
             if self.state(other.name).status is JobStatus.RUNNING:
                 raise NotSupported(
-                    "queue a training behind one whose line was lost",
+                    "queue a job behind one whose connection was lost",
                     "Gradio",
-                    f"{other.name!r} still trains there, and this one would train beside it. Wait "
-                    f"for it by client.jobs.get({other.name!r}).watch(); to train beside it all "
-                    f"the same, call client.jobs.get({other.name!r}).repair(confirmed=True) first.",
+                    f"{other.name!r} is still training, and this job would train at the same "
+                    f"time. Wait for it with client.jobs.get({other.name!r}).watch(); to train "
+                    f"both anyway, first call client.jobs.get({other.name!r}).repair"
+                    "(confirmed=True).",
                 )
 
     def _is_followed(self, name: str) -> bool:
@@ -228,19 +229,19 @@ class GradioJobs(JobStates):
         """
         call = self._calls.get(name)
         if call is not None and call.cancel():
-            self._record(self.note(name), JobStatus.STOPPED, "It was taken out of the queue.")
+            self._record(self.note(name), JobStatus.STOPPED, "Removed from the queue.")
             return
         raise NotSupported(
             "stop a job",
             "Gradio",
-            "What has begun there trains to its end, and cancelling would only stop the watching, "
-            "while the next start would train beside it; Gradio 4 trains what waits, too. To end "
-            "it, restart the app on the server.",
+            "A job that has started trains to its end: canceling would only stop watching it, and "
+            "the next job would train at the same time. Gradio 4 doesn't drop waiting jobs either. "
+            "To end it, restart the app on the server.",
         )
 
     def mark_stopped(self, name: str) -> None:
         """Note a job as stopped, whatever it does."""
-        self._record(self.note(name), JobStatus.STOPPED, "It was marked as stopped from here.")
+        self._record(self.note(name), JobStatus.STOPPED, "Marked as stopped from here.")
 
     def adopt(self, note: JobNote) -> JobState:
         """Note a job that was begun elsewhere, unless it is noted already, and return it."""
@@ -251,6 +252,6 @@ class GradioJobs(JobStates):
                     break
             else:
                 if note.name in notes.jobs:
-                    raise JobConflict(note.name, ["another job of that name was begun from here"])
+                    raise JobConflict(note.name, ["another job of that name was started from here"])
                 notes.jobs[note.name] = note
         return self._state(note)

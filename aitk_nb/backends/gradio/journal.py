@@ -166,8 +166,8 @@ class Journal:
             return Notes()
         except (OSError, ValueError, TypeError, AttributeError) as exc:
             raise BadInput(
-                f"The journal {self.path} cannot be read ({exc}). Delete it: the server's jobs go "
-                "on, and only their names are forgotten here."
+                f"Can't read the journal {self.path} ({exc}). Delete it: the jobs on the server "
+                "keep running, and only their names are lost locally."
             ) from exc
 
     @contextmanager
@@ -189,8 +189,8 @@ class Journal:
                     self._write(notes)
         except Timeout as exc:
             raise AitkError(
-                f"Another kernel holds the journal {self.path} for more than {_PATIENCE:g} s. "
-                "Is it stopped in a debugger? Restart it, and try again."
+                f"Another kernel has locked the journal {self.path} for over {_PATIENCE:g} s. It "
+                "may be stopped in a debugger: restart it, and try again."
             ) from exc
 
     def watcher(self, job: str) -> FileLock:
@@ -217,8 +217,8 @@ class Journal:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise BadInput(
-                f"The folder {self.path.parent} for notes on servers cannot be made: "
-                f"{exc.strerror or exc}. Name another one in {VARIABLE}."
+                f"Can't create the folder {self.path.parent} for notes on servers: "
+                f"{exc.strerror or exc}. Set {VARIABLE} to another folder."
             ) from exc
 
     def _write(self, notes: Notes) -> None:

@@ -133,7 +133,7 @@ class QueuedCall:
     # -- the thread ---------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        state = CallState(Phase.LOST, text="The line to the server broke.")
+        state = CallState(Phase.LOST, text="The connection to the server broke.")
         try:
             for message in self._messages():
                 self._take(message)
@@ -143,7 +143,7 @@ class QueuedCall:
         except Rejected as exc:
             state = CallState(Phase.LOST, text=str(exc))
         except AitkError as exc:
-            _log.info("the line of %s broke: %s", self._api_name, exc)
+            _log.info("the connection of %s broke: %s", self._api_name, exc)
         self._state = state
         try:
             if self._at_end is not None:
@@ -188,13 +188,13 @@ class QueuedCall:
         output = output if isinstance(output, dict) else {}
         if message.get("success") and "data" not in output:
             # What Gradio 4 and 5 say of a call that was taken out of the queue.
-            return CallState(Phase.LOST, text="It was taken out of the queue.")
+            return CallState(Phase.LOST, text="Removed from the queue.")
         if message.get("success"):
             first = (output.get("data") or [""])[0]
             return CallState(Phase.DONE, text=self._said(first))
         # Gradio 4 puts quotes around the words of a gr.Error.
         said = self._said(output.get("error")).strip("'\"")
-        return CallState(Phase.FAILED, text=said or "The app does not say why.")
+        return CallState(Phase.FAILED, text=said or "The app doesn't say why.")
 
     def _said(self, text: object) -> str:
         return self._app.http.clean(str(text or ""))[:2000]

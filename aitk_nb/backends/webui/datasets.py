@@ -61,15 +61,15 @@ class WebUIDatasets:
 
         The same answer holds the Hugging Face token in clear; it is dropped here.
         """
-        body = self._http.get_json("/api/settings", what="tell its folders")
+        body = self._http.get_json("/api/settings", what="return its folders")
         try:
             return {name: str(body[name]) for name in ("TRAINING_FOLDER", "DATASETS_FOLDER")}
         except (KeyError, TypeError) as exc:
-            raise UnexpectedReply("tell its folders", "no folders") from exc
+            raise UnexpectedReply("return its folders", "no folders") from exc
 
     def has_model_token(self) -> bool:
         """Return whether the server has a Hugging Face token, which is dropped here."""
-        body = self._http.get_json("/api/settings", what="tell its settings")
+        body = self._http.get_json("/api/settings", what="return its settings")
         return isinstance(body, dict) and bool(str(body.get("HF_TOKEN") or "").strip())
 
     def list(self) -> tuple[str, ...]:
@@ -197,11 +197,11 @@ class WebUIDatasets:
         made = self._http.post_json(
             "/api/datasets/create",
             {"name": dataset},
-            what=f"make the dataset {dataset}",
+            what=f"create the dataset {dataset}",
             repeat=True,
         )
         if not isinstance(made, dict) or made.get("name") != dataset:
-            raise UnexpectedReply(f"make the dataset {dataset}", "another name")
+            raise UnexpectedReply(f"create the dataset {dataset}", "another name")
         folder = self.folder(dataset)
         self.seen.pop(dataset, None)
         notes = Notes(self._http, dataset, folder)
@@ -227,7 +227,7 @@ class WebUIDatasets:
             what=what,
         )
         if not isinstance(answer, dict) or answer.get("files") != names:
-            raise UnexpectedReply(what, "other names than were sent")
+            raise UnexpectedReply(what, "different names than were sent")
         for file, _ in parts:
             if file.size < MEASURED:
                 continue
@@ -276,7 +276,7 @@ def _images(body: object, name: str) -> tuple[str, list[str]]:
     """
     what = f"list the images of {name}"
     if not isinstance(body, dict) or not isinstance(body.get("images"), list):
-        raise UnexpectedReply(what, "no list of images")
+        raise UnexpectedReply(what, "not a list of images")
     entries = body["images"]
     if "root" in body:
         return str(body["root"]), [str(entry) for entry in entries]

@@ -41,7 +41,7 @@ class WebUIJobs:
         body = self._http.get_json("/api/jobs", what=what, params={"job_type": job_type})
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
-            raise UnexpectedReply(what, "no list of jobs")
+            raise UnexpectedReply(what, "not a list of jobs")
         return rows
 
     def _known(self, row: object) -> JobState:
@@ -278,7 +278,7 @@ class WebUIJobs:
     def _has(self, path: str) -> bool:
         """Return whether the endpoint exists: no endpoint has PUT, and one that exists says 405."""
         try:
-            self._http.read("PUT", path, what="tell whether it has an endpoint")
+            self._http.read("PUT", path, what="show whether it has an endpoint")
         except Rejected as exc:
             return exc.status == 405
         except UnexpectedReply:

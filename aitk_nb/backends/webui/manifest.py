@@ -68,7 +68,7 @@ class Notes:
                 "/api/datasets/upload",
                 {"datasetName": self._dataset},
                 {"files": (MANIFEST, body.encode(), "application/json")},
-                what="take the manifest",
+                what="store the manifest",
                 repeat=True,
             )
         except AitkError as exc:

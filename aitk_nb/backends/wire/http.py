@@ -237,7 +237,7 @@ class Http:
         try:
             request = self.client.build_request(method, self.url + path, **kwargs)
         except (httpx.InvalidURL, UnicodeError) as exc:
-            raise BadInput(f"The address {self.url} cannot be used: {exc}.") from exc
+            raise BadInput(f"The address {self.url} is invalid: {exc}.") from exc
         for name, value in self._connection.headers.items():
             request.headers[name] = value.reveal()
         if self._connection.token:
@@ -281,7 +281,7 @@ class Http:
         try:
             return response.json()
         except ValueError as exc:
-            kind = self.clean(response.headers.get("content-type", "no content type"))
+            kind = self.clean(response.headers.get("content-type", "it has no content type"))
             raise UnexpectedReply(what, f"{kind} instead of JSON") from frameless(exc)
 
 

@@ -113,7 +113,7 @@ class _Sender:
     def _check(self) -> None:
         """Break off the request whose file is read next, once the upload is over."""
         if self._queue.over is not None:
-            raise _Ended("The upload was broken off.")
+            raise _Ended("The upload was interrupted.")
 
     def _work(self) -> None:
         try:
