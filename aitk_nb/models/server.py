@@ -21,7 +21,7 @@ class Ability(enum.Enum):
     LIST_DATASETS = "list datasets"
     UPLOAD = "take a dataset"
     CAPTION_IMAGES = "write captions of local images"
-    TRAIN = "start a training"
+    TRAIN = "start a training job"
     LIST_JOBS = "list jobs"
     STOP = "stop a job"
     SAVE_NOW = "save a checkpoint on demand"

@@ -76,7 +76,9 @@ def test_the_line_is_cut_and_the_server_trains_on(slow: demo.GradioServer, tmp_p
         state = job.refresh()
         assert (JobStatus.RUNNING, "still training") == (state.status, state.raw_status)
         assert job.name == client.jobs.start(params("cut", "photos", STEPS)).name
-        with pytest.raises(NotSupported, match=r"'cut' still trains.*repair\(confirmed=True\)"):
+        with pytest.raises(
+            NotSupported, match=r"'cut' is still training.*repair\(confirmed=True\)"
+        ):
             client.jobs.start(params("beside", "photos", 5))
         *_, last = job.watch(every=0.1)
 

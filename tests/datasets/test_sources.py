@@ -225,7 +225,7 @@ def test_images_by_their_addresses(web: str, tmp_path: Path) -> None:
         ("WEB/to/WEB/to/WEB/to/WEB/to/WEB/to/WEB/to/WEB/a.png", "more than 5 redirects"),
         ("WEB/long.png", "longer than 0.5 MB"),
         ("WEB/endless.png", "longer than 0.5 MB"),
-        ("http://[::1", "no address"),
+        ("http://[::1", "not an address"),
         ("http://127.0.0.1:1/a.png", "cannot be fetched: ConnectError"),
     ],
 )

@@ -285,5 +285,5 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(line: WebUI, tmp_path: 
     files[1].source.unlink()
     os.mkfifo(files[1].source)
 
-    with pytest.raises(TransferFailed, match="not a plain file"):
+    with pytest.raises(TransferFailed, match="no longer a regular file"):
         line.upload("pipe", files, quiet)

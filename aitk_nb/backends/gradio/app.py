@@ -92,6 +92,10 @@ class GradioApp:
                 self._config = _checked(self.http.get_json("/config", what="describe itself"))
             return self._config
 
+    def log_in(self) -> None:
+        """Log in now, if the app requires it: what is noted locally needs no request otherwise."""
+        _ = self.config
+
     def look(self) -> None:
         """Ask for `/config` as somebody who has no login; an app that wants one says no more.
 

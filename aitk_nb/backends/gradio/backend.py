@@ -128,6 +128,7 @@ class Gradio:
 
     def list_datasets(self) -> tuple[str, ...]:
         """Return the names of the datasets that were sent from here and are still there."""
+        self._app.log_in()
         return self._datasets.list()
 
     def get_dataset(self, name: str) -> DatasetInfo:
@@ -172,6 +173,7 @@ class Gradio:
 
     def list_jobs(self) -> tuple[JobState, ...]:
         """Return the jobs that were begun from here, newest first."""
+        self._app.log_in()
         return self._jobs.states()
 
     def get_job(self, name: str) -> JobState:

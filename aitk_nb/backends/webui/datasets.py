@@ -247,7 +247,7 @@ def _noted(file: Upload, there: DatasetInfo, known: Mapping[str, Any]) -> str:
     """
     if file.name.lower().endswith(".txt"):
         stem = PurePosixPath(file.name).stem
-        texts = [text for image, text in there.captions.items() if _stem(image) == stem]
+        texts = [text for image, text in there.captions.items() if image.rpartition(".")[0] == stem]
         return "same" if texts and texts[0] == _text(file) else ""
     if PurePosixPath(file.name).suffix.lower() in LISTED and file.name not in there.images:
         return "absent"
@@ -255,10 +255,6 @@ def _noted(file: Upload, there: DatasetInfo, known: Mapping[str, Any]) -> str:
     if not isinstance(entry, dict) or entry.get("size") != file.size:
         return ""
     return "noted" if entry.get("sha256") == (file.sha256 or sha256(file.source)) else ""
-
-
-def _stem(image: str) -> str:
-    return image.rpartition(".")[0]
 
 
 def _text(file: Upload) -> str | None:

@@ -227,11 +227,10 @@ class Http:
             # Once more, as a connection that was kept may just have been closed.
             attempts, kwargs["timeout"] = 2, limit / 2
         tries = retrying(attempts, retry_if_exception(repeat))
-        response: httpx.Response = tries(self._once, method, path, what, kwargs)
+        response: httpx.Response = tries(
+            lambda: self._checked(self._exchange(self._request(method, path, **kwargs)), what)
+        )
         return response
-
-    def _once(self, method: str, path: str, what: str, kwargs: dict[str, Any]) -> httpx.Response:
-        return self._checked(self._exchange(self._request(method, path, **kwargs)), what)
 
     def _request(self, method: str, path: str, **kwargs: Any) -> httpx.Request:
         try:
