@@ -121,7 +121,7 @@ class JobStates:
     def _judged(self, note: JobNote) -> JobState:
         verdict, why, seen, step = self._outcomes.verdict(note)
         if not seen.answers:
-            raise ConnectionFailed(self._app.http.url, f"{verdict.value} the state of {note.name}")
+            raise ConnectionFailed(self._app.http.url, f"the state of {note.name} is unknown")
         if verdict is Verdict.FINISHED:
             note = self._record(note, JobStatus.COMPLETED, why)
             return _state(note, JobStatus.COMPLETED, note.steps, why, word=verdict.value)

@@ -83,7 +83,7 @@ class Verdict(enum.Enum):
     FINISHED = "finished"
     TRAINING = "still training"
     RESTARTED = "server restarted"
-    UNKNOWN = "cannot tell"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
