@@ -1,4 +1,7 @@
-"""`JobStart`: creates, attaches to, or resumes one job, so that there is never a second one."""
+"""`JobStart`: creates, attaches to, or resumes one job, so that there is never a second one.
+
+Why it is so: docs/behavior.md#jobs
+"""
 
 from __future__ import annotations
 

@@ -66,6 +66,7 @@ def trainings(server: demo.GradioServer, name: str) -> int:
     return len(list((server.data / "tmp").glob(f"*-{name}.yaml")))
 
 
+@pytest.mark.slow
 def test_the_line_is_cut_and_the_server_trains_on(slow: demo.GradioServer, tmp_path: Path) -> None:
     """It is told, the loss goes on, nothing trains beside it, and in the end it is finished."""
     with FaultProxy(slow.url) as proxy, kernel(proxy.url, tmp_path) as client:
@@ -143,6 +144,7 @@ def test_the_server_is_killed_and_started_again(major: str, tmp_path: Path) -> N
             assert 2 == trainings(restarted, "killed")
 
 
+@pytest.mark.slow
 def test_a_second_kernel_finds_a_job_and_its_end(slow: demo.GradioServer, tmp_path: Path) -> None:
     """While the first one follows it, and when it is gone."""
     with kernel(slow.url, tmp_path) as first, kernel(slow.url, tmp_path) as second:

@@ -48,6 +48,7 @@ def caller(paced: GradioServer, photos: Path) -> Iterator[Caller]:
     release(paced)
 
 
+@pytest.mark.slow
 def test_the_losses_can_be_followed_through_the_log(paced: GradioServer, caller: Caller) -> None:
     """The database stands still until 1000 pages; its log is written from the start again then.
 

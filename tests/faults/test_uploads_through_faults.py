@@ -102,6 +102,7 @@ def test_a_limit_of_1_mb_is_learnt(
     assert ((), ()) == line.missing("limit_of_1_mb", (*large, *small))
 
 
+@pytest.mark.slow
 def test_a_cut_with_524_makes_requests_shorter(
     line: WebUI, proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_resets_at_any_byte(
     assert chance.met
 
 
+@pytest.mark.slow
 def test_a_tenth_of_the_requests_dropped(
     line: WebUI, proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_long_way(
     assert sum(exchange.path == "/api/datasets/upload" for exchange in proxy.log) < 40
 
 
+@pytest.mark.slow
 def test_the_server_restarts_in_the_middle(tmp_path: Path) -> None:
     """Whatever it had not confirmed is sent again to the one that comes back."""
     files = many(tmp_path / "f", 80, 30_000)

@@ -1,4 +1,7 @@
-"""Datasets of a Gradio app: sent file by file, then put together in a session of their own."""
+"""Datasets of a Gradio app: sent file by file, then put together in a session of their own.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""HTTP to a Gradio app: a login by form and cookies, done where the app asks for it."""
+"""HTTP to a Gradio app: a login by form and cookies, done where the app asks for it.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 

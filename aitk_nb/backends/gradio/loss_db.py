@@ -7,6 +7,8 @@ a temporary folder, where SQLite reads them; later only the new frames of the lo
 The log (https://www.sqlite.org/fileformat2.html#walformat) is a header of 32 bytes and frames of
 24 bytes and one page each. After a checkpoint it is overwritten from its beginning, with other
 salts in its header and its frames; the remaining old frames lie behind the new ones.
+
+Why it is so: docs/behavior.md#gradio
 """
 
 from __future__ import annotations

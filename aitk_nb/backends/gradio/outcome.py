@@ -1,4 +1,7 @@
-"""`Outcomes`: how a training stands that nobody of us follows in the queue."""
+"""`Outcomes`: how a training stands that nobody of us follows in the queue.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 

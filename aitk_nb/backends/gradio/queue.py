@@ -1,4 +1,7 @@
-"""`QueuedCall`: one long call through a Gradio app's queue, followed in the background."""
+"""`QueuedCall`: one long call through a Gradio app's queue, followed in the background.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 

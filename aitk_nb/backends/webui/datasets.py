@@ -1,4 +1,7 @@
-"""Datasets of the web UI: what is there, what is missing, and getting it there whole."""
+"""Datasets of the web UI: what is there, what is missing, and getting it there whole.
+
+Why it is so: docs/behavior.md#uploads
+"""
 
 from __future__ import annotations
 

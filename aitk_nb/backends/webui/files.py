@@ -1,4 +1,7 @@
-"""Files of the web UI's machine: measured, read in part, fetched whole."""
+"""Files of the web UI's machine: measured, read in part, fetched whole.
+
+Why it is so: docs/behavior.md#outputs
+"""
 
 from __future__ import annotations
 

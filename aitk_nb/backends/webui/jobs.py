@@ -1,4 +1,7 @@
-"""Jobs of the web UI: created, started, stopped, and what they leave behind."""
+"""Jobs of the web UI: created, started, stopped, and what they leave behind.
+
+Why it is so: docs/behavior.md#jobs
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Names and paths as the web UI makes them: its renaming rules, and addresses of its files."""
+"""Names and paths as the web UI makes them: its renaming rules, and addresses of its files.
+
+Why it is so: docs/behavior.md#uploads
+"""
 
 from __future__ import annotations
 

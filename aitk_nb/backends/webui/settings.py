@@ -1,4 +1,7 @@
-"""The web UI's own settings: read whole, written whole, the token never in the clear here."""
+"""The web UI's own settings: read whole, written whole, the token never in the clear here.
+
+Why it is so: docs/behavior.md#authentication
+"""
 
 from __future__ import annotations
 

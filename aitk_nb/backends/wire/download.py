@@ -1,4 +1,7 @@
-"""Downloads by ranges, which arrive whole or not at all."""
+"""Downloads by ranges, which arrive whole or not at all.
+
+Why it is so: docs/behavior.md#gateways
+"""
 
 from __future__ import annotations
 
