@@ -199,7 +199,7 @@ def _ended_kernels() -> Iterator[type[AsyncKernelManager]]:
     try:
         yield Manager
     except KeyboardInterrupt:
-        # The cell that was cut off fails once its kernel has ended; nobody waits for it any more,
+        # The cell that was cut off fails once its kernel has ended; nobody waits for it anymore,
         # and asyncio would write its traceback to stderr.
         ensure_event_loop().set_exception_handler(lambda _loop, _context: None)
         raise

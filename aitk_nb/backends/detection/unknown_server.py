@@ -56,7 +56,7 @@ _ADVICE = {
 
 
 class Foreign(NamedTuple):
-    """Something that is no training server."""
+    """Something that is not a training server."""
 
     kind: Kind
     seen: str

@@ -57,7 +57,7 @@ class Function:
         Gradio 4 and 5 refuse a list without its states, which Gradio 6 takes either way.
 
         Raises:
-            UnexpectedReply: the function wants something that `values` does not have.
+            UnexpectedReply: the function requires something that `values` does not have.
         """
         row = []
         for one in self.inputs:
@@ -97,7 +97,7 @@ class GradioApp:
         _ = self.config
 
     def look(self) -> None:
-        """Ask for `/config` as somebody who has no login; an app that wants one says no more.
+        """Ask for `/config` as somebody who has no login; an app that requires one says no more.
 
         Raises:
             NotSupported: it is an app of Gradio 3.
@@ -157,7 +157,7 @@ class GradioApp:
     def run(self, operation: str, data: Sequence[Any], session: str, *, what: str) -> Any:
         """Call a short function in a session, past the queue, and return its outputs.
 
-        It is sent again when the line breaks: use it for what may happen twice.
+        It is sent again when the connection breaks: use it for what may happen twice.
         """
         name = self.function(operation).api_name
         body = {"data": list(data), "session_hash": session}
@@ -174,9 +174,9 @@ class GradioApp:
         return str(body.get("app_id", "")) if isinstance(body, dict) else ""
 
     def ended(self) -> int | None:
-        """Return how many trainings have ended since the server's start, of all its users.
+        """Return how many training jobs have ended since the server's start, of all its users.
 
-        None where the server does not tell, as Gradio 4.
+        None where the server does not say, as Gradio 4.
         """
         try:
             body = self._brief("/monitoring/summary", "summarize its calls")

@@ -121,7 +121,7 @@ class Gradio:
         return _ALWAYS | _SERVED if shown else _ALWAYS
 
     def close(self) -> None:
-        """Close connections; a training goes on, and one that still waits is lost."""
+        """Close connections; a training job goes on, and one that still waits is lost."""
         self._http.close()
 
     # -- datasets ----------------------------------------------------------------------------
@@ -172,14 +172,14 @@ class Gradio:
     # -- jobs --------------------------------------------------------------------------------
 
     def list_jobs(self) -> tuple[JobState, ...]:
-        """Return the jobs that were begun from here, newest first."""
+        """Return the jobs that were started from here, newest first."""
         self._app.log_in()
         return self._jobs.states()
 
     def get_job(self, name: str) -> JobState:
         """Return the job as it stands now.
 
-        The server's folder of a job is a name too: so a job is taken up that was begun elsewhere.
+        The server's folder of a job is a name too: so a job is taken up that was started elsewhere.
         """
         if is_folder(name):
             return self._jobs.adopt(attached(name, self._app, self._route))
@@ -198,7 +198,7 @@ class Gradio:
         self._jobs.start(state.name)
 
     def stop_job(self, state: JobState) -> None:
-        """Take a job out of the queue; what has begun cannot be stopped."""
+        """Take a job out of the queue; what has started cannot be stopped."""
         self._jobs.stop(state.name)
 
     def has_exited(self, state: JobState) -> bool:
@@ -226,7 +226,7 @@ class Gradio:
         raise _cannot(Ability.SAMPLE_NOW, "Choose sample_every and prompts before the start.")
 
     def verdict(self, name: str) -> tuple[Verdict, str]:
-        """Return what holds of a job whose line was lost, and what that is known from."""
+        """Return what holds of a job whose connection was lost, and what that is known from."""
         return self._jobs.verdict(name)
 
     # -- what a job leaves behind -------------------------------------------------------------

@@ -15,7 +15,7 @@ from aitk_nb.errors import AitkError, ConnectionFailed, NotFound
 from aitk_nb.models.job import JobState, JobStatus
 
 _STARTING: Final = 5.0
-"""Seconds after its start within which a training may show nothing yet."""
+"""Seconds after its start within which a training job may show nothing yet."""
 
 _MAY_WAIT: Final = (
     "The connection was lost while it waited in the queue. Other calls wait there too, so it is "
@@ -43,7 +43,7 @@ class JobStates:
         """Return what is noted of a job.
 
         Raises:
-            NotFound: none of that name was begun from here.
+            NotFound: none of that name was started from here.
         """
         jobs = self._journal.read().jobs
         if name not in jobs:
@@ -58,10 +58,10 @@ class JobStates:
         )
 
     def state(self, name: str) -> JobState:
-        """Return the job as it stands now; whose line was lost is judged by what can be seen.
+        """Return the job as it stands now; whose connection was lost is judged by what can be seen.
 
         Raises:
-            NotFound: none of that name was begun from here, or the server has lost it.
+            NotFound: none of that name was started from here, or the server has lost it.
         """
         note = self.note(name)
         if note.outcome and self._is_gone(note):
@@ -136,9 +136,9 @@ class JobStates:
         return _state(note, JobStatus.UNKNOWN, step, why, word=verdict.value)
 
     def _withdrawn(self, note: JobNote) -> JobState:
-        """Take a job out of the queue whose line was lost while it waited.
+        """Take a job out of the queue whose connection was lost while it waited.
 
-        The server drops such a job by itself, mostly. That it has not begun is known only when it
+        The server drops such a job by itself, mostly. That it has not started is known only when it
         waits no more, and has not written its config within the time that a start takes.
         """
         if note.unqueued is None:
@@ -167,7 +167,7 @@ class JobStates:
         return now
 
     def verdict(self, name: str) -> tuple[Verdict, str]:
-        """Return what holds of a job whose line was lost, and what that is known from.
+        """Return what holds of a job whose connection was lost, and what that is known from.
 
         It is told within 5 s, and never raises for a server that does not answer.
         """

@@ -1,7 +1,7 @@
-"""Jobs of a Gradio app: begun once, followed in its queue, and found again when the line was lost.
+"""Jobs of a Gradio app: started once, followed in its queue, found again after a lost connection.
 
-The server lists no jobs and reports on a training only to the line that began it. So what was
-begun is noted here, and the rest is read from the job's folder.
+The server lists no jobs, and reports on one only to the connection that started it. So what was
+started is noted here, and the rest is read from the job's folder.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class GradioJobs(JobStates):
         self._datasets = datasets
         self._watching: dict[str, FileLock] = {}
 
-    # -- made and begun -----------------------------------------------------------------------
+    # -- made and started ---------------------------------------------------------------------
 
     def create(self, draft: JobDraft) -> JobNote:
         """Note a job without starting it; everything is checked that can be."""
@@ -180,7 +180,7 @@ class GradioJobs(JobStates):
         )
 
     def _ended(self, note: JobNote, state: CallState) -> None:
-        """Note how a call has ended; after a broken line that is not known."""
+        """Note how a call has ended; after a broken connection that is not known."""
         outcome = {Phase.DONE: JobStatus.COMPLETED, Phase.FAILED: JobStatus.ERROR}.get(state.phase)
         try:
             if outcome is not None:
@@ -194,7 +194,7 @@ class GradioJobs(JobStates):
             notes.jobs[note.name] = note
 
     def _check_alone(self, name: str) -> None:
-        """Refuse to train beside a training that the server's queue does not know of any more.
+        """Refuse to train beside a training job that the server's queue does not know of anymore.
 
         The queue forgets a call when its line is lost, and the training goes on all the same.
         """
@@ -244,7 +244,7 @@ class GradioJobs(JobStates):
         self._record(self.note(name), JobStatus.STOPPED, "Marked as stopped from here.")
 
     def adopt(self, note: JobNote) -> JobState:
-        """Note a job that was begun elsewhere, unless it is noted already, and return it."""
+        """Note a job that was started elsewhere, unless it is noted already, and return it."""
         with self._journal.change() as notes:
             for known in notes.jobs.values():
                 if known.folder == note.folder:

@@ -51,7 +51,7 @@ class DatasetNote:
     session: str = ""
     """The session whose hidden state holds the dataset; empty before anything was sent."""
     taken: bool = False
-    """True once a training uses that session."""
+    """True once a training job uses that session."""
     files: tuple[SentFile, ...] = ()
     captions: Mapping[str, str] = field(default_factory=dict)
     """Caption by image name."""
@@ -75,7 +75,7 @@ class JobNote:
     app_id: str = ""
     """Which process of the server it was given to."""
     ended: int | None = None
-    """Trainings that the server had ended when it was started, where it tells."""
+    """Training jobs that the server had ended when it was started, where it says so."""
     old_lora: str = ""
     old_config: str = ""
     """ETags of a LoRA and of a `config.yaml` that lay there before the start."""
@@ -83,7 +83,7 @@ class JobNote:
     event: str = ""
     """By both of these it can be taken out of the queue as long as it waits there."""
     unqueued: float | None = None
-    """Since when it is known to wait in the queue no more, if its line was lost."""
+    """Since when it is known to wait in the queue no more, if its connection was lost."""
     outcome: str = ""
     """How it ended, in the words of `JobStatus`; empty as long as that is not known."""
     info: str = ""

@@ -59,7 +59,7 @@ class GradioHttp(Http):
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies of the login, by name; empty where the app wants none."""
+        """The cookies of the login, by name; empty where the app requires none."""
         return {cookie.name: cookie.value or "" for cookie in self.client.cookies.jar}
 
     @property
@@ -80,7 +80,7 @@ class GradioHttp(Http):
     def log_in(self) -> None:
         """Send the user name and the password, and keep the cookies.
 
-        Ask for `/config` first: an app that wants no login does not understand one.
+        Ask for `/config` first: an app that requires no login does not understand one.
 
         Raises:
             Unauthorized: none were given, or the app does not accept them.

@@ -103,7 +103,7 @@ class LossFollower:
         return self._route.stat(self._paths[0]) == database
 
     def _follow(self, log: FileStat) -> bool:
-        """Copy what is new of the log, and the database if the log was begun again."""
+        """Copy what is new of the log, and the database if the log was restarted."""
         if log.size < _HEADER_SIZE:
             return False
         header = self._read(1, 0, _HEADER_SIZE)
@@ -121,7 +121,7 @@ class LossFollower:
     def _append_frames(self, log: FileStat) -> None:
         """Add the new frames to the copy of the log.
 
-        In a log that was never begun again, all frames are new. Later the file keeps its size, and
+        In a log that was never restarted, all frames are new. Later the file keeps its size, and
         only the salts in a frame's header tell whether it is new or left over.
         """
         page_size, sequence = struct.unpack(">2I", self._header[8:16])

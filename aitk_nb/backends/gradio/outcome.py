@@ -1,4 +1,4 @@
-"""`Outcomes`: how a training stands that nobody of us follows in the queue.
+"""`Outcomes`: how a training job stands that nobody of us follows in the queue.
 
 Why it is so: docs/behavior.md#gradio
 """
@@ -81,7 +81,7 @@ class Outcomes:
 
 
 class Verdict(enum.Enum):
-    """What holds of a training that nobody reports on."""
+    """What holds of a training job that nobody reports on."""
 
     FINISHED = "finished"
     TRAINING = "still training"
@@ -98,7 +98,7 @@ class Evidence:
     same_server: bool = True
     """Whether it is the process that the training was given to."""
     accepted: bool = False
-    """Whether the job's `config.yaml` is there: the trainer has begun."""
+    """Whether the job's `config.yaml` is there: the trainer has started."""
     has_lora: bool = False
     """Whether the final LoRA is there, and not from an earlier training."""
     folded: bool = False
@@ -106,7 +106,7 @@ class Evidence:
     has_log: bool = False
     """Whether there is a loss log at all."""
     ended: int | None = None
-    """Trainings of anybody that have ended since; None where the server does not tell."""
+    """Training jobs of anybody that have ended since; None where the server does not say."""
     moved: bool = False
     """Whether the loss log has grown between two looks, or a moment ago."""
 

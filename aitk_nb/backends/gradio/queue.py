@@ -33,7 +33,7 @@ class Phase(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     LOST = "lost"
-    """The line broke: nobody will tell us how it ends."""
+    """The connection broke: nobody will tell us how it ends."""
 
     @property
     def is_over(self) -> bool:
@@ -179,7 +179,7 @@ class QueuedCall:
         elif kind == "process_starts":
             self._state = CallState(Phase.RUNNING, text=self._state.text)
         elif kind == "log":
-            # A training says something as soon as it has begun.
+            # A training job says something as soon as it has started.
             self._state = CallState(Phase.RUNNING, text=self._said(message.get("log")))
         elif kind == "process_completed":
             self._state = self._completed(message)
@@ -204,7 +204,7 @@ class QueuedCall:
 
 
 def withdraw(app: GradioApp, api_name: str, session: str, event: str) -> bool:
-    """Take a call out of the queue, whoever put it there; one that has begun goes on.
+    """Take a call out of the queue, whoever put it there; one that has started goes on.
 
     Return whether it waits no more. Gradio 4 hears a cancel only of what runs; there, and of a
     call whose word is not known, an empty queue is the only sign.

@@ -47,7 +47,7 @@ def join(folder: str, *parts: str) -> str:
 def file_url(path: str) -> str:
     """Return the address of a file of the server; the form with one segment works in every era.
 
-    The server lets caches keep a file for a day, also one that is written anew meanwhile, so each
+    The server lets caches keep a file for a day, also one that is rewritten meanwhile, so each
     address is a fresh one.
     """
     return f"/api/files/{quote(path, safe='')}?v={secrets.token_hex(4)}"

@@ -21,7 +21,7 @@ def job_state(row: object) -> JobState:
     """Return the job of one row.
 
     Raises:
-        UnexpectedReply: it is no row of a job.
+        UnexpectedReply: it is not a row of a job.
     """
     if not isinstance(row, dict) or not isinstance(row.get("name"), str):
         raise UnexpectedReply("show a job", "not a job")
@@ -89,7 +89,7 @@ def loss_page(body: object) -> LossPage:
     """Return one page of a metric.
 
     Raises:
-        UnexpectedReply: it is no such page.
+        UnexpectedReply: it is not such a page.
     """
     try:
         points = _points(body["points"])  # type: ignore[index]
@@ -149,7 +149,7 @@ def _sample(path: str) -> Sample:
 
 
 def gpus(body: object) -> tuple[Gpu, ...]:
-    """Return the GPUs; empty when the server has none or cannot tell."""
+    """Return the GPUs; empty when the server has none or does not know."""
     found = body.get("gpus") if isinstance(body, dict) else None
     return tuple(_gpu(gpu) for gpu in found or () if isinstance(gpu, dict))
 

@@ -43,7 +43,7 @@ class LocalFile:
     """The file of an upload, open only while it is read: a request may carry very many.
 
     Raises:
-        Changed: by `read`, when it is not there, is no plain file, or changes on the way.
+        Changed: by `read`, when it is not there, is not a regular file, or changes on the way.
     """
 
     def __init__(self, upload: Upload) -> None:

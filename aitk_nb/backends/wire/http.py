@@ -92,7 +92,7 @@ class Http:
     def get_json(
         self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
     ) -> Any:
-        """Return the JSON of a GET that only reads; tried again when the line breaks."""
+        """Return the JSON of a GET that only reads; tried again when the connection breaks."""
         return self._json(self.read("GET", path, what=what, params=params), what)
 
     def act(self, path: str, *, what: str) -> Any:
@@ -136,7 +136,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> httpx.Response:
-        """Return the answer to a request without effects; tried again when the line breaks.
+        """Return the answer to a request without effects; tried again when the connection breaks.
 
         `timeout` is how many seconds of silence are borne, if it is to be less than usual.
         """

@@ -1,4 +1,4 @@
-"""Why nobody answered: which of the ways a line can fail, told by what the library raised."""
+"""Why the server did not answer, by what the library raised."""
 
 from __future__ import annotations
 

@@ -160,6 +160,6 @@ class _Sender:
 def _join(threads: Sequence[threading.Thread], longest: float | None) -> None:
     until = None if longest is None else time.monotonic() + longest
     for thread in threads:
-        # An interrupt may come before a thread has begun; there is nothing to wait for then.
+        # An interrupt may come before a thread has started; there is nothing to wait for then.
         with suppress(RuntimeError):
             thread.join(None if until is None else max(0.0, until - time.monotonic()))

@@ -1,4 +1,4 @@
-"""`Form`: a view of one value, which says what is wrong while the value cannot be used."""
+"""`Form`: a view of one value, which says what is wrong while the value is invalid."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
         """The value as the form stands now.
 
         Raises:
-            BadInput: a field cannot be used; never is the last usable value returned instead.
+            BadInput: a field is invalid; never is the last usable value returned instead.
         """
         return self._read()
 
