@@ -1,10 +1,12 @@
 """Train LoRAs on a remote AI Toolkit server from Jupyter.
 
 >>> import aitk_nb
->>> client = aitk_nb.connect()                                       # doctest: +SKIP
->>> dataset = client.datasets.upload("photos")                       # doctest: +SKIP
->>> params = aitk_nb.TrainingParams(name="cat", dataset=dataset.name)  # doctest: +SKIP
->>> job = client.jobs.start(params)                                  # doctest: +SKIP
+>>> client = aitk_nb.connect("demo:")  # or the address of a server
+>>> dataset = client.datasets.upload("photos")
+>>> params = aitk_nb.TrainingParams(name="cat", dataset=dataset.name, steps=30)
+>>> job = client.jobs.start(params)
+>>> job.wait().status.value
+'completed'
 """
 
 from __future__ import annotations

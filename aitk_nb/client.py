@@ -30,8 +30,7 @@ class GradioOptions:
 
     Example:
         >>> options = GradioOptions(operations={"start training": "/train"})
-        >>> aitk_nb.connect("http://127.0.0.1:7860", gradio=options)    # doctest: +SKIP
-        <AIToolkitClient gradio http://127.0.0.1:7860>
+        >>> client = aitk_nb.connect("demo:", gradio=options)
     """
 
     results: Literal["served", "server"] = "served"
@@ -74,8 +73,9 @@ def connect(
         NotSupported: A Gradio 3 app answers there.
 
     Example:
-        >>> client = aitk_nb.connect("https://my-pod.example", token="secret")    # doctest: +SKIP
-        >>> client.jobs.list()                                                    # doctest: +SKIP
+        >>> client = aitk_nb.connect("demo:")
+        >>> client
+        <AIToolkitClient webui http://...>
     """
     options: ConnectionOptions = {
         "token": token,
@@ -111,6 +111,11 @@ class AIToolkitClient:
     """One AI Toolkit server: its datasets, its jobs, its GPUs.
 
     Use it as a context manager, or call `close`, to close its connections early.
+
+    Example:
+        >>> with aitk_nb.connect("demo:") as client:
+        ...     client.flavour.value
+        'webui'
     """
 
     def __init__(self, backend: Backend, connection: Connection | None = None) -> None:
@@ -132,7 +137,7 @@ class AIToolkitClient:
         return self._backend.flavour
 
     def can(self, ability: Ability) -> bool:
-        """Return whether the server supports it."""
+        """Return whether the server supports an `ability`."""
         return ability in self._backend.abilities
 
     @cached_property
@@ -162,9 +167,12 @@ class AIToolkitClient:
         Args:
             timeout: Seconds to wait for each response.
 
+        Returns:
+            The state, the reason for it, and what to do next.
+
         Example:
-            >>> client.check_auth().state    # doctest: +SKIP
-            <AuthState.ACCEPTED: 'accepted'>
+            >>> client.check_auth().state
+            <AuthState.OPEN: 'open'>
         """
         from aitk_nb.auth.api import check_auth
 
@@ -176,8 +184,11 @@ class AIToolkitClient:
         Args:
             timeout: Seconds to wait for each response of the authentication check.
 
+        Returns:
+            The checks, each with a remedy.
+
         Example:
-            >>> client.doctor().ok    # doctest: +SKIP
+            >>> client.doctor().ok
             True
         """
         from aitk_nb.doctor import doctor

@@ -33,8 +33,8 @@ class DoctorReport(ChecklistReport):
     """A checklist of a server, from the network to its GPUs.
 
     Example:
-        >>> client.doctor().problems    # doctest: +SKIP
-        nothing to report
+        >>> [check.name for check in client.doctor().checks][:2]
+        ['reachability', 'flavour']
     """
 
     auth: AuthReport

@@ -43,15 +43,35 @@ __all__ = [
 
 
 class AitkError(Exception):
-    """Any failure that aitk_nb explains."""
+    """Any failure that aitk_nb explains.
+
+    Example:
+        >>> try:
+        ...     client.jobs.get("dog")
+        ... except AitkError as exc:
+        ...     print(exc)
+        The server has no job named 'dog'. It has: ...
+    """
 
 
 class BadInput(AitkError):
-    """An argument is invalid."""
+    """An argument is invalid.
+
+    Example:
+        >>> aitk_nb.connect("ftp://example.com")
+        Traceback (most recent call last):
+        aitk_nb.errors.BadInput: Invalid address. It must start with http:// or https://...
+    """
 
 
 class InvalidParams(BadInput):
-    """Invalid training parameters; `problems` maps a field to what is wrong."""
+    """Invalid training parameters; `problems` maps a field to what is wrong.
+
+    Example:
+        >>> aitk_nb.TrainingParams(name="cat", dataset="cats", rank=0)
+        Traceback (most recent call last):
+        aitk_nb.errors.InvalidParams: Invalid training parameters: rank: ...
+    """
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         lines = "; ".join(": ".join(filter(None, item)) for item in problems.items())
@@ -61,7 +81,13 @@ class InvalidParams(BadInput):
 
 
 class InvalidDataset(BadInput):
-    """A folder that can't become a dataset; `problems` has one sentence each."""
+    """A folder that can't become a dataset; `problems` has one sentence each.
+
+    Example:
+        >>> client.datasets.upload("nowhere")
+        Traceback (most recent call last):
+        aitk_nb.errors.InvalidDataset: nowhere is not a valid dataset...
+    """
 
     def __init__(self, folder: str, problems: Sequence[str]) -> None:
         shown = " ".join(problems[:5])
@@ -72,7 +98,12 @@ class InvalidDataset(BadInput):
 
 
 class MissingExtra(BadInput):
-    """An optional package is not installed."""
+    """An optional package is not installed.
+
+    Example:
+        >>> print(MissingExtra("pyarrow", "pip install pyarrow"))
+        This requires pyarrow, which is not installed. Install it with: pip install pyarrow
+    """
 
     def __init__(self, package: str, install: str) -> None:
         super().__init__(
@@ -86,6 +117,10 @@ class ConnectionFailed(AitkError):
     """The server is unreachable; `cause` is a word for why.
 
     It is one of `dns`, `refused`, `no route`, `timeout`, `tls`, `proxy` and `broken`, or empty.
+
+    Example:
+        >>> print(ConnectionFailed("http://127.0.0.1:8675", "connection refused"))
+        Can't reach http://127.0.0.1:8675 (connection refused). Is the server running, ...
     """
 
     cause = ""
@@ -102,7 +137,12 @@ class ConnectionFailed(AitkError):
 
 
 class ServerNotReady(ConnectionFailed):
-    """Something answers at the address, but it is not a training server, or not yet."""
+    """Something answers at the address, but it is not a training server, or not yet.
+
+    Example:
+        >>> print(ServerNotReady("http://127.0.0.1:8888", "with a login page", "Check the port."))
+        http://127.0.0.1:8888 answers with a login page, which is not a training server. Check ...
+    """
 
     def __init__(self, url: str, seen: str, advice: str = "") -> None:
         booting = (
@@ -117,7 +157,12 @@ class ServerNotReady(ConnectionFailed):
 
 
 class Unauthorized(AitkError):
-    """Authentication failed; `sent` is true if credentials were sent and rejected."""
+    """Authentication failed; `sent` is true if credentials were sent and rejected.
+
+    Example:
+        >>> print(Unauthorized("http://127.0.0.1:8675", sent=True))
+        The server at http://127.0.0.1:8675 rejects the token. Set AITK_TOKEN to ...
+    """
 
     def __init__(self, url: str, *, sent: bool, login: bool = False) -> None:
         thing, do = (_LOGIN if login else _TOKEN)[sent]
@@ -144,7 +189,12 @@ _LOGIN = (
 
 
 class Rejected(AitkError):
-    """The server understood the request and rejected it."""
+    """The server understood the request and rejected it.
+
+    Example:
+        >>> print(Rejected("save the job cat", "Failed to save training data", 500))
+        The server refused to save the job cat (500): Failed to save training data
+    """
 
     reply = ""
     status = 0
@@ -158,7 +208,13 @@ class Rejected(AitkError):
 
 
 class NotFound(Rejected):
-    """The server has no job, dataset or file of that name."""
+    """The server has no job, dataset or file of that name.
+
+    Example:
+        >>> client.datasets.get("dogs")
+        Traceback (most recent call last):
+        aitk_nb.errors.NotFound: The server has no dataset named 'dogs'. It has: ...
+    """
 
     status = 404
 
@@ -173,7 +229,13 @@ class NotFound(Rejected):
 
 
 class JobConflict(Rejected):
-    """A job of that name exists with another config; `differences` says where they differ."""
+    """A job of that name exists with another config; `differences` says where they differ.
+
+    Example:
+        >>> client.jobs.start(job.params(rank=8))
+        Traceback (most recent call last):
+        aitk_nb.errors.JobConflict: A job named 'cat' exists with another config: ...
+    """
 
     status = 409
 
@@ -193,7 +255,12 @@ class JobConflict(Rejected):
 
 
 class UnexpectedReply(AitkError):
-    """The server's response has an unknown form; `seen` describes it."""
+    """The server's response has an unknown form; `seen` describes it.
+
+    Example:
+        >>> print(UnexpectedReply("list the jobs", "not a list of jobs"))
+        Unexpected response to 'list the jobs': not a list of jobs. The server may be newer ...
+    """
 
     def __init__(self, what: str, seen: str) -> None:
         super().__init__(
@@ -205,7 +272,12 @@ class UnexpectedReply(AitkError):
 
 
 class NotSupported(AitkError):
-    """This server can't do it at all."""
+    """This server can't do it at all.
+
+    Example:
+        >>> print(NotSupported("stop a job", "Gradio", "Restart the app to end it."))
+        A Gradio server cannot stop a job. Restart the app to end it.
+    """
 
     def __init__(self, ability: str, flavour: str, instead: str) -> None:
         super().__init__(f"A {flavour} server cannot {ability}. {instead}")
@@ -215,7 +287,12 @@ class NotSupported(AitkError):
 
 
 class JobFailed(AitkError):
-    """A job ended in an error or was stopped; `status`, `step` and `info` say how."""
+    """A job ended in an error or was stopped; `status`, `step` and `info` say how.
+
+    Example:
+        >>> print(JobFailed("cat", "error", 40, "CUDA out of memory"))
+        cat ended as error at step 40: CUDA out of memory.
+    """
 
     def __init__(self, name: str, status: str, step: int, info: str = "") -> None:
         super().__init__(
@@ -229,7 +306,12 @@ class JobFailed(AitkError):
 
 
 class TransferFailed(AitkError):
-    """Files that did not arrive; `failures` maps each to the reason, `done` counts the others."""
+    """Files that did not arrive; `failures` maps each to the reason, `done` counts the others.
+
+    Example:
+        >>> print(TransferFailed({"a.png": "the connection broke"}, done=2))
+        1 of 3 files did not arrive: a.png: the connection broke. Call again: ...
+    """
 
     def __init__(self, failures: Mapping[str, str], done: int = 0) -> None:
         shown = "; ".join(f"{name}: {why}" for name, why in list(failures.items())[:5])

@@ -86,7 +86,8 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
         AitkError: The server can't be reached, or has another job with this name.
 
     Example:
-        >>> job = example_job(client)  # doctest: +SKIP
+        >>> example_job(client, steps=30)
+        <Job 'example' ...>
     """
     dataset = client.datasets.upload(example_photos(), "example photos")
     return client.jobs.start(

@@ -44,7 +44,12 @@ class SettingsState:
 
 
 class ServerSettings:
-    """Read and change the server's own settings; the token is never shown."""
+    """Read and change the server's own settings; the token is never shown.
+
+    Example:
+        >>> client.settings.get().has_hf_token
+        False
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -80,6 +85,9 @@ class ServerSettings:
             training_folder: Folder on the server for outputs.
             datasets_folder: Folder on the server for datasets.
             models_path: Folder on the server for models.
+
+        Returns:
+            All settings afterwards.
 
         Raises:
             BadInput: The token is invalid.

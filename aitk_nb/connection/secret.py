@@ -60,7 +60,7 @@ class Secret:
 
     @classmethod
     def basic(cls, user: str, password: Secret) -> Secret:
-        """Return the value of an Authorization header for Basic authentication."""
+        """Return an Authorization header's value for a `user` and a `password` (Basic)."""
         pair = f"{user}:{password.__value}".encode()
         return cls(f"Basic {base64.b64encode(pair).decode()}")
 
@@ -140,7 +140,7 @@ def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
         BadInput: There is no interactive terminal, or nothing was typed.
 
     Example:
-        >>> aitk_nb.connect(url, token=aitk_nb.ask_secret())    # doctest: +SKIP
+        >>> client = aitk_nb.connect(url, token=aitk_nb.ask_secret())
     """
     try:
         with warnings.catch_warnings():
@@ -156,13 +156,20 @@ def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
 
 
 def ask_login(user: str) -> tuple[str, Secret]:
-    """Return `user` with the password that somebody types, for `connect(url, credentials=…)`.
+    """Return a user name with the password that somebody types, without showing it.
+
+    Args:
+        user: The user name.
+
+    Returns:
+        Both, for `connect(url, credentials=…)`.
 
     Raises:
         BadInput: There is no interactive terminal, or nothing was typed.
 
     Example:
-        >>> aitk_nb.connect(url, credentials=aitk_nb.ask_login("me"))    # doctest: +SKIP
+        >>> aitk_nb.ask_login("me")
+        ('me', Secret('…'))
     """
     return user, ask_secret(f"Password of {user}: ", "AITK_PASSWORD")
 

@@ -38,7 +38,9 @@ class Datasets:
     """Upload datasets to the server, and work with those it has.
 
     Example:
-        >>> dataset = client.datasets.upload("photos/cat")  # doctest: +SKIP
+        >>> dataset = client.datasets.upload("photos")
+        >>> dataset.name, len(dataset.images)
+        ('photos', 12)
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -54,6 +56,9 @@ class Datasets:
 
     def get(self, name: str) -> DatasetInfo:
         """Return a dataset on the server with its captions.
+
+        Args:
+            name: Its name on the server.
 
         Raises:
             NotFound: The server has no such dataset.
@@ -172,6 +177,9 @@ class Datasets:
 
     def get_captions(self, name: str) -> Mapping[str, str]:
         """Return the captions of a dataset by image; an image without one is missing.
+
+        Args:
+            name: Its name on the server.
 
         Raises:
             NotFound: The server has no such dataset.

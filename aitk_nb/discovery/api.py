@@ -49,7 +49,8 @@ def discover(
         BadInput: The address is invalid, or the credentials can't be sent.
 
     Example:
-        >>> aitk_nb.discover("demo:").operations_table    # doctest: +SKIP
+        >>> aitk_nb.discover("demo:").operations["job status"].name
+        'job status'
     """
     given = hidden(options)
     connection = locate(url, **given)

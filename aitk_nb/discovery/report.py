@@ -24,8 +24,10 @@ class DiscoveryReport(Survey):
     """What was found out about a server, with the files and programs made from it.
 
     Example:
-        >>> report = aitk_nb.discover("demo:")                # doctest: +SKIP
-        >>> report.snippet("job status", "python")            # doctest: +SKIP
+        >>> report = aitk_nb.discover("demo:")
+        >>> print(report.snippet("job status", "curl"))
+        # Show a job: its status, step and last losses.
+        ...
     """
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -68,7 +70,7 @@ class DiscoveryReport(Survey):
         return {**made, "servers": [{"url": self.url}], "paths": paths}
 
     def save(self, path: str | Path) -> None:
-        """Write the operations as YAML, to edit and pass to `GradioOptions(operations=…)`."""
+        """Write the operations to `path` as YAML, to edit and pass to `GradioOptions`."""
         _kept(self.operations_yaml(), path)
 
     def operations_yaml(self) -> str:

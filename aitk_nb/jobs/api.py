@@ -25,9 +25,9 @@ class Jobs:
     """Start training jobs, and find those on the server.
 
     Example:
-        >>> client = aitk_nb.connect()                              # doctest: +SKIP
-        >>> job = client.jobs.start(params)                         # doctest: +SKIP
-        >>> job.wait()                                              # doctest: +SKIP
+        >>> job = client.jobs.start(params)
+        >>> job.wait().status.value
+        'completed'
     """
 
     def __init__(

@@ -42,9 +42,9 @@ class ComparisonReport:
     """Jobs side by side, from `compare_jobs`.
 
     Example:
-        >>> report = aitk_nb.compare_jobs(client.jobs.list()[:2])   # doctest: +SKIP
-        >>> report.verdict                                          # doctest: +SKIP
-        'cat ends lower than all others, by more than the noise.'
+        >>> report = aitk_nb.compare_jobs(client.jobs.get(name) for name in ("cat", "cat_2"))
+        >>> report.settings
+        ('train.lr',)
     """
 
     settings: tuple[str, ...]
@@ -103,11 +103,16 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
     Args:
         runs: At least two jobs or histories.
 
+    Returns:
+        The differences, the ends, the ranks as far as the noise allows, and a verdict.
+
     Raises:
         BadInput: There are fewer than two.
 
     Example:
-        >>> aitk_nb.compare_jobs([client.jobs.get("a"), client.jobs.get("b")])  # doctest: +SKIP
+        >>> report = aitk_nb.compare_jobs([client.jobs.get("cat"), client.jobs.get("cat_2")])
+        >>> [run.name for run in report.runs]
+        ['cat', 'cat_2']
     """
     given = list(runs)
     if len(given) < 2:

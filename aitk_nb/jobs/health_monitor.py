@@ -45,7 +45,8 @@ class HealthMonitor:
     """Follows one job, and remembers what moved and when.
 
     Example:
-        >>> HealthMonitor(backend).check(backend.get_job("cat"))    # doctest: +SKIP
+        >>> HealthMonitor(backend).check(backend.get_job("cat")).state.value
+        'finished'
     """
 
     def __init__(self, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:

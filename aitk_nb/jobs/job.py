@@ -37,9 +37,11 @@ class Job(JobOutputs):
     `state` is how it stood when last asked; `refresh()` asks again.
 
     Example:
-        >>> job = client.jobs.start(params)                         # doctest: +SKIP
-        >>> job.wait()                                              # doctest: +SKIP
-        >>> job.download("loras")                                   # doctest: +SKIP
+        >>> job = client.jobs.start(params)
+        >>> job.wait().step
+        30
+        >>> aitk_nb.inspect_lora(job.download("loras").path).rank
+        32
     """
 
     start_result: StartResult | None = None
@@ -224,7 +226,8 @@ class Job(JobOutputs):
             InvalidParams: The parameters cannot express the job's config.
 
         Example:
-            >>> client.jobs.start(job.params(name="cat_2", steps=2000))  # doctest: +SKIP
+            >>> job.params(name="cat_3", steps=2000).steps
+            2000
         """
         gpu_ids = {"gpu_ids": self.state.gpu_ids} if self.state.gpu_ids else {}
         return TrainingParams.from_config(portable(self.state.config), **{**gpu_ids, **changes})

@@ -43,11 +43,14 @@ class JobOutputs:
         return self.state.name
 
     def can(self, ability: Ability) -> bool:
-        """Return whether the job's server supports an ability."""
+        """Return whether the job's server supports an `ability`."""
         return ability in self._backend.abilities
 
     def refresh(self) -> JobState:
-        """Ask the server, and return the job as it stands now.
+        """Ask the server how the job stands.
+
+        Returns:
+            Its state now, also kept as `state`.
 
         Raises:
             NotFound: The job was deleted or renamed.

@@ -13,8 +13,8 @@ class PreflightReport(ChecklistReport):
     """The checks of one training job on one server, at the time they were made.
 
     Example:
-        >>> report = client.jobs.preflight(params)    # doctest: +SKIP
-        >>> report.ok                                 # doctest: +SKIP
+        >>> report = client.jobs.preflight(params)
+        >>> report.ok
         True
     """
 

@@ -126,16 +126,19 @@ class LossHistory:
         return tuple(np.union1d(paused, seen).tolist())
 
     def points(self, key: str = "") -> tuple[LossPoint, ...]:
-        """Return the points of a metric by step; none for an unknown key."""
+        """Return the points of the metric `key` by step; none for an unknown key."""
         return tuple(map(LossPoint, *(column.tolist() for column in self._columns(key))))
 
     def columns(self, key: str = "") -> tuple[Steps, Values]:
-        """Return the steps and the values of a metric; empty arrays for an unknown key."""
+        """Return the steps and the values of the metric `key`, two arrays of one length.
+
+        Both are empty for an unknown key.
+        """
         steps, _, values = self._columns(key)
         return steps, values
 
     def wall_times(self, key: str = "") -> Values:
-        """Return the time of each point of a metric, in seconds since 1970."""
+        """Return the time of each point of the metric `key`, in seconds since 1970."""
         return self._columns(key).wall_times
 
     def smoothed(self, key: str = "", *, smoothing: float | None = None) -> Values:
@@ -168,7 +171,7 @@ class LossHistory:
         return float(values[-1]) if values.size else math.nan
 
     def summary(self, key: str = "") -> LossSummary:
-        """Return where a metric started and ended, how certain that is, and its trend."""
+        """Return where the metric `key` started and ended, how certain that is, and its trend."""
         return summarize(key or self.main_key, *self.columns(key))
 
     def frame(self) -> pd.DataFrame:
@@ -176,22 +179,34 @@ class LossHistory:
         return files.frame(self._series, self.restarts)
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write a table with the columns of `frame`, and return its path.
+        """Write a table with the columns of `frame`.
 
         A step at which a metric has no point leaves the field empty; a value that is NaN is
         written as `nan`. The file appears under its name only when it is complete.
 
+        Args:
+            path: The file.
+
+        Returns:
+            Its path.
+
         Raises:
-            BadInput: the file cannot be written.
+            BadInput: The file can't be written.
         """
         return files.write_csv(self._series, self.restarts, Path(path).expanduser())
 
     def to_parquet(self, path: str | Path) -> Path:
-        """Write the table of `frame` as Parquet, and return its path.
+        """Write the table of `frame` as Parquet.
+
+        Args:
+            path: The file.
+
+        Returns:
+            Its path.
 
         Raises:
             MissingExtra: pyarrow is not installed.
-            BadInput: the file cannot be written.
+            BadInput: The file can't be written.
         """
         return files.write_parquet(self._series, self.restarts, Path(path).expanduser())
 

@@ -18,7 +18,12 @@ from aitk_nb.models.report import JsonReport
 
 
 class Status(enum.Enum):
-    """The result of a check."""
+    """The result of a check.
+
+    Example:
+        >>> Status.WARNING.sign
+        '!'
+    """
 
     OK = "ok"
     WARNING = "warning"
@@ -52,7 +57,12 @@ _SHOWN: dict[Status, tuple[str, _html.Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Check(JsonReport):
-    """One row of a checklist."""
+    """One row of a checklist.
+
+    Example:
+        >>> print(Check("disk", Status.WARNING, "2 GB are free.", "Delete old jobs."))
+        ! disk: 2 GB are free. Delete old jobs.
+    """
 
     name: str
     """What was checked, or a code that does not change, such as `no-password`."""
@@ -73,7 +83,13 @@ Row = TypeVar("Row", bound=Check)
 
 
 class Checklist(tuple[Row, ...], Generic[Row]):
-    """Rows of checks, shown as a table."""
+    """Rows of checks, shown as a table.
+
+    Example:
+        >>> checks = Checklist([Check("token", Status.OK, "Accepted.")])
+        >>> checks.ok, len(checks.problems)
+        (True, 0)
+    """
 
     __slots__ = ()
 
@@ -93,7 +109,7 @@ class Checklist(tuple[Row, ...], Generic[Row]):
         return self._table((row.status.sign for row in self), "")
 
     def html(self, caption: str = "", shown: int | None = None) -> _html.Html:
-        """Return the rows as an HTML table, at most `shown` of them."""
+        """Return the rows as an HTML table with a `caption`, at most `shown` of them."""
         rows = Checklist(self[:shown])
         badges = (_html.badge(row.status.value, row.status.kind) for row in rows)
         table = rows._table(badges, caption)

@@ -78,7 +78,7 @@ class VerifyReport(JsonReport):
         return self._of(FileState.DIFFERS)
 
     def joined(self, others: Iterable[VerifyReport]) -> VerifyReport:
-        """Return the report with those of other datasets, whose names prefix their files."""
+        """Return the report with the `others`, the names of whose datasets prefix their files."""
         files, extra = [*self.files], [*self.extra]
         for other in others:
             files += [replace(file, name=f"{other.dataset}/{file.name}") for file in other.files]

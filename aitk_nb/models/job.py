@@ -12,7 +12,12 @@ StartResult = Literal["created", "attached", "resumed"]
 
 
 class JobStatus(enum.Enum):
-    """Where a job is in its life."""
+    """Where a job is in its life.
+
+    Example:
+        >>> JobStatus("completed").is_final
+        True
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -29,7 +34,7 @@ class JobStatus(enum.Enum):
 
     @property
     def is_final(self) -> bool:
-        """True when the job does not change by itself any more."""
+        """True once the job has ended."""
         return self in {JobStatus.STOPPED, JobStatus.COMPLETED, JobStatus.ERROR}
 
     @property
@@ -40,7 +45,12 @@ class JobStatus(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job as it stood when the server was asked."""
+    """A job as it stood when the server was asked.
+
+    Example:
+        >>> JobState("cat", JobStatus.RUNNING, step=5, total_steps=100).step_text
+        '5 of 100'
+    """
 
     name: str
     """The job's unique name, which is its identity, and the name of its output folder."""

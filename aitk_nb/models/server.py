@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 
 class Flavour(enum.Enum):
-    """Which face of AI Toolkit answers."""
+    """Which kind of AI Toolkit server answers.
+
+    Example:
+        >>> client.flavour
+        <Flavour.WEBUI: 'webui'>
+    """
 
     WEBUI = "webui"
     """AI Toolkit's own web UI with its REST API."""
@@ -16,7 +21,12 @@ class Flavour(enum.Enum):
 
 
 class Ability(enum.Enum):
-    """What a server can do at all; ask with `client.can(Ability.X)`."""
+    """What a server can do at all.
+
+    Example:
+        >>> client.can(Ability.LOSSES)
+        True
+    """
 
     LIST_DATASETS = "list datasets"
     UPLOAD = "take a dataset"

@@ -31,9 +31,19 @@ class Notice:
 
 
 def if_supported(call: Callable[[], T]) -> T | Notice:
-    """Return what `call` returns, or, where this server cannot do it, a notice that says so.
+    """Return what `call` returns, or, where this server can't do it, a notice that says so.
 
-    For the last line of a cell, so that one notebook runs on servers of both flavours to its end.
+    For the last line of a cell, so that one notebook runs to its end on servers of both flavours.
+
+    Args:
+        call: A function without arguments.
+
+    Returns:
+        Its result, or the notice.
+
+    Example:
+        >>> if_supported(lambda: client.datasets.verify("photos").ok)
+        True
     """
     try:
         return call()

@@ -93,7 +93,12 @@ class Requirements:
 
     @classmethod
     def of(cls, params: TrainingParams, *, limit: int | None = None) -> Requirements:
-        """Return what a training job with these parameters requires of its dataset."""
+        """Return what a training job requires of its dataset.
+
+        Args:
+            params: The job's parameters.
+            limit: Bytes of the largest file that can be uploaded; None checks nothing.
+        """
         return cls(
             limit=limit,
             resolution=params.resolution,

@@ -34,7 +34,13 @@ _PAUSE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class DatasetChoice:
-    """A folder without errors and a name: `client.datasets.upload(choice.local, choice.name)`."""
+    """A folder without errors and a name for it.
+
+    Example:
+        >>> choice = DatasetForm("photos", name="cat").value
+        >>> client.datasets.upload(choice.local, choice.name).name
+        'cat'
+    """
 
     folder: Path
     """Where the images and captions are: a folder or a `.zip`."""

@@ -38,8 +38,13 @@ class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publish
 class ConnectionForm(Form[Connection]):
     """Edits a `Connection`: the address of a server and its token.
 
-    The token is read from the environment as by `connect`, or typed; typed text is taken out of
+    The token is read from the environment as by `connect`, or typed; typed text is removed from
     the field at once, and kept where no notebook, widget or message shows it.
+
+    Example:
+        >>> form = ConnectionForm("http://127.0.0.1:8675")
+        >>> form.value.url
+        'http://127.0.0.1:8675'
     """
 
     def __init__(
@@ -55,8 +60,15 @@ class ConnectionForm(Form[Connection]):
     ) -> None:
         """Start from a connection, or from what `connect` takes.
 
-        `on_check`, such as `aitk_nb.check_auth`, adds a button that calls it with the form's value
-        and shows the result.
+        Args:
+            connection: The address at the start, or a whole connection.
+            token: As for `connect`.
+            credentials: As for `connect`.
+            headers: As for `connect`.
+            verify: As for `connect`.
+            on_check: Such as `aitk_nb.check_auth`: a button calls it with the form's value and
+                shows the result.
+            environ: The environment variables to read.
         """
         options: ConnectionOptions = {
             "token": token,

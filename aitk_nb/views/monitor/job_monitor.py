@@ -25,7 +25,13 @@ from aitk_nb.views.widgets import ClosedOptions
 
 
 class WatchingStopped(asyncio.CancelledError):
-    """An interrupt ended the watching, and not the job."""
+    """An interrupt ended the watching, and not the job.
+
+    Example:
+        >>> raise WatchingStopped("cat")
+        Traceback (most recent call last):
+        aitk_nb.views.monitor.job_monitor.WatchingStopped: Stopped watching cat; ...
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -83,7 +89,9 @@ class JobMonitor(ClosedOptions):
     reported and waited for.
 
     Example:
-        >>> await JobMonitor(job).watch()                           # doctest: +SKIP
+        >>> asyncio.run(JobMonitor(job).watch())  # in a notebook: await JobMonitor(job).watch()
+        <loss of 'cat'>
+        <'cat' completed at step 30, loss ...>
     """
 
     def __init__(

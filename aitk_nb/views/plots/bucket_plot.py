@@ -24,7 +24,12 @@ _LETTER = 0.085
 
 
 class BucketFigure(LossFigure):
-    """A drawn plan of buckets; as the last line of a cell it shows itself, once and as a PNG."""
+    """A drawn plan of buckets; as the last line of a cell it shows itself, once and as a PNG.
+
+    Example:
+        >>> plot_buckets(aitk_nb.LocalDataset("photos").buckets((512,))).save("buckets.svg").name
+        'buckets.svg'
+    """
 
 
 def plot_buckets(plan: BucketPlan, *, theme: Theme = "light") -> BucketFigure:

@@ -30,7 +30,12 @@ _QUALITY = 66
 
 
 class ContactSheet:
-    """Images on one sheet; as the last line of a cell it shows itself, as one JPEG."""
+    """Images on one sheet; as the last line of a cell it shows itself, as one JPEG.
+
+    Example:
+        >>> contact_sheet(aitk_nb.LocalDataset("photos"), most=4).save("sheet.jpg").name
+        'sheet.jpg'
+    """
 
     def __init__(
         self, items: Iterable[tuple[bytes, str]], more: int, columns: int, theme: Theme
@@ -54,7 +59,13 @@ class ContactSheet:
         return buffer.getvalue()
 
     def save(self, path: str | Path) -> Path:
-        """Write the sheet as `.jpg`, and return the path.
+        """Write the sheet as `.jpg`.
+
+        Args:
+            path: The file.
+
+        Returns:
+            Its path.
 
         Raises:
             BadInput: the suffix is another one, or the file can't be written.

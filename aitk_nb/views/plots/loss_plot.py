@@ -23,7 +23,12 @@ _COLORS = 128
 
 
 class LossFigure:
-    """A drawn plot; as the last line of a cell it shows itself, once and as a PNG."""
+    """A drawn plot; as the last line of a cell it shows itself, once and as a PNG.
+
+    Example:
+        >>> plot_loss(job.losses()).save("cat.png").name
+        'cat.png'
+    """
 
     # Not a subclass of Figure: IPython registers a formatter for those that would win over ours.
 
@@ -70,7 +75,7 @@ class LossFigure:
         self._laid_out = _layout_key(self.figure)
 
     def redraw(self, history: LossHistory, *, title: str) -> None:
-        """Show `history` instead of what was shown."""
+        """Show `history` with a `title` instead of what was shown."""
         with own_style(self._theme):
             self.alt = draw(self.figure, [history], title=title, theme=self._theme)
             # The axes stay where they are if they can: it takes half the time, and nothing jumps.
@@ -88,7 +93,13 @@ class LossFigure:
         return buffer.getvalue()
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture as `.png` or `.svg`, by the suffix of `path`, and return the path.
+        """Write the picture as `.png` or `.svg`.
+
+        Args:
+            path: The file; its suffix chooses the format.
+
+        Returns:
+            Its path.
 
         Raises:
             BadInput: the suffix is another one, or the file can't be written.
