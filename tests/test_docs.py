@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from pkgutil import resolve_name
+from urllib.parse import unquote
 
 import pytest
 
@@ -55,6 +56,17 @@ def test_the_navigation_has_every_page() -> None:
 def test_what_meets_a_behavior_is_there(file: str) -> None:
     """Each module that the page names."""
     assert (ROOT / file).is_file()
+
+
+def test_links_lead_to_the_upstream_file_that_they_name() -> None:
+    """On the default branch, with `api/` as the short form of its folder."""
+    page = (DOCS / "behavior.md").read_text()
+    links = re.findall(r"\[`([^`]+)`\]\(https://github.com/ostris/ai-toolkit/(\S+)\)", page)
+
+    assert links
+    for text, path in links:
+        upstream = text.replace("api/", "ui/src/app/api/", 1) if text.startswith("api/") else text
+        assert unquote(path).partition("main/")[2] == upstream.rstrip("/")
 
 
 def test_comments_name_sections_of_the_page() -> None:
