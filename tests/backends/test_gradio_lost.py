@@ -164,6 +164,7 @@ def test_a_second_kernel_finds_a_job_and_its_end(slow: demo.GradioServer, tmp_pa
     assert 1 == trainings(slow, "found")
 
 
+@pytest.mark.slow
 def test_two_kernels_start_at_once(slow: demo.GradioServer, tmp_path: Path) -> None:
     """One training comes of it, and both have its job."""
     wanted = params("elected", "photos", 30)

@@ -80,6 +80,7 @@ def test_the_losses_can_be_followed_through_the_log(paced: GradioServer, caller:
     assert list(range(1, steps)) == rows(paced.data / "gradio/jobs/followed/loss_log.db")
 
 
+@pytest.mark.slow
 def test_only_some_files_have_names_that_are_known(paced: GradioServer, caller: Caller) -> None:
     """Numbered checkpoints up to the last but one, the LoRA, the optimiser; no log, no listing.
 

@@ -129,7 +129,7 @@ def test_a_file_that_is_too_long_for_the_line_is_named(
     assert 1 == failed
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 def test_resets_at_any_byte(
     line: WebUI, proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path, seed: int
 ) -> None:

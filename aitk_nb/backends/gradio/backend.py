@@ -160,8 +160,7 @@ class Gradio:
         """Raise `NotSupported`."""
         raise _cannot(
             Ability.EDIT_DATASETS,
-            "A Gradio app forgets a dataset once it trains on it: change the local folder and "
-            "upload it again.",
+            "Its datasets are hidden in sessions: change the local folder and upload it again.",
         )
 
     @property

@@ -196,7 +196,7 @@ class GradioJobs(JobStates):
     def _check_alone(self, name: str) -> None:
         """Refuse to train beside a training job that the server's queue does not know of anymore.
 
-        The queue forgets a call when its line is lost, and the training goes on all the same.
+        The queue forgets a call when its connection is lost, and the job keeps running.
         """
         for other in self._journal.read().jobs.values():
             if other.name == name or other.started is None or other.outcome:
