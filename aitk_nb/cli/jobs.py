@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+import aitk_nb
 from aitk_nb.cli.app import (
     AsJson,
     Every,
@@ -164,11 +165,8 @@ def compare(where: Where, jobs: Runs, png: Png = None, as_json: AsJson = False) 
 
     A file that ends with .db, .csv or .txt is read itself; for files alone no server is contacted.
     """
-    # Imported late: the other commands start faster without it.
-    from aitk_nb.jobs.comparison import compare_jobs
-
     with _opened(where, jobs) as runs:
-        report = compare_jobs(runs)
+        report = aitk_nb.compare_jobs(runs)
     _plot(report.histories, png)
     show(report.as_dict, f"{report.table!r}\n{report.verdict}", as_json=as_json)
 
@@ -199,9 +197,7 @@ def _from_file(path: Path) -> LossHistory:
 
 def _plot(histories: Sequence[LossHistory], png: Path | None) -> None:
     if png is not None:
-        from aitk_nb.views.plots.loss_plot import plot_loss
-
-        plot_loss(histories).save(png)
+        aitk_nb.plot_loss(histories).save(png)
         say(f"plot written to {png}")
 
 

@@ -18,6 +18,7 @@ from aitk_nb.connection.embedded import explained_start
 from aitk_nb.demo import DemoServer, GradioServer, split, start, start_gradio
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.models.server import Flavour
+from aitk_nb.notebooks import run as notebooks
 
 
 @command("demo")
@@ -35,8 +36,6 @@ def demo(
     notebooks are. With --url, or with AITK_URL set, they run against that server; its token
     comes from AITK_TOKEN.
     """
-    from aitk_nb.notebooks import run as notebooks
-
     books = notebooks.find(names or ())
     with _server(url) as (address, what):
         say(f"{what} at {address}")
