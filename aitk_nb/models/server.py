@@ -29,7 +29,7 @@ class Ability(enum.Enum):
     """
 
     LIST_DATASETS = "list datasets"
-    UPLOAD = "take a dataset"
+    UPLOAD = "upload a dataset"
     CAPTION_IMAGES = "write captions of local images"
     TRAIN = "start a training job"
     LIST_JOBS = "list jobs"

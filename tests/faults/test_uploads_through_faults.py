@@ -249,7 +249,8 @@ def test_an_interrupt_ends_requests_and_keeps_what_arrived(
     proxy.clear()
     line = WebUI(Http(Connection(proxy.url)))
     absent, differing = line.missing("interrupted", files)
-    assert len(files) - len(arrived) == len(absent)
+    # What the server had taken in by then may have arrived since.
+    assert {file.name for file in absent} <= {file.name for file in files if file not in arrived}
     line.upload("interrupted", (*absent, *differing), quiet)
     line.close()
     assert set() == unequal(demo_server, "interrupted", files)
