@@ -206,7 +206,9 @@ def test_a_waiting_job_is_taken_out_and_a_running_one_is_not(major: str, tmp_pat
                 waiting.stop()
         else:
             assert JobStatus.STOPPED is waiting.stop().status
-        with pytest.raises(NotSupported, match=r"cannot stop a job.*trains to its end.*at the same time"):
+        with pytest.raises(
+            NotSupported, match=r"cannot stop a job.*trains to its end.*at the same time"
+        ):
             running.stop()
         *_, last = running.watch(every=0.1)
 
