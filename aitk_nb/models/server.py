@@ -55,10 +55,10 @@ class Gpu:
     index: int
     name: str
     memory_total: int
-    """MiB."""
+    """All of its memory, in MiB."""
     memory_used: int
-    """MiB."""
+    """Memory in use, in MiB."""
     utilization: int | None = None
-    """Percent."""
+    """Utilization in percent; None if unknown."""
     temperature: int | None = None
-    """Degrees Celsius."""
+    """Temperature in degrees Celsius; None if unknown."""
