@@ -85,7 +85,7 @@ def stop(
         bool,
         typer.Option("--force", help="Mark a job without a process as stopped; asks first."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop a job, and wait until it has released the GPU."""
@@ -133,7 +133,7 @@ def losses(
 ) -> None:
     """Show, plot or export the losses of jobs.
 
-    A file that ends with .db, .csv or .txt is read itself; for files alone no server is contacted.
+    Names that end in .db, .csv or .txt are read as files; files alone require no server.
     """
     if (csv or parquet) is not None and len(jobs) > 1:
         raise BadInput("A table holds the losses of one job: name only one.")
@@ -163,7 +163,7 @@ def losses(
 def compare(where: Where, jobs: Runs, png: Png = None, as_json: AsJson = False) -> None:
     """Compare jobs: where they differ, and which is ahead.
 
-    A file that ends with .db, .csv or .txt is read itself; for files alone no server is contacted.
+    Names that end in .db, .csv or .txt are read as files; files alone require no server.
     """
     with _opened(where, jobs) as runs:
         report = aitk_nb.compare_jobs(runs)

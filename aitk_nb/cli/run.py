@@ -30,10 +30,10 @@ def run(
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
-    """Run one notebook headless, and say what it ended with.
+    """Run a notebook headless, and show its result.
 
-    Values are typed by the notebook's parameters cell, and a name that it does not have is
-    refused. Without --url, and without AITK_URL, the server is an embedded one.
+    Values are checked against the notebook's parameters cell; unknown names are rejected. Without
+    --url and AITK_URL, the notebook uses an embedded server.
     """
     source = _source(notebook)
     known = signature(source)

@@ -32,9 +32,9 @@ def demo(
 ) -> None:
     """Run all notebooks against one embedded server.
 
-    Says what came of each, and where the pictures of the losses, the LoRAs and the executed
-    notebooks are. With --url, or with AITK_URL set, they run against that server; its token
-    comes from AITK_TOKEN.
+    Shows the result of each, and where the loss plots, the LoRAs and the executed notebooks are.
+    With --url, or with AITK_URL set, they run against that server; its token comes from
+    AITK_TOKEN.
     """
     books = notebooks.find(names or ())
     with _server(url) as (address, what):
