@@ -253,7 +253,7 @@ def test_the_line_of_a_job_is_lost_that_waits_among_others(
             proxy.cut()
             states = job.watch(every=0.2, timeout=60)
             if major == "4":
-                state = next(each for each in states if "cannot be told" in each.info)
+                state = next(each for each in states if "it is unknown whether" in each.info)
                 assert (JobStatus.UNKNOWN, "unknown") == (state.status, state.raw_status)
                 again = client.jobs.start(params("lost", "photos", 5)).state
                 assert JobStatus.UNKNOWN is again.status
