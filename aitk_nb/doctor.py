@@ -33,7 +33,7 @@ class DoctorReport(ChecklistReport):
     """A checklist of a server, from the network to its GPUs.
 
     Example:
-        >>> client.doctor().problems    # doctest: +SKIP
+        >>> client.doctor().problems
         nothing to report
     """
 

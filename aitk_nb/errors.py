@@ -43,7 +43,15 @@ __all__ = [
 
 
 class AitkError(Exception):
-    """Any failure that aitk_nb explains."""
+    """Any failure that aitk_nb explains.
+
+    Example:
+        >>> try:
+        ...     client.jobs.get("no such job")
+        ... except aitk_nb.AitkError as error:
+        ...     print(error)
+        The server has no job named 'no such job'. It has: ...
+    """
 
 
 class BadInput(AitkError):
@@ -51,7 +59,12 @@ class BadInput(AitkError):
 
 
 class InvalidParams(BadInput):
-    """Invalid training parameters; `problems` maps a field to what is wrong."""
+    """Invalid training parameters; `problems` maps a field to what is wrong.
+
+    Example:
+        >>> aitk_nb.InvalidParams({"steps": "must be at least 1"}).problems
+        {'steps': 'must be at least 1'}
+    """
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         lines = "; ".join(": ".join(filter(None, item)) for item in problems.items())
@@ -61,7 +74,12 @@ class InvalidParams(BadInput):
 
 
 class InvalidDataset(BadInput):
-    """A folder that can't become a dataset; `problems` has one sentence each."""
+    """A folder that can't become a dataset; `problems` has a sentence for each.
+
+    Example:
+        >>> aitk_nb.InvalidDataset("cats", ["There are no images."]).problems
+        ('There are no images.',)
+    """
 
     def __init__(self, folder: str, problems: Sequence[str]) -> None:
         shown = " ".join(problems[:5])
@@ -86,6 +104,10 @@ class ConnectionFailed(AitkError):
     """The server is unreachable; `cause` is a word for why.
 
     It is one of `dns`, `refused`, `no route`, `timeout`, `tls`, `proxy` and `broken`, or empty.
+
+    Example:
+        >>> aitk_nb.ConnectionFailed("https://my-pod.example", cause="dns").cause
+        'dns'
     """
 
     cause = ""
@@ -117,7 +139,12 @@ class ServerNotReady(ConnectionFailed):
 
 
 class Unauthorized(AitkError):
-    """Authentication failed; `sent` is true if credentials were sent and rejected."""
+    """Authentication failed; `sent` is true if credentials were sent and rejected.
+
+    Example:
+        >>> aitk_nb.Unauthorized("https://my-pod.example", sent=True).sent
+        True
+    """
 
     def __init__(self, url: str, *, sent: bool, login: bool = False) -> None:
         thing, do = (_LOGIN if login else _TOKEN)[sent]
@@ -144,7 +171,12 @@ _LOGIN = (
 
 
 class Rejected(AitkError):
-    """The server understood the request and rejected it."""
+    """The server understood the request and rejected it; `status` is the HTTP status, or 0.
+
+    Example:
+        >>> aitk_nb.Rejected("save the job", "Internal error", 500).status
+        500
+    """
 
     reply = ""
     status = 0
@@ -158,7 +190,12 @@ class Rejected(AitkError):
 
 
 class NotFound(Rejected):
-    """The server has no job, dataset or file of that name."""
+    """The server has no job, dataset or file of that name; `known` lists what it has.
+
+    Example:
+        >>> aitk_nb.NotFound("job", "dog", ["cat"]).known
+        ('cat',)
+    """
 
     status = 404
 
@@ -173,7 +210,12 @@ class NotFound(Rejected):
 
 
 class JobConflict(Rejected):
-    """A job of that name exists with another config; `differences` says where they differ."""
+    """A job of that name exists with another config; `differences` lists where they differ.
+
+    Example:
+        >>> aitk_nb.JobConflict("cat", ["train.steps: 500 on the server, now 900"]).differences
+        ('train.steps: 500 on the server, now 900',)
+    """
 
     status = 409
 
@@ -205,7 +247,12 @@ class UnexpectedReply(AitkError):
 
 
 class NotSupported(AitkError):
-    """This server can't do it at all."""
+    """This flavour of server does not support it; `instead` says what to do.
+
+    Example:
+        >>> aitk_nb.NotSupported("list jobs", "Gradio", "Keep the job in a variable.").instead
+        'Keep the job in a variable.'
+    """
 
     def __init__(self, ability: str, flavour: str, instead: str) -> None:
         super().__init__(f"A {flavour} server cannot {ability}. {instead}")
@@ -215,7 +262,12 @@ class NotSupported(AitkError):
 
 
 class JobFailed(AitkError):
-    """A job ended in an error or was stopped; `status`, `step` and `info` say how."""
+    """A job ended in an error or was stopped; `status`, `step` and `info` describe it.
+
+    Example:
+        >>> aitk_nb.JobFailed("cat", "error", 40, "CUDA out of memory").step
+        40
+    """
 
     def __init__(self, name: str, status: str, step: int, info: str = "") -> None:
         super().__init__(
@@ -229,7 +281,12 @@ class JobFailed(AitkError):
 
 
 class TransferFailed(AitkError):
-    """Files that did not arrive; `failures` maps each to the reason, `done` counts the others."""
+    """Files that did not arrive; `failures` maps each to the reason, `done` counts the others.
+
+    Example:
+        >>> aitk_nb.TransferFailed({"a.png": "timeout"}, done=11).failures
+        {'a.png': 'timeout'}
+    """
 
     def __init__(self, failures: Mapping[str, str], done: int = 0) -> None:
         shown = "; ".join(f"{name}: {why}" for name, why in list(failures.items())[:5])

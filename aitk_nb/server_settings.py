@@ -44,9 +44,15 @@ class SettingsState:
 
 
 class ServerSettings:
-    """Read and change the server's own settings; the token is never shown."""
+    """Read and change the server's own settings; the token is never shown.
+
+    Example:
+        >>> client.settings.get().has_hf_token
+        False
+    """
 
     def __init__(self, backend: Backend) -> None:
+        """Use `backend`; nothing is sent until the first call."""
         self._backend = backend
 
     def __repr__(self) -> str:
@@ -70,7 +76,7 @@ class ServerSettings:
         datasets_folder: str | None = None,
         models_path: str | None = None,
     ) -> SettingsState:
-        """Change the given settings only, and return all of them.
+        """Change the given settings only.
 
         An empty text removes the token, or resets a folder to its default. The server does not
         check that a folder exists; a running training job keeps the ones it started with.
@@ -81,8 +87,12 @@ class ServerSettings:
             datasets_folder: Folder on the server for datasets.
             models_path: Folder on the server for models.
 
+        Returns:
+            All settings afterwards.
+
         Raises:
             BadInput: The token is invalid.
+            AitkError: The server did not store the token.
             NotSupported: The server has no settings.
         """
         given = {

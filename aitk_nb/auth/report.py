@@ -66,9 +66,9 @@ class AuthReport(JsonReport):
     """Whether the server lets us in, why or why not, and what to do next.
 
     Example:
-        >>> report = aitk_nb.check_auth("https://my-pod.example")    # doctest: +SKIP
-        >>> report.ok, report.next_step                              # doctest: +SKIP
-        (False, 'Set AITK_TOKEN to what the server has in AI_TOOLKIT_AUTH.')
+        >>> report = aitk_nb.check_auth(client.url)
+        >>> report.ok, report.diagnosis
+        (True, 'The server is open: no token is required.')
     """
 
     url: str

@@ -28,10 +28,10 @@ HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An address with everything that is needed to reach it.
+    """The address of a server with the credentials and options to reach it.
 
     Example:
-        >>> Connection("https://my-pod.example", token=Secret("my token"))
+        >>> aitk_nb.Connection("https://my-pod.example", token=aitk_nb.Secret("my token"))
         Connection(url='https://my-pod.example', verify=True)
     """
 

@@ -38,7 +38,9 @@ class Datasets:
     """Upload datasets to the server, and work with those it has.
 
     Example:
-        >>> dataset = client.datasets.upload("photos/cat")  # doctest: +SKIP
+        >>> dataset = client.datasets.upload(photos, "grace hopper")
+        >>> dataset.name, len(dataset.images), client.datasets.verify(photos, dataset.name).ok
+        ('grace_hopper', 12, True)
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -53,7 +55,7 @@ class Datasets:
         return self._backend.list_datasets()
 
     def get(self, name: str) -> DatasetInfo:
-        """Return a dataset on the server with its captions.
+        """Return the dataset `name` on the server, with its captions.
 
         Raises:
             NotFound: The server has no such dataset.
@@ -171,7 +173,7 @@ class Datasets:
         return {path.name: text for path, text in zip(paths, texts, strict=True)}
 
     def get_captions(self, name: str) -> Mapping[str, str]:
-        """Return the captions of a dataset by image; an image without one is missing.
+        """Return the captions of the dataset `name` by image; an image without one is missing.
 
         Raises:
             NotFound: The server has no such dataset.

@@ -49,7 +49,9 @@ def discover(
         BadInput: The address is invalid, or the credentials can't be sent.
 
     Example:
-        >>> aitk_nb.discover("demo:").operations_table    # doctest: +SKIP
+        >>> aitk_nb.discover(client.url).operations_table
+        operation       endpoints                                      confidence  reasons
+        create dataset  create_dataset → upload_files → list_images    100%        ...
     """
     given = hidden(options)
     connection = locate(url, **given)

@@ -25,9 +25,12 @@ class Jobs:
     """Start training jobs, and find those on the server.
 
     Example:
-        >>> client = aitk_nb.connect()                              # doctest: +SKIP
-        >>> job = client.jobs.start(params)                         # doctest: +SKIP
-        >>> job.wait()                                              # doctest: +SKIP
+        >>> params = job.params(name="another_cat", rank=8)
+        >>> another = client.jobs.start(params)
+        >>> another.wait(every=0.2).status
+        <JobStatus.COMPLETED: 'completed'>
+        >>> client.jobs.get("another_cat").state.step
+        20
     """
 
     def __init__(
@@ -37,6 +40,13 @@ class Jobs:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Use `backend`; nothing is sent until the first call.
+
+        Args:
+            backend: What sends the requests.
+            sleep: Waits for a number of seconds.
+            clock: Returns the time in seconds.
+        """
         self._backend = backend
         self._sleep = sleep
         self._clock = clock
@@ -45,7 +55,11 @@ class Jobs:
         return f"<Jobs of {self._backend.url}>"
 
     def list(self) -> tuple[Job, ...]:
-        """Return the training jobs, newest first."""
+        """Return the training jobs, newest first.
+
+        Raises:
+            NotSupported: The server does not list jobs.
+        """
         return tuple(self._job(state) for state in self._backend.list_jobs())
 
     def get(self, name: str) -> Job:
@@ -53,6 +67,9 @@ class Jobs:
 
         Args:
             name: Its name, or its id on the server.
+
+        Returns:
+            The job, in its present state.
 
         Raises:
             NotFound: The server has no such job.
@@ -168,7 +185,7 @@ class Jobs:
 
         Args:
             params: What to train.
-            price_per_hour: Price of the server, to estimate the cost of the job.
+            price_per_hour: Hourly price of the server in any currency, to estimate the cost.
 
         Returns:
             A report whose `ok` is false if a check found a problem.
@@ -182,10 +199,11 @@ class Jobs:
 
         Args:
             params: What to train.
-            price_per_hour: Price of the server, to estimate the cost of the job.
+            price_per_hour: Hourly price of the server in any currency, to estimate the cost.
 
         Returns:
-            A report in which what no earlier job shows is None.
+            Time in seconds, cost in that currency and size in bytes; None for what no earlier job
+            shows.
         """
         return estimate(self._backend, draft(params), price_per_hour)
 

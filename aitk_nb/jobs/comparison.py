@@ -42,9 +42,9 @@ class ComparisonReport:
     """Jobs side by side, from `compare_jobs`.
 
     Example:
-        >>> report = aitk_nb.compare_jobs(client.jobs.list()[:2])   # doctest: +SKIP
-        >>> report.verdict                                          # doctest: +SKIP
-        'cat ends lower than all others, by more than the noise.'
+        >>> report = aitk_nb.compare_jobs([job, job])
+        >>> [run.result.points for run in report.runs]
+        [19, 19]
     """
 
     settings: tuple[str, ...]
@@ -103,11 +103,18 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
     Args:
         runs: At least two jobs or histories.
 
+    Returns:
+        The settings that differ, a row for each run, and the result in a sentence.
+
     Raises:
         BadInput: There are fewer than two.
 
     Example:
-        >>> aitk_nb.compare_jobs([client.jobs.get("a"), client.jobs.get("b")])  # doctest: +SKIP
+        >>> other = client.jobs.start(job.params(name="cat_rank_8", rank=8))
+        >>> other.wait(every=0.2).step
+        20
+        >>> aitk_nb.compare_jobs([job, other]).settings
+        ('network.linear',)
     """
     given = list(runs)
     if len(given) < 2:

@@ -34,16 +34,18 @@ HEALTH_TIMEOUT = 8.0
 class Job(JobOutputs):
     """One training job on the server, known by its name.
 
-    `state` is how it stood when last asked; `refresh()` asks again.
+    `state` is the state in the last response; `refresh()` requests it again.
 
     Example:
-        >>> job = client.jobs.start(params)                         # doctest: +SKIP
-        >>> job.wait()                                              # doctest: +SKIP
-        >>> job.download("loras")                                   # doctest: +SKIP
+        >>> job = client.jobs.get("cat")
+        >>> job.wait().step
+        20
+        >>> job.download("loras").path
+        'loras/cat.safetensors'
     """
 
     start_result: StartResult | None = None
-    """What the call that returned it did; None if that was not a start."""
+    """What `client.jobs.start` did; None if the job comes from another call."""
 
     @cached_property
     def _monitor(self) -> HealthMonitor:
@@ -102,7 +104,7 @@ class Job(JobOutputs):
         return state
 
     def queue_position(self) -> QueuePosition | None:
-        """Return where the job waits in its queue; None if it does not, or nobody can tell."""
+        """Return the job's position in its queue; None if it does not wait, or it is unknown."""
         return queue_position(self._backend, self.refresh())
 
     def health(self, losses: LossHistory | None = None) -> Health:
@@ -113,6 +115,9 @@ class Job(JobOutputs):
 
         Args:
             losses: The losses if they were just read, so that they are not requested again.
+
+        Returns:
+            The state, what is known about it, and what to do.
 
         Raises:
             NotFound: The job was deleted or renamed.
@@ -207,11 +212,19 @@ class Job(JobOutputs):
         return self.refresh()
 
     def save_now(self) -> None:
-        """Request a checkpoint at the end of the next step."""
+        """Request a checkpoint at the end of the next step.
+
+        Raises:
+            NotSupported: The server can't save on demand.
+        """
         self._backend.save_now(self.state)
 
     def sample_now(self) -> None:
-        """Request samples at the end of the next step."""
+        """Request samples at the end of the next step.
+
+        Raises:
+            NotSupported: The server can't sample on demand.
+        """
         self._backend.sample_now(self.state)
 
     def params(self, **changes: object) -> TrainingParams:
@@ -220,11 +233,15 @@ class Job(JobOutputs):
         Args:
             **changes: Fields that differ, such as another `name`.
 
+        Returns:
+            The parameters, for `client.jobs.start`.
+
         Raises:
             InvalidParams: The parameters cannot express the job's config.
 
         Example:
-            >>> client.jobs.start(job.params(name="cat_2", steps=2000))  # doctest: +SKIP
+            >>> job.params(name="cat_2", steps=2000).steps
+            2000
         """
         gpu_ids = {"gpu_ids": self.state.gpu_ids} if self.state.gpu_ids else {}
         return TrainingParams.from_config(portable(self.state.config), **{**gpu_ids, **changes})

@@ -28,7 +28,8 @@ class LossHistory:
 
     Example:
         >>> from aitk_nb.models.loss import LossPoint
-        >>> history = LossHistory({"loss/loss": [LossPoint(1, 0.0, 0.5), LossPoint(2, 1.0, 0.3)]})
+        >>> points = [LossPoint(1, 0.0, 0.5), LossPoint(2, 1.0, 0.3)]
+        >>> history = aitk_nb.LossHistory({"loss/loss": points}, "cat")
         >>> history.last
         0.3
         >>> history.smoothed(smoothing=0.5).round(3).tolist()
@@ -126,16 +127,16 @@ class LossHistory:
         return tuple(np.union1d(paused, seen).tolist())
 
     def points(self, key: str = "") -> tuple[LossPoint, ...]:
-        """Return the points of a metric by step; none for an unknown key."""
+        """Return the points of the metric `key` by step; none for an unknown one."""
         return tuple(map(LossPoint, *(column.tolist() for column in self._columns(key))))
 
     def columns(self, key: str = "") -> tuple[Steps, Values]:
-        """Return the steps and the values of a metric; empty arrays for an unknown key."""
+        """Return the steps and the values of the metric `key`; empty arrays for an unknown one."""
         steps, _, values = self._columns(key)
         return steps, values
 
     def wall_times(self, key: str = "") -> Values:
-        """Return the time of each point of a metric, in seconds since 1970."""
+        """Return the time of each point of the metric `key`, in seconds since 1970."""
         return self._columns(key).wall_times
 
     def smoothed(self, key: str = "", *, smoothing: float | None = None) -> Values:
@@ -168,7 +169,7 @@ class LossHistory:
         return float(values[-1]) if values.size else math.nan
 
     def summary(self, key: str = "") -> LossSummary:
-        """Return where a metric started and ended, how certain that is, and its trend."""
+        """Return the start, the end and the trend of the metric `key`, and how certain they are."""
         return summarize(key or self.main_key, *self.columns(key))
 
     def frame(self) -> pd.DataFrame:
@@ -176,7 +177,7 @@ class LossHistory:
         return files.frame(self._series, self.restarts)
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write a table with the columns of `frame`, and return its path.
+        """Write the table of `frame` to `path`, and return the path.
 
         A step at which a metric has no point leaves the field empty; a value that is NaN is
         written as `nan`. The file appears under its name only when it is complete.
@@ -187,7 +188,7 @@ class LossHistory:
         return files.write_csv(self._series, self.restarts, Path(path).expanduser())
 
     def to_parquet(self, path: str | Path) -> Path:
-        """Write the table of `frame` as Parquet, and return its path.
+        """Write the table of `frame` to `path` as Parquet, and return the path.
 
         Raises:
             MissingExtra: pyarrow is not installed.

@@ -18,7 +18,12 @@ from aitk_nb.models.report import JsonReport
 
 
 class Status(enum.Enum):
-    """The result of a check."""
+    """The result of a check.
+
+    Example:
+        >>> aitk_nb.Status.PROBLEM.sign
+        '✗'
+    """
 
     OK = "ok"
     WARNING = "warning"
@@ -52,7 +57,12 @@ _SHOWN: dict[Status, tuple[str, _html.Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Check(JsonReport):
-    """One row of a checklist."""
+    """One row of a checklist.
+
+    Example:
+        >>> print(aitk_nb.Check("disk", aitk_nb.Status.WARNING, "2 GB free.", "Delete old jobs."))
+        ! disk: 2 GB free. Delete old jobs.
+    """
 
     name: str
     """What was checked, or a code that does not change, such as `no-password`."""
@@ -73,7 +83,13 @@ Row = TypeVar("Row", bound=Check)
 
 
 class Checklist(tuple[Row, ...], Generic[Row]):
-    """Rows of checks, shown as a table."""
+    """Rows of checks, shown as a table.
+
+    Example:
+        >>> checks = aitk_nb.Checklist([aitk_nb.Check("GPU", aitk_nb.Status.OK, "Free.")])
+        >>> checks.ok, checks.problems
+        (True, nothing to report)
+    """
 
     __slots__ = ()
 
@@ -93,7 +109,12 @@ class Checklist(tuple[Row, ...], Generic[Row]):
         return self._table((row.status.sign for row in self), "")
 
     def html(self, caption: str = "", shown: int | None = None) -> _html.Html:
-        """Return the rows as an HTML table, at most `shown` of them."""
+        """Return the rows as an HTML table.
+
+        Args:
+            caption: Title of the table.
+            shown: Number of rows at most; None shows all.
+        """
         rows = Checklist(self[:shown])
         badges = (_html.badge(row.status.value, row.status.kind) for row in rows)
         table = rows._table(badges, caption)

@@ -12,7 +12,12 @@ StartResult = Literal["created", "attached", "resumed"]
 
 
 class JobStatus(enum.Enum):
-    """Where a job is in its life."""
+    """The status of a job.
+
+    Example:
+        >>> job.state.status is aitk_nb.JobStatus.COMPLETED
+        True
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -29,7 +34,7 @@ class JobStatus(enum.Enum):
 
     @property
     def is_final(self) -> bool:
-        """True when the job does not change by itself any more."""
+        """True once the job has ended, and doesn't change by itself anymore."""
         return self in {JobStatus.STOPPED, JobStatus.COMPLETED, JobStatus.ERROR}
 
     @property
@@ -40,12 +45,18 @@ class JobStatus(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job as it stood when the server was asked."""
+    """The state of a job in one response of the server.
+
+    Example:
+        >>> state = job.refresh()
+        >>> state.step, state.total_steps, state.progress
+        (20, 20, 1.0)
+    """
 
     name: str
     """The job's unique name, which is its identity, and the name of its output folder."""
     status: JobStatus
-    """Where it is in its life."""
+    """Its status, as far as the server tells."""
     step: int = 0
     """Completed optimizer steps."""
     total_steps: int | None = None

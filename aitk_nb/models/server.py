@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 
 class Flavour(enum.Enum):
-    """Which face of AI Toolkit answers."""
+    """The kind of an AI Toolkit server.
+
+    Example:
+        >>> client.flavour is aitk_nb.Flavour.WEBUI
+        True
+    """
 
     WEBUI = "webui"
     """AI Toolkit's own web UI with its REST API."""
@@ -16,7 +21,12 @@ class Flavour(enum.Enum):
 
 
 class Ability(enum.Enum):
-    """What a server can do at all; ask with `client.can(Ability.X)`."""
+    """An operation that a server may support; check it with `client.can`.
+
+    Example:
+        >>> client.can(aitk_nb.Ability.STOP)
+        True
+    """
 
     LIST_DATASETS = "list datasets"
     UPLOAD = "take a dataset"

@@ -34,7 +34,13 @@ _PAUSE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class DatasetChoice:
-    """A folder without errors and a name: `client.datasets.upload(choice.local, choice.name)`."""
+    """A folder without errors and a name, from `DatasetForm`.
+
+    Example:
+        >>> choice = aitk_nb.views.DatasetForm(photos, name="chosen").value
+        >>> client.datasets.upload(choice.local, choice.name).name
+        'chosen'
+    """
 
     folder: Path
     """Where the images and captions are: a folder or a `.zip`."""
@@ -86,8 +92,9 @@ class DatasetForm(Form[DatasetChoice]):
     until the kernel ends.
 
     Example:
-        >>> DatasetForm()
-        <DatasetForm: invalid>
+        >>> form = aitk_nb.views.DatasetForm(photos, name="cats")
+        >>> form.value
+        <DatasetChoice 'cats': 12 images>
     """
 
     def __init__(

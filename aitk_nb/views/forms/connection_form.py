@@ -40,6 +40,11 @@ class ConnectionForm(Form[Connection]):
 
     The token is read from the environment as by `connect`, or typed; typed text is taken out of
     the field at once, and kept where no notebook, widget or message shows it.
+
+    Example:
+        >>> form = aitk_nb.views.ConnectionForm("http://127.0.0.1:8675", token="my-token")
+        >>> form.value
+        Connection(url='http://127.0.0.1:8675', verify=True)
     """
 
     def __init__(
@@ -55,8 +60,15 @@ class ConnectionForm(Form[Connection]):
     ) -> None:
         """Start from a connection, or from what `connect` takes.
 
-        `on_check`, such as `aitk_nb.check_auth`, adds a button that calls it with the form's value
-        and shows the result.
+        Args:
+            connection: A connection, or the address at the start; by default AITK_URL.
+            token: The server's token.
+            credentials: User name and password.
+            headers: Extra headers for a gateway in front of the server.
+            verify: File with a private CA; False accepts any certificate.
+            on_check: What the button "Check" calls with the form's value, such as
+                `aitk_nb.check_auth`; its result is shown. Without it there is no button.
+            environ: The environment variables.
         """
         options: ConnectionOptions = {
             "token": token,

@@ -33,8 +33,8 @@ class TrainingForm(Form[TrainingParams]):
     says so, and offers them for the others. A preset's changes can be previewed.
 
     Example:
-        >>> from aitk_nb import TrainingParams
-        >>> form = TrainingForm(TrainingParams(name="cat", dataset="cats"))
+        >>> params = aitk_nb.TrainingParams(name="cat", dataset="cats")
+        >>> form = aitk_nb.views.TrainingForm(params)
         >>> form.value.steps
         3000
     """

@@ -25,7 +25,12 @@ from aitk_nb.views.widgets import ClosedOptions
 
 
 class WatchingStopped(asyncio.CancelledError):
-    """An interrupt ended the watching, and not the job."""
+    """The cell was interrupted; the job keeps running.
+
+    Example:
+        >>> print(aitk_nb.views.WatchingStopped("cat"))
+        Stopped watching cat; the job keeps running. Run the cell again to continue.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -42,7 +47,7 @@ class JobRecord:
     """How a job ended: only what repeats when it is run again.
 
     Example:
-        >>> JobRecord("cat", JobStatus.COMPLETED, 100, 100, 0.25)
+        >>> aitk_nb.views.JobRecord("cat", aitk_nb.JobStatus.COMPLETED, 100, 100, 0.25)
         <'cat' completed at step 100, loss 0.25>
     """
 
@@ -79,11 +84,13 @@ class JobRecord:
 class JobMonitor(ClosedOptions):
     """Shows a job while it runs, in one output that keeps the last plot.
 
-    Interrupting the cell stops watching, not the job. A restarted server or a lost network is
-    reported and waited for.
+    Use it with `await`, as in `await JobMonitor(job).watch()`. Interrupting the cell stops watching,
+    not the job. A restarted server or a lost network is reported and waited for.
 
     Example:
-        >>> await JobMonitor(job).watch()                           # doctest: +SKIP
+        >>> import asyncio
+        >>> asyncio.run(aitk_nb.views.JobMonitor(job).watch())
+        <'cat' completed at step 20, loss 0...>
     """
 
     def __init__(
