@@ -73,7 +73,7 @@ def connect(
         NotSupported: A Gradio 3 app answers there.
 
     Example:
-        >>> with aitk_nb.connect(client.url, token="my token".replace(" ", "-")) as other:
+        >>> with aitk_nb.connect(client.url, token="my-token") as other:
         ...     other
         <AIToolkitClient webui http://127.0.0.1:...>
     """

@@ -76,7 +76,7 @@ class ServerSettings:
         datasets_folder: str | None = None,
         models_path: str | None = None,
     ) -> SettingsState:
-        """Change the given settings only.
+        """Change settings; those that are omitted stay as they are.
 
         An empty text removes the token, or resets a folder to its default. The server does not
         check that a folder exists; a running training job keeps the ones it started with.

@@ -9,13 +9,14 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import matplotlib as mpl
+import platformdirs
 import pytest
 from ipywidgets import Widget
 
@@ -63,8 +64,11 @@ def public() -> tuple[Any, ...]:
         if id(value) in found:
             continue
         found[id(value)] = value
-        words = {word for text in annotations(value) for word in re.findall(r"\w+", text)}
-        left += [by_name[word] for word in sorted(words & set(by_name)) if word[0] != "_"]
+        # Not what stands after a dot: it is a name of another module.
+        words = {w for text in annotations(value) for w in re.findall(r"(?<![\w.])[A-Z]\w*", text)}
+        # A module that imports a name for type checkers only does not have it.
+        here = by_name | vars(sys.modules[value.__module__])
+        left += [here[word] for word in sorted(words & set(by_name)) if inspect.isclass(here[word])]
     return tuple(found.values())
 
 
@@ -186,24 +190,34 @@ def test_every_exported_name_has_an_example(client: aitk_nb.AIToolkitClient) -> 
     assert set(bare) == NO_EXAMPLE
 
 
+@cache
 def examples() -> dict[str, doctest.DocTest]:
     """Return the docstrings with examples, by the place where they stand."""
-    find = doctest.DocTestFinder(exclude_empty=True).find
+    find = doctest.DocTestFinder().find
     found = (test for module in modules() for test in find(module, globs={}) if test.examples)
     return {test.name: test for test in found}
 
 
 @pytest.fixture(scope="module")
-def client(demo_server: demo.DemoServer) -> Iterator[aitk_nb.AIToolkitClient]:
-    """A client of the embedded server."""
-    with aitk_nb.connect(demo_server.url) as client:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[aitk_nb.AIToolkitClient]:
+    """A client of an embedded server on which nothing else has happened."""
+    folder = tmp_path_factory.mktemp("server")
+    with demo.start(folder) as server, aitk_nb.connect(server.url) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def names(client: aitk_nb.AIToolkitClient, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What every example may use, with a job that has completed."""
-    photos = aitk_nb.example_photos(tmp_path_factory.mktemp("examples") / "photos")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the example photos, which are not those in the user's own cache."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(platformdirs, "user_cache_path", lambda *_args, **_options: cache)
+        yield aitk_nb.example_photos()
+
+
+@pytest.fixture(scope="module")
+def names(client: aitk_nb.AIToolkitClient, photos: Path) -> dict[str, Any]:
+    """What every example may use; the job has completed."""
     job = aitk_nb.example_job(client, "cat", steps=20)
     job.wait(every=0.1)
     return {"aitk_nb": aitk_nb, "client": client, "job": job, "photos": photos}
@@ -213,17 +227,18 @@ def names(client: aitk_nb.AIToolkitClient, tmp_path_factory: pytest.TempPathFact
 def test_the_example_runs(
     name: str, names: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In an empty folder, with the server that AITK_URL names and somebody who types a token."""
+    """In an empty folder, with a server that AITK_URL names and somebody who types a token."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AITK_URL", names["client"].url)
     monkeypatch.setattr(getpass, "getpass", lambda _prompt: "typed token")
-    mpl.use("agg")
-    test = examples()[name]
-    assert "+SKIP" not in (test.docstring or "")
-    test.globs.update(names)
-    said: list[str] = []
+    example, used, said = examples()[name], dict(names), []
+    assert "+SKIP" not in (example.docstring or "")
+    example.globs = used
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
     try:
-        result = doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=said.append)
+        runner.run(example, out=said.append, clear_globs=False)
     finally:
         Widget.close_all()
-    assert result.failed == 0, "".join(said)
+        if used["client"] is not names["client"]:
+            used["client"].close()
+    assert runner.failures == 0, "".join(said)

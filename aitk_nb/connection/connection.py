@@ -59,7 +59,7 @@ class Connection:
         return text
 
     def check_headers(self) -> None:
-        """Refuse what no request can carry; the HTTP library would quote the secret in its error.
+        """Check that a request can carry the headers; the HTTP library would quote a secret.
 
         Raises:
             BadInput: A header or the token is invalid; the message holds no secret.

@@ -134,7 +134,7 @@ class Secret:
 
 
 def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
-    """Prompt for a secret, and return it; what is typed is not shown.
+    """Prompt for a secret; what is typed is not shown.
 
     A notebook that runs headless can't prompt; set the environment variable for it instead.
 
@@ -166,7 +166,10 @@ def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
 
 
 def ask_login(user: str) -> tuple[str, Secret]:
-    """Prompt for a password, and return it with `user`, for `connect(url, credentials=…)`.
+    """Prompt for the password of `user`.
+
+    Returns:
+        The user name and the password, for `connect(url, credentials=…)`.
 
     Raises:
         BadInput: There is no interactive terminal, or nothing was typed.

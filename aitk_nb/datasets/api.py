@@ -131,7 +131,7 @@ class Datasets:
         Raises:
             InvalidDataset: There is no such folder.
             NotFound: The server has no such dataset.
-            NotSupported: The server can't tell.
+            NotSupported: The server only accepts uploads.
             BadInput: Invalid name.
         """
         local = self._local(folder)
@@ -155,7 +155,7 @@ class Datasets:
         trigger_word: str = "",
         progress: Progress | None = None,
     ) -> dict[str, str]:
-        """Have the server's own model caption local images; nothing is written.
+        """Caption local images by the server's own model; nothing is written.
 
         Args:
             images: Local image files.
@@ -194,6 +194,7 @@ class Datasets:
             NotFound: The server has no such dataset.
             BadInput: The dataset has no such image; nothing was written.
             TransferFailed: Some captions were not written; the others were.
+            NotSupported: The server only accepts uploads.
         """
         old = self.get(name)
         if unknown := sorted(set(captions) - set(old.images)):
@@ -238,6 +239,7 @@ class Datasets:
 
         Raises:
             NotFound: The server has no such dataset.
+            NotSupported: The server only accepts uploads.
         """
         dataset = self.get(name)
         self._require("show the images of a dataset", _SHOW)
@@ -267,6 +269,7 @@ class Datasets:
         Raises:
             NotFound: The server has no such dataset.
             TransferFailed: Some files did not arrive; the others did.
+            NotSupported: The server only accepts uploads.
         """
         dataset = self.get(name)
         self._require("send a dataset back", _DOWNLOAD)
@@ -283,6 +286,7 @@ class Datasets:
 
         Raises:
             NotFound: The server has no dataset of exactly this name.
+            NotSupported: The server only accepts uploads.
         """
         self._require("delete a dataset", _DELETE)
         self._backend.dataset_tools.delete(check_name("dataset", name))

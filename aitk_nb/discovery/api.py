@@ -30,7 +30,7 @@ def discover(
     progress: Progress | None = None,
     **options: Unpack[ConnectionOptions],
 ) -> DiscoveryReport:
-    """Return what the server at `url` offers; read-only, and does not raise for it.
+    """List the endpoints of the server at `url`; read-only, and does not raise if it fails.
 
     Whether an endpoint exists is found out with PUT, which none implements: an existing one
     rejects the method and does nothing. A web UI with a token needs the token to show that;

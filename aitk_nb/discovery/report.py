@@ -50,7 +50,7 @@ class DiscoveryReport(Survey):
         version.
 
         Raises:
-            NotSupported: A Gradio app, which describes its functions itself.
+            NotSupported: It is a Gradio app, which describes its functions itself.
         """
         if self.flavour is not Flavour.WEBUI:
             raise NotSupported(

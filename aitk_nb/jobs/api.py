@@ -55,11 +55,7 @@ class Jobs:
         return f"<Jobs of {self._backend.url}>"
 
     def list(self) -> tuple[Job, ...]:
-        """Return the training jobs, newest first.
-
-        Raises:
-            NotSupported: The server does not list jobs.
-        """
+        """Return the training jobs, newest first; of a Gradio app, those started locally."""
         return tuple(self._job(state) for state in self._backend.list_jobs())
 
     def get(self, name: str) -> Job:
@@ -134,6 +130,9 @@ class Jobs:
             params: What to train.
             if_exists: As for `start`.
 
+        Returns:
+            The requests in their order, and what would happen to the job.
+
         Raises:
             JobConflict: As `start` would.
             NotFound: As `start` would.
@@ -149,6 +148,9 @@ class Jobs:
         Args:
             many: What to train, one for each job.
             if_exists: As for `start`.
+
+        Returns:
+            A report for each job, in the same order.
 
         Raises:
             BadInput: Two of them have the same name.
@@ -181,7 +183,7 @@ class Jobs:
     def preflight(
         self, params: TrainingParams, *, price_per_hour: float | None = None
     ) -> PreflightReport:
-        """Check for everything that is known to go wrong with a training job; change nothing.
+        """Check a training job for known problems before it starts; read-only.
 
         Args:
             params: What to train.
@@ -208,13 +210,14 @@ class Jobs:
         return estimate(self._backend, draft(params), price_per_hour)
 
     def delete(self, name: str) -> None:
-        """Stop a job if it runs, and delete it with everything it made.
+        """Stop a job if it runs, and delete it with all its files.
 
         Args:
             name: Its name, or its id on the server.
 
         Raises:
             NotFound: The server has no such job.
+            NotSupported: The server can't delete jobs.
         """
         self.get(name).delete()
 

@@ -114,7 +114,7 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
         >>> other.wait(every=0.2).step
         20
         >>> aitk_nb.compare_jobs([job, other]).settings
-        ('network.linear',)
+        ('network.linear', 'network.linear_alpha')
     """
     given = list(runs)
     if len(given) < 2:

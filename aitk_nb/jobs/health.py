@@ -60,7 +60,7 @@ class Health:
 
     @property
     def is_bad(self) -> bool:
-        """True if somebody should act."""
+        """True if the job needs attention."""
         return self.state in _BAD
 
     def __str__(self) -> str:

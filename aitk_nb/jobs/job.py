@@ -56,7 +56,7 @@ class Job(JobOutputs):
     def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
         """Yield each new state until the job has ended.
 
-        Leaving the loop, or an interrupt, stops watching and not the job.
+        If you leave the loop or interrupt it, the job keeps running.
 
         Args:
             every: Seconds between requests.
@@ -139,7 +139,7 @@ class Job(JobOutputs):
         A queued job is taken out of its queue; a job that has ended is left as it is.
 
         Args:
-            save: Write a checkpoint first; what was done since the last one is lost otherwise.
+            save: Write a checkpoint first; otherwise the steps since the last one are lost.
             timeout: Seconds to wait at most.
 
         Returns:
@@ -180,15 +180,16 @@ class Job(JobOutputs):
             timeout: Seconds to wait for it to stop.
 
         Raises:
-            AitkError: It did not stop, and was not deleted: its process would go on.
+            AitkError: It did not stop, and was not deleted: its process would keep running.
+            NotSupported: The server can't delete jobs.
         """
         self.stop(timeout=timeout)
         self._backend.delete_job(self.state)
 
     def repair(self, *, confirmed: bool = False) -> JobState:
-        """Mark a job as stopped whose process is gone while the server calls it active.
+        """Mark a job as stopped if its process is gone and the server still lists it as active.
 
-        No signal is sent: a process that still exists goes on and holds the GPU.
+        No signal is sent: a process that still exists keeps running and keeps the GPU.
 
         Args:
             confirmed: Must be true; call `health()` first.

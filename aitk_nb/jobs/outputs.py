@@ -79,7 +79,11 @@ class JobOutputs:
         return "\n".join(self._log.lines(tail))
 
     def gpus(self) -> tuple[Gpu, ...]:
-        """Return the GPUs that the job uses, as far as the server lists them."""
+        """Return the GPUs that the job uses, with memory in MiB.
+
+        Raises:
+            NotSupported: The server does not list its GPUs.
+        """
         wanted = set(self.state.gpu_ids.split(","))
         return tuple(gpu for gpu in self._backend.gpus() if str(gpu.index) in wanted)
 
@@ -156,7 +160,7 @@ class JobOutputs:
             folder: Where to write it. Another file of the same name is kept under a new name.
             file: One of `files()` or `samples()`, or its name; by default the LoRA: the final one,
                 or the newest checkpoint while there is none.
-            progress: Called with the bytes done and the bytes in all.
+            progress: Called with the bytes done and the bytes in total.
 
         Returns:
             The path of the file, and whether it was downloaded.

@@ -113,7 +113,7 @@ def inspect_lora(
         What the file contains, and its problems.
 
     Raises:
-        BadInput: the file can't be read, is not a safetensors file or is incomplete.
+        BadInput: The file can't be read, is not a safetensors file or is incomplete.
 
     Example:
         >>> report = aitk_nb.inspect_lora(job.download("loras").path)

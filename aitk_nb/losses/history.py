@@ -78,7 +78,7 @@ class LossHistory:
     def extended(
         self, key: str, points: Iterable[LossPoint], *, restart_after: int | None = None
     ) -> LossHistory:
-        """Return this history with points added; a step that exists is replaced.
+        """Return a copy of the history with points added; a step that exists is replaced.
 
         Args:
             key: The metric.
@@ -98,7 +98,7 @@ class LossHistory:
         return history
 
     def with_rows(self, rows: Iterable[files.Row]) -> LossHistory:
-        """Return this history with rows of step, time, metric and value added.
+        """Return a copy of the history with rows of step, time, metric and value added.
 
         Args:
             rows: Step, time in seconds since 1970 (or None), metric, and a number, None or text.
@@ -177,22 +177,28 @@ class LossHistory:
         return files.frame(self._series, self.restarts)
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write the table of `frame` to `path`, and return the path.
+        """Write the table of `frame` to `path` as CSV.
 
         A step at which a metric has no point leaves the field empty; a value that is NaN is
         written as `nan`. The file appears under its name only when it is complete.
 
+        Returns:
+            The path of the file.
+
         Raises:
-            BadInput: the file cannot be written.
+            BadInput: The file can't be written.
         """
         return files.write_csv(self._series, self.restarts, Path(path).expanduser())
 
     def to_parquet(self, path: str | Path) -> Path:
-        """Write the table of `frame` to `path` as Parquet, and return the path.
+        """Write the table of `frame` to `path` as Parquet.
+
+        Returns:
+            The path of the file.
 
         Raises:
             MissingExtra: pyarrow is not installed.
-            BadInput: the file cannot be written.
+            BadInput: The file can't be written.
         """
         return files.write_parquet(self._series, self.restarts, Path(path).expanduser())
 
@@ -208,7 +214,7 @@ class LossHistory:
             name: What to call the history.
 
         Raises:
-            BadInput: the file is none of these, or cannot be read.
+            BadInput: The file is none of these, or can't be read.
         """
         history = cls(name=name)
         for rows in files.read(Path(path).expanduser()):

@@ -129,7 +129,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample picture that a job made."""
+    """A sample image of a job."""
 
     name: str
     """Base name."""
@@ -154,13 +154,13 @@ class LogChunk:
 
 @dataclass(frozen=True, slots=True)
 class DownloadReport:
-    """What a download brought."""
+    """The result of a download."""
 
     path: str
-    """Where the file is now."""
+    """Path of the file."""
     size: int
     """Bytes."""
     seconds: float
     """Wall time; 0 when nothing had to be fetched."""
     fetched: bool = True
-    """False when the same file was there already."""
+    """False if the same file was already in the folder."""

@@ -63,6 +63,9 @@ class TrainingParams(Fields):
             path: The job file.
             **fields: Values that take precedence over those of the file.
 
+        Returns:
+            The parameters, checked.
+
         Raises:
             BadInput: The file can't be read, or is not a training job.
         """
@@ -76,19 +79,22 @@ class TrainingParams(Fields):
             config: The job config of AI Toolkit.
             **fields: Values that take precedence over those of the config.
 
+        Returns:
+            The parameters, checked.
+
         Raises:
             InvalidParams: It is not a training job, or a value is invalid.
         """
         return cls.model_validate({**config_files.from_config(config).model_dump(), **fields})
 
     def to_file(self, path: str | Path) -> Path:
-        """Write an AI Toolkit job file: JSON if `path` ends in `.json`, else YAML.
+        """Write an AI Toolkit job file: JSON if `path` ends in `.json`, otherwise YAML.
 
         Returns:
             The path of the file.
 
         Raises:
-            BadInput: It can't be written.
+            BadInput: The file can't be written.
         """
         return config_files.write(self, path)
 
@@ -98,7 +104,7 @@ class TrainingParams(Fields):
 
     @property
     def advice(self) -> Mapping[str, str]:
-        """Remarks by field on values that are legal and rarely intended, e.g. alpha over rank."""
+        """Remarks by field on values that are valid but rarely intended, e.g. alpha over rank."""
         return advice(self)
 
 

@@ -62,7 +62,7 @@ class Requirements:
     """What is required of a dataset; what is omitted is not checked.
 
     Example:
-        >>> required = aitk_nb.Requirements(arch="flux", resolution=(512, 768), limit=100_000)
+        >>> required = aitk_nb.Requirements(arch="flux", limit=95_000_000)
         >>> aitk_nb.LocalDataset(photos).check(required).verdict
         '0 errors, 0 warnings'
     """

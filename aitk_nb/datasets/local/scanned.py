@@ -86,7 +86,7 @@ class Scanned:
         """Return the dataset as it is now; images that have not changed are not decoded again.
 
         Raises:
-            InvalidDataset: The folder or zip can't be opened any more.
+            InvalidDataset: The folder or zip can't be opened anymore.
         """
         fresh = copy(self)
         fresh._known, fresh._source = self._contents, self._opened().rescan()  # noqa: SLF001

@@ -131,7 +131,7 @@ class ConnectionForm(Form[Connection]):
 
     @property
     def edited(self) -> tuple[str, ...]:
-        """What was changed since the form was created."""
+        """The fields that were edited since the form was created; `token` if one was typed."""
         token = ("token",) if self._typed is not None else ()
         return tuple(name for name in super().edited if name != "token") + token
 

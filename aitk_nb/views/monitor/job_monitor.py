@@ -44,7 +44,7 @@ class WatchingStopped(asyncio.CancelledError):
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """How a job ended: only what repeats when it is run again.
+    """The result of a job, without anything that differs when it is run again.
 
     Example:
         >>> aitk_nb.views.JobRecord("cat", aitk_nb.JobStatus.COMPLETED, 100, 100, 0.25)
@@ -84,12 +84,13 @@ class JobRecord:
 class JobMonitor(ClosedOptions):
     """Shows a job while it runs, in one output that keeps the last plot.
 
-    Use it with `await`, as in `await JobMonitor(job).watch()`. Interrupting the cell stops watching,
-    not the job. A restarted server or a lost network is reported and waited for.
+    In a notebook, call it as `await JobMonitor(job).watch()`. If the cell is interrupted, the job
+    keeps running. A restarted server or a lost network is reported and waited for.
 
     Example:
         >>> import asyncio
         >>> asyncio.run(aitk_nb.views.JobMonitor(job).watch())
+        <loss of 'cat'>
         <'cat' completed at step 20, loss 0...>
     """
 
