@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test .test test-all test-newest test-gradio test-browser check lab notebooks bench constraints
+.PHONY: help demo test .test test-all test-newest test-gradio test-browser check docs lab notebooks bench constraints
 
 PYTHON ?=
 ARGS ?=
@@ -65,6 +65,10 @@ check: ## formatting, lint, types, and which module may import which
 	$(bin)/ruff check .
 	$(bin)/mypy
 	$(bin)/lint-imports
+
+docs: ## build the documentation in site/, with every warning an error
+	@sh .ci/venv docs
+	@$(bin)/mkdocs build --quiet --strict
 
 lab: ## open the notebooks in JupyterLab
 	@sh .ci/venv lab

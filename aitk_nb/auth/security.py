@@ -1,4 +1,7 @@
-"""What is dangerous or mistaken about a server and how it is called: facts in, checks out."""
+"""What is dangerous or mistaken about a server and how it is called: facts in, checks out.
+
+Why it is so: docs/behavior.md#authentication
+"""
 
 from __future__ import annotations
 

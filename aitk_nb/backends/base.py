@@ -189,7 +189,7 @@ class Backend(Protocol):
         ...
 
     def stop_job(self, state: JobState) -> None:
-        """Ask a job to stop; takes it out of the queue if it has not begun."""
+        """Ask a job to stop; takes it out of the queue if it has not started."""
         ...
 
     def has_exited(self, state: JobState) -> bool:
@@ -251,12 +251,12 @@ class Backend(Protocol):
     def meta(self) -> Mapping[str, str]:
         """Return harmless facts worth showing, such as the version.
 
-        `hugging_face_token` is `set` or `missing`, where the server tells.
+        `hugging_face_token` is `set` or `missing`, where the server says so.
         """
         ...
 
     def close(self) -> None:
-        """Close connections; the backend is not used any more."""
+        """Close connections; the backend is not used anymore."""
         ...
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+import aitk_nb
 from aitk_nb._units import plural
 from aitk_nb.cli import dataset_local
 from aitk_nb.cli.app import (
@@ -30,9 +31,6 @@ from aitk_nb.errors import AitkError, BadInput, InvalidDataset
 from aitk_nb.models.dataset import FileState, VerifyReport
 from aitk_nb.models.names import check_name
 from aitk_nb.models.server import Ability
-
-if TYPE_CHECKING:
-    from aitk_nb.datasets.local.dataset import LocalDataset
 
 dataset = typer.Typer(help="Datasets, on this machine and on the server.", no_args_is_help=True)
 app.add_typer(dataset, name="dataset")
@@ -99,7 +97,7 @@ def dataset_upload(
 
 
 @contextmanager
-def _fixable(local: LocalDataset, folder: Path) -> Iterator[None]:
+def _fixable(local: aitk_nb.LocalDataset, folder: Path) -> Iterator[None]:
     """Name the command that fixes the errors of a dataset."""
     try:
         yield
@@ -121,12 +119,9 @@ def _checked(name: str | None) -> str:
     return "" if name is None else check_name("dataset", name)
 
 
-def _read(folder: Path) -> LocalDataset:
-    # Imported late: the other commands start quicker without it.
-    from aitk_nb.datasets.local.dataset import LocalDataset
-
+def _read(folder: Path) -> aitk_nb.LocalDataset:
     with progress_bar("reading") as progress:
-        return LocalDataset(folder).check(progress=progress)
+        return aitk_nb.LocalDataset(folder).check(progress=progress)
 
 
 def _confirmed(names: Sequence[str]) -> bool:
@@ -202,11 +197,8 @@ def dataset_captions(
 
     With --write, a model on the server first captions the images that have none.
     """
-    # Imported late: the other commands start quicker without it.
-    from aitk_nb.datasets.captioning import CaptionOptions
-
     if write:
-        job = client.datasets.generate_captions(name, CaptionOptions(model=model))
+        job = client.datasets.generate_captions(name, aitk_nb.CaptionOptions(model=model))
         for state in job.watch():
             say(plain(f"{state.status.value} {state.step}/{state.total_steps or '?'} {state.info}"))
         job.wait()

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import asdict
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
+import aitk_nb
 from aitk_nb._units import plural
 from aitk_nb.cli.app import AsJson, command, plain, progress_bar, say, show
 from aitk_nb.cli.server_options import set_signature
+from aitk_nb.datasets.local.problems import shown
+from aitk_nb.datasets.local.requirements import resolutions
 from aitk_nb.errors import BadInput
 from aitk_nb.models.server import Flavour
-
-if TYPE_CHECKING:
-    from aitk_nb.datasets.local.dataset import LocalDataset
 
 
 def register(on: typer.Typer) -> None:
@@ -73,12 +73,8 @@ def _checked(
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Read links that lead out of the folder.")
     ] = False,
-) -> LocalDataset:
-    # Imported late: the other commands start quicker without it.
-    from aitk_nb.datasets.local.dataset import LocalDataset
-    from aitk_nb.datasets.local.requirements import Requirements, resolutions
-
-    requirements = Requirements(
+) -> aitk_nb.LocalDataset:
+    requirements = aitk_nb.Requirements(
         flavour=flavour,
         limit=round(limit * 1e6) or None,
         resolution=resolutions(resolution),
@@ -87,7 +83,7 @@ def _checked(
     )
     (first, *others) = source
     is_list = others or (Path(first).is_file() and Path(first).suffix.lower() != ".zip")
-    dataset = LocalDataset(
+    dataset = aitk_nb.LocalDataset(
         source if is_list else first, controls=control or (), follow_links=follow_links
     )
     with progress_bar("reading") as progress:
@@ -95,7 +91,7 @@ def _checked(
 
 
 def check(
-    dataset: LocalDataset,
+    dataset: aitk_nb.LocalDataset,
     source: list[str],
     batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 1,
     as_json: AsJson = False,
@@ -115,7 +111,7 @@ def check(
 
 
 def fix(
-    dataset: LocalDataset,
+    dataset: aitk_nb.LocalDataset,
     _source: list[str],
     out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder for the corrected copy.")],
     caption: Annotated[str, typer.Option(help="Caption for images that have none.")] = "",
@@ -146,12 +142,12 @@ def fix(
     _end(report.dataset)
 
 
-def _counts(dataset: LocalDataset) -> dict[str, int]:
+def _counts(dataset: aitk_nb.LocalDataset) -> dict[str, int]:
     kinds = ("images", "videos", "sounds", "captions")
     return {kind: len(getattr(dataset, kind)) for kind in kinds}
 
 
-def _as_dict(dataset: LocalDataset) -> dict[str, Any]:
+def _as_dict(dataset: aitk_nb.LocalDataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
         **_counts(dataset),
@@ -162,24 +158,22 @@ def _as_dict(dataset: LocalDataset) -> dict[str, Any]:
     }
 
 
-def say_left_out(dataset: LocalDataset) -> None:
+def say_left_out(dataset: aitk_nb.LocalDataset) -> None:
     """Name the files that are not part of the dataset."""
-    from aitk_nb.datasets.local.problems import shown
-
     names = [plain(shown(path)) for path in dataset.contents.others]
     if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         say(f"left out, not images or captions: {', '.join(names[:5])}{more}")
 
 
-def how_to_fix(dataset: LocalDataset, source: list[str]) -> str:
+def how_to_fix(dataset: aitk_nb.LocalDataset, source: list[str]) -> str:
     """Return the command that fixes the errors, if it fixes any."""
     if not any(problem.code.fixed for problem in dataset.errors):
         return ""
     return f"To write a corrected copy: aitk-nb dataset fix {shlex.join(source)} --out NEW_FOLDER"
 
 
-def _end(dataset: LocalDataset, advice: str = "") -> None:
+def _end(dataset: aitk_nb.LocalDataset, advice: str = "") -> None:
     """Say what was found in total; errors make the command fail, with an advice."""
     counts = _counts(dataset).items()
     found = ", ".join(plural(n, what[:-1]) for what, n in counts if n or what == "images")

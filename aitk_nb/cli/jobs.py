@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+import aitk_nb
 from aitk_nb.cli.app import (
     AsJson,
     Every,
@@ -84,7 +85,7 @@ def stop(
         bool,
         typer.Option("--force", help="Mark a job without a process as stopped; asks first."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop a job, and wait until it has released the GPU."""
@@ -132,7 +133,7 @@ def losses(
 ) -> None:
     """Show, plot or export the losses of jobs.
 
-    A file that ends with .db, .csv or .txt is read itself; for files alone no server is contacted.
+    Names that end in .db, .csv or .txt are read as files; files alone require no server.
     """
     if (csv or parquet) is not None and len(jobs) > 1:
         raise BadInput("A table holds the losses of one job: name only one.")
@@ -162,13 +163,10 @@ def losses(
 def compare(where: Where, jobs: Runs, png: Png = None, as_json: AsJson = False) -> None:
     """Compare jobs: where they differ, and which is ahead.
 
-    A file that ends with .db, .csv or .txt is read itself; for files alone no server is contacted.
+    Names that end in .db, .csv or .txt are read as files; files alone require no server.
     """
-    # Imported late: the other commands start faster without it.
-    from aitk_nb.jobs.comparison import compare_jobs
-
     with _opened(where, jobs) as runs:
-        report = compare_jobs(runs)
+        report = aitk_nb.compare_jobs(runs)
     _plot(report.histories, png)
     show(report.as_dict, f"{report.table!r}\n{report.verdict}", as_json=as_json)
 
@@ -199,9 +197,7 @@ def _from_file(path: Path) -> LossHistory:
 
 def _plot(histories: Sequence[LossHistory], png: Path | None) -> None:
     if png is not None:
-        from aitk_nb.views.plots.loss_plot import plot_loss
-
-        plot_loss(histories).save(png)
+        aitk_nb.plot_loss(histories).save(png)
         say(f"plot written to {png}")
 
 

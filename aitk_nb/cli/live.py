@@ -40,7 +40,7 @@ class LiveView(Live):
             f"{self._name}  {status_line(update.state, watcher.rate)}",
             cost_line(self._price, watcher.history, left),
         )
-        # As text: what a server says is no markup, and no command to the terminal either.
+        # As text: what a server says is not markup, and no command to the terminal either.
         parts: list[RenderableType] = [Text(plain(" · ".join(filter(None, words))))]
         width = min(self.console.width, _WIDEST)
         if (share := update.state.progress) is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import aitk_nb
 from aitk_nb.cli.app import AsJson, command, show
 from aitk_nb.errors import AitkError
 
@@ -20,11 +21,9 @@ def lora(
 
     Shows its rank and alpha, its tensors, and what the trainer recorded. Every value is read.
     """
-    from aitk_nb.lora.api import inspect_lora
-
-    report = inspect_lora(file)
+    report = aitk_nb.inspect_lora(file)
     document = {"ok": report.ok, **asdict(report), "rank": report.rank, "alpha": report.alpha}
     words = "\n".join(f"{name:8} {value}" for name, value in report.rows)
     show(lambda: document, words, as_json=as_json)
     if not report.ok:
-        raise AitkError(f"{file} is not sound: {' '.join(report.problems)}")
+        raise AitkError(f"{file} is damaged or unusable: {' '.join(report.problems)}")

@@ -18,22 +18,22 @@ from aitk_nb.notebooks.parameters import signature, typed
 def run(
     notebook: Annotated[Path, typer.Argument(help="The notebook, or the name of a shipped one.")],
     out: Annotated[
-        Path | None, typer.Argument(help="Where the executed notebook goes.", show_default=False)
+        Path | None, typer.Argument(help="Path of the executed notebook.", show_default=False)
     ] = None,
     parameter: Annotated[
         list[str] | None,
         typer.Option("--parameter", "-p", help="name=value; may be repeated.", show_default=False),
     ] = None,
     help_notebook: Annotated[
-        bool, typer.Option("--help-notebook", help="Tell the notebook's parameters, and stop.")
+        bool, typer.Option("--help-notebook", help="List the notebook's parameters and exit.")
     ] = False,
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
-    """Run one notebook headless, and say what it ended with.
+    """Run a notebook headless, and show its result.
 
-    Values are typed by the notebook's parameters cell, and a name that it does not have is
-    refused. Without --url, and without AITK_URL, the server is an embedded one.
+    Values are checked against the notebook's parameters cell; unknown names are rejected. Without
+    --url and AITK_URL, the notebook uses an embedded server.
     """
     source = _source(notebook)
     known = signature(source)
@@ -43,7 +43,7 @@ def run(
             typer.echo(f"{name}: {kind} = {about.default}  {about.help}")
         return
     if out is None:
-        raise BadInput("Say where the executed notebook goes: aitk-nb run NOTEBOOK OUT.")
+        raise BadInput("Missing the path of the executed notebook: aitk-nb run NOTEBOOK OUT.")
     given = typed(parameter or [], known)
     if url and "url" in known:
         given.setdefault("url", url)

@@ -18,25 +18,24 @@ from aitk_nb.connection.embedded import explained_start
 from aitk_nb.demo import DemoServer, GradioServer, split, start, start_gradio
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.models.server import Flavour
+from aitk_nb.notebooks import run as notebooks
 
 
 @command("demo")
 def demo(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Notebooks to run, as 00_quickstart; else all.")
+        list[str] | None, typer.Argument(help="Notebooks to run, e.g. 04_train. [default: all]")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for what it makes.")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("runs"),
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
     """Run all notebooks against one embedded server.
 
-    Says what came of each, and where the pictures of the losses, the LoRAs and the executed
-    notebooks are. With --url, or with AITK_URL set, they run against that server; its token
-    comes from AITK_TOKEN.
+    Shows the result of each, and where the loss plots, the LoRAs and the executed notebooks are.
+    With --url, or with AITK_URL set, they run against that server; its token comes from
+    AITK_TOKEN.
     """
-    from aitk_nb.notebooks import run as notebooks
-
     books = notebooks.find(names or ())
     with _server(url) as (address, what):
         say(f"{what} at {address}")
@@ -67,9 +66,9 @@ def _server(url: str) -> Iterator[tuple[str, str]]:
 
 @command("serve")
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 chooses a free one.")] = 0,
     data: Annotated[
-        Path | None, typer.Option(help="Folder that keeps its data. [default: a temporary one]")
+        Path | None, typer.Option(help="Folder for its data. [default: a temporary one]")
     ] = None,
     flavour: Annotated[
         Flavour, typer.Option(help="AI Toolkit's web UI, or its Gradio app.")
@@ -95,7 +94,7 @@ def serve(
             app = start_gradio(data, port=port, login=login)
         with app:
             _serve(app, "Gradio app")
-        raise AitkError("The Gradio app has ended by itself; terminal.log in its data says why.")
+        raise AitkError("The Gradio app exited; see terminal.log in its data folder.")
     _only("--user-env", user_env, "Gradio app")
     _only("--password-env", password_env, "Gradio app")
     token = token_of(token_env) if token_env else None
@@ -107,7 +106,7 @@ def serve(
 
 def _serve(server: DemoServer | GradioServer, what: str) -> None:
     typer.echo(server.url)
-    say(f"AI Toolkit's {what}, embedded; data in {server.data}. Ctrl-C ends it.")
+    say(f"AI Toolkit's {what}, embedded; data in {server.data}. Press Ctrl-C to stop it.")
     while server.alive:
         time.sleep(1)
 
@@ -127,5 +126,5 @@ def _login_of(user_env: str, password_env: str) -> tuple[str, str] | None:
     # Without the names: somebody may have given the password itself.
     raise BadInput(
         "--user-env and --password-env go together, and both variables must be set. "
-        "The options take the names of variables, not what they hold."
+        "The options take the names of variables, not their values."
     )

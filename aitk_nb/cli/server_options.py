@@ -136,7 +136,7 @@ def _token(env: str, file: Path | None) -> Secret | None:
             return Secret(file.read_text(encoding="utf-8").strip())
         except (OSError, UnicodeDecodeError) as exc:
             # Without the name, which somebody may have mistaken for the token itself.
-            why = getattr(exc, "strerror", None) or "it is not text"
+            why = getattr(exc, "strerror", None) or "it is not a text file"
             raise BadInput(f"Can't read the file given by --token-file: {why}.") from exc
     return Secret(token_of(env)) if env else None
 

@@ -28,6 +28,7 @@ def locate(
     connection = resolve(url, any_token=any_token, **given)
     if not connection.is_demo:
         return connection
+    # Imported late: only `demo:` needs it, and it takes as long to import as all the rest.
     from aitk_nb import demo
 
     with explained_start():

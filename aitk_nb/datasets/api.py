@@ -31,7 +31,7 @@ _CAPTION = (
 )
 _SET = "Change the .txt files of the local folder, and upload it again."
 _SHOW = "Look at the folder that it was uploaded from."
-_DELETE = "It forgets a dataset by itself: when it trains on it, or is restarted."
+_DELETE = "Its datasets are hidden in sessions, and end with the session or the server."
 
 
 class Datasets:

@@ -62,7 +62,7 @@ class CaptionOptions:
     low_vram: bool = False
     """Save GPU memory."""
     gpu_ids: str = "0"
-    """GPU to run on."""
+    """ID of the GPU on the server to run on."""
 
     def __post_init__(self) -> None:
         """Refuse options that no server knows.

@@ -1,4 +1,7 @@
-"""`HealthMonitor`: remembers what it saw of one job, and tells its health from that."""
+"""`HealthMonitor`: remembers what it saw of one job, and tells its health from that.
+
+Why it is so: docs/behavior.md#jobs
+"""
 
 from __future__ import annotations
 

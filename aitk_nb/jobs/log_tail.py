@@ -1,4 +1,7 @@
-"""`LogTail`: the end of a growing log, as a terminal would show it."""
+"""`LogTail`: the end of a growing log, as a terminal would show it.
+
+Why it is so: docs/behavior.md#outputs
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`read_on`: a history brought up to date, also after the job was restarted."""
+"""`read_on`: a history brought up to date, also after the job was restarted.
+
+Why it is so: docs/behavior.md#outputs
+"""
 
 from __future__ import annotations
 

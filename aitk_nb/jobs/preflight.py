@@ -255,6 +255,5 @@ class _Checks:
 
 def _card(gpu: Gpu) -> str:
     """Return a GPU's name, with its free memory if known."""
-    if not gpu.memory_total:
-        return gpu.name
-    return f"{gpu.name}, {(gpu.memory_total - gpu.memory_used) / 1024:.1f} GiB free"
+    free = f", {(gpu.memory_total - gpu.memory_used) / 1024:.1f} GiB free"
+    return gpu.name + (free if gpu.memory_total else "")

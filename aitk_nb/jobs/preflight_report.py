@@ -46,5 +46,5 @@ def problem(name: str, message: str, remedy: str = "") -> Check:
 
 
 def unknown(name: str, message: str) -> Check:
-    """Return a check whose answer the server does not tell."""
+    """Return a check whose answer the server does not say."""
     return Check(name, Status.UNKNOWN, message)

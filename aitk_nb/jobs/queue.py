@@ -1,4 +1,7 @@
-"""Where a job waits: which GPU it gets, and which jobs come before it."""
+"""Where a job waits: which GPU it gets, and which jobs come before it.
+
+Why it is so: docs/behavior.md#jobs
+"""
 
 from __future__ import annotations
 

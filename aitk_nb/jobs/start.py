@@ -1,4 +1,7 @@
-"""`JobStart`: creates, attaches to, or resumes one job, so that there is never a second one."""
+"""`JobStart`: creates, attaches to, or resumes one job, so that there is never a second one.
+
+Why it is so: docs/behavior.md#jobs
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ class JobStart:
 
     def _changes(self, have: JobState) -> Sequence[str]:
         if not have.config:
-            return ("its config cannot be read",)
+            return ("its config can't be read",)
         return differences(have.config, self.draft.config)
 
     def _check_same(self, have: JobState) -> None:

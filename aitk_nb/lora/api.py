@@ -23,7 +23,7 @@ class LoraReport:
     path: str
     """Where it was read from."""
     size: int
-    """Bytes."""
+    """Size of the file in bytes."""
     kind: str = ""
     """`LoRA`, `LoKr` or `LoHa`; empty if it is none of them."""
     ranks: tuple[int, ...] = ()

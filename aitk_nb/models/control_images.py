@@ -32,7 +32,7 @@ def place_controls(dataset: dict[str, Any], place: Callable[[str], str]) -> None
 
 
 def name_controls(dataset: dict[str, Any]) -> dict[str, str]:
-    """Put a name in the place of each path that lies beside `folder_path`, and return the paths.
+    """Put a name in the place of each path that lies next to `folder_path`, and return the paths.
 
     What lies elsewhere is none of the server's datasets.
     """

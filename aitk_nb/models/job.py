@@ -74,7 +74,7 @@ class JobState:
     pid: int | None = None
     """Process id on the server; not cleared when the job ends."""
     tells_pid: bool = False
-    """True when the server tells process ids, so that having none means something."""
+    """True when the server reports process ids, so that having none means something."""
     save_requested: bool = False
     """True while a requested checkpoint has not been written yet."""
     queue_rank: int = 0
@@ -134,9 +134,9 @@ class Sample:
     name: str
     """Base name."""
     step: int
-    """Completed steps when it was made; -1 where the name does not tell."""
+    """Completed steps when it was made; -1 where the name does not say."""
     index: int
-    """Which prompt, counted from 0; -1 where the name does not tell."""
+    """Which prompt, counted from 0; -1 where the name does not say."""
     path: str = field(repr=False, default="")
     """The server's own address of it; opaque."""
 

@@ -29,23 +29,23 @@ class Ability(enum.Enum):
     """
 
     LIST_DATASETS = "list datasets"
-    UPLOAD = "take a dataset"
+    UPLOAD = "upload a dataset"
     CAPTION_IMAGES = "write captions of local images"
-    TRAIN = "start a training"
+    TRAIN = "start a training job"
     LIST_JOBS = "list jobs"
     STOP = "stop a job"
     SAVE_NOW = "save a checkpoint on demand"
-    SAMPLE_NOW = "make samples on demand"
+    SAMPLE_NOW = "generate samples on demand"
     LOG = "show a job's log"
-    LOSSES = "tell a job's losses"
+    LOSSES = "show a job's losses"
     SAMPLES = "list a job's samples"
     FILES = "list a job's files"
     DOWNLOAD = "download a LoRA"
     DELETE = "delete a job"
     GPUS = "list its GPUs"
-    EDIT_DATASETS = "change, fetch and delete datasets"
+    EDIT_DATASETS = "edit, download and delete datasets"
     CAPTION = "caption a dataset"
-    SETTINGS = "tell and change its settings"
+    SETTINGS = "read and change its settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class Gpu:
     index: int
     name: str
     memory_total: int
-    """MiB."""
+    """All of its memory, in MiB."""
     memory_used: int
-    """MiB."""
+    """Memory in use, in MiB."""
     utilization: int | None = None
-    """Percent."""
+    """Utilization in percent; None if unknown."""
     temperature: int | None = None
-    """Degrees Celsius."""
+    """Temperature in degrees Celsius; None if unknown."""

@@ -41,7 +41,7 @@ def signature(notebook: Path) -> Mapping[str, Any]:
     try:
         node = load_notebook_node(str(notebook))
     except FileNotFoundError:
-        raise BadInput(f"There is no notebook {notebook}.") from None
+        raise BadInput(f"No such notebook: {notebook}.") from None
     except Exception as exc:  # a broken file fails in a dozen ways
         raise BadInput(f"{notebook} cannot be read as a notebook: {exc}.") from exc
     at = find_first_tagged_cell_index(node, "parameters")
@@ -65,7 +65,7 @@ def typed(given: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:
             if not equals:
                 raise ValueError("write name=value")
             if name not in known:
-                hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+                hint = did_you_mean(name, known) or f"; choose from {', '.join(known)}"
                 raise ValueError(f"no such parameter{hint}")
             values[name] = _value(value, known[name].inferred_type_name)
         except ValidationError as exc:
@@ -73,7 +73,7 @@ def typed(given: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:
         except ValueError as exc:
             wrong.append(f"{name}: {exc}")
     if wrong:
-        raise BadInput("These parameters cannot be used. " + "; ".join(wrong) + ".")
+        raise BadInput("Invalid parameters. " + "; ".join(wrong) + ".")
     return values
 
 

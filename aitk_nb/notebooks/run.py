@@ -83,7 +83,7 @@ def _known(names: Sequence[str], found: Mapping[str, Path]) -> Sequence[str]:
     wanted = [Path(name).name.removesuffix(".ipynb") for name in names]
     for name in wanted:
         if name not in found:
-            raise BadInput(f"There is no notebook named {name!r}. There are: {', '.join(found)}.")
+            raise BadInput(f"No notebook is named {name!r}. There are: {', '.join(found)}.")
     return wanted or list(found)
 
 
@@ -161,7 +161,7 @@ def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder:
         return f"DeadKernelError: {exc}"
     except NoSuchKernel as exc:
         raise BadInput(
-            f"There is no Jupyter kernel named {KERNEL!r}; make one by: python -m ipykernel install"
+            f"No Jupyter kernel is named {KERNEL!r}; make one by: python -m ipykernel install"
         ) from exc
     return ""
 
@@ -199,7 +199,7 @@ def _ended_kernels() -> Iterator[type[AsyncKernelManager]]:
     try:
         yield Manager
     except KeyboardInterrupt:
-        # The cell that was cut off fails once its kernel has ended; nobody waits for it any more,
+        # The cell that was cut off fails once its kernel has ended; nobody waits for it anymore,
         # and asyncio would write its traceback to stderr.
         ensure_event_loop().set_exception_handler(lambda _loop, _context: None)
         raise

@@ -1,4 +1,7 @@
-"""The job config of the web UI's form for a new job (0.12.26), without the parameters' fields."""
+"""The job config of the web UI's form for a new job (0.12.26), without the parameters' fields.
+
+Why it is so: docs/behavior.md#trainer
+"""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class Fields(BaseModel):
     timestep_type: TimestepType = field("sigmoid", "train.timestep_type")
     """How timesteps (noise levels) are sampled."""
     dtype: Literal["bf16", "fp16", "fp32"] = field("bf16", "train.dtype", source="save.dtype")
-    """Number format of the training."""
+    """Data type for training."""
     ema: float = field(0.0, label="EMA decay", per_job=False, source="ema_decay", ge=0, lt=1)
     """Decay of the moving average of the weights; 0: none."""
     seed: int = field(

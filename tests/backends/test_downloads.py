@@ -36,6 +36,7 @@ def test_a_download_over_a_line_that_breaks(
     assert "cut_after" in {exchange.fault for exchange in proxy.log}
 
 
+@pytest.mark.slow
 def test_a_line_that_never_moves_gives_up(
     line: WebUI, proxy: FaultProxy, remote: Path, tmp_path: Path
 ) -> None:

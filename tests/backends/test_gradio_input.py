@@ -86,7 +86,9 @@ def test_two_files_of_one_name(
         lambda: client._backend.missing("twice", files),
         lambda: client._backend.upload("twice", files, quiet),
     ):
-        with pytest.raises(InvalidDataset, match=r"one on the server.*rename one") as caught:
+        with pytest.raises(
+            InvalidDataset, match=r"the same name on the server.*rename one"
+        ) as caught:
             ask()
         assert_unsent(wire, caught.value)
 

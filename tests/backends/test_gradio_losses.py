@@ -96,6 +96,7 @@ def write(log: LossLog, first: int, last: int) -> None:
         log.flush()
 
 
+@pytest.mark.slow
 def test_the_whole_loss_across_a_log_begun_anew(
     folder: Path, route: CountingRoute, log: LossLog
 ) -> None:

@@ -202,11 +202,13 @@ def test_a_waiting_job_is_taken_out_and_a_running_one_is_not(major: str, tmp_pat
         until_running(running)
 
         if major == "4":
-            with pytest.raises(NotSupported, match="Gradio 4 trains what waits"):
+            with pytest.raises(NotSupported, match="Gradio 4 doesn't drop waiting jobs"):
                 waiting.stop()
         else:
             assert JobStatus.STOPPED is waiting.stop().status
-        with pytest.raises(NotSupported, match=r"cannot stop a job.*trains to its end.*beside it"):
+        with pytest.raises(
+            NotSupported, match=r"cannot stop a job.*trains to its end.*at the same time"
+        ):
             running.stop()
         *_, last = running.watch(every=0.1)
 

@@ -138,7 +138,7 @@ def test_notes_survive_a_failure_and_tell_of_damage(tmp_path: Path) -> None:
     assert Notes() == Journal("http://y", tmp_path).read()
 
     journal.path.write_text("[")
-    with pytest.raises(BadInput, match=r"cannot be read.*Delete it"):
+    with pytest.raises(BadInput, match=r"Can't read the journal.*Delete it"):
         journal.read()
 
 

@@ -24,7 +24,10 @@ from aitk_nb.models.job import JobStatus
 from aitk_nb.views import JobMonitor
 from tests.cli.command import served
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals"),
+]
 
 FRAIL = Path(__file__).with_name("frail.py")
 PATIENCE = 120.0
@@ -125,7 +128,6 @@ def until(job: aitk_nb.Job, state: HealthState, seconds: float = PATIENCE) -> He
     return health
 
 
-@pytest.mark.slow
 def test_a_trainer_that_is_killed_has_failed(client: aitk_nb.AIToolkitClient, photos: Path) -> None:
     """The worker sees it end; the likely reason is given, and what the server says."""
     job = started(client, photos, "steady")
@@ -138,7 +140,6 @@ def test_a_trainer_that_is_killed_has_failed(client: aitk_nb.AIToolkitClient, ph
     assert "SIGKILL" in health.text
 
 
-@pytest.mark.slow
 def test_a_trainer_that_stands_still_is_stalled_and_no_more_is_claimed(
     client: aitk_nb.AIToolkitClient, photos: Path
 ) -> None:
@@ -159,7 +160,6 @@ def test_a_trainer_that_stands_still_is_stalled_and_no_more_is_claimed(
         job.stop()
 
 
-@pytest.mark.slow
 def test_a_trainer_that_is_killed_while_the_worker_is_dead_is_stalled_and_can_be_repaired(
     client: aitk_nb.AIToolkitClient, server: Frail, photos: Path
 ) -> None:
@@ -204,7 +204,6 @@ def test_a_full_disk_is_named(client: aitk_nb.AIToolkitClient, photos: Path) -> 
     assert "Delete old checkpoints" in health.remedy
 
 
-@pytest.mark.slow
 def test_a_server_that_is_away_is_unreachable_and_nothing_is_said_of_the_job(
     tmp_path: Path, photos: Path
 ) -> None:
@@ -224,7 +223,6 @@ def test_a_server_that_is_away_is_unreachable_and_nothing_is_said_of_the_job(
                 assert "stopped" in monitor.said
 
 
-@pytest.mark.slow
 def test_a_server_that_takes_requests_and_never_answers_is_unreachable_in_time(
     tmp_path: Path, photos: Path
 ) -> None:

@@ -91,7 +91,7 @@ def test_what_it_cannot_do_is_said_in_words_of_its_own(
             "Upload the folder again",
             "Use the folder",
             "describe",
-            "It forgets a dataset",
+            "Its datasets are hidden in sessions",
             "--preflight",
         ),
         strict=True,

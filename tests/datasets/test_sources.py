@@ -225,7 +225,7 @@ def test_images_by_their_addresses(web: str, tmp_path: Path) -> None:
         ("WEB/to/WEB/to/WEB/to/WEB/to/WEB/to/WEB/to/WEB/a.png", "more than 5 redirects"),
         ("WEB/long.png", "longer than 0.5 MB"),
         ("WEB/endless.png", "longer than 0.5 MB"),
-        ("http://[::1", "no address"),
+        ("http://[::1", "not an address"),
         ("http://127.0.0.1:1/a.png", "cannot be fetched: ConnectError"),
     ],
 )
@@ -255,7 +255,7 @@ def test_a_password_of_an_address_is_not_sent(web: str, tmp_path: Path) -> None:
 def test_a_page_is_no_image(web: str) -> None:
     """Its type is told."""
     (error,) = LocalDataset([f"{web}/page", f"{web}/a.png"]).errors
-    assert (error.file, error.message) == ("page", "'page' is no image, but text/html")
+    assert (error.file, error.message) == ("page", "'page' is not an image, but text/html")
 
 
 def test_progress_of_a_scan(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def test_a_limit_of_1_mb_is_learnt(
     assert ((), ()) == line.missing("limit_of_1_mb", (*large, *small))
 
 
+@pytest.mark.slow
 def test_a_cut_with_524_makes_requests_shorter(
     line: WebUI, proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path
 ) -> None:
@@ -128,7 +129,7 @@ def test_a_file_that_is_too_long_for_the_line_is_named(
     assert 1 == failed
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 def test_resets_at_any_byte(
     line: WebUI, proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path, seed: int
 ) -> None:
@@ -141,6 +142,7 @@ def test_resets_at_any_byte(
     assert chance.met
 
 
+@pytest.mark.slow
 def test_a_tenth_of_the_requests_dropped(
     line: WebUI, proxy: FaultProxy, demo_server: demo.DemoServer, tmp_path: Path
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_long_way(
     assert sum(exchange.path == "/api/datasets/upload" for exchange in proxy.log) < 40
 
 
+@pytest.mark.slow
 def test_the_server_restarts_in_the_middle(tmp_path: Path) -> None:
     """Whatever it had not confirmed is sent again to the one that comes back."""
     files = many(tmp_path / "f", 80, 30_000)
@@ -246,7 +249,8 @@ def test_an_interrupt_ends_requests_and_keeps_what_arrived(
     proxy.clear()
     line = WebUI(Http(Connection(proxy.url)))
     absent, differing = line.missing("interrupted", files)
-    assert len(files) - len(arrived) == len(absent)
+    # What the server had taken in by then may have arrived since.
+    assert {file.name for file in absent} <= {file.name for file in files if file not in arrived}
     line.upload("interrupted", (*absent, *differing), quiet)
     line.close()
     assert set() == unequal(demo_server, "interrupted", files)
@@ -285,5 +289,5 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(line: WebUI, tmp_path: 
     files[1].source.unlink()
     os.mkfifo(files[1].source)
 
-    with pytest.raises(TransferFailed, match="not a plain file"):
+    with pytest.raises(TransferFailed, match="no longer a regular file"):
         line.upload("pipe", files, quiet)

@@ -92,7 +92,7 @@ def test_a_job_whose_config_cannot_be_read_is_a_conflict() -> None:
     there(backend, status=RUNNING)
     backend.jobs["cat"] = JobState("cat", RUNNING)
 
-    with pytest.raises(JobConflict, match="cannot be read"):
+    with pytest.raises(JobConflict, match="its config can't be read"):
         jobs(backend).start(PARAMS)
 
 

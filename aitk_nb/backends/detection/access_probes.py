@@ -155,10 +155,10 @@ def _opened(connection: Connection, timeout: float) -> tuple[Http, bool]:
 
 
 def config_by_login(connection: Connection, timeout: float) -> Mapping[str, Any]:
-    """Return a Gradio app's description, for which it wants a login; empty where it refuses.
+    """Return a Gradio app's description, for which it requires a login; empty where it refuses.
 
     Raises:
-        ConnectionFailed: nobody answers any more.
+        ConnectionFailed: the server no longer answers.
     """
     door = GradioHttp(connection, attempts=1, timeout=httpx.Timeout(timeout))
     with _closing({Credential.COOKIE: door}), suppress(Rejected, Unauthorized, UnexpectedReply):

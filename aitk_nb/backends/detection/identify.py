@@ -34,9 +34,9 @@ class Sighting:
     connection: Connection
     """The connection that leads there, with the address at which it was found."""
     flavour: Flavour | None = None
-    """None when it is no training server."""
+    """None when it is not a training server."""
     locked: bool = False
-    """True when it wants credentials."""
+    """True when it requires credentials."""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """A Gradio app's own description; behind a login, what its 401 tells."""
     foreign: Foreign | None = None
@@ -54,7 +54,7 @@ def look(connection: Connection, *, attempts: int = 3, timeout: float | None = N
     gateway that asks for Basic credentials is given the login, should there be one.
 
     Raises:
-        ConnectionFailed: nobody answers.
+        ConnectionFailed: the server does not answer.
     """
     eyes = _Eyes(connection, attempts, timeout)
     try:
@@ -104,7 +104,7 @@ class _Eyes:
         answer = self._ask("/api/auth")
         if answer.status_code == 407:
             proxy = proxy_for(self._connection.url) or "on the way"
-            reason = f"the proxy {proxy} wants a password"
+            reason = f"the proxy {proxy} requires a password"
             raise ConnectionFailed(self._connection.url, reason, cause="proxy")
         if secure := self._same_by_https(answer):
             return look(secure, attempts=self._attempts, timeout=self._timeout)
@@ -166,7 +166,7 @@ class _Eyes:
 
 
 def _webui(answer: httpx.Response) -> bool | None:
-    """Return whether a web UI that answered so wants a token; None when it is no web UI."""
+    """Return whether a web UI that answered so requires a token; None when it is not a web UI."""
     body = _json(answer)
     if answer.status_code == 401:
         return True if body.get("error") == "Unauthorized" else None
@@ -174,7 +174,7 @@ def _webui(answer: httpx.Response) -> bool | None:
 
 
 def _gradio(answer: httpx.Response) -> bool | None:
-    """Return whether a Gradio app that answered so wants a login; None when it is none."""
+    """Return whether a Gradio app that answered so requires a login; None when it is none."""
     body = _json(answer)
     if answer.status_code == 401:
         said = body.get("detail")
@@ -202,7 +202,7 @@ def detect(connection: Connection) -> tuple[Flavour, Connection]:
     """Return the flavour that answers, and the connection with the address it answers at.
 
     Raises:
-        ConnectionFailed: nobody answers.
+        ConnectionFailed: the server does not answer.
         ServerNotReady: something else answers, such as the page of a booting pod.
     """
     seen = look(connection)

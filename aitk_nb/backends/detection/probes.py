@@ -1,4 +1,7 @@
-"""Probes: requests that change nothing, to a server that may be anything, and its answers."""
+"""Probes: requests that change nothing, to a server that may be anything, and its answers.
+
+Why it is so: docs/behavior.md#authentication
+"""
 
 from __future__ import annotations
 

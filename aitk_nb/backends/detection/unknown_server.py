@@ -43,9 +43,9 @@ _WEBUI_PORT = "AI Toolkit's web UI listens on port 8675, and its Gradio app on 7
 _ADVICE = {
     Kind.BOOTING: "A pod that is still booting answers like this: wait a minute and try again, "
     f"then check the port in the address. {_WEBUI_PORT}",
-    Kind.GATEWAY: "Give what the gateway wants by headers={'Authorization': 'Basic …'}, or as "
+    Kind.GATEWAY: "Pass the gateway's credentials as headers={'Authorization': 'Basic …'}, or as "
     "user name and password.",
-    Kind.LOGIN: "Give what the gateway wants by headers={…}, or use an address that leads past the "
+    Kind.LOGIN: "Pass the gateway's credentials as headers={…}, or use an address that avoids the "
     "login, such as an SSH tunnel.",
     Kind.JUPYTER: f"Check the port in the address. {_WEBUI_PORT}",
     Kind.FILES: f"Check the port in the address. {_WEBUI_PORT}",
@@ -56,7 +56,7 @@ _ADVICE = {
 
 
 class Foreign(NamedTuple):
-    """Something that is no training server."""
+    """Something that is not a training server."""
 
     kind: Kind
     seen: str
@@ -127,8 +127,8 @@ def _redirect(url: str, target: str, page: httpx.Response) -> Foreign:
 def _challenge(page: httpx.Response, clean: Callable[[str], str]) -> str:
     scheme = clean(page.headers.get("www-authenticate", "")).split(" ")[0]
     if scheme.lower() in {"basic", "digest", "bearer", "negotiate"}:
-        return f"a gateway's demand for {scheme.capitalize()} credentials"
-    return "a demand for credentials that no AI Toolkit server makes"
+        return f"a gateway's request for {scheme.capitalize()} credentials"
+    return "a request for credentials unlike any of an AI Toolkit server"
 
 
 def _titled(page: httpx.Response, clean: Callable[[str], str]) -> str:

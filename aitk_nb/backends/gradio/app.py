@@ -57,13 +57,13 @@ class Function:
         Gradio 4 and 5 refuse a list without its states, which Gradio 6 takes either way.
 
         Raises:
-            UnexpectedReply: the function wants something that `values` does not have.
+            UnexpectedReply: the function requires something that `values` does not have.
         """
         row = []
         for one in self.inputs:
             if one.name and one.name not in values and one.required:
                 raise UnexpectedReply(
-                    f"describe {self.api_name}", f"a parameter {one.name!r} that nobody knows"
+                    f"describe {self.api_name}", f"a parameter {one.name!r} that is unknown"
                 )
             row.append(values.get(one.name, one.default) if one.name else None)
         return row
@@ -92,8 +92,12 @@ class GradioApp:
                 self._config = _checked(self.http.get_json("/config", what="describe itself"))
             return self._config
 
+    def log_in(self) -> None:
+        """Log in now, if the app requires it: what is noted locally needs no request otherwise."""
+        _ = self.config
+
     def look(self) -> None:
-        """Ask for `/config` as somebody who has no login; an app that wants one says no more.
+        """Ask for `/config` as somebody who has no login; an app that requires one says no more.
 
         Raises:
             NotSupported: it is an app of Gradio 3.
@@ -145,7 +149,7 @@ class GradioApp:
                 operation,
                 "Gradio",
                 f"This app has no function {name}; it has {', '.join(self.names) or 'none'}. If "
-                "one of them does it, say so: "
+                "one of them does this, pass "
                 f"gradio=GradioOptions(operations={{{operation!r}: '/its_name'}}).",
             )
         return Function(name, tuple(_inputs(self.config, name, entry.get("parameters", ()))))
@@ -153,7 +157,7 @@ class GradioApp:
     def run(self, operation: str, data: Sequence[Any], session: str, *, what: str) -> Any:
         """Call a short function in a session, past the queue, and return its outputs.
 
-        It is sent again when the line breaks: use it for what may happen twice.
+        It is sent again when the connection breaks: use it for what may happen twice.
         """
         name = self.function(operation).api_name
         body = {"data": list(data), "session_hash": session}
@@ -166,16 +170,16 @@ class GradioApp:
 
     def app_id(self) -> str:
         """Return the number that the server has drawn at its start: another one is a restart."""
-        body = self._brief("/app_id", "say who it is")
+        body = self._brief("/app_id", "show its app_id")
         return str(body.get("app_id", "")) if isinstance(body, dict) else ""
 
     def ended(self) -> int | None:
-        """Return how many trainings have ended since the server's start, of all its users.
+        """Return how many training jobs have ended since the server's start, of all its users.
 
-        None where the server does not tell, as Gradio 4.
+        None where the server does not say, as Gradio 4.
         """
         try:
-            body = self._brief("/monitoring/summary", "sum up its calls")
+            body = self._brief("/monitoring/summary", "summarize its calls")
             name = self._names[TRAIN].lstrip("/")
             functions = body["functions"]
             return int(functions[name]["total_requests"]) if name in functions else 0
@@ -186,7 +190,7 @@ class GradioApp:
 
     def waiting(self) -> int:
         """Return how many calls wait in the queue, anybody's; what runs is not counted."""
-        what = "tell how long its queue is"
+        what = "report its queue"
         body = self._brief("/queue/status", what)
         size = body.get("queue_size") if isinstance(body, dict) else None
         if not isinstance(size, int):
@@ -204,11 +208,11 @@ class GradioApp:
 
 def _checked(body: Any) -> Mapping[str, Any]:
     if not isinstance(body, dict) or "version" not in body:
-        raise UnexpectedReply("describe itself", "no Gradio app")
+        raise UnexpectedReply("describe itself", "not a Gradio app")
     protocol = str(body.get("protocol", "ws"))
     if not protocol.startswith("sse"):
         raise NotSupported(
-            "be driven from here",
+            "be used",
             f"Gradio {body['version']}",
             "AI Toolkit's own app does not run under Gradio 3: update gradio on the server.",
         )

@@ -1,4 +1,4 @@
-"""`attached`: a job that was begun elsewhere, taken up by the folder that it writes."""
+"""`attached`: a job that was started elsewhere, taken up by the folder that it writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def attached(folder: str, app: GradioApp, route: FileRoute) -> JobNote:
 
     Raises:
         NotFound: the server shows no job there.
-        UnexpectedReply: what lies there is no job's config.
+        UnexpectedReply: what lies there is not a job's config.
     """
     folder = folder.replace("\\", "/").rstrip("/")
     path = f"{folder}/config.yaml"

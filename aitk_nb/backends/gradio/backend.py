@@ -121,13 +121,14 @@ class Gradio:
         return _ALWAYS | _SERVED if shown else _ALWAYS
 
     def close(self) -> None:
-        """Close connections; a training goes on, and one that still waits is lost."""
+        """Close connections; a training job goes on, and one that still waits is lost."""
         self._http.close()
 
     # -- datasets ----------------------------------------------------------------------------
 
     def list_datasets(self) -> tuple[str, ...]:
         """Return the names of the datasets that were sent from here and are still there."""
+        self._app.log_in()
         return self._datasets.list()
 
     def get_dataset(self, name: str) -> DatasetInfo:
@@ -159,27 +160,25 @@ class Gradio:
         """Raise `NotSupported`."""
         raise _cannot(
             Ability.EDIT_DATASETS,
-            "A Gradio app forgets a dataset when it has begun to train on it: change the local "
-            "folder and upload it again.",
+            "Its datasets are hidden in sessions: change the local folder and upload it again.",
         )
 
     @property
     def settings_store(self) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(
-            Ability.SETTINGS, "They lie in the environment of the server's process, HF_TOKEN too."
-        )
+        raise _cannot(Ability.SETTINGS, "They are environment variables of the server's process.")
 
     # -- jobs --------------------------------------------------------------------------------
 
     def list_jobs(self) -> tuple[JobState, ...]:
-        """Return the jobs that were begun from here, newest first."""
+        """Return the jobs that were started from here, newest first."""
+        self._app.log_in()
         return self._jobs.states()
 
     def get_job(self, name: str) -> JobState:
         """Return the job as it stands now.
 
-        The server's folder of a job is a name too: so a job is taken up that was begun elsewhere.
+        The server's folder of a job is a name too: so a job is taken up that was started elsewhere.
         """
         if is_folder(name):
             return self._jobs.adopt(attached(name, self._app, self._route))
@@ -198,7 +197,7 @@ class Gradio:
         self._jobs.start(state.name)
 
     def stop_job(self, state: JobState) -> None:
-        """Take a job out of the queue; what has begun cannot be stopped."""
+        """Take a job out of the queue; what has started cannot be stopped."""
         self._jobs.stop(state.name)
 
     def has_exited(self, state: JobState) -> bool:
@@ -215,7 +214,7 @@ class Gradio:
 
     def delete_job(self, state: JobState) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(Ability.DELETE, "Delete its folder on the server by other means.")
+        raise _cannot(Ability.DELETE, "Delete its folder on the server yourself.")
 
     def save_now(self, state: JobState) -> NoReturn:
         """Raise `NotSupported`."""
@@ -226,14 +225,14 @@ class Gradio:
         raise _cannot(Ability.SAMPLE_NOW, "Choose sample_every and prompts before the start.")
 
     def verdict(self, name: str) -> tuple[Verdict, str]:
-        """Return what holds of a job whose line was lost, and what that is known from."""
+        """Return what holds of a job whose connection was lost, and what that is known from."""
         return self._jobs.verdict(name)
 
     # -- what a job leaves behind -------------------------------------------------------------
 
     def read_log(self, state: JobState, offset: int | None) -> LogChunk:
         """Raise `NotSupported`."""
-        raise _cannot(Ability.LOG, "It prints to the server's own terminal only: look there.")
+        raise _cannot(Ability.LOG, "It prints only to the server's terminal; look there.")
 
     def loss_keys(self, state: JobState) -> tuple[str, ...]:
         """Return the names of the logged metrics; empty before the first value."""
@@ -256,8 +255,8 @@ class Gradio:
         """Raise `NotSupported`."""
         raise _cannot(
             Ability.SAMPLES,
-            "A sample's name holds the time of its making, which nobody outside can know, and the "
-            "server lists no folder; they lie in samples in the job's folder on the server.",
+            "The server lists no folders, and a sample's file name contains the time at which it "
+            "was made. Look in the folder samples of the job's folder on the server.",
         )
 
     def _shown(self, state: JobState, ability: Ability) -> JobNote:
@@ -284,13 +283,13 @@ class Gradio:
 
     def gpus(self) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(Ability.GPUS, "Look on the machine itself.")
+        raise _cannot(Ability.GPUS, "Check on the machine itself, e.g. with nvidia-smi.")
 
     def meta(self) -> Mapping[str, str]:
         """Return the version of Gradio, and what is particular about this flavour."""
         return {
             "Gradio": self._app.version,
-            "jobs and datasets": "those that were begun from this computer",
+            "jobs and datasets": "those started from this computer",
             "results": _SAID[self._place],
         }
 

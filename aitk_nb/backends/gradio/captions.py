@@ -38,7 +38,7 @@ def write_captions(
         BadInput: more images than the app takes.
         NotSupported: the server has no captioning model.
         Rejected: it failed there; the message has the server's words.
-        ConnectionFailed: the line broke.
+        ConnectionFailed: the connection broke.
     """
     function = app.function(CAPTION)
     boxes = len(function.inputs) - 2

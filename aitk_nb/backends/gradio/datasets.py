@@ -1,4 +1,7 @@
-"""Datasets of a Gradio app: sent file by file, then put together in a session of their own."""
+"""Datasets of a Gradio app: sent file by file, then put together in a session of their own.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 
@@ -128,8 +131,8 @@ class GradioDatasets:
                 raise InvalidDataset(
                     dataset,
                     [
-                        f"The files {once[key]!r} and {file.name!r} are one on the server, where "
-                        "the later would overwrite the earlier: rename one of them."
+                        f"The files {once[key]!r} and {file.name!r} get the same name on the "
+                        "server, where the second would overwrite the first: rename one of them."
                     ],
                 )
             once[key] = file.name
@@ -141,7 +144,7 @@ class GradioDatasets:
                 dataset,
                 [
                     f"It has {len(names)} files ({len(names) - captions} images and {captions} "
-                    f"captions), and this app takes {most}: leave some out."
+                    f"captions), and this app accepts {most}: leave some out."
                 ],
             )
         strange = sorted(
@@ -154,7 +157,7 @@ class GradioDatasets:
             )
 
     def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
-        """Send the files, and make the dataset of these and of those sent before."""
+        """Send the files, and create the dataset of these and of those sent before."""
         check_name("dataset", dataset)
         app_id = self._server()
         old = self._journal.read().datasets.get(dataset)
@@ -197,7 +200,7 @@ class GradioDatasets:
         if not (isinstance(answer, list) and len(answer) == 1 and isinstance(answer[0], str)):
             raise UnexpectedReply(what, "no path")
         if not re.search(rf"[/\\]{re.escape(name)}$", answer[0]):
-            raise UnexpectedReply(what, "another name than was sent")
+            raise UnexpectedReply(what, "a different name than was sent")
         if reader.sent != file.size:
             raise AitkError(f"it changed while it was sent, and has {reader.sent} bytes now")
         return answer[0]
@@ -240,7 +243,7 @@ class GradioDatasets:
         ]
         boxes = [note.captions.get(file.name, "") for file in note.files]
         boxes += [""] * (len(function.inputs) - 1 - len(boxes))
-        what = f"make the dataset {note.name}"
+        what = f"create the dataset {note.name}"
         try:
             self._app.run(CREATE, [data, *boxes], session, what=what)
         except Rejected as exc:

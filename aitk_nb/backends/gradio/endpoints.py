@@ -155,15 +155,15 @@ def _does(
         if label and len(pair) > 1:
             return f"what '{label}' does on {_text(pair[1])}"
     after = item.get("trigger_after")
-    return "what follows another function on the page" if isinstance(after, int) else ""
+    return "runs after another function on the page" if isinstance(after, int) else ""
 
 
 def _visibility(item: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     said = about.get("api_visibility", item.get("api_visibility"))
     if isinstance(said, str) and said != "public":
-        return f"{said}: not listed by the page itself"
+        return f"{said}: not listed by the app"
     hidden = about.get("show_api", item.get("show_api")) is False
-    return "not listed by the page itself" if hidden else ""
+    return "not listed by the app" if hidden else ""
 
 
 def _parameters(

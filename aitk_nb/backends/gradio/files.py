@@ -3,6 +3,8 @@
 Measured on Gradio 4.44, 5.50 and 6.31: the route has 403 for a file that is not there, a folder
 and a forbidden path alike; a plain GET of a file that grows breaks; a range that ends beyond the
 file hangs Gradio 5; 304 never comes. So sizes come from HEAD and every GET is a closed range.
+
+Why it is so: docs/behavior.md#gradio
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Look:
     """What one look at a job's folder has shown."""
 
     accepted: bool = False
-    """Whether the trainer has begun; also where it failed at once."""
+    """Whether the trainer has started; also where it failed at once."""
     step: int = 0
     """Completed steps, as far as they are logged."""
     has_log: bool = False
@@ -79,7 +79,7 @@ class Results:
         return _last(follower)
 
     def lora(self, note: JobNote) -> FileStat | None:
-        """Return the final LoRA, or None as long as this training has not written it."""
+        """Return the final LoRA, or None as long as this job has not written it."""
         stat = self._route.stat(f"{note.folder}/{note.slug}.safetensors")
         return None if stat is None or stat.etag == note.old_lora else stat
 

@@ -15,15 +15,15 @@ from aitk_nb.errors import AitkError, ConnectionFailed, NotFound
 from aitk_nb.models.job import JobState, JobStatus
 
 _STARTING: Final = 5.0
-"""Seconds after its start within which a training may show nothing yet."""
+"""Seconds after its start within which a training job may show nothing yet."""
 
 _MAY_WAIT: Final = (
-    "Its line was lost while it waited. Others wait there too, so that it cannot be told whether "
-    "the server has dropped it; it is not started again until that is known."
+    "The connection was lost while it waited in the queue. Other calls wait there too, so it is "
+    "unknown whether the server dropped it; it isn't started again until that is known."
 )
 _MAY_START: Final = (
-    "Its line was lost while it waited. It waits no more, and whether it has begun is known in a "
-    "few seconds."
+    "The connection was lost while it waited in the queue. It is no longer there; whether it has "
+    "started will be known in a few seconds."
 )
 
 
@@ -43,7 +43,7 @@ class JobStates:
         """Return what is noted of a job.
 
         Raises:
-            NotFound: none of that name was begun from here.
+            NotFound: none of that name was started from here.
         """
         jobs = self._journal.read().jobs
         if name not in jobs:
@@ -58,10 +58,10 @@ class JobStates:
         )
 
     def state(self, name: str) -> JobState:
-        """Return the job as it stands now; whose line was lost is judged by what can be seen.
+        """Return the job as it stands now; whose connection was lost is judged by what can be seen.
 
         Raises:
-            NotFound: none of that name was begun from here, or the server has lost it.
+            NotFound: none of that name was started from here, or the server has lost it.
         """
         note = self.note(name)
         if note.outcome and self._is_gone(note):
@@ -82,7 +82,7 @@ class JobStates:
 
     def _state(self, note: JobNote) -> JobState:
         if note.started is None:
-            return _state(note, JobStatus.STOPPED, 0, "It was not started yet.")
+            return _state(note, JobStatus.STOPPED, 0, "Not started yet.")
         if note.outcome:
             return self._final(note)
         call = self._calls.get(note.name)
@@ -112,7 +112,7 @@ class JobStates:
         waits = call.phase is Phase.WAITING if call else not self._results.is_accepted(note)
         if waits:
             rank = call.rank if call else 0
-            words = f"waits, {rank} before it" if rank else "waits for its turn"
+            words = f"waiting, {rank} before it" if rank else "waiting in the queue"
             return _state(note, JobStatus.QUEUED, 0, words, place=rank)
         step = self._results.step(note)
         words = "Training" if step else "Loading the model"
@@ -121,7 +121,7 @@ class JobStates:
     def _judged(self, note: JobNote) -> JobState:
         verdict, why, seen, step = self._outcomes.verdict(note)
         if not seen.answers:
-            raise ConnectionFailed(self._app.http.url, f"{verdict.value} how {note.name} stands")
+            raise ConnectionFailed(self._app.http.url, f"the state of {note.name} is unknown")
         if verdict is Verdict.FINISHED:
             note = self._record(note, JobStatus.COMPLETED, why)
             return _state(note, JobStatus.COMPLETED, note.steps, why, word=verdict.value)
@@ -136,9 +136,9 @@ class JobStates:
         return _state(note, JobStatus.UNKNOWN, step, why, word=verdict.value)
 
     def _withdrawn(self, note: JobNote) -> JobState:
-        """Take a job out of the queue whose line was lost while it waited.
+        """Take a job out of the queue whose connection was lost while it waited.
 
-        The server drops such a job by itself, mostly. That it has not begun is known only when it
+        The server drops such a job by itself, mostly. That it has not started is known only when it
         waits no more, and has not written its config within the time that a start takes.
         """
         if note.unqueued is None:
@@ -153,7 +153,7 @@ class JobStates:
         if waited < _STARTING:
             return _state(note, JobStatus.UNKNOWN, 0, _MAY_START, word=Verdict.UNKNOWN.value)
         note = self._amend(note, started=None, event="", unqueued=None)
-        return _state(note, JobStatus.STOPPED, 0, "Its line was lost before it had begun.")
+        return _state(note, JobStatus.STOPPED, 0, "The connection was lost before it had started.")
 
     def _record(self, note: JobNote, outcome: JobStatus, info: str) -> JobNote:
         return self._amend(note, outcome=outcome.value, info=info)
@@ -167,7 +167,7 @@ class JobStates:
         return now
 
     def verdict(self, name: str) -> tuple[Verdict, str]:
-        """Return what holds of a job whose line was lost, and what that is known from.
+        """Return what holds of a job whose connection was lost, and what that is known from.
 
         It is told within 5 s, and never raises for a server that does not answer.
         """

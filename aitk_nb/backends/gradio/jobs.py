@@ -1,7 +1,7 @@
-"""Jobs of a Gradio app: begun once, followed in its queue, and found again when the line was lost.
+"""Jobs of a Gradio app: started once, followed in its queue, found again after a lost connection.
 
-The server lists no jobs and reports on a training only to the line that began it. So what was
-begun is noted here, and the rest is read from the job's folder.
+The server lists no jobs, and reports on one only to the connection that started it. So what was
+started is noted here, and the rest is read from the job's folder.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class GradioJobs(JobStates):
         self._datasets = datasets
         self._watching: dict[str, FileLock] = {}
 
-    # -- made and begun -----------------------------------------------------------------------
+    # -- made and started ---------------------------------------------------------------------
 
     def create(self, draft: JobDraft) -> JobNote:
         """Note a job without starting it; everything is checked that can be."""
@@ -69,14 +69,14 @@ class GradioJobs(JobStates):
             notes.jobs[draft.name] = note
         if wanted.ignored:
             _log.warning(
-                "A Gradio server has settings of its own for datasets, and does not hear: %s.",
+                "A Gradio server has its own settings for datasets and ignores: %s.",
                 "; ".join(wanted.ignored),
             )
         return note
 
     def _check_free(self, note: JobNote, notes: Notes) -> None:
         if note.name in notes.jobs:
-            raise JobConflict(note.name, ["it was begun from here already"])
+            raise JobConflict(note.name, ["it was already started from here"])
         for other in notes.jobs.values():
             if note.folder and other.folder == note.folder:
                 raise JobConflict(
@@ -180,7 +180,7 @@ class GradioJobs(JobStates):
         )
 
     def _ended(self, note: JobNote, state: CallState) -> None:
-        """Note how a call has ended; after a broken line that is not known."""
+        """Note how a call has ended; after a broken connection that is not known."""
         outcome = {Phase.DONE: JobStatus.COMPLETED, Phase.FAILED: JobStatus.ERROR}.get(state.phase)
         try:
             if outcome is not None:
@@ -194,9 +194,9 @@ class GradioJobs(JobStates):
             notes.jobs[note.name] = note
 
     def _check_alone(self, name: str) -> None:
-        """Refuse to train beside a training that the server's queue does not know of any more.
+        """Refuse to train beside a training job that the server's queue does not know of anymore.
 
-        The queue forgets a call when its line is lost, and the training goes on all the same.
+        The queue forgets a call when its connection is lost, and the job keeps running.
         """
         for other in self._journal.read().jobs.values():
             if other.name == name or other.started is None or other.outcome:
@@ -205,11 +205,12 @@ class GradioJobs(JobStates):
                 continue  # it waits or runs in the queue, which keeps the order
             if self.state(other.name).status is JobStatus.RUNNING:
                 raise NotSupported(
-                    "queue a training behind one whose line was lost",
+                    "queue a job behind one whose connection was lost",
                     "Gradio",
-                    f"{other.name!r} still trains there, and this one would train beside it. Wait "
-                    f"for it by client.jobs.get({other.name!r}).watch(); to train beside it all "
-                    f"the same, call client.jobs.get({other.name!r}).repair(confirmed=True) first.",
+                    f"{other.name!r} is still training, and this job would train at the same "
+                    f"time. Wait for it with client.jobs.get({other.name!r}).watch(); to train "
+                    f"both anyway, first call client.jobs.get({other.name!r}).repair"
+                    "(confirmed=True).",
                 )
 
     def _is_followed(self, name: str) -> bool:
@@ -228,22 +229,22 @@ class GradioJobs(JobStates):
         """
         call = self._calls.get(name)
         if call is not None and call.cancel():
-            self._record(self.note(name), JobStatus.STOPPED, "It was taken out of the queue.")
+            self._record(self.note(name), JobStatus.STOPPED, "Removed from the queue.")
             return
         raise NotSupported(
             "stop a job",
             "Gradio",
-            "What has begun there trains to its end, and cancelling would only stop the watching, "
-            "while the next start would train beside it; Gradio 4 trains what waits, too. To end "
-            "it, restart the app on the server.",
+            "A job that has started trains to its end: canceling would only stop watching it, and "
+            "the next job would train at the same time. Gradio 4 doesn't drop waiting jobs either. "
+            "To end it, restart the app on the server.",
         )
 
     def mark_stopped(self, name: str) -> None:
         """Note a job as stopped, whatever it does."""
-        self._record(self.note(name), JobStatus.STOPPED, "It was marked as stopped from here.")
+        self._record(self.note(name), JobStatus.STOPPED, "Marked as stopped from here.")
 
     def adopt(self, note: JobNote) -> JobState:
-        """Note a job that was begun elsewhere, unless it is noted already, and return it."""
+        """Note a job that was started elsewhere, unless it is noted already, and return it."""
         with self._journal.change() as notes:
             for known in notes.jobs.values():
                 if known.folder == note.folder:
@@ -251,6 +252,6 @@ class GradioJobs(JobStates):
                     break
             else:
                 if note.name in notes.jobs:
-                    raise JobConflict(note.name, ["another job of that name was begun from here"])
+                    raise JobConflict(note.name, ["another job of that name was started from here"])
                 notes.jobs[note.name] = note
         return self._state(note)

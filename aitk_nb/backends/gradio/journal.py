@@ -51,7 +51,7 @@ class DatasetNote:
     session: str = ""
     """The session whose hidden state holds the dataset; empty before anything was sent."""
     taken: bool = False
-    """True once a training uses that session."""
+    """True once a training job uses that session."""
     files: tuple[SentFile, ...] = ()
     captions: Mapping[str, str] = field(default_factory=dict)
     """Caption by image name."""
@@ -75,7 +75,7 @@ class JobNote:
     app_id: str = ""
     """Which process of the server it was given to."""
     ended: int | None = None
-    """Trainings that the server had ended when it was started, where it tells."""
+    """Training jobs that the server had ended when it was started, where it says so."""
     old_lora: str = ""
     old_config: str = ""
     """ETags of a LoRA and of a `config.yaml` that lay there before the start."""
@@ -83,7 +83,7 @@ class JobNote:
     event: str = ""
     """By both of these it can be taken out of the queue as long as it waits there."""
     unqueued: float | None = None
-    """Since when it is known to wait in the queue no more, if its line was lost."""
+    """Since when it is known to wait in the queue no more, if its connection was lost."""
     outcome: str = ""
     """How it ended, in the words of `JobStatus`; empty as long as that is not known."""
     info: str = ""
@@ -166,8 +166,8 @@ class Journal:
             return Notes()
         except (OSError, ValueError, TypeError, AttributeError) as exc:
             raise BadInput(
-                f"The journal {self.path} cannot be read ({exc}). Delete it: the server's jobs go "
-                "on, and only their names are forgotten here."
+                f"Can't read the journal {self.path} ({exc}). Delete it: the jobs on the server "
+                "keep running, and only their names are lost locally."
             ) from exc
 
     @contextmanager
@@ -189,8 +189,8 @@ class Journal:
                     self._write(notes)
         except Timeout as exc:
             raise AitkError(
-                f"Another kernel holds the journal {self.path} for more than {_PATIENCE:g} s. "
-                "Is it stopped in a debugger? Restart it, and try again."
+                f"Another kernel has locked the journal {self.path} for over {_PATIENCE:g} s. It "
+                "may be stopped in a debugger: restart it, and try again."
             ) from exc
 
     def watcher(self, job: str) -> FileLock:
@@ -217,8 +217,8 @@ class Journal:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise BadInput(
-                f"The folder {self.path.parent} for notes on servers cannot be made: "
-                f"{exc.strerror or exc}. Name another one in {VARIABLE}."
+                f"Can't create the folder {self.path.parent} for notes on servers: "
+                f"{exc.strerror or exc}. Set {VARIABLE} to another folder."
             ) from exc
 
     def _write(self, notes: Notes) -> None:

@@ -1,4 +1,7 @@
-"""HTTP to a Gradio app: a login by form and cookies, done where the app asks for it."""
+"""HTTP to a Gradio app: a login by form and cookies, done where the app asks for it.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class GradioHttp(Http):
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies of the login, by name; empty where the app wants none."""
+        """The cookies of the login, by name; empty where the app requires none."""
         return {cookie.name: cookie.value or "" for cookie in self.client.cookies.jar}
 
     @property
@@ -77,7 +80,7 @@ class GradioHttp(Http):
     def log_in(self) -> None:
         """Send the user name and the password, and keep the cookies.
 
-        Ask for `/config` first: an app that wants no login does not understand one.
+        Ask for `/config` first: an app that requires no login does not understand one.
 
         Raises:
             Unauthorized: none were given, or the app does not accept them.

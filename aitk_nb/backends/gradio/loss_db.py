@@ -7,6 +7,8 @@ a temporary folder, where SQLite reads them; later only the new frames of the lo
 The log (https://www.sqlite.org/fileformat2.html#walformat) is a header of 32 bytes and frames of
 24 bytes and one page each. After a checkpoint it is overwritten from its beginning, with other
 salts in its header and its frames; the remaining old frames lie behind the new ones.
+
+Why it is so: docs/behavior.md#gradio
 """
 
 from __future__ import annotations
@@ -101,7 +103,7 @@ class LossFollower:
         return self._route.stat(self._paths[0]) == database
 
     def _follow(self, log: FileStat) -> bool:
-        """Copy what is new of the log, and the database if the log was begun again."""
+        """Copy what is new of the log, and the database if the log was restarted."""
         if log.size < _HEADER_SIZE:
             return False
         header = self._read(1, 0, _HEADER_SIZE)
@@ -119,7 +121,7 @@ class LossFollower:
     def _append_frames(self, log: FileStat) -> None:
         """Add the new frames to the copy of the log.
 
-        In a log that was never begun again, all frames are new. Later the file keeps its size, and
+        In a log that was never restarted, all frames are new. Later the file keeps its size, and
         only the salts in a frame's header tell whether it is new or left over.
         """
         page_size, sequence = struct.unpack(">2I", self._header[8:16])

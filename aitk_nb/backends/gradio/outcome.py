@@ -1,4 +1,7 @@
-"""`Outcomes`: how a training stands that nobody of us follows in the queue."""
+"""`Outcomes`: how a training job stands that nobody of us follows in the queue.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 
@@ -78,12 +81,12 @@ class Outcomes:
 
 
 class Verdict(enum.Enum):
-    """What holds of a training that nobody reports on."""
+    """What holds of a training job that nobody reports on."""
 
     FINISHED = "finished"
     TRAINING = "still training"
     RESTARTED = "server restarted"
-    UNKNOWN = "cannot tell"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Evidence:
     same_server: bool = True
     """Whether it is the process that the training was given to."""
     accepted: bool = False
-    """Whether the job's `config.yaml` is there: the trainer has begun."""
+    """Whether the job's `config.yaml` is there: the trainer has started."""
     has_lora: bool = False
     """Whether the final LoRA is there, and not from an earlier training."""
     folded: bool = False
@@ -103,7 +106,7 @@ class Evidence:
     has_log: bool = False
     """Whether there is a loss log at all."""
     ended: int | None = None
-    """Trainings of anybody that have ended since; None where the server does not tell."""
+    """Training jobs of anybody that have ended since; None where the server does not say."""
     moved: bool = False
     """Whether the loss log has grown between two looks, or a moment ago."""
 
@@ -112,25 +115,25 @@ def judge(seen: Evidence) -> tuple[Verdict, str]:
     """Return what holds, and what that is known from."""
     if not seen.answers:
         return Verdict.UNKNOWN, (
-            "The server does not answer: it, or the line to it, is down. The training may go on."
+            "The server does not answer: it, or the network, is down. The job may still be running."
         )
     if seen.has_lora and (seen.folded or not seen.has_log):
         return Verdict.FINISHED, "The LoRA is there, and the loss log is closed."
     if not seen.same_server:
         return Verdict.RESTARTED, (
-            "The server was started anew since, so that the training has ended without its LoRA. "
-            "Upload the dataset again and start it with if_exists='resume' to go on from its last "
+            "The server was restarted, which ended the job before its LoRA was written. Upload the "
+            "dataset again and start the job with if_exists='resume' to continue from its last "
             "checkpoint."
         )
     if seen.moved:
-        return Verdict.TRAINING, "The line was lost; the server trains on."
+        return Verdict.TRAINING, "The connection was lost; the server keeps training."
     if seen.ended == 0 and seen.accepted:
         return Verdict.TRAINING, (
-            "The line was lost; the server has begun this training and has ended none since."
+            "The connection was lost; the server started this job and has finished none since."
         )
     if not seen.accepted:
-        return Verdict.UNKNOWN, "Nothing of the training can be seen on the server."
+        return Verdict.UNKNOWN, "The server shows no trace of the job."
     return Verdict.UNKNOWN, (
-        "The line was lost, the loss log stands still, and there is no LoRA: it may have failed, "
-        "or be busy with a long step."
+        "The connection was lost, the loss log has stopped growing, and there is no LoRA: the job "
+        "may have failed, or a step may take long."
     )

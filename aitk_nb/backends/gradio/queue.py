@@ -1,4 +1,7 @@
-"""`QueuedCall`: one long call through a Gradio app's queue, followed in the background."""
+"""`QueuedCall`: one long call through a Gradio app's queue, followed in the background.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Phase(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     LOST = "lost"
-    """The line broke: nobody will tell us how it ends."""
+    """The connection broke: nobody will tell us how it ends."""
 
     @property
     def is_over(self) -> bool:
@@ -133,7 +136,7 @@ class QueuedCall:
     # -- the thread ---------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        state = CallState(Phase.LOST, text="The line to the server broke.")
+        state = CallState(Phase.LOST, text="The connection to the server broke.")
         try:
             for message in self._messages():
                 self._take(message)
@@ -143,7 +146,7 @@ class QueuedCall:
         except Rejected as exc:
             state = CallState(Phase.LOST, text=str(exc))
         except AitkError as exc:
-            _log.info("the line of %s broke: %s", self._api_name, exc)
+            _log.info("the connection of %s broke: %s", self._api_name, exc)
         self._state = state
         try:
             if self._at_end is not None:
@@ -176,7 +179,7 @@ class QueuedCall:
         elif kind == "process_starts":
             self._state = CallState(Phase.RUNNING, text=self._state.text)
         elif kind == "log":
-            # A training says something as soon as it has begun.
+            # A training job says something as soon as it has started.
             self._state = CallState(Phase.RUNNING, text=self._said(message.get("log")))
         elif kind == "process_completed":
             self._state = self._completed(message)
@@ -188,20 +191,20 @@ class QueuedCall:
         output = output if isinstance(output, dict) else {}
         if message.get("success") and "data" not in output:
             # What Gradio 4 and 5 say of a call that was taken out of the queue.
-            return CallState(Phase.LOST, text="It was taken out of the queue.")
+            return CallState(Phase.LOST, text="Removed from the queue.")
         if message.get("success"):
             first = (output.get("data") or [""])[0]
             return CallState(Phase.DONE, text=self._said(first))
         # Gradio 4 puts quotes around the words of a gr.Error.
         said = self._said(output.get("error")).strip("'\"")
-        return CallState(Phase.FAILED, text=said or "The app does not say why.")
+        return CallState(Phase.FAILED, text=said or "The app doesn't say why.")
 
     def _said(self, text: object) -> str:
         return self._app.http.clean(str(text or ""))[:2000]
 
 
 def withdraw(app: GradioApp, api_name: str, session: str, event: str) -> bool:
-    """Take a call out of the queue, whoever put it there; one that has begun goes on.
+    """Take a call out of the queue, whoever put it there; one that has started goes on.
 
     Return whether it waits no more. Gradio 4 hears a cancel only of what runs; there, and of a
     call whose word is not known, an empty queue is the only sign.

@@ -1,4 +1,7 @@
-"""The form of AI Toolkit's Gradio app, filled in for a job: its fields and its advanced YAML."""
+"""The form of AI Toolkit's Gradio app, filled in for a job: its fields and its advanced YAML.
+
+Why it is so: docs/behavior.md#gradio
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every endpoint that the web UI is known to have, and since when (`api.yaml`)."""
+"""Every endpoint that the web UI is known to have, and since when (`api.yaml`).
+
+Why it is so: docs/behavior.md#authentication
+"""
 
 from __future__ import annotations
 

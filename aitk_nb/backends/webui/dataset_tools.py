@@ -94,7 +94,7 @@ class WebUIDatasetTools:
 
         def write(image: str) -> None:
             body = {"imgPath": _join(folder, image), "caption": captions[image]}
-            what = f"take the caption of {image}"
+            what = f"save the caption of {image}"
             self._http.post_json("/api/img/caption", body, what=what, repeat=True)
 
         return _failures(write, list(captions))
@@ -106,7 +106,7 @@ class WebUIDatasetTools:
 
     def fetch_zip(self, dataset: str, target: Path, progress: Progress) -> int:
         """Have the server pack a dataset, and fetch the zip to `target`; return its bytes."""
-        what = f"pack the dataset {dataset}"
+        what = f"zip the dataset {dataset}"
         order = {"zipTarget": "dataset", "datasetName": check_name("dataset", dataset)}
         answer = self._http.post_json("/api/zip", order, what=what, repeat=True)
         path = answer.get("zipPath") if isinstance(answer, dict) else None
@@ -145,7 +145,7 @@ class WebUIDatasetTools:
 def _join(folder: str, name: str) -> str:
     """Return the path of a file in a dataset; a name may lead into a folder of it, not out."""
     if ".." in PurePosixPath(name.replace("\\", "/")).parts:
-        raise UnexpectedReply("name its files", f"{name!r}, which leads elsewhere")
+        raise UnexpectedReply("name its files", f"{name!r}, which is outside the dataset")
     return paths.join(folder, name)
 
 

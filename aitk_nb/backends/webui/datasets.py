@@ -1,4 +1,7 @@
-"""Datasets of the web UI: what is there, what is missing, and getting it there whole."""
+"""Datasets of the web UI: what is there, what is missing, and getting it there whole.
+
+Why it is so: docs/behavior.md#uploads
+"""
 
 from __future__ import annotations
 
@@ -61,15 +64,15 @@ class WebUIDatasets:
 
         The same answer holds the Hugging Face token in clear; it is dropped here.
         """
-        body = self._http.get_json("/api/settings", what="tell its folders")
+        body = self._http.get_json("/api/settings", what="return its folders")
         try:
             return {name: str(body[name]) for name in ("TRAINING_FOLDER", "DATASETS_FOLDER")}
         except (KeyError, TypeError) as exc:
-            raise UnexpectedReply("tell its folders", "no folders") from exc
+            raise UnexpectedReply("return its folders", "no folders") from exc
 
     def has_model_token(self) -> bool:
         """Return whether the server has a Hugging Face token, which is dropped here."""
-        body = self._http.get_json("/api/settings", what="tell its settings")
+        body = self._http.get_json("/api/settings", what="return its settings")
         return isinstance(body, dict) and bool(str(body.get("HF_TOKEN") or "").strip())
 
     def list(self) -> tuple[str, ...]:
@@ -197,11 +200,11 @@ class WebUIDatasets:
         made = self._http.post_json(
             "/api/datasets/create",
             {"name": dataset},
-            what=f"make the dataset {dataset}",
+            what=f"create the dataset {dataset}",
             repeat=True,
         )
         if not isinstance(made, dict) or made.get("name") != dataset:
-            raise UnexpectedReply(f"make the dataset {dataset}", "another name")
+            raise UnexpectedReply(f"create the dataset {dataset}", "another name")
         folder = self.folder(dataset)
         self.seen.pop(dataset, None)
         notes = Notes(self._http, dataset, folder)
@@ -227,7 +230,7 @@ class WebUIDatasets:
             what=what,
         )
         if not isinstance(answer, dict) or answer.get("files") != names:
-            raise UnexpectedReply(what, "other names than were sent")
+            raise UnexpectedReply(what, "different names than were sent")
         for file, _ in parts:
             if file.size < MEASURED:
                 continue
@@ -247,7 +250,7 @@ def _noted(file: Upload, there: DatasetInfo, known: Mapping[str, Any]) -> str:
     """
     if file.name.lower().endswith(".txt"):
         stem = PurePosixPath(file.name).stem
-        texts = [text for image, text in there.captions.items() if _stem(image) == stem]
+        texts = [text for image, text in there.captions.items() if image.rpartition(".")[0] == stem]
         return "same" if texts and texts[0] == _text(file) else ""
     if PurePosixPath(file.name).suffix.lower() in LISTED and file.name not in there.images:
         return "absent"
@@ -255,10 +258,6 @@ def _noted(file: Upload, there: DatasetInfo, known: Mapping[str, Any]) -> str:
     if not isinstance(entry, dict) or entry.get("size") != file.size:
         return ""
     return "noted" if entry.get("sha256") == (file.sha256 or sha256(file.source)) else ""
-
-
-def _stem(image: str) -> str:
-    return image.rpartition(".")[0]
 
 
 def _text(file: Upload) -> str | None:
@@ -276,7 +275,7 @@ def _images(body: object, name: str) -> tuple[str, list[str]]:
     """
     what = f"list the images of {name}"
     if not isinstance(body, dict) or not isinstance(body.get("images"), list):
-        raise UnexpectedReply(what, "no list of images")
+        raise UnexpectedReply(what, "not a list of images")
     entries = body["images"]
     if "root" in body:
         return str(body["root"]), [str(entry) for entry in entries]

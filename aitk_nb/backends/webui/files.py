@@ -1,4 +1,7 @@
-"""Files of the web UI's machine: measured, read in part, fetched whole."""
+"""Files of the web UI's machine: measured, read in part, fetched whole.
+
+Why it is so: docs/behavior.md#outputs
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ class WebUIFiles:
         @contextmanager
         def piece(start: int, end: int) -> Iterator[Iterator[bytes]]:
             with self._range(url, start, end, size) as response:
-                # Without a chunk size: what waits for a chunk to fill is lost when the line breaks.
+                # Without a chunk size, as bytes that wait to fill one are lost with the connection.
                 yield response.iter_raw()
 
         return fetch(piece, size, target, progress)

@@ -1,4 +1,7 @@
-"""Jobs of the web UI: created, started, stopped, and what they leave behind."""
+"""Jobs of the web UI: created, started, stopped, and what they leave behind.
+
+Why it is so: docs/behavior.md#jobs
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class WebUIJobs:
         body = self._http.get_json("/api/jobs", what=what, params={"job_type": job_type})
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
-            raise UnexpectedReply(what, "no list of jobs")
+            raise UnexpectedReply(what, "not a list of jobs")
         return rows
 
     def _known(self, row: object) -> JobState:
@@ -153,7 +156,7 @@ class WebUIJobs:
                 raise
 
     def stop_job(self, state: JobState) -> None:
-        """Ask a job to stop; takes it out of the queue if it has not begun."""
+        """Ask a job to stop; takes it out of the queue if it has not started."""
         if state.status is JobStatus.QUEUED or (state.status.is_active and state.pid is None):
             # `stop` only sets a flag on a job without a process, and it starts later all the same.
             self._act(state, "mark_stopped", f"take {state.name} out of the queue")
@@ -278,7 +281,7 @@ class WebUIJobs:
     def _has(self, path: str) -> bool:
         """Return whether the endpoint exists: no endpoint has PUT, and one that exists says 405."""
         try:
-            self._http.read("PUT", path, what="tell whether it has an endpoint")
+            self._http.read("PUT", path, what="show whether it has an endpoint")
         except Rejected as exc:
             return exc.status == 405
         except UnexpectedReply:

@@ -15,7 +15,7 @@ from aitk_nb.errors import AitkError, Rejected, UnexpectedReply
 MANIFEST = ".aitk_nb.json"
 """Lies in a dataset that we sent: SHA-256 and size of each file. The server lists no dot-files.
 
-It tells any machine what was sent, from whichever machine; `.aitk-upload.json` beside the local
+It tells any machine what was sent, from whichever machine; `.aitk-upload.json` next to the local
 files only spares reading those again. So each tells of the files it lies beside, and neither has to
 be carried along: losing either costs reading, never sending."""
 
@@ -68,7 +68,7 @@ class Notes:
                 "/api/datasets/upload",
                 {"datasetName": self._dataset},
                 {"files": (MANIFEST, body.encode(), "application/json")},
-                what="take the manifest",
+                what="store the manifest",
                 repeat=True,
             )
         except AitkError as exc:

@@ -1,4 +1,7 @@
-"""Names and paths as the web UI makes them: its renaming rules, and addresses of its files."""
+"""Names and paths as the web UI makes them: its renaming rules, and addresses of its files.
+
+Why it is so: docs/behavior.md#uploads
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def join(folder: str, *parts: str) -> str:
 def file_url(path: str) -> str:
     """Return the address of a file of the server; the form with one segment works in every era.
 
-    The server lets caches keep a file for a day, also one that is written anew meanwhile, so each
+    The server lets caches keep a file for a day, also one that is rewritten meanwhile, so each
     address is a fresh one.
     """
     return f"/api/files/{quote(path, safe='')}?v={secrets.token_hex(4)}"

@@ -21,10 +21,10 @@ def job_state(row: object) -> JobState:
     """Return the job of one row.
 
     Raises:
-        UnexpectedReply: it is no row of a job.
+        UnexpectedReply: it is not a row of a job.
     """
     if not isinstance(row, dict) or not isinstance(row.get("name"), str):
-        raise UnexpectedReply("show a job", "something else than a job")
+        raise UnexpectedReply("show a job", "not a job")
     config = _config(row.get("job_config"))
     raw = str(row.get("status") or "")
     status = JobStatus(raw)
@@ -57,11 +57,11 @@ def queue_runs(body: object, gpu_ids: str) -> bool:
     """Return whether the queue of these GPUs is running.
 
     Raises:
-        UnexpectedReply: it is no list of queues.
+        UnexpectedReply: it is not a list of queues.
     """
     queues = body.get("queues") if isinstance(body, dict) else None
     if not isinstance(queues, list):
-        raise UnexpectedReply("list the queues", "no list of queues")
+        raise UnexpectedReply("list the queues", "not a list of queues")
     rows = [row for row in queues if isinstance(row, dict)]
     return any(row.get("gpu_ids") == gpu_ids and bool(row.get("is_running")) for row in rows)
 
@@ -89,7 +89,7 @@ def loss_page(body: object) -> LossPage:
     """Return one page of a metric.
 
     Raises:
-        UnexpectedReply: it is no such page.
+        UnexpectedReply: it is not such a page.
     """
     try:
         points = _points(body["points"])  # type: ignore[index]
@@ -99,7 +99,7 @@ def loss_page(body: object) -> LossPage:
             points=points,
         )
     except (KeyError, TypeError, ValueError) as exc:
-        raise UnexpectedReply("tell the losses", "no page of points") from exc
+        raise UnexpectedReply("return the losses", "not a page of points") from exc
 
 
 def _points(rows: Sequence[Mapping[str, Any]]) -> LossColumns:
@@ -117,7 +117,7 @@ def remote_files(body: object) -> tuple[RemoteFile, ...]:
     """Return the files of a job.
 
     Raises:
-        UnexpectedReply: it is no list of files.
+        UnexpectedReply: it is not a list of files.
     """
     try:
         return tuple(
@@ -125,17 +125,17 @@ def remote_files(body: object) -> tuple[RemoteFile, ...]:
             for file in body["files"]  # type: ignore[index]
         )
     except (KeyError, TypeError, ValueError) as exc:
-        raise UnexpectedReply("list the files of a job", "no list of files") from exc
+        raise UnexpectedReply("list the files of a job", "not a list of files") from exc
 
 
 def samples(body: object) -> tuple[Sample, ...]:
     """Return the samples of a job, oldest first.
 
     Raises:
-        UnexpectedReply: it is no list of samples.
+        UnexpectedReply: it is not a list of samples.
     """
     if not isinstance(body, dict) or not isinstance(body.get("samples"), list):
-        raise UnexpectedReply("list the samples of a job", "no list of samples")
+        raise UnexpectedReply("list the samples of a job", "not a list of samples")
     found = [_sample(str(path)) for path in body["samples"]]
     return tuple(sorted(found, key=lambda sample: (sample.step, sample.index, sample.name)))
 
@@ -149,7 +149,7 @@ def _sample(path: str) -> Sample:
 
 
 def gpus(body: object) -> tuple[Gpu, ...]:
-    """Return the GPUs; empty when the server has none or cannot tell."""
+    """Return the GPUs; empty when the server has none or does not know."""
     found = body.get("gpus") if isinstance(body, dict) else None
     return tuple(_gpu(gpu) for gpu in found or () if isinstance(gpu, dict))
 

@@ -1,4 +1,7 @@
-"""The web UI's own settings: read whole, written whole, the token never in the clear here."""
+"""The web UI's own settings: read whole, written whole, the token never in the clear here.
+
+Why it is so: docs/behavior.md#authentication
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class WebUISettings:
 
     def read(self) -> dict[str, str | Secret]:
         """Return the four settings, the token as a `Secret`; empty text stands for a default."""
-        what = "tell its settings"
+        what = "return its settings"
         body = self._http.get_json("/api/settings", what=what)
         if not isinstance(body, dict):
             raise UnexpectedReply(what, "no settings")
@@ -33,4 +36,4 @@ class WebUISettings:
         body = {name: values[name] for name in NAMES}
         answer = self._http.post_secrets("/api/settings", body, what=what)
         if not isinstance(answer, dict) or not answer.get("success"):
-            raise UnexpectedReply(what, "it does not say that it did")
+            raise UnexpectedReply(what, "it doesn't confirm the change")

@@ -1,4 +1,7 @@
-"""Downloads by ranges, which arrive whole or not at all."""
+"""Downloads by ranges, which arrive whole or not at all.
+
+Why it is so: docs/behavior.md#gateways
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def fetch(open_range: OpenRange, size: int, target: Path, progress: Progress) ->
     """Write `size` bytes to `target`, whole or not at all, and return `size`.
 
     Ranges are closed and inside the file, because the server neither clamps a range nor answers
-    one at the very end. A broken line (a proxy cuts it after 100 s) is taken up where it broke.
+    one at the very end. After a broken connection (a proxy cuts it after 100 s) it continues.
 
     Raises:
         AitkError: the file could not be fetched or written (no space left, say); nothing new

@@ -43,7 +43,7 @@ class LocalFile:
     """The file of an upload, open only while it is read: a request may carry very many.
 
     Raises:
-        Changed: by `read`, when it is not there, is no plain file, or changes on the way.
+        Changed: by `read`, when it is not there, is not a regular file, or changes on the way.
     """
 
     def __init__(self, upload: Upload) -> None:
@@ -63,14 +63,14 @@ class LocalFile:
                 self._check_end()
         except OSError as exc:
             self.close()
-            why = f"it cannot be read: {exc.strerror or exc}"
+            why = f"it can't be read: {exc.strerror or exc}"
             raise Changed(self._upload.name, why) from exc
         return data
 
     def _open(self) -> None:
         # Opening a pipe would wait for somebody to write into it.
         if not stat.S_ISREG(self._upload.source.stat().st_mode):
-            raise Changed(self._upload.name, "it is not a plain file any more")
+            raise Changed(self._upload.name, "it is no longer a regular file")
         self._file = self._upload.source.open("rb", buffering=0)
         self._seen = os.fstat(self._file.fileno())
         if self._seen.st_size != self._upload.size:
@@ -88,7 +88,7 @@ class LocalFile:
         self.close()
         raise Changed(
             self._upload.name,
-            "it changed after the upload had begun; call again when nothing writes to it any more",
+            "it changed after the upload started; try again when nothing writes to it anymore",
         )
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

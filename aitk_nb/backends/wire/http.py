@@ -92,7 +92,7 @@ class Http:
     def get_json(
         self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
     ) -> Any:
-        """Return the JSON of a GET that only reads; tried again when the line breaks."""
+        """Return the JSON of a GET that only reads; tried again when the connection breaks."""
         return self._json(self.read("GET", path, what=what, params=params), what)
 
     def act(self, path: str, *, what: str) -> Any:
@@ -136,7 +136,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> httpx.Response:
-        """Return the answer to a request without effects; tried again when the line breaks.
+        """Return the answer to a request without effects; tried again when the connection breaks.
 
         `timeout` is how many seconds of silence are borne, if it is to be less than usual.
         """
@@ -227,17 +227,16 @@ class Http:
             # Once more, as a connection that was kept may just have been closed.
             attempts, kwargs["timeout"] = 2, limit / 2
         tries = retrying(attempts, retry_if_exception(repeat))
-        response: httpx.Response = tries(self._once, method, path, what, kwargs)
+        response: httpx.Response = tries(
+            lambda: self._checked(self._exchange(self._request(method, path, **kwargs)), what)
+        )
         return response
-
-    def _once(self, method: str, path: str, what: str, kwargs: dict[str, Any]) -> httpx.Response:
-        return self._checked(self._exchange(self._request(method, path, **kwargs)), what)
 
     def _request(self, method: str, path: str, **kwargs: Any) -> httpx.Request:
         try:
             request = self.client.build_request(method, self.url + path, **kwargs)
         except (httpx.InvalidURL, UnicodeError) as exc:
-            raise BadInput(f"The address {self.url} cannot be used: {exc}.") from exc
+            raise BadInput(f"The address {self.url} is invalid: {exc}.") from exc
         for name, value in self._connection.headers.items():
             request.headers[name] = value.reveal()
         if self._connection.token:
@@ -281,7 +280,7 @@ class Http:
         try:
             return response.json()
         except ValueError as exc:
-            kind = self.clean(response.headers.get("content-type", "no content type"))
+            kind = self.clean(response.headers.get("content-type", "it has no content type"))
             raise UnexpectedReply(what, f"{kind} instead of JSON") from frameless(exc)
 
 

@@ -1,4 +1,4 @@
-"""Why nobody answered: which of the ways a line can fail, told by what the library raised."""
+"""Why the server did not answer, by what the library raised."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _TLS = (
     # What OpenSSL says, and what it means to somebody who wants to train.
-    ("Hostname mismatch", "its certificate is for another name: the address may be misspelt"),
+    ("Hostname mismatch", "its certificate is for another name: the address may be misspelled"),
     ("IP address mismatch", "its certificate is for another name: use the name instead"),
     ("has expired", "its certificate has expired, or the clock of this machine is wrong"),
     ("not yet valid", "its certificate is not valid yet, or the clock of this machine is wrong"),
@@ -58,7 +58,7 @@ def proxy_for(url: str) -> str:
 def _cause(url: str, exc: Exception) -> tuple[str, str]:
     """Return a word for the cause, and a phrase where the library's own would not do."""
     if isinstance(exc, httpx.ConnectTimeout):
-        return "timeout", "the machine did not answer in time: it is off, or a firewall drops it"
+        return "timeout", "the machine did not answer in time: it is off, or behind a firewall"
     if isinstance(exc, httpx.TimeoutException):
         return "timeout", "it did not answer in time"
     if (proxy := proxy_for(url)) and isinstance(exc, httpx.ConnectError | httpx.ProxyError):
@@ -72,7 +72,7 @@ def _cause(url: str, exc: Exception) -> tuple[str, str]:
     if any(isinstance(link, ConnectionRefusedError) for link in chain):
         return "refused", "the port is closed: connection refused"
     if any(getattr(link, "errno", 0) in _NO_WAY for link in chain):
-        return "no route", "no way leads there from this machine"
+        return "no route", "no route to host"
     return "broken", ""
 
 

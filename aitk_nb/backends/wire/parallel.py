@@ -22,7 +22,7 @@ def each(
 ) -> list[R | AitkError]:
     """Return `work` of each item, in order, with an `AitkError` in the place of a failure.
 
-    An interrupt, or an error that is not ours, lets the items that have begun finish, drops the
+    An interrupt, or an error that is not ours, lets the items that have started finish, drops the
     others and is raised.
     """
     with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:

@@ -1,4 +1,4 @@
-"""What an answer that is no success means: the four error forms of the server as our errors."""
+"""What an answer that is not a success means: the four error forms of the server as our errors."""
 
 from __future__ import annotations
 

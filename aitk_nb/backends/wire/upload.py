@@ -113,7 +113,7 @@ class _Sender:
     def _check(self) -> None:
         """Break off the request whose file is read next, once the upload is over."""
         if self._queue.over is not None:
-            raise _Ended("The upload was broken off.")
+            raise _Ended("The upload was interrupted.")
 
     def _work(self) -> None:
         try:
@@ -160,6 +160,6 @@ class _Sender:
 def _join(threads: Sequence[threading.Thread], longest: float | None) -> None:
     until = None if longest is None else time.monotonic() + longest
     for thread in threads:
-        # An interrupt may come before a thread has begun; there is nothing to wait for then.
+        # An interrupt may come before a thread has started; there is nothing to wait for then.
         with suppress(RuntimeError):
             thread.join(None if until is None else max(0.0, until - time.monotonic()))

@@ -151,8 +151,8 @@ class UploadQueue:
     def _too_large(self) -> str:
         limit = (self._rate.refused or 0) / 1e6
         return (
-            f"it is too large: the server, or a proxy before it, takes no request of {limit:.3g} "
-            "MB; make the file smaller, or reach the server without the proxy"
+            f"it is too large: the server, or a proxy in front of it, rejects requests of "
+            f"{limit:.3g} MB; make the file smaller, or reach the server without the proxy"
         )
 
     def _broke(self, failure: ConnectionFailed, request: UploadRequest, sent: int) -> None:

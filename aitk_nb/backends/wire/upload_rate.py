@@ -1,4 +1,7 @@
-"""How much is sent at once: learnt from what the line takes, and from what it does not."""
+"""How much is sent at once: learned from what the line takes, and from what it does not.
+
+Why it is so: docs/behavior.md#gateways
+"""
 
 from __future__ import annotations
 

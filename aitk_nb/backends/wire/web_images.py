@@ -91,7 +91,7 @@ def _checked(address: str) -> httpx.URL:
     try:
         url = httpx.URL(address.strip())
     except (httpx.InvalidURL, ValueError) as exc:
-        raise _GivenUp("is no address") from exc
+        raise _GivenUp("is not an address") from exc
     if url.scheme not in ("http", "https") or not url.host:
         raise _GivenUp("is not fetched: only http and https addresses are")
     return url.copy_with(username="", password="")
@@ -123,6 +123,6 @@ def _name(response: httpx.Response, number: int) -> str:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     suffix = given.suffix if given.suffix.lower() in _KNOWN else _SUFFIXES.get(kind, given.suffix)
     if suffix.lower() not in _KNOWN:
-        raise _GivenUp(f"is no image, but {kind or 'something without a type'}")
+        raise _GivenUp(f"is not an image, but {kind or 'a response without a type'}")
     stem = given.stem if given.suffix.lower() in _KNOWN else given.name
     return f"{number:04}_{stem.lstrip('_.')[:100] or 'image'}{suffix}"

@@ -4,6 +4,8 @@ The trainer shrinks an image to the area of the resolution (it never enlarges on
 sides to multiples of the architecture's, scales the image over that size and crops the middle.
 Images of one size are one bucket, and a batch comes from one bucket. Each resolution is a round of
 its own in every epoch (ostris/ai-toolkit, toolkit/buckets.py and BucketsMixin, August 2026).
+
+Why it is so: docs/behavior.md#trainer
 """
 
 from __future__ import annotations

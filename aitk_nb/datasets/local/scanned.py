@@ -135,12 +135,12 @@ class Scanned:
 
     @property
     def videos(self) -> tuple[Path, ...]:
-        """The videos."""
+        """The video files."""
         return tuple(path for path in self.media if path.suffix.lower() in VIDEOS)
 
     @property
     def sounds(self) -> tuple[Path, ...]:
-        """The sounds."""
+        """The audio files."""
         return tuple(path for path in self.media if path.suffix.lower() in SOUNDS)
 
     @property

@@ -61,7 +61,7 @@ class Source:
         """Return the source as it is now.
 
         Raises:
-            InvalidDataset: The folder can't be opened any more.
+            InvalidDataset: The folder can't be opened anymore.
         """
         if self.is_list:
             return replace(self, paths=_in_order(_with_captions(filter(_exists, self.paths))))

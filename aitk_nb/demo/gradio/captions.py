@@ -33,7 +33,7 @@ def describe(path: Path) -> str:
     """Return one sentence: the picture's form, its light, and its two commonest colors.
 
     Raises:
-        OSError: the file is no image; the texts of a dataset are not, there as here.
+        OSError: the file is not an image; the texts of a dataset are not, there as here.
     """
     with Image.open(path) as opened:
         image = opened.convert("RGB")

@@ -48,7 +48,7 @@ class Form:
 
 
 class Pace(Nobody):
-    """Holds a training up, so that tests can look at one that runs."""
+    """Holds a training job up, so that tests can look at one that runs."""
 
     def __init__(
         self, step_seconds: float = 0.0, flush_seconds: float = 0.25, hold: Path | None = None

@@ -11,7 +11,7 @@ RATE_SCALE = 3.0
 
 So rates that are usual for large models do here what they do there: over 400 steps at rank 16 the
 loss goes from 0.80 to 0.64 at 1e-4, from 0.72 to 0.40 at 1e-3, is worse again from 2e-3 on, and
-diverges from 5e-3 on: by 1e-2 it ends far above its first value, by 1 it is no number.
+diverges from 5e-3 on: by 1e-2 it ends far above its first value, by 1 it is not a number.
 """
 
 _TRAINERS = ("diffusion_trainer", "ui_trainer", "sd_trainer")

@@ -18,7 +18,7 @@ WIDTH = 256
 BLOCKS = 2
 _BASE_SEED = 20260821
 _OUT_GAIN = 0.3
-# Without a slope on the negative side, a training that diverges dies at the loss it began with.
+# Without a slope on the negative side, a training job that diverges dies at the loss it began with.
 _LEAK = 0.1
 
 

@@ -1,4 +1,4 @@
-"""What a training leaves in its folder: checkpoints, optimiser, samples; each whole or not there.
+"""What a training job leaves in its folder: checkpoints, optimizer, samples; each is complete.
 
 A file is written under a hidden name that ends in `.part`, and renamed when it is whole.
 """
@@ -79,7 +79,7 @@ class JobFolder:
         return _read_checkpoint(max(dated)[1]) if dated else None
 
     def optimizer(self, step: int) -> dict[str, Floats] | None:
-        """Return the optimiser's state if it belongs to the checkpoint of `step`."""
+        """Return the optimizer's state if it belongs to the checkpoint of `step`."""
         path = self.root / "optimizer.pt"
         try:
             with np.load(path, allow_pickle=False) as archive:

@@ -1,6 +1,6 @@
 """Flow matching on patches: what the denoiser is shown, what it should say, and how it paints.
 
-At time t a picture is `(1 - t) * picture + t * noise`, and what is learnt is its velocity, noise -
+At time t a picture is `(1 - t) * picture + t * noise`, and what is learned is its velocity, noise -
 picture. The denoiser says for each patch which picture it expects; how much of that counts against
 what is seen follows from t by Bayes' rule, in closed form.
 """
@@ -35,7 +35,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the dataset, ready to be learnt."""
+    """A picture of the dataset, ready to be learned."""
 
     grid: Grid
     coefficients: Floats
@@ -147,7 +147,7 @@ def _word(word: str) -> Floats:
 
 
 def paint(denoiser: Denoiser, prompt: str, grid: Grid, seed: int, steps: int) -> Floats:
-    """Return coefficients (count, 192): from noise along the learnt velocities, in Euler steps."""
+    """Return coefficients (count, 192): from noise along the learned velocities, in Euler steps."""
     rng = np.random.default_rng([seed, 4])
     state: Floats = rng.standard_normal((1, grid.count, COEFFICIENTS), dtype=np.float32)
     text, everywhere = text_features(prompt), np.arange(grid.count)

@@ -21,7 +21,7 @@ class Flags:
 
 
 class Watcher(Protocol):
-    """Whom a training tells how far it is, and asks what is wanted of it."""
+    """Whom a training job tells how far it is, and asks what is wanted of it."""
 
     def info(self, text: str) -> None:
         """Take what the training does now."""
@@ -49,7 +49,7 @@ class Watcher(Protocol):
 
 
 class Nobody:
-    """A watcher for a training without a server: nothing is told, nothing is wanted."""
+    """A watcher for a training job without a server: nothing is told, nothing is wanted."""
 
     def info(self, text: str) -> None:
         """Do nothing."""
@@ -104,7 +104,7 @@ class JobRow:
             self._write()
 
     def total(self, steps: int) -> None:
-        """Write how many steps there will be; a training does not."""
+        """Write how many steps there will be; a training job does not."""
         self._write(total_steps=steps)
 
     def saved(self, step: int) -> None:

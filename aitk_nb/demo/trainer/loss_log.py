@@ -57,7 +57,7 @@ class LossLog:
         self._pruned = False
 
     def commit(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Keep the metrics of a step; a value that is no number is kept as none."""
+        """Keep the metrics of a step; a value that is not a number is kept as none."""
         if not self._pruned:
             self._prune(step)
         self._steps.append((step, time.time()))

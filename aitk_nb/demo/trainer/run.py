@@ -66,9 +66,9 @@ class TrainingRun:
         Raises:
             Stopped: the watcher wanted it.
             BackToQueue: the watcher wanted it.
-            OSError, ValueError: the config or the dataset cannot be used.
+            OSError, ValueError: the config or the dataset is invalid.
         """
-        # Numbers of a training that diverges overflow, and that is for the loss to show.
+        # Numbers of a training job that diverges overflow, and that is for the loss to show.
         with np.errstate(all="ignore"):
             try:
                 self._load()
@@ -233,7 +233,7 @@ class TrainingRun:
         width, height = max(item.width, 1), max(item.height, 1)
         grid = grid_of(patches * SIDE**2, width / height)
         pixels = decode(flow.paint(self._denoiser, item.prompt, grid, item.seed, item.steps), grid)
-        # A training that diverged paints numbers that are none: black.
+        # A training job that diverged paints numbers that are none: black.
         clean = np.nan_to_num(np.clip((pixels + 1) * 127.5, 0, 255))
         scale = min(1.0, _LARGEST_SAMPLE / max(width, height))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))

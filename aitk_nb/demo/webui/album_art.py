@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Smaller than this is no picture, the real server finds.
+# Smaller than this is not a picture, the real server finds.
 _SMALLEST = 65
 
 

@@ -38,7 +38,7 @@ class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publish
 class ConnectionForm(Form[Connection]):
     """Edits a `Connection`: the address of a server and its token.
 
-    The token is read from the environment as by `connect`, or typed; typed text is taken out of
+    The token is read from the environment as by `connect`, or typed; typed text is removed from
     the field at once, and kept where no notebook, widget or message shows it.
 
     Example:

@@ -1,4 +1,4 @@
-"""`Form`: a view of one value, which says what is wrong while the value cannot be used."""
+"""`Form`: a view of one value, which says what is wrong while the value is invalid."""
 
 from __future__ import annotations
 

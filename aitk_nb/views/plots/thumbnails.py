@@ -13,7 +13,7 @@ _QUALITY = 70
 
 
 def thumbnail(source: Path | bytes, edge: int = 144) -> bytes:
-    """Return a small JPEG of an image, or nothing if it can't be read (any more)."""
+    """Return a small JPEG of an image, or nothing if it can't be read (anymore)."""
     from PIL import Image, ImageOps
 
     try:
