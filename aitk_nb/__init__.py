@@ -1,12 +1,12 @@
 """Train LoRAs on a remote AI Toolkit server from Jupyter.
 
 >>> import aitk_nb
->>> client = aitk_nb.connect("demo:")  # or the address of a server
->>> dataset = client.datasets.upload("photos")
->>> params = aitk_nb.TrainingParams(name="cat", dataset=dataset.name, steps=30)
+>>> client = aitk_nb.connect()
+>>> dataset = client.datasets.upload(aitk_nb.example_photos(), "officers")
+>>> params = aitk_nb.TrainingParams(name="officer", dataset=dataset.name, steps=20)
 >>> job = client.jobs.start(params)
->>> job.wait().status.value
-'completed'
+>>> job.wait(every=0.2).status
+<JobStatus.COMPLETED: 'completed'>
 """
 
 from __future__ import annotations

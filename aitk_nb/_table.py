@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headers; the last line of a cell shows them, and `frame()` computes with them."""
+    """Rows under headers, which a notebook shows as a table; `frame()` returns a pandas table."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GradioOptions:
-    """What `connect` takes for Gradio apps only.
+    """Options of `connect` for Gradio apps; other servers ignore them.
 
     Example:
-        >>> options = GradioOptions(operations={"start training": "/train"})
-        >>> client = aitk_nb.connect("demo:", gradio=options)
+        >>> options = aitk_nb.GradioOptions(results="server", operations={"start training": "/go"})
+        >>> client = aitk_nb.connect(gradio=options)
     """
 
     results: Literal["served", "server"] = "served"
@@ -73,9 +73,9 @@ def connect(
         NotSupported: A Gradio 3 app answers there.
 
     Example:
-        >>> client = aitk_nb.connect("demo:")
-        >>> client
-        <AIToolkitClient webui http://...>
+        >>> with aitk_nb.connect(client.url, token="my-token") as other:
+        ...     other
+        <AIToolkitClient webui http://127.0.0.1:...>
     """
     options: ConnectionOptions = {
         "token": token,
@@ -108,20 +108,22 @@ def open_backend(
 
 
 class AIToolkitClient:
-    """One AI Toolkit server: its datasets, its jobs, its GPUs.
+    """One AI Toolkit server with its datasets, jobs and GPUs, as `connect` returns it.
 
     Use it as a context manager, or call `close`, to close its connections early.
 
     Example:
-        >>> with aitk_nb.connect("demo:") as client:
-        ...     client.flavour.value
-        'webui'
+        >>> with aitk_nb.connect() as client:
+        ...     [gpu.memory_total for gpu in client.gpus()]
+        [8192]
     """
 
     def __init__(self, backend: Backend, connection: Connection | None = None) -> None:
         """Use `backend`; nothing is sent until the first call.
 
-        `connection` is what `check_auth` and `doctor` try; by default the backend's address.
+        Args:
+            backend: What sends the requests.
+            connection: What `check_auth` and `doctor` try; by default the backend's address.
         """
         self._backend = backend
         self._connection = connection or Connection(backend.url)
@@ -133,7 +135,7 @@ class AIToolkitClient:
 
     @property
     def flavour(self) -> Flavour:
-        """Which face of AI Toolkit this is."""
+        """Whether this is a web UI or a Gradio app."""
         return self._backend.flavour
 
     def can(self, ability: Ability) -> bool:
@@ -162,13 +164,16 @@ class AIToolkitClient:
         return ServerSettings(self._backend)
 
     def check_auth(self, *, timeout: float = 10.0) -> AuthReport:
-        """Return whether the server lets this client in, and what is unsafe about it.
+        """Check authentication, and find security problems; read-only.
 
         Args:
             timeout: Seconds to wait for each response.
 
         Returns:
-            The state, the reason for it, and what to do next.
+            Whether the server accepts this client's credentials, and what is unsafe about it.
+
+        Raises:
+            BadInput: An extra header can't be sent.
 
         Example:
             >>> client.check_auth().state
@@ -185,7 +190,10 @@ class AIToolkitClient:
             timeout: Seconds to wait for each response of the authentication check.
 
         Returns:
-            The checks, each with a remedy.
+            A checklist whose `ok` is false if something would block training.
+
+        Raises:
+            BadInput: An extra header can't be sent.
 
         Example:
             >>> client.doctor().ok
@@ -196,11 +204,15 @@ class AIToolkitClient:
         return doctor(self._connection, lambda _: nullcontext(self._backend), timeout=timeout)
 
     def gpus(self) -> tuple[Gpu, ...]:
-        """Return the server's GPUs; empty if it has none."""
+        """Return the server's GPUs, with memory in MiB; empty if it has none.
+
+        Raises:
+            NotSupported: The server does not list them: `client.can(Ability.GPUS)` is false.
+        """
         return self._backend.gpus()
 
     def meta(self) -> Mapping[str, str]:
-        """Return harmless facts that the server reports about itself."""
+        """Return the server's description of itself by name, without secrets."""
         return self._backend.meta()
 
     def close(self) -> None:

@@ -33,8 +33,8 @@ class DoctorReport(ChecklistReport):
     """A checklist of a server, from the network to its GPUs.
 
     Example:
-        >>> [check.name for check in client.doctor().checks][:2]
-        ['reachability', 'flavour']
+        >>> client.doctor().problems
+        nothing to report
     """
 
     auth: AuthReport
@@ -57,7 +57,7 @@ def doctor(
     timeout: float = 10.0,
     report: Callable[[Check], object] | None = None,
 ) -> DoctorReport:
-    """Return a checklist of the server at `connection`; read-only, and does not raise for it.
+    """Check the server at `connection`; read-only, and does not raise if a check fails.
 
     Args:
         connection: The server and the credentials to try.

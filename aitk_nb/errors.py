@@ -47,30 +47,23 @@ class AitkError(Exception):
 
     Example:
         >>> try:
-        ...     client.jobs.get("dog")
-        ... except AitkError as exc:
-        ...     print(exc)
-        The server has no job named 'dog'. It has: ...
+        ...     client.jobs.get("no such job")
+        ... except aitk_nb.AitkError as error:
+        ...     print(error)
+        The server has no job named 'no such job'. It has: ...
     """
 
 
 class BadInput(AitkError):
-    """An argument is invalid.
-
-    Example:
-        >>> aitk_nb.connect("ftp://example.com")
-        Traceback (most recent call last):
-        aitk_nb.errors.BadInput: Invalid address. It must start with http:// or https://...
-    """
+    """An argument is invalid."""
 
 
 class InvalidParams(BadInput):
     """Invalid training parameters; `problems` maps a field to what is wrong.
 
     Example:
-        >>> aitk_nb.TrainingParams(name="cat", dataset="cats", rank=0)
-        Traceback (most recent call last):
-        aitk_nb.errors.InvalidParams: Invalid training parameters: rank: ...
+        >>> aitk_nb.InvalidParams({"steps": "must be at least 1"}).problems
+        {'steps': 'must be at least 1'}
     """
 
     def __init__(self, problems: Mapping[str, str]) -> None:
@@ -81,12 +74,11 @@ class InvalidParams(BadInput):
 
 
 class InvalidDataset(BadInput):
-    """A folder that can't become a dataset; `problems` has one sentence each.
+    """A folder that can't become a dataset; `problems` has a sentence for each.
 
     Example:
-        >>> client.datasets.upload("nowhere")
-        Traceback (most recent call last):
-        aitk_nb.errors.InvalidDataset: nowhere is not a valid dataset...
+        >>> aitk_nb.InvalidDataset("cats", ["There are no images."]).problems
+        ('There are no images.',)
     """
 
     def __init__(self, folder: str, problems: Sequence[str]) -> None:
@@ -98,12 +90,7 @@ class InvalidDataset(BadInput):
 
 
 class MissingExtra(BadInput):
-    """An optional package is not installed.
-
-    Example:
-        >>> print(MissingExtra("pyarrow", "pip install pyarrow"))
-        This requires pyarrow, which is not installed. Install it with: pip install pyarrow
-    """
+    """An optional package is not installed."""
 
     def __init__(self, package: str, install: str) -> None:
         super().__init__(
@@ -119,8 +106,8 @@ class ConnectionFailed(AitkError):
     It is one of `dns`, `refused`, `no route`, `timeout`, `tls`, `proxy` and `broken`, or empty.
 
     Example:
-        >>> print(ConnectionFailed("http://127.0.0.1:8675", "connection refused"))
-        Can't reach http://127.0.0.1:8675 (connection refused). Is the server running, ...
+        >>> aitk_nb.ConnectionFailed("https://my-pod.example", cause="dns").cause
+        'dns'
     """
 
     cause = ""
@@ -137,12 +124,7 @@ class ConnectionFailed(AitkError):
 
 
 class ServerNotReady(ConnectionFailed):
-    """Something answers at the address, but it is not a training server, or not yet.
-
-    Example:
-        >>> print(ServerNotReady("http://127.0.0.1:8888", "with a login page", "Check the port."))
-        http://127.0.0.1:8888 answers with a login page, which is not a training server. Check ...
-    """
+    """Something answers at the address, but it is not a training server, or not yet."""
 
     def __init__(self, url: str, seen: str, advice: str = "") -> None:
         booting = (
@@ -160,8 +142,8 @@ class Unauthorized(AitkError):
     """Authentication failed; `sent` is true if credentials were sent and rejected.
 
     Example:
-        >>> print(Unauthorized("http://127.0.0.1:8675", sent=True))
-        The server at http://127.0.0.1:8675 rejects the token. Set AITK_TOKEN to ...
+        >>> aitk_nb.Unauthorized("https://my-pod.example", sent=True).sent
+        True
     """
 
     def __init__(self, url: str, *, sent: bool, login: bool = False) -> None:
@@ -189,11 +171,11 @@ _LOGIN = (
 
 
 class Rejected(AitkError):
-    """The server understood the request and rejected it.
+    """The server understood the request and rejected it; `status` is the HTTP status, or 0.
 
     Example:
-        >>> print(Rejected("save the job cat", "Failed to save training data", 500))
-        The server refused to save the job cat (500): Failed to save training data
+        >>> aitk_nb.Rejected("save the job", "Internal error", 500).status
+        500
     """
 
     reply = ""
@@ -208,12 +190,11 @@ class Rejected(AitkError):
 
 
 class NotFound(Rejected):
-    """The server has no job, dataset or file of that name.
+    """The server has no job, dataset or file of that name; `known` lists what it has.
 
     Example:
-        >>> client.datasets.get("dogs")
-        Traceback (most recent call last):
-        aitk_nb.errors.NotFound: The server has no dataset named 'dogs'. It has: ...
+        >>> aitk_nb.NotFound("job", "dog", ["cat"]).known
+        ('cat',)
     """
 
     status = 404
@@ -229,12 +210,11 @@ class NotFound(Rejected):
 
 
 class JobConflict(Rejected):
-    """A job of that name exists with another config; `differences` says where they differ.
+    """A job of that name exists with another config; `differences` lists where they differ.
 
     Example:
-        >>> client.jobs.start(job.params(rank=8))
-        Traceback (most recent call last):
-        aitk_nb.errors.JobConflict: A job named 'cat' exists with another config: ...
+        >>> aitk_nb.JobConflict("cat", ["train.steps: 500 on the server, now 900"]).differences
+        ('train.steps: 500 on the server, now 900',)
     """
 
     status = 409
@@ -255,12 +235,7 @@ class JobConflict(Rejected):
 
 
 class UnexpectedReply(AitkError):
-    """The server's response has an unknown form; `seen` describes it.
-
-    Example:
-        >>> print(UnexpectedReply("list the jobs", "not a list of jobs"))
-        Unexpected response to 'list the jobs': not a list of jobs. The server may be newer ...
-    """
+    """The server's response has an unknown form; `seen` describes it."""
 
     def __init__(self, what: str, seen: str) -> None:
         super().__init__(
@@ -272,11 +247,11 @@ class UnexpectedReply(AitkError):
 
 
 class NotSupported(AitkError):
-    """This server can't do it at all.
+    """This flavour of server does not support it; `instead` says what to do.
 
     Example:
-        >>> print(NotSupported("stop a job", "Gradio", "Restart the app to end it."))
-        A Gradio server cannot stop a job. Restart the app to end it.
+        >>> aitk_nb.NotSupported("list jobs", "Gradio", "Keep the job in a variable.").instead
+        'Keep the job in a variable.'
     """
 
     def __init__(self, ability: str, flavour: str, instead: str) -> None:
@@ -287,11 +262,11 @@ class NotSupported(AitkError):
 
 
 class JobFailed(AitkError):
-    """A job ended in an error or was stopped; `status`, `step` and `info` say how.
+    """A job ended in an error or was stopped; `status`, `step` and `info` describe it.
 
     Example:
-        >>> print(JobFailed("cat", "error", 40, "CUDA out of memory"))
-        cat ended as error at step 40: CUDA out of memory.
+        >>> aitk_nb.JobFailed("cat", "error", 40, "CUDA out of memory").step
+        40
     """
 
     def __init__(self, name: str, status: str, step: int, info: str = "") -> None:
@@ -309,8 +284,8 @@ class TransferFailed(AitkError):
     """Files that did not arrive; `failures` maps each to the reason, `done` counts the others.
 
     Example:
-        >>> print(TransferFailed({"a.png": "the connection broke"}, done=2))
-        1 of 3 files did not arrive: a.png: the connection broke. Call again: ...
+        >>> aitk_nb.TransferFailed({"a.png": "timeout"}, done=11).failures
+        {'a.png': 'timeout'}
     """
 
     def __init__(self, failures: Mapping[str, str], done: int = 0) -> None:

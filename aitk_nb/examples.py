@@ -52,7 +52,7 @@ def example_photos(folder: str | Path | None = None) -> Path:
         MissingExtra: matplotlib's photograph is missing.
 
     Example:
-        >>> len(list(example_photos().glob("*.jpg")))
+        >>> len(list(aitk_nb.example_photos().glob("*.jpg")))
         12
     """
     default = platformdirs.user_cache_path("aitk_nb", appauthor=False) / "photos"
@@ -80,14 +80,15 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
         steps: Training steps.
 
     Returns:
-        The job.
+        The job, as `client.jobs.start` does.
 
     Raises:
         AitkError: The server can't be reached, or has another job with this name.
 
     Example:
-        >>> example_job(client, steps=30)
-        <Job 'example' ...>
+        >>> job = aitk_nb.example_job(client, "portrait", steps=20)
+        >>> job.wait(every=0.2).step
+        20
     """
     dataset = client.datasets.upload(example_photos(), "example photos")
     return client.jobs.start(

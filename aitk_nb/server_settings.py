@@ -52,6 +52,7 @@ class ServerSettings:
     """
 
     def __init__(self, backend: Backend) -> None:
+        """Use `backend`; nothing is sent until the first call."""
         self._backend = backend
 
     def __repr__(self) -> str:
@@ -75,7 +76,7 @@ class ServerSettings:
         datasets_folder: str | None = None,
         models_path: str | None = None,
     ) -> SettingsState:
-        """Change the given settings only, and return all of them.
+        """Change settings; those that are omitted stay as they are.
 
         An empty text removes the token, or resets a folder to its default. The server does not
         check that a folder exists; a running training job keeps the ones it started with.
@@ -91,6 +92,7 @@ class ServerSettings:
 
         Raises:
             BadInput: The token is invalid.
+            AitkError: The server did not store the token.
             NotSupported: The server has no settings.
         """
         given = {

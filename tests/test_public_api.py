@@ -1,4 +1,4 @@
-"""The public names: written down, sorted, lazy, and documented."""
+"""The public names: written down, sorted and lazy; `test_docstrings` reads their docstrings."""
 
 from __future__ import annotations
 

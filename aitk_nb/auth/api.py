@@ -29,7 +29,7 @@ from aitk_nb.models.server import Flavour
 def check_auth(
     url: str | Connection = "", *, timeout: float = 10.0, **options: Unpack[ConnectionOptions]
 ) -> AuthReport:
-    """Return whether the server at `url` lets us in; read-only, and does not raise for it.
+    """Check authentication, and find security problems; read-only, and does not raise for them.
 
     The server is asked without credentials, with invalid ones and with yours: a server without a
     token accepts any, so only all three responses show whether it accepts yours. If a web UI
@@ -47,8 +47,8 @@ def check_auth(
         BadInput: The address is invalid, or an extra header can't be sent.
 
     Example:
-        >>> aitk_nb.check_auth("demo:").state
-        <AuthState.OPEN: 'open'>
+        >>> aitk_nb.check_auth(client.url, token="my-token").ok
+        True
     """
     given = hidden(options)
     connection = locate(url, any_token=True, **given)

@@ -38,7 +38,7 @@ class Matrix(Table):
 
     @property
     def legend(self) -> str:
-        """What the statuses mean that look like rejections; empty without any."""
+        """The meaning of statuses that look like rejections; empty if there are none."""
         cells = [str(cell) for row in self.rows for cell in row[1:]]
         reached = [cell for cell in cells if not cell.startswith(Outcome.REFUSED.value)]
         told = [text for status, text in _LEGEND.items() if any(status in cell for cell in reached)]
@@ -63,24 +63,24 @@ def _badge(group: object, cell: str) -> object:
 
 @dataclass(frozen=True, slots=True)
 class AuthReport(JsonReport):
-    """Whether the server lets us in, why or why not, and what to do next.
+    """The result of `check_auth`: whether the credentials are accepted, and what to do next.
 
     Example:
-        >>> report = aitk_nb.check_auth("demo:")
-        >>> report.diagnosis
-        'The server is open: no token is required.'
+        >>> report = aitk_nb.check_auth(client.url)
+        >>> report.ok, report.diagnosis
+        (True, 'The server is open: no token is required.')
     """
 
     url: str
     """The address that was asked."""
     state: AuthState
-    """Whether the server lets us in."""
+    """Whether the credentials are accepted."""
     diagnosis: str
     """What was found, in one sentence."""
     next_step: str
     """What to do, in one sentence."""
     flavour: Flavour | None = None
-    """Which face of AI Toolkit answers; None if none does."""
+    """The kind of server; None if no AI Toolkit answers."""
     findings: Checklist[Check] = field(default=Checklist())
     """Security findings, worst first."""
     checks: tuple[Access, ...] = ()
@@ -102,7 +102,7 @@ class AuthReport(JsonReport):
 
     @property
     def matrix(self) -> Matrix:
-        """What each group of endpoints answers to each credential."""
+        """The response of each group of endpoints to each credential, as a table."""
         shown = [c for c in Credential if any(check.credential is c for check in self.checks)]
         groups = list(dict.fromkeys(check.group for check in self.checks))
         cells = {(c.group, c.credential): self._cell(c) for c in self.checks}

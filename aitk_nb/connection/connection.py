@@ -28,10 +28,10 @@ HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An address with everything that is needed to reach it.
+    """The address of a server with the credentials and options to reach it.
 
     Example:
-        >>> Connection("https://my-pod.example", token=Secret("my token"))
+        >>> aitk_nb.Connection("https://my-pod.example", token=aitk_nb.Secret("my token"))
         Connection(url='https://my-pod.example', verify=True)
     """
 
@@ -59,7 +59,7 @@ class Connection:
         return text
 
     def check_headers(self) -> None:
-        """Refuse what no request can carry; the HTTP library would quote the secret in its error.
+        """Check that a request can carry the headers; the HTTP library would quote a secret.
 
         Raises:
             BadInput: A header or the token is invalid; the message holds no secret.

@@ -47,20 +47,26 @@ class Secret:
     It is not a str: formatting, concatenation, JSON, pickle and copies all fail or show dots.
 
     Example:
-        >>> print(f"{Secret('my token')}")
+        >>> print(f"{aitk_nb.Secret('my token')}")
         Secret('…')
     """
 
     __slots__ = ("__value",)
 
     def __init__(self, value: str) -> None:
+        """Hide `value`."""
         if not isinstance(value, str):
             raise TypeError("a Secret takes a str")
         self.__value = value
 
     @classmethod
     def basic(cls, user: str, password: Secret) -> Secret:
-        """Return an Authorization header's value for a `user` and a `password` (Basic)."""
+        """Return the value of an Authorization header for Basic authentication.
+
+        Args:
+            user: User name.
+            password: Password.
+        """
         pair = f"{user}:{password.__value}".encode()
         return cls(f"Basic {base64.b64encode(pair).decode()}")
 
@@ -83,7 +89,7 @@ class Secret:
 
     @property
     def flaws(self) -> tuple[str, ...]:
-        """What looks copied by accident, in words that don't show the secret."""
+        """What was probably copied by accident, in words that don't show the secret."""
         return self._stripped()[0]
 
     @property
@@ -128,7 +134,7 @@ class Secret:
 
 
 def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
-    """Return a secret that somebody types, without showing it.
+    """Prompt for a secret; what is typed is not shown.
 
     A notebook that runs headless can't prompt; set the environment variable for it instead.
 
@@ -136,11 +142,15 @@ def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
         prompt: The text shown before the input.
         instead: The environment variable to set where nobody can be prompted.
 
+    Returns:
+        What was typed, without spaces around it.
+
     Raises:
         BadInput: There is no interactive terminal, or nothing was typed.
 
     Example:
-        >>> client = aitk_nb.connect(url, token=aitk_nb.ask_secret())
+        >>> aitk_nb.ask_secret()
+        Secret('…')
     """
     try:
         with warnings.catch_warnings():
@@ -156,13 +166,10 @@ def ask_secret(prompt: str = "Token: ", instead: str = "AITK_TOKEN") -> Secret:
 
 
 def ask_login(user: str) -> tuple[str, Secret]:
-    """Return a user name with the password that somebody types, without showing it.
-
-    Args:
-        user: The user name.
+    """Prompt for the password of `user`.
 
     Returns:
-        Both, for `connect(url, credentials=…)`.
+        The user name and the password, for `connect(url, credentials=…)`.
 
     Raises:
         BadInput: There is no interactive terminal, or nothing was typed.

@@ -38,9 +38,9 @@ class Datasets:
     """Upload datasets to the server, and work with those it has.
 
     Example:
-        >>> dataset = client.datasets.upload("photos")
-        >>> dataset.name, len(dataset.images)
-        ('photos', 12)
+        >>> dataset = client.datasets.upload(photos, "grace hopper")
+        >>> dataset.name, len(dataset.images), client.datasets.verify(photos, dataset.name).ok
+        ('grace_hopper', 12, True)
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -55,10 +55,7 @@ class Datasets:
         return self._backend.list_datasets()
 
     def get(self, name: str) -> DatasetInfo:
-        """Return a dataset on the server with its captions.
-
-        Args:
-            name: Its name on the server.
+        """Return the dataset `name` on the server, with its captions.
 
         Raises:
             NotFound: The server has no such dataset.
@@ -134,7 +131,7 @@ class Datasets:
         Raises:
             InvalidDataset: There is no such folder.
             NotFound: The server has no such dataset.
-            NotSupported: The server can't tell.
+            NotSupported: The server only accepts uploads.
             BadInput: Invalid name.
         """
         local = self._local(folder)
@@ -158,7 +155,7 @@ class Datasets:
         trigger_word: str = "",
         progress: Progress | None = None,
     ) -> dict[str, str]:
-        """Have the server's own model caption local images; nothing is written.
+        """Caption local images by the server's own model; nothing is written.
 
         Args:
             images: Local image files.
@@ -176,10 +173,7 @@ class Datasets:
         return {path.name: text for path, text in zip(paths, texts, strict=True)}
 
     def get_captions(self, name: str) -> Mapping[str, str]:
-        """Return the captions of a dataset by image; an image without one is missing.
-
-        Args:
-            name: Its name on the server.
+        """Return the captions of the dataset `name` by image; an image without one is missing.
 
         Raises:
             NotFound: The server has no such dataset.
@@ -200,6 +194,7 @@ class Datasets:
             NotFound: The server has no such dataset.
             BadInput: The dataset has no such image; nothing was written.
             TransferFailed: Some captions were not written; the others were.
+            NotSupported: The server only accepts uploads.
         """
         old = self.get(name)
         if unknown := sorted(set(captions) - set(old.images)):
@@ -244,6 +239,7 @@ class Datasets:
 
         Raises:
             NotFound: The server has no such dataset.
+            NotSupported: The server only accepts uploads.
         """
         dataset = self.get(name)
         self._require("show the images of a dataset", _SHOW)
@@ -273,6 +269,7 @@ class Datasets:
         Raises:
             NotFound: The server has no such dataset.
             TransferFailed: Some files did not arrive; the others did.
+            NotSupported: The server only accepts uploads.
         """
         dataset = self.get(name)
         self._require("send a dataset back", _DOWNLOAD)
@@ -289,6 +286,7 @@ class Datasets:
 
         Raises:
             NotFound: The server has no dataset of exactly this name.
+            NotSupported: The server only accepts uploads.
         """
         self._require("delete a dataset", _DELETE)
         self._backend.dataset_tools.delete(check_name("dataset", name))

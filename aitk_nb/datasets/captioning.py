@@ -43,7 +43,7 @@ class CaptionOptions:
     """How a model on the server captions a dataset.
 
     Example:
-        >>> CaptionOptions(recaption=True).captioner
+        >>> aitk_nb.CaptionOptions(recaption=True).captioner
         'Qwen3VLCaptioner'
     """
 
@@ -109,9 +109,16 @@ def _draft(dataset: str, options: CaptionOptions) -> JobDraft:
 
 
 class CaptionJob:
-    """A job in which a model on the server writes captions."""
+    """A job in which a model on the server writes captions, from `generate_captions`."""
 
     def __init__(self, backend: Backend, dataset: str, job: Job) -> None:
+        """Read the captions of a dataset when the job has completed.
+
+        Args:
+            backend: What sends the requests.
+            dataset: Name of the dataset.
+            job: The captioning job.
+        """
         self._backend = backend
         self.dataset = dataset
         """Name of the dataset."""
@@ -128,7 +135,15 @@ class CaptionJob:
         return f"<captioning of {self.dataset!r} {state.status.value}, {state.step_text} files>"
 
     def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
-        """Yield each new state until the job has ended, as `Job.watch` does."""
+        """Yield each new state until the job has ended, as `Job.watch` does.
+
+        Args:
+            every: Seconds between requests.
+            timeout: Seconds to watch at most; None watches to the end.
+
+        Raises:
+            AitkError: The job did not end in time.
+        """
         return self.job.watch(every, timeout)
 
     def wait(self, timeout: float | None = None, *, every: float = EVERY) -> Mapping[str, str]:

@@ -30,7 +30,7 @@ def discover(
     progress: Progress | None = None,
     **options: Unpack[ConnectionOptions],
 ) -> DiscoveryReport:
-    """Return what the server at `url` offers; read-only, and does not raise for it.
+    """List the endpoints of the server at `url`; read-only, and does not raise if it fails.
 
     Whether an endpoint exists is found out with PUT, which none implements: an existing one
     rejects the method and does nothing. A web UI with a token needs the token to show that;
@@ -49,8 +49,9 @@ def discover(
         BadInput: The address is invalid, or the credentials can't be sent.
 
     Example:
-        >>> aitk_nb.discover("demo:").operations["job status"].name
-        'job status'
+        >>> aitk_nb.discover(client.url).operations_table
+        operation       endpoints                                      confidence  reasons
+        create dataset  create_dataset → upload_files → list_images    100%        ...
     """
     given = hidden(options)
     connection = locate(url, **given)

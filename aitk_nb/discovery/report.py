@@ -24,22 +24,23 @@ class DiscoveryReport(Survey):
     """What was found out about a server, with the files and programs made from it.
 
     Example:
-        >>> report = aitk_nb.discover("demo:")
-        >>> print(report.snippet("job status", "curl"))
-        # Show a job: its status, step and last losses.
-        ...
+        >>> report = aitk_nb.discover(client.url)
+        >>> report
+        <webui server with 39 of 39 endpoints>
+        >>> report.snippet("job status", "python").splitlines()[0]
+        '# Show a job: its status, step and last losses.'
     """
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return everything as JSON text; with `path`, write it there too."""
+        """Return everything as JSON text, and write it to `path` if one is given."""
         return _kept(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", path)
 
     def to_markdown(self, path: str | Path | None = None) -> str:
-        """Return the report as Markdown; with `path`, write it there too."""
+        """Return the report as Markdown, and write it to `path` if one is given."""
         return _kept(pages.markdown(self), path)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """Return the report as a self-contained page; with `path`, write it there too."""
+        """Return the report as an HTML page, and write it to `path` if one is given."""
         return _kept(str(pages.page(self)), path)
 
     def openapi(self) -> dict[str, Any]:
@@ -49,7 +50,7 @@ class DiscoveryReport(Survey):
         version.
 
         Raises:
-            NotSupported: A Gradio app, which describes its functions itself.
+            NotSupported: It is a Gradio app, which describes its functions itself.
         """
         if self.flavour is not Flavour.WEBUI:
             raise NotSupported(
@@ -88,6 +89,9 @@ class DiscoveryReport(Survey):
             name: An endpoint or an operation of this report.
             language: `curl`, `python`, `gradio_client`, `javascript` or `typescript`.
             values: Values to fill in, by parameter name.
+
+        Returns:
+            The text of the program.
 
         Raises:
             BadInput: There is no such endpoint, operation, language or value.

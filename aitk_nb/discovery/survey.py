@@ -27,7 +27,7 @@ class Survey(JsonReport):
     url: str
     """The address that was asked."""
     flavour: Flavour | None = None
-    """Which face of AI Toolkit answers; None if none does, and `failure` says why."""
+    """The kind of server; None if no AI Toolkit answers, and `failure` says why."""
     version: str = ""
     """Gradio's version; the web UI reports none."""
     newest: str = ""
@@ -43,7 +43,7 @@ class Survey(JsonReport):
     endpoints: tuple[Endpoint, ...] = ()
     """Every known endpoint, and whether the server has it."""
     operations: Mapping[str, Operation] = field(default_factory=dict)
-    """What people want to do, and the calls for it."""
+    """The tasks, and the calls for each."""
     claims: Checklist[Check] = field(default=Checklist())
     """Common claims about AI Toolkit servers, checked against this one."""
     failure: str = ""
@@ -81,7 +81,7 @@ class Survey(JsonReport):
 
     @property
     def operations_table(self) -> Table:
-        """What people want to do, the endpoints for it in the order of calls, and why these."""
+        """The tasks, the endpoints for each in the order of calls, and why these."""
         rows = tuple(
             (
                 operation.name,

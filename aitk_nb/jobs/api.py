@@ -25,9 +25,12 @@ class Jobs:
     """Start training jobs, and find those on the server.
 
     Example:
-        >>> job = client.jobs.start(params)
-        >>> job.wait().status.value
-        'completed'
+        >>> params = job.params(name="another_cat", rank=8)
+        >>> another = client.jobs.start(params)
+        >>> another.wait(every=0.2).status
+        <JobStatus.COMPLETED: 'completed'>
+        >>> client.jobs.get("another_cat").state.step
+        20
     """
 
     def __init__(
@@ -37,6 +40,13 @@ class Jobs:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Use `backend`; nothing is sent until the first call.
+
+        Args:
+            backend: What sends the requests.
+            sleep: Waits for a number of seconds.
+            clock: Returns the time in seconds.
+        """
         self._backend = backend
         self._sleep = sleep
         self._clock = clock
@@ -45,7 +55,7 @@ class Jobs:
         return f"<Jobs of {self._backend.url}>"
 
     def list(self) -> tuple[Job, ...]:
-        """Return the training jobs, newest first."""
+        """Return the training jobs, newest first; of a Gradio app, those started locally."""
         return tuple(self._job(state) for state in self._backend.list_jobs())
 
     def get(self, name: str) -> Job:
@@ -53,6 +63,9 @@ class Jobs:
 
         Args:
             name: Its name, or its id on the server.
+
+        Returns:
+            The job, in its present state.
 
         Raises:
             NotFound: The server has no such job.
@@ -117,6 +130,9 @@ class Jobs:
             params: What to train.
             if_exists: As for `start`.
 
+        Returns:
+            The requests in their order, and what would happen to the job.
+
         Raises:
             JobConflict: As `start` would.
             NotFound: As `start` would.
@@ -132,6 +148,9 @@ class Jobs:
         Args:
             many: What to train, one for each job.
             if_exists: As for `start`.
+
+        Returns:
+            A report for each job, in the same order.
 
         Raises:
             BadInput: Two of them have the same name.
@@ -164,11 +183,11 @@ class Jobs:
     def preflight(
         self, params: TrainingParams, *, price_per_hour: float | None = None
     ) -> PreflightReport:
-        """Check for everything that is known to go wrong with a training job; change nothing.
+        """Check a training job for known problems before it starts; read-only.
 
         Args:
             params: What to train.
-            price_per_hour: Price of the server, to estimate the cost of the job.
+            price_per_hour: Hourly price of the server in any currency, to estimate the cost.
 
         Returns:
             A report whose `ok` is false if a check found a problem.
@@ -182,21 +201,23 @@ class Jobs:
 
         Args:
             params: What to train.
-            price_per_hour: Price of the server, to estimate the cost of the job.
+            price_per_hour: Hourly price of the server in any currency, to estimate the cost.
 
         Returns:
-            A report in which what no earlier job shows is None.
+            Time in seconds, cost in that currency and size in bytes; None for what no earlier job
+            shows.
         """
         return estimate(self._backend, draft(params), price_per_hour)
 
     def delete(self, name: str) -> None:
-        """Stop a job if it runs, and delete it with everything it made.
+        """Stop a job if it runs, and delete it with all its files.
 
         Args:
             name: Its name, or its id on the server.
 
         Raises:
             NotFound: The server has no such job.
+            NotSupported: The server can't delete jobs.
         """
         self.get(name).delete()
 

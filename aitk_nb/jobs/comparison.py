@@ -42,9 +42,9 @@ class ComparisonReport:
     """Jobs side by side, from `compare_jobs`.
 
     Example:
-        >>> report = aitk_nb.compare_jobs(client.jobs.get(name) for name in ("cat", "cat_2"))
-        >>> report.settings
-        ('train.lr',)
+        >>> report = aitk_nb.compare_jobs([job, job])
+        >>> [run.result.points for run in report.runs]
+        [19, 19]
     """
 
     settings: tuple[str, ...]
@@ -104,15 +104,17 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
         runs: At least two jobs or histories.
 
     Returns:
-        The differences, the ends, the ranks as far as the noise allows, and a verdict.
+        The settings that differ, a row for each run, and the result in a sentence.
 
     Raises:
         BadInput: There are fewer than two.
 
     Example:
-        >>> report = aitk_nb.compare_jobs([client.jobs.get("cat"), client.jobs.get("cat_2")])
-        >>> [run.name for run in report.runs]
-        ['cat', 'cat_2']
+        >>> other = client.jobs.start(job.params(name="cat_rank_8", rank=8))
+        >>> other.wait(every=0.2).step
+        20
+        >>> aitk_nb.compare_jobs([job, other]).settings
+        ('network.linear', 'network.linear_alpha')
     """
     given = list(runs)
     if len(given) < 2:

@@ -36,6 +36,7 @@ class EstimateReport:
     """Time, cost and size of a job, judging by earlier jobs of the same kind; None if unknown.
 
     Example:
+        >>> from aitk_nb.jobs.estimate import EstimateReport
         >>> EstimateReport(seconds=7200, per_step=2.0, price_per_hour=0.5).money
         1.0
     """

@@ -12,8 +12,8 @@ class HealthState(enum.Enum):
     """How a job is doing.
 
     Example:
-        >>> HealthState("stalled")
-        <HealthState.STALLED: 'stalled'>
+        >>> job.health().state is aitk_nb.HealthState.FINISHED
+        True
     """
 
     UNREACHABLE = "unreachable"
@@ -45,8 +45,8 @@ class Health:
     """How a job is doing, and what to do about it; from `Job.health()`.
 
     Example:
-        >>> print(Health(HealthState.FINISHED, "Finished at step 100."))
-        finished: Finished at step 100.
+        >>> print(job.health())
+        finished: Finished at step 20 of 20.
     """
 
     state: HealthState
@@ -60,7 +60,7 @@ class Health:
 
     @property
     def is_bad(self) -> bool:
-        """True if somebody should act."""
+        """True if the job needs attention."""
         return self.state in _BAD
 
     def __str__(self) -> str:

@@ -45,8 +45,8 @@ class HealthMonitor:
     """Follows one job, and remembers what moved and when.
 
     Example:
-        >>> HealthMonitor(backend).check(backend.get_job("cat")).state.value
-        'finished'
+        >>> job.health().is_bad
+        False
     """
 
     def __init__(self, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:

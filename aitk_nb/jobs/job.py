@@ -34,18 +34,18 @@ HEALTH_TIMEOUT = 8.0
 class Job(JobOutputs):
     """One training job on the server, known by its name.
 
-    `state` is how it stood when last asked; `refresh()` asks again.
+    `state` is the state in the last response; `refresh()` requests it again.
 
     Example:
-        >>> job = client.jobs.start(params)
+        >>> job = client.jobs.get("cat")
         >>> job.wait().step
-        30
-        >>> aitk_nb.inspect_lora(job.download("loras").path).rank
-        32
+        20
+        >>> job.download("loras").path
+        'loras/cat.safetensors'
     """
 
     start_result: StartResult | None = None
-    """What the call that returned it did; None if that was not a start."""
+    """What `client.jobs.start` did; None if the job comes from another call."""
 
     @cached_property
     def _monitor(self) -> HealthMonitor:
@@ -56,7 +56,7 @@ class Job(JobOutputs):
     def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
         """Yield each new state until the job has ended.
 
-        Leaving the loop, or an interrupt, stops watching and not the job.
+        If you leave the loop or interrupt it, the job keeps running.
 
         Args:
             every: Seconds between requests.
@@ -104,7 +104,7 @@ class Job(JobOutputs):
         return state
 
     def queue_position(self) -> QueuePosition | None:
-        """Return where the job waits in its queue; None if it does not, or nobody can tell."""
+        """Return the job's position in its queue; None if it does not wait, or it is unknown."""
         return queue_position(self._backend, self.refresh())
 
     def health(self, losses: LossHistory | None = None) -> Health:
@@ -115,6 +115,9 @@ class Job(JobOutputs):
 
         Args:
             losses: The losses if they were just read, so that they are not requested again.
+
+        Returns:
+            The state, what is known about it, and what to do.
 
         Raises:
             NotFound: The job was deleted or renamed.
@@ -136,7 +139,7 @@ class Job(JobOutputs):
         A queued job is taken out of its queue; a job that has ended is left as it is.
 
         Args:
-            save: Write a checkpoint first; what was done since the last one is lost otherwise.
+            save: Write a checkpoint first; otherwise the steps since the last one are lost.
             timeout: Seconds to wait at most.
 
         Returns:
@@ -177,15 +180,16 @@ class Job(JobOutputs):
             timeout: Seconds to wait for it to stop.
 
         Raises:
-            AitkError: It did not stop, and was not deleted: its process would go on.
+            AitkError: It did not stop, and was not deleted: its process would keep running.
+            NotSupported: The server can't delete jobs.
         """
         self.stop(timeout=timeout)
         self._backend.delete_job(self.state)
 
     def repair(self, *, confirmed: bool = False) -> JobState:
-        """Mark a job as stopped whose process is gone while the server calls it active.
+        """Mark a job as stopped if its process is gone and the server still lists it as active.
 
-        No signal is sent: a process that still exists goes on and holds the GPU.
+        No signal is sent: a process that still exists keeps running and keeps the GPU.
 
         Args:
             confirmed: Must be true; call `health()` first.
@@ -209,11 +213,19 @@ class Job(JobOutputs):
         return self.refresh()
 
     def save_now(self) -> None:
-        """Request a checkpoint at the end of the next step."""
+        """Request a checkpoint at the end of the next step.
+
+        Raises:
+            NotSupported: The server can't save on demand.
+        """
         self._backend.save_now(self.state)
 
     def sample_now(self) -> None:
-        """Request samples at the end of the next step."""
+        """Request samples at the end of the next step.
+
+        Raises:
+            NotSupported: The server can't sample on demand.
+        """
         self._backend.sample_now(self.state)
 
     def params(self, **changes: object) -> TrainingParams:
@@ -222,11 +234,14 @@ class Job(JobOutputs):
         Args:
             **changes: Fields that differ, such as another `name`.
 
+        Returns:
+            The parameters, for `client.jobs.start`.
+
         Raises:
             InvalidParams: The parameters cannot express the job's config.
 
         Example:
-            >>> job.params(name="cat_3", steps=2000).steps
+            >>> job.params(name="cat_2", steps=2000).steps
             2000
         """
         gpu_ids = {"gpu_ids": self.state.gpu_ids} if self.state.gpu_ids else {}

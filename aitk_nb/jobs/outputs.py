@@ -30,12 +30,20 @@ class JobOutputs:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Read by `backend` what belongs to a job; nothing is sent until the first call.
+
+        Args:
+            backend: What sends the requests.
+            state: The job's last known state.
+            sleep: Waits for a number of seconds.
+            clock: Returns the time in seconds.
+        """
         self._backend = backend
         self._sleep = sleep
         self._clock = clock
         self._log = LogTail()
         self.state = state
-        """The job as it stood when last asked."""
+        """The job's state in the last response."""
 
     @property
     def name(self) -> str:
@@ -47,10 +55,7 @@ class JobOutputs:
         return ability in self._backend.abilities
 
     def refresh(self) -> JobState:
-        """Ask the server how the job stands.
-
-        Returns:
-            Its state now, also kept as `state`.
+        """Return the job's present state from the server, and keep it as `state`.
 
         Raises:
             NotFound: The job was deleted or renamed.
@@ -64,6 +69,9 @@ class JobOutputs:
         Args:
             tail: Number of last lines, as a terminal shows them: without what was written over and
                 without tokens; only what is new is read. None returns the raw end, up to 5 MiB.
+
+        Raises:
+            NotSupported: The server does not show logs.
         """
         if tail is None:
             return self._backend.read_log(self.state, None).text
@@ -71,17 +79,27 @@ class JobOutputs:
         return "\n".join(self._log.lines(tail))
 
     def gpus(self) -> tuple[Gpu, ...]:
-        """Return the GPUs that the job uses, as far as the server lists them."""
+        """Return the GPUs that the job uses, with memory in MiB.
+
+        Raises:
+            NotSupported: The server does not list its GPUs.
+        """
         wanted = set(self.state.gpu_ids.split(","))
         return tuple(gpu for gpu in self._backend.gpus() if str(gpu.index) in wanted)
 
     def losses(self, since: LossHistory | None = None) -> LossHistory:
-        """Return everything that was logged, however long.
+        """Return all values that the job has logged.
 
         Args:
             since: A history from an earlier call, so that only what is new is read. If the job was
                 restarted from an earlier step since, the result lacks what the server deleted and
                 marks the restart.
+
+        Returns:
+            The values of each metric by step.
+
+        Raises:
+            NotSupported: The server does not show losses.
         """
         history = since if since is not None else LossHistory(name=self.name, sampling=self._pauses)
         return read_on(self._backend, self.state, history)
@@ -95,7 +113,11 @@ class JobOutputs:
             return 0
 
     def samples(self) -> tuple[Sample, ...]:
-        """Return the sample images, oldest first."""
+        """Return the sample images, oldest first.
+
+        Raises:
+            NotSupported: The server does not list samples.
+        """
         return self._backend.list_samples(self.state)
 
     def sample_image(self, sample: Sample) -> bytes:
@@ -103,12 +125,19 @@ class JobOutputs:
 
         Args:
             sample: One of `samples()`.
+
+        Returns:
+            Its bytes, at most 64 MiB.
         """
         with self._backend.open_range(sample.path) as read:
             return read(0, LARGEST)
 
     def files(self) -> tuple[RemoteFile, ...]:
-        """Return the checkpoints and the optimizer state."""
+        """Return the files of the checkpoints and of the optimizer state, with sizes in bytes.
+
+        Raises:
+            NotSupported: The server does not list files.
+        """
         return self._backend.list_files(self.state)
 
     def checkpoints(self) -> tuple[int, ...]:
@@ -131,7 +160,7 @@ class JobOutputs:
             folder: Where to write it. Another file of the same name is kept under a new name.
             file: One of `files()` or `samples()`, or its name; by default the LoRA: the final one,
                 or the newest checkpoint while there is none.
-            progress: Called with the bytes done and the bytes in all.
+            progress: Called with the bytes done and the bytes in total.
 
         Returns:
             The path of the file, and whether it was downloaded.
@@ -144,7 +173,7 @@ class JobOutputs:
         return fetch(self._backend, remote, folder, progress, self._clock)
 
     def summary(self) -> JobSummary:
-        """Read final loss and files, and return them with the state, without anything random.
+        """Return the final loss and the files with the state, without anything random.
 
         Returns:
             What repeats when the same job is run again: no id, time, URL or path.

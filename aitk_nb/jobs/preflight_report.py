@@ -13,9 +13,9 @@ class PreflightReport(ChecklistReport):
     """The checks of one training job on one server, at the time they were made.
 
     Example:
-        >>> report = client.jobs.preflight(params)
-        >>> report.ok
-        True
+        >>> report = client.jobs.preflight(job.params(name="next_cat"))
+        >>> report.ok, report.images
+        (True, 12)
     """
 
     name: str

@@ -22,6 +22,7 @@ class QueuePosition:
     """The position of a job in its queue, from `Job.queue_position()`.
 
     Example:
+        >>> from aitk_nb.jobs.queue import QueuePosition
         >>> str(QueuePosition("0", running=("dog",)))
         "number 1 in the queue of GPU 0, where 'dog' is running"
     """

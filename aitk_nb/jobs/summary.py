@@ -20,8 +20,8 @@ class JobSummary:
     """Status, final loss and files of a job: no id, time, URL or path.
 
     Example:
-        >>> JobSummary("cat", "webui", "completed", 100, 0.25, ())
-        <'cat' completed at step 100, loss 0.25, 0 files>
+        >>> job.summary()
+        <'cat' completed at step 20, loss 0..., 2 files>
     """
 
     name: str

@@ -101,7 +101,7 @@ class LoraReport:
 def inspect_lora(
     source: str | Path | ReadAt, *, size: int | None = None, name: str = ""
 ) -> LoraReport:
-    """Return a report on a LoRA file.
+    """Check a LoRA file, and return what it contains.
 
     Args:
         source: A local file, which is read completely in small pieces, or a function
@@ -109,21 +109,16 @@ def inspect_lora(
         size: Bytes of that file; required with a function.
         name: What to call that file, with a function.
 
+    Returns:
+        What the file contains, and its problems.
+
     Raises:
-        BadInput: the file can't be read, is not a safetensors file or is incomplete.
+        BadInput: The file can't be read, is not a safetensors file or is incomplete.
 
     Example:
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
-        >>> import numpy as np
-        >>> from safetensors.numpy import save_file
-        >>> from aitk_nb.lora import inspect_lora
-        >>> factors = {"q.lora_A.weight": np.ones((4, 8)), "q.lora_B.weight": np.ones((6, 4))}
-        >>> with TemporaryDirectory() as folder:
-        ...     save_file(factors, Path(folder, "cat.safetensors"))
-        ...     report = inspect_lora(Path(folder, "cat.safetensors"))
-        >>> report.ok, report.kind, report.rank
-        (True, 'LoRA', 4)
+        >>> report = aitk_nb.inspect_lora(job.download("loras").path)
+        >>> report.ok, report.kind, report.rank, report.step
+        (True, 'LoRA', 16, 20)
     """
     if not isinstance(source, str | Path):
         if size is None:

@@ -28,7 +28,8 @@ class LossHistory:
 
     Example:
         >>> from aitk_nb.models.loss import LossPoint
-        >>> history = LossHistory({"loss/loss": [LossPoint(1, 0.0, 0.5), LossPoint(2, 1.0, 0.3)]})
+        >>> points = [LossPoint(1, 0.0, 0.5), LossPoint(2, 1.0, 0.3)]
+        >>> history = aitk_nb.LossHistory({"loss/loss": points}, "cat")
         >>> history.last
         0.3
         >>> history.smoothed(smoothing=0.5).round(3).tolist()
@@ -77,7 +78,7 @@ class LossHistory:
     def extended(
         self, key: str, points: Iterable[LossPoint], *, restart_after: int | None = None
     ) -> LossHistory:
-        """Return this history with points added; a step that exists is replaced.
+        """Return a copy of the history with points added; a step that exists is replaced.
 
         Args:
             key: The metric.
@@ -97,7 +98,7 @@ class LossHistory:
         return history
 
     def with_rows(self, rows: Iterable[files.Row]) -> LossHistory:
-        """Return this history with rows of step, time, metric and value added.
+        """Return a copy of the history with rows of step, time, metric and value added.
 
         Args:
             rows: Step, time in seconds since 1970 (or None), metric, and a number, None or text.
@@ -126,14 +127,11 @@ class LossHistory:
         return tuple(np.union1d(paused, seen).tolist())
 
     def points(self, key: str = "") -> tuple[LossPoint, ...]:
-        """Return the points of the metric `key` by step; none for an unknown key."""
+        """Return the points of the metric `key` by step; none for an unknown one."""
         return tuple(map(LossPoint, *(column.tolist() for column in self._columns(key))))
 
     def columns(self, key: str = "") -> tuple[Steps, Values]:
-        """Return the steps and the values of the metric `key`, two arrays of one length.
-
-        Both are empty for an unknown key.
-        """
+        """Return the steps and the values of the metric `key`; empty arrays for an unknown one."""
         steps, _, values = self._columns(key)
         return steps, values
 
@@ -171,7 +169,7 @@ class LossHistory:
         return float(values[-1]) if values.size else math.nan
 
     def summary(self, key: str = "") -> LossSummary:
-        """Return where the metric `key` started and ended, how certain that is, and its trend."""
+        """Return the start, the end and the trend of the metric `key`, and how certain they are."""
         return summarize(key or self.main_key, *self.columns(key))
 
     def frame(self) -> pd.DataFrame:
@@ -179,16 +177,13 @@ class LossHistory:
         return files.frame(self._series, self.restarts)
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write a table with the columns of `frame`.
+        """Write the table of `frame` to `path` as CSV.
 
         A step at which a metric has no point leaves the field empty; a value that is NaN is
         written as `nan`. The file appears under its name only when it is complete.
 
-        Args:
-            path: The file.
-
         Returns:
-            Its path.
+            The path of the file.
 
         Raises:
             BadInput: The file can't be written.
@@ -196,13 +191,10 @@ class LossHistory:
         return files.write_csv(self._series, self.restarts, Path(path).expanduser())
 
     def to_parquet(self, path: str | Path) -> Path:
-        """Write the table of `frame` as Parquet.
-
-        Args:
-            path: The file.
+        """Write the table of `frame` to `path` as Parquet.
 
         Returns:
-            Its path.
+            The path of the file.
 
         Raises:
             MissingExtra: pyarrow is not installed.
@@ -222,7 +214,7 @@ class LossHistory:
             name: What to call the history.
 
         Raises:
-            BadInput: the file is none of these, or cannot be read.
+            BadInput: The file is none of these, or can't be read.
         """
         history = cls(name=name)
         for rows in files.read(Path(path).expanduser()):

@@ -21,10 +21,9 @@ class LossSummary:
     """How one metric of a training job went.
 
     Example:
-        >>> from aitk_nb import LossHistory
         >>> from aitk_nb.models.loss import LossPoint
         >>> points = [LossPoint(step, 0.0, 1 / step) for step in range(1, 101)]
-        >>> LossHistory({"loss/loss": points}).summary().trend
+        >>> aitk_nb.LossHistory({"loss/loss": points}).summary().trend
         'falling'
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class AuthState(enum.Enum):
-    """Whether a server lets us in."""
+    """Whether a server accepts the credentials."""
 
     OPEN = "open"
     """It lets everybody in: no credentials are required."""

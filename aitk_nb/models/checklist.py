@@ -21,8 +21,8 @@ class Status(enum.Enum):
     """The result of a check.
 
     Example:
-        >>> Status.WARNING.sign
-        '!'
+        >>> aitk_nb.Status.PROBLEM.sign
+        '✗'
     """
 
     OK = "ok"
@@ -60,8 +60,8 @@ class Check(JsonReport):
     """One row of a checklist.
 
     Example:
-        >>> print(Check("disk", Status.WARNING, "2 GB are free.", "Delete old jobs."))
-        ! disk: 2 GB are free. Delete old jobs.
+        >>> print(aitk_nb.Check("disk", aitk_nb.Status.WARNING, "2 GB free.", "Delete old jobs."))
+        ! disk: 2 GB free. Delete old jobs.
     """
 
     name: str
@@ -86,9 +86,9 @@ class Checklist(tuple[Row, ...], Generic[Row]):
     """Rows of checks, shown as a table.
 
     Example:
-        >>> checks = Checklist([Check("token", Status.OK, "Accepted.")])
-        >>> checks.ok, len(checks.problems)
-        (True, 0)
+        >>> checks = aitk_nb.Checklist([aitk_nb.Check("GPU", aitk_nb.Status.OK, "Free.")])
+        >>> checks.ok, checks.problems
+        (True, nothing to report)
     """
 
     __slots__ = ()
@@ -109,7 +109,12 @@ class Checklist(tuple[Row, ...], Generic[Row]):
         return self._table((row.status.sign for row in self), "")
 
     def html(self, caption: str = "", shown: int | None = None) -> _html.Html:
-        """Return the rows as an HTML table with a `caption`, at most `shown` of them."""
+        """Return the rows as an HTML table.
+
+        Args:
+            caption: Title of the table.
+            shown: Number of rows at most; None shows all.
+        """
         rows = Checklist(self[:shown])
         badges = (_html.badge(row.status.value, row.status.kind) for row in rows)
         table = rows._table(badges, caption)

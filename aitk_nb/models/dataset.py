@@ -50,9 +50,9 @@ class VerifyReport(JsonReport):
     """A dataset on the server, compared with local files.
 
     Example:
-        >>> report = VerifyReport("cats", (FileCheck("a.png", "a.png", 9, FileState.MISSING),))
-        >>> report.ok, report.missing
-        (False, ('a.png',))
+        >>> dataset = client.datasets.upload(photos, "verified")
+        >>> client.datasets.verify(photos, dataset.name, verify="full")
+        <dataset 'verified' on the server: 24 identical>
     """
 
     dataset: str
@@ -78,7 +78,7 @@ class VerifyReport(JsonReport):
         return self._of(FileState.DIFFERS)
 
     def joined(self, others: Iterable[VerifyReport]) -> VerifyReport:
-        """Return the report with the `others`, the names of whose datasets prefix their files."""
+        """Return the report joined with `others`, whose names prefix their files."""
         files, extra = [*self.files], [*self.extra]
         for other in others:
             files += [replace(file, name=f"{other.dataset}/{file.name}") for file in other.files]

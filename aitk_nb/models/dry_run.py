@@ -35,9 +35,9 @@ class DryRunReport(JsonReport):
     """What `client.jobs.start` would do, found without changing anything on the server.
 
     Example:
-        >>> report = DryRunReport("cat", "http://x", "created", "Would start 'cat'.", ())
-        >>> report.requests
-        ()
+        >>> plan = client.jobs.plan(job.params(name="planned"))
+        >>> [f"{request.method} {request.path}" for request in plan.requests]
+        ['POST /api/jobs', 'GET /api/jobs/NEW_ID/start', 'GET /api/queue/0/start']
     """
 
     name: str

@@ -101,7 +101,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What people want to do, and the calls for it on one server."""
+    """A task, such as starting a job, and the calls for it on one server."""
 
     name: str
     """One of `OPERATIONS`."""

@@ -12,10 +12,10 @@ StartResult = Literal["created", "attached", "resumed"]
 
 
 class JobStatus(enum.Enum):
-    """Where a job is in its life.
+    """The status of a job.
 
     Example:
-        >>> JobStatus("completed").is_final
+        >>> job.state.status is aitk_nb.JobStatus.COMPLETED
         True
     """
 
@@ -34,7 +34,7 @@ class JobStatus(enum.Enum):
 
     @property
     def is_final(self) -> bool:
-        """True once the job has ended."""
+        """True once the job has ended, and doesn't change by itself anymore."""
         return self in {JobStatus.STOPPED, JobStatus.COMPLETED, JobStatus.ERROR}
 
     @property
@@ -45,17 +45,18 @@ class JobStatus(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job as it stood when the server was asked.
+    """The state of a job in one response of the server.
 
     Example:
-        >>> JobState("cat", JobStatus.RUNNING, step=5, total_steps=100).step_text
-        '5 of 100'
+        >>> state = job.refresh()
+        >>> state.step, state.total_steps, state.progress
+        (20, 20, 1.0)
     """
 
     name: str
     """The job's unique name, which is its identity, and the name of its output folder."""
     status: JobStatus
-    """Where it is in its life."""
+    """Its status, as far as the server tells."""
     step: int = 0
     """Completed optimizer steps."""
     total_steps: int | None = None
@@ -128,7 +129,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample picture that a job made."""
+    """A sample image of a job."""
 
     name: str
     """Base name."""
@@ -153,13 +154,13 @@ class LogChunk:
 
 @dataclass(frozen=True, slots=True)
 class DownloadReport:
-    """What a download brought."""
+    """The result of a download."""
 
     path: str
-    """Where the file is now."""
+    """Path of the file."""
     size: int
     """Bytes."""
     seconds: float
     """Wall time; 0 when nothing had to be fetched."""
     fetched: bool = True
-    """False when the same file was there already."""
+    """False if the same file was already in the folder."""

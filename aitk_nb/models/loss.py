@@ -19,7 +19,13 @@ class LossPoint(NamedTuple):
 
     @classmethod
     def logged(cls, step: int, wall_time: float | None, value: float | str | None) -> LossPoint:
-        """Return a row of a trainer's log, where a value may be text, or missing."""
+        """Return a row of a trainer's log, where a value may be text, or missing.
+
+        Args:
+            step: Completed steps.
+            wall_time: Seconds since 1970; None becomes 0.
+            value: The logged value; None and text that is not a number become NaN.
+        """
         try:
             number = math.nan if value is None else float(value)
         except (TypeError, ValueError):

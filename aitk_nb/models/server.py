@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 
 class Flavour(enum.Enum):
-    """Which kind of AI Toolkit server answers.
+    """The kind of an AI Toolkit server.
 
     Example:
-        >>> client.flavour
-        <Flavour.WEBUI: 'webui'>
+        >>> client.flavour is aitk_nb.Flavour.WEBUI
+        True
     """
 
     WEBUI = "webui"
@@ -21,10 +21,10 @@ class Flavour(enum.Enum):
 
 
 class Ability(enum.Enum):
-    """What a server can do at all.
+    """An operation that a server may support; check it with `client.can`.
 
     Example:
-        >>> client.can(Ability.LOSSES)
+        >>> client.can(aitk_nb.Ability.STOP)
         True
     """
 

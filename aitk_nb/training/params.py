@@ -19,10 +19,10 @@ class TrainingParams(Fields):
     where it sets none, that of its form for a new job.
 
     Raises:
-        InvalidParams: with one entry for each invalid field.
+        InvalidParams: A field is invalid; `problems` has an entry for each.
 
     Example:
-        >>> params = TrainingParams(name="cat", dataset="cats", steps=500)
+        >>> params = aitk_nb.TrainingParams(name="cat", dataset="cats", steps=500)
         >>> params.steps, params.rank
         (500, 32)
     """
@@ -36,14 +36,18 @@ class TrainingParams(Fields):
 
         Args:
             names: The variables of a notebook, or any other mapping.
-            fields: Values that take precedence over those in `names`.
+            **fields: Values that take precedence over those in `names`.
+
+        Returns:
+            The parameters, checked.
 
         Raises:
-            InvalidParams: as the constructor.
+            InvalidParams: A value is invalid, or a required field is missing.
 
         Example:
-            >>> TrainingParams.from_names({"name": "cat", "dataset": "cats", "other": 1}).name
-            'cat'
+            >>> cell = {"name": "cat", "dataset": "cats", "steps": 900, "other": 1}
+            >>> aitk_nb.TrainingParams.from_names(cell).steps
+            900
         """
         found = {name: names[name] for name in cls.model_fields if name in names}
         return cls.model_validate(found | fields)
@@ -57,10 +61,13 @@ class TrainingParams(Fields):
 
         Args:
             path: The job file.
-            fields: Values that take precedence over those of the file.
+            **fields: Values that take precedence over those of the file.
+
+        Returns:
+            The parameters, checked.
 
         Raises:
-            BadInput: the file cannot be read, or is not a training job.
+            BadInput: The file can't be read, or is not a training job.
         """
         return cls.from_config(config_files.read(path), **fields)
 
@@ -70,21 +77,24 @@ class TrainingParams(Fields):
 
         Args:
             config: The job config of AI Toolkit.
-            fields: Values that take precedence over those of the config.
+            **fields: Values that take precedence over those of the config.
+
+        Returns:
+            The parameters, checked.
 
         Raises:
-            InvalidParams: it is not a training job, or a value is invalid.
+            InvalidParams: It is not a training job, or a value is invalid.
         """
         return cls.model_validate({**config_files.from_config(config).model_dump(), **fields})
 
     def to_file(self, path: str | Path) -> Path:
-        """Write an AI Toolkit job file: JSON if `path` ends in `.json`, else YAML.
+        """Write an AI Toolkit job file: JSON if `path` ends in `.json`, otherwise YAML.
 
         Returns:
             The path of the file.
 
         Raises:
-            BadInput: it cannot be written.
+            BadInput: The file can't be written.
         """
         return config_files.write(self, path)
 
@@ -94,7 +104,7 @@ class TrainingParams(Fields):
 
     @property
     def advice(self) -> Mapping[str, str]:
-        """Remarks by field on values that are legal and rarely intended, e.g. alpha over rank."""
+        """Remarks by field on values that are valid but rarely intended, e.g. alpha over rank."""
         return advice(self)
 
 
@@ -102,7 +112,8 @@ def diff(a: TrainingParams, b: TrainingParams) -> dict[str, tuple[Any, Any]]:
     """Return the fields in which two parameters differ, with both values.
 
     Example:
-        >>> one = TrainingParams(name="cat", dataset="cats")
+        >>> from aitk_nb.training.params import diff
+        >>> one = aitk_nb.TrainingParams(name="cat", dataset="cats")
         >>> diff(one, one.model_copy(update={"steps": 5}))
         {'steps': (3000, 5)}
     """

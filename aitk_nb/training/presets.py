@@ -33,7 +33,7 @@ def _checked_path(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """What choosing a model in the web UI writes over the default job config."""
+    """The changes that choosing a model in the web UI makes to the default job config."""
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
     arch: str

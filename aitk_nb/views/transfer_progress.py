@@ -20,20 +20,28 @@ EVERY = 0.25
 
 
 class TransferProgress:
-    """Pass it as `progress=` to an upload or a download; it shows itself below the cell.
+    """The progress of an upload or a download, shown below the cell: pass it as `progress=`.
 
     One line with the bytes, MB/s and the time left, redrawn in place. It may be called from
     several threads, and shows nothing if there is nothing to transfer.
 
     Example:
-        >>> TransferProgress("downloading")
-        downloading: 0.0 kB of 0.0 kB
+        >>> progress = aitk_nb.views.TransferProgress("uploading")
+        >>> dataset = client.datasets.upload(photos, "shown", progress=progress)
+        uploading: ...
+        >>> progress
+        uploading: ..., done
     """
 
     def __init__(
         self, label: str = "uploading", *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Label the transfer; nothing is shown before it starts."""
+        """Show nothing before the transfer starts.
+
+        Args:
+            label: First word of the line.
+            clock: Returns the time in seconds.
+        """
         self._label = label
         self._clock = clock
         self._lock = threading.Lock()

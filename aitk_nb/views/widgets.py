@@ -17,9 +17,15 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Notice:
-    """A sentence that shows itself."""
+    """A sentence that a notebook shows."""
 
     def __init__(self, text: str, kind: _html.Kind = "info") -> None:
+        """Show a sentence.
+
+        Args:
+            text: The sentence.
+            kind: Its sign: `ok`, `info`, `warning` or `error`.
+        """
         self._text = text
         self._kind = kind
 
@@ -31,19 +37,13 @@ class Notice:
 
 
 def if_supported(call: Callable[[], T]) -> T | Notice:
-    """Return what `call` returns, or, where this server can't do it, a notice that says so.
+    """Return the result of `call`, or a notice if the server does not support it.
 
-    For the last line of a cell, so that one notebook runs to its end on servers of both flavours.
-
-    Args:
-        call: A function without arguments.
-
-    Returns:
-        Its result, or the notice.
+    Use it in the last line of a cell, so that a notebook runs to its end on any server.
 
     Example:
-        >>> if_supported(lambda: client.datasets.verify("photos").ok)
-        True
+        >>> aitk_nb.views.if_supported(lambda: client.datasets.describe([photos / "grace_01.jpg"]))
+        A web UI server cannot ...
     """
     try:
         return call()

@@ -33,7 +33,7 @@ class Controls:
     """The suffix of its dataset's name on the server: `control`, `control_2`."""
 
     def of(self, image: Path) -> Path | None:
-        """Return the control image of an image, as the trainer would find it."""
+        """Return the control image of `image`, as the trainer finds it; None if it has none."""
         found = {path.suffix.lower(): path for path in self.files if path.stem == image.stem}
         return next((found[suffix] for suffix in _ORDER if suffix in found), None)
 

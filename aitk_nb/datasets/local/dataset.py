@@ -26,8 +26,7 @@ class LocalDataset(Scanned):
     """Images with captions on this machine, as they were when they were first read.
 
     Example:
-        >>> from aitk_nb.examples import example_photos
-        >>> LocalDataset(example_photos()).check()
+        >>> aitk_nb.LocalDataset(photos).check()
         <LocalDataset 'photos' 12 images, 12 captions, 0 errors, 0 warnings>
     """
 

@@ -82,7 +82,7 @@ class Code(enum.Enum):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Problem(Check):
-    """One row of what is wrong with a dataset: a problem forbids training, a warning does not."""
+    """One row of what is wrong with a dataset: a problem prevents training, a warning does not."""
 
     file: str = ""
     """Name of the file; empty if it concerns the whole dataset."""
@@ -90,7 +90,15 @@ class Problem(Check):
     """The second file, where two do not fit together."""
 
     def __init__(self, code: Code, file: str, text: str, remedy: str = "", other: str = "") -> None:
-        """Say of `file` what `text` says, in words that follow its name."""
+        """Report a problem with a file, or with the whole dataset.
+
+        Args:
+            code: What is wrong.
+            file: Name of the file; empty for the whole dataset.
+            text: What is wrong, in words that follow the file's name.
+            remedy: What to do; by default the remedy of the code.
+            other: The second file, where two do not fit together.
+        """
         message = f"{file!r} {text}" if file else text
         Check.__init__(self, code.slug, code.status, message, remedy or code.remedy)
         object.__setattr__(self, "file", file)

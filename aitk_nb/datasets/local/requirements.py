@@ -62,8 +62,9 @@ class Requirements:
     """What is required of a dataset; what is omitted is not checked.
 
     Example:
-        >>> Requirements(arch="flux", resolution=(512, 768)).limit is None
-        True
+        >>> required = aitk_nb.Requirements(arch="flux", limit=95_000_000)
+        >>> aitk_nb.LocalDataset(photos).check(required).verdict
+        '0 errors, 0 warnings'
     """
 
     flavour: Flavour = Flavour.WEBUI
@@ -93,11 +94,11 @@ class Requirements:
 
     @classmethod
     def of(cls, params: TrainingParams, *, limit: int | None = None) -> Requirements:
-        """Return what a training job requires of its dataset.
+        """Return what a training job with these parameters requires of its dataset.
 
         Args:
-            params: The job's parameters.
-            limit: Bytes of the largest file that can be uploaded; None checks nothing.
+            params: The training parameters.
+            limit: Bytes of the largest file that reaches the server; None if unknown.
         """
         return cls(
             limit=limit,

@@ -34,12 +34,12 @@ _PAUSE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class DatasetChoice:
-    """A folder without errors and a name for it.
+    """A folder without errors and a name, from `DatasetForm`.
 
     Example:
-        >>> choice = DatasetForm("photos", name="cat").value
+        >>> choice = aitk_nb.views.DatasetForm(photos, name="chosen").value
         >>> client.datasets.upload(choice.local, choice.name).name
-        'cat'
+        'chosen'
     """
 
     folder: Path
@@ -92,8 +92,9 @@ class DatasetForm(Form[DatasetChoice]):
     until the kernel ends.
 
     Example:
-        >>> DatasetForm()
-        <DatasetForm: invalid>
+        >>> form = aitk_nb.views.DatasetForm(photos, name="cats")
+        >>> form.value
+        <DatasetChoice 'cats': 12 images>
     """
 
     def __init__(

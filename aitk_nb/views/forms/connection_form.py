@@ -42,9 +42,9 @@ class ConnectionForm(Form[Connection]):
     the field at once, and kept where no notebook, widget or message shows it.
 
     Example:
-        >>> form = ConnectionForm("http://127.0.0.1:8675")
-        >>> form.value.url
-        'http://127.0.0.1:8675'
+        >>> form = aitk_nb.views.ConnectionForm("http://127.0.0.1:8675", token="my-token")
+        >>> form.value
+        Connection(url='http://127.0.0.1:8675', verify=True)
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class ConnectionForm(Form[Connection]):
         """Start from a connection, or from what `connect` takes.
 
         Args:
-            connection: The address at the start, or a whole connection.
-            token: As for `connect`.
-            credentials: As for `connect`.
-            headers: As for `connect`.
-            verify: As for `connect`.
-            on_check: Such as `aitk_nb.check_auth`: a button calls it with the form's value and
-                shows the result.
-            environ: The environment variables to read.
+            connection: A connection, or the address at the start; by default AITK_URL.
+            token: The server's token.
+            credentials: User name and password.
+            headers: Extra headers for a gateway in front of the server.
+            verify: File with a private CA; False accepts any certificate.
+            on_check: What the button "Check" calls with the form's value, such as
+                `aitk_nb.check_auth`; its result is shown. Without it there is no button.
+            environ: The environment variables.
         """
         options: ConnectionOptions = {
             "token": token,
@@ -131,7 +131,7 @@ class ConnectionForm(Form[Connection]):
 
     @property
     def edited(self) -> tuple[str, ...]:
-        """What was changed since the form was created."""
+        """The fields that were edited since the form was created; `token` if one was typed."""
         token = ("token",) if self._typed is not None else ()
         return tuple(name for name in super().edited if name != "token") + token
 

@@ -161,20 +161,20 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
 
     @property
     def value(self) -> Value:
-        """The value as the form stands now.
+        """The value of the form at this moment.
 
         Raises:
-            BadInput: a field is invalid; never is the last usable value returned instead.
+            BadInput: A field is invalid; an earlier value is never returned instead.
         """
         return self._read()
 
     @property
     def edited(self) -> tuple[str, ...]:
-        """The fields that hold something else than at first."""
+        """The fields that were edited since the form was created."""
         return tuple(name for name, field in self._fields.items() if field.is_edited)
 
     def close(self) -> None:
-        """Take the form off the page and free its widgets; `.value` can still be read."""
+        """Remove the form from the page and free its widgets; `.value` can still be read."""
         for field in self._fields.values():
             field.control.unobserve_all("value")
         close_all(self.widget)

@@ -27,14 +27,14 @@ from aitk_nb.views.forms.training_fields import (
 
 
 class TrainingForm(Form[TrainingParams]):
-    """Edits a `TrainingParams`; read it back from `.value`, and pass that to `jobs.start`.
+    """Edits a `TrainingParams`; pass its `.value` to `client.jobs.start`.
 
     Choosing another architecture sets the fields that have not been edited to its own values,
     says so, and offers them for the others. A preset's changes can be previewed.
 
     Example:
-        >>> from aitk_nb import TrainingParams
-        >>> form = TrainingForm(TrainingParams(name="cat", dataset="cats"))
+        >>> params = aitk_nb.TrainingParams(name="cat", dataset="cats")
+        >>> form = aitk_nb.views.TrainingForm(params)
         >>> form.value.steps
         3000
     """

@@ -25,12 +25,11 @@ from aitk_nb.views.widgets import ClosedOptions
 
 
 class WatchingStopped(asyncio.CancelledError):
-    """An interrupt ended the watching, and not the job.
+    """The cell was interrupted; the job keeps running.
 
     Example:
-        >>> raise WatchingStopped("cat")
-        Traceback (most recent call last):
-        aitk_nb.views.monitor.job_monitor.WatchingStopped: Stopped watching cat; ...
+        >>> print(aitk_nb.views.WatchingStopped("cat"))
+        Stopped watching cat; the job keeps running. Run the cell again to continue.
     """
 
     def __init__(self, name: str) -> None:
@@ -45,10 +44,10 @@ class WatchingStopped(asyncio.CancelledError):
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """How a job ended: only what repeats when it is run again.
+    """The result of a job, without anything that differs when it is run again.
 
     Example:
-        >>> JobRecord("cat", JobStatus.COMPLETED, 100, 100, 0.25)
+        >>> aitk_nb.views.JobRecord("cat", aitk_nb.JobStatus.COMPLETED, 100, 100, 0.25)
         <'cat' completed at step 100, loss 0.25>
     """
 
@@ -85,13 +84,14 @@ class JobRecord:
 class JobMonitor(ClosedOptions):
     """Shows a job while it runs, in one output that keeps the last plot.
 
-    Interrupting the cell stops watching, not the job. A restarted server or a lost network is
-    reported and waited for.
+    In a notebook, call it as `await JobMonitor(job).watch()`. If the cell is interrupted, the job
+    keeps running. A restarted server or a lost network is reported and waited for.
 
     Example:
-        >>> asyncio.run(JobMonitor(job).watch())  # in a notebook: await JobMonitor(job).watch()
+        >>> import asyncio
+        >>> asyncio.run(aitk_nb.views.JobMonitor(job).watch())
         <loss of 'cat'>
-        <'cat' completed at step 30, loss ...>
+        <'cat' completed at step 20, loss 0...>
     """
 
     def __init__(

@@ -24,10 +24,11 @@ _LETTER = 0.085
 
 
 class BucketFigure(LossFigure):
-    """A drawn plan of buckets; as the last line of a cell it shows itself, once and as a PNG.
+    """A picture of buckets, which a notebook shows as a PNG; from `plot_buckets`.
 
     Example:
-        >>> plot_buckets(aitk_nb.LocalDataset("photos").buckets((512,))).save("buckets.svg").name
+        >>> plan = aitk_nb.LocalDataset(photos).buckets(resolution=[512])
+        >>> aitk_nb.views.plot_buckets(plan).save("buckets.svg").name
         'buckets.svg'
     """
 
@@ -46,12 +47,11 @@ def plot_buckets(plan: BucketPlan, *, theme: Theme = "light") -> BucketFigure:
         The picture, which a notebook shows and which `save` writes as `.png` or `.svg`.
 
     Raises:
-        BadInput: the plan is empty, or `theme` is invalid.
+        BadInput: The plan is empty, or `theme` is invalid.
 
     Example:
-        >>> from aitk_nb.datasets.local.buckets import plan
-        >>> plot_buckets(plan({"a.jpg": (600, 600), "b.jpg": (800, 600)}, (512,)))
-        <buckets of 2 images>
+        >>> aitk_nb.views.plot_buckets(aitk_nb.LocalDataset(photos).buckets())
+        <buckets of 12 images>
     """
     check_theme(theme)
     if not plan.buckets:

@@ -30,17 +30,25 @@ _QUALITY = 66
 
 
 class ContactSheet:
-    """Images on one sheet; as the last line of a cell it shows itself, as one JPEG.
+    """Images on one sheet, which a notebook shows as a JPEG; from `contact_sheet`.
 
     Example:
-        >>> contact_sheet(aitk_nb.LocalDataset("photos"), most=4).save("sheet.jpg").name
-        'sheet.jpg'
+        >>> sheet = aitk_nb.views.contact_sheet(aitk_nb.LocalDataset(photos), most=3)
+        >>> sheet, sheet.save("sheet.jpg").name
+        (<contact sheet: 3 of 12 images>, 'sheet.jpg')
     """
 
     def __init__(
         self, items: Iterable[tuple[bytes, str]], more: int, columns: int, theme: Theme
     ) -> None:
-        """Show small images with their captions, and how many `more` there are."""
+        """Show small images with their captions.
+
+        Args:
+            items: Pairs of an image's bytes and its caption.
+            more: Number of images that are not shown.
+            columns: Images side by side.
+            theme: Colors for a light or a dark page.
+        """
         self.items: Sequence[tuple[bytes, str]] = tuple(items)
         """The images that are shown, each with its caption."""
         self.more = more
@@ -59,16 +67,13 @@ class ContactSheet:
         return buffer.getvalue()
 
     def save(self, path: str | Path) -> Path:
-        """Write the sheet as `.jpg`.
-
-        Args:
-            path: The file.
+        """Write the sheet to `path` as `.jpg`.
 
         Returns:
-            Its path.
+            The path of the file.
 
         Raises:
-            BadInput: the suffix is another one, or the file can't be written.
+            BadInput: The suffix is another one, or the file can't be written.
         """
         target = Path(path)
         if target.suffix.lower() not in {".jpg", ".jpeg"}:
@@ -117,7 +122,7 @@ def contact_sheet(
 
     Args:
         source: A local dataset, or pairs of an image's bytes and its caption.
-        most: How many images to show.
+        most: Number of images to show.
         columns: Images side by side.
         theme: Colors for a light or a dark page.
 
@@ -125,11 +130,11 @@ def contact_sheet(
         The sheet, which a notebook shows and which `save` writes as `.jpg`.
 
     Raises:
-        BadInput: a number is below 1, or `theme` is invalid.
+        BadInput: A number is below 1, or `theme` is invalid.
 
     Example:
-        >>> contact_sheet([(b"", "an image that can't be read"), (b"", "another one")])
-        <contact sheet: 2 images>
+        >>> aitk_nb.views.contact_sheet(client.datasets.thumbnails("example_photos"))
+        <contact sheet: 12 images>
     """
     if most < 1 or columns < 1:
         raise BadInput("`most` and `columns` must be at least 1.")

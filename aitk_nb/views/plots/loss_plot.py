@@ -23,17 +23,24 @@ _COLORS = 128
 
 
 class LossFigure:
-    """A drawn plot; as the last line of a cell it shows itself, once and as a PNG.
+    """A plot, which a notebook shows as a PNG; from `plot_loss`.
 
     Example:
-        >>> plot_loss(job.losses()).save("cat.png").name
-        'cat.png'
+        >>> aitk_nb.plot_loss(job.losses()).save("loss.png").name
+        'loss.png'
     """
 
     # Not a subclass of Figure: IPython registers a formatter for those that would win over ours.
 
     def __init__(self, figure: Figure, label: str, alt: str, theme: Theme = "light") -> None:
-        """Show `figure` as `label` in plain text; `alt` describes it."""
+        """Show a figure.
+
+        Args:
+            figure: The matplotlib figure.
+            label: What stands for it in plain text.
+            alt: What the picture shows, in words.
+            theme: Its colors, for a light or a dark page.
+        """
         self._theme: Theme = theme
         self.figure = figure
         """The matplotlib figure, to add to."""
@@ -75,7 +82,12 @@ class LossFigure:
         self._laid_out = _layout_key(self.figure)
 
     def redraw(self, history: LossHistory, *, title: str) -> None:
-        """Show `history` with a `title` instead of what was shown."""
+        """Draw another history in place of the present one.
+
+        Args:
+            history: What to draw.
+            title: Above the plot.
+        """
         with own_style(self._theme):
             self.alt = draw(self.figure, [history], title=title, theme=self._theme)
             # The axes stay where they are if they can: it takes half the time, and nothing jumps.
@@ -93,16 +105,13 @@ class LossFigure:
         return buffer.getvalue()
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture as `.png` or `.svg`.
-
-        Args:
-            path: The file; its suffix chooses the format.
+        """Write the picture to `path` as `.png` or `.svg`, by its suffix.
 
         Returns:
-            Its path.
+            The path of the file.
 
         Raises:
-            BadInput: the suffix is another one, or the file can't be written.
+            BadInput: The suffix is another one, or the file can't be written.
         """
         target = Path(path)
         kind = target.suffix.lower().lstrip(".")
@@ -173,11 +182,8 @@ def plot_loss(
         BadInput: `smoothing`, `x`, `per_epoch` or `theme` is invalid.
 
     Example:
-        >>> from aitk_nb import LossHistory
-        >>> from aitk_nb.models.loss import LossPoint
-        >>> points = [LossPoint(step, 0.0, 1 / step) for step in range(1, 101)]
-        >>> plot_loss(LossHistory({"loss/loss": points}, "my_cat"))
-        <loss of 'my_cat'>
+        >>> aitk_nb.plot_loss(job.losses(), checkpoints=job.checkpoints())
+        <loss of 'cat'>
     """
     check_theme(theme)
     if x not in ("step", "time", "epoch"):
