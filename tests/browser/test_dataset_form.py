@@ -81,7 +81,7 @@ def edit_one_caption(form: Cell, folder: Path) -> None:
     """A caption is written when its field is left."""
     form.output.locator("textarea").first.fill("a caption by hand")
     form.press("Next ▶")
-    form.shows("img_0777.jpg is saved")
+    form.shows("img_0777.jpg saved")
     text = (folder / "img_0777.txt").read_text(encoding="utf-8")
     assert text == "a caption by hand\n"
     form.shows("img_0789.jpg")
@@ -92,11 +92,11 @@ def edit_all_captions(form: Cell, folder: Path) -> None:
     form.output.get_by_role("tab", name="Change all captions").click()
     form.fill_in("Put before", "old film, ")
     form.press("Change 1000 captions")
-    form.shows("1000 captions are saved.", seconds=60)
+    form.shows("1000 captions saved.", seconds=60)
     caption = folder / "img_0500.txt"
     assert caption.read_text(encoding="utf-8").startswith("old film, ")
     form.press("Undo")
-    form.shows("The captions are as they were before.", seconds=60)
+    form.shows("The captions are restored.", seconds=60)
     expect(form.output.get_by_role("button", name="Undo")).to_be_disabled()
     assert caption.read_text(encoding="utf-8").startswith("a photograph")
 

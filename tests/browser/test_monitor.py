@@ -71,7 +71,7 @@ def test_a_stalled_job_is_told_and_repaired(
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
-        expect(watch.output).to_contain_text("hangs or is dead", timeout=60_000)
+        expect(watch.output).to_contain_text("hangs or has died", timeout=60_000)
         watch.press("Mark as stopped …")
         watch.shows("No signal is sent")
         for theme in ("dark", "light"):

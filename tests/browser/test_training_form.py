@@ -137,7 +137,7 @@ def test_the_form_in_jupyterlab(
         cell.press("Model")
         preview = cell.field("Preview preset")
         preview.select_option(preview.locator("option", has_text="(flux_kontext)").inner_text())
-        cell.shows("with the preset")
+        cell.shows("With the preset")
         preview.evaluate("part => part.scrollIntoView()")
         photograph(notebook.page, f"lab_form_preset_{theme}")
         assert_fits(notebook)
