@@ -90,7 +90,7 @@ def edit_one_caption(form: Cell, folder: Path) -> None:
 def edit_all_captions(form: Cell, folder: Path) -> None:
     """All are written, and written back."""
     form.output.get_by_role("tab", name="Change all captions").click()
-    form.fill_in("Put before", "old film, ")
+    form.fill_in("Add before", "old film, ")
     form.press("Change 1000 captions")
     form.shows("1000 captions saved.", seconds=60)
     caption = folder / "img_0500.txt"
