@@ -55,7 +55,13 @@ class AitkError(Exception):
 
 
 class BadInput(AitkError):
-    """An argument is invalid."""
+    """An argument is invalid.
+
+    Example:
+        >>> aitk_nb.connect("ftp://example.com")
+        Traceback (most recent call last):
+        aitk_nb.errors.BadInput: Invalid address. It must start with http:// or https://...
+    """
 
 
 class InvalidParams(BadInput):
@@ -90,7 +96,12 @@ class InvalidDataset(BadInput):
 
 
 class MissingExtra(BadInput):
-    """An optional package is not installed."""
+    """An optional package is not installed.
+
+    Example:
+        >>> print(aitk_nb.MissingExtra("pyarrow", "pip install pyarrow"))
+        This requires pyarrow, which is not installed. Install it with: pip install pyarrow
+    """
 
     def __init__(self, package: str, install: str) -> None:
         super().__init__(
@@ -124,7 +135,12 @@ class ConnectionFailed(AitkError):
 
 
 class ServerNotReady(ConnectionFailed):
-    """Something answers at the address, but it is not a training server, or not yet."""
+    """Something answers at the address, but it is not a training server, or not yet.
+
+    Example:
+        >>> print(aitk_nb.ServerNotReady("http://pod", "with a login page", "Check the port."))
+        http://pod answers with a login page, which is not a training server. Check the port.
+    """
 
     def __init__(self, url: str, seen: str, advice: str = "") -> None:
         booting = (
@@ -235,7 +251,12 @@ class JobConflict(Rejected):
 
 
 class UnexpectedReply(AitkError):
-    """The server's response has an unknown form; `seen` describes it."""
+    """The server's response has an unknown form; `seen` describes it.
+
+    Example:
+        >>> print(aitk_nb.UnexpectedReply("list the jobs", "not a list of jobs"))
+        Unexpected response to 'list the jobs': not a list of jobs. The server may be newer ...
+    """
 
     def __init__(self, what: str, seen: str) -> None:
         super().__init__(

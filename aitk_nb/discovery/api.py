@@ -71,7 +71,7 @@ def discover(
 
 
 def _webui(ask: Asker, url: str) -> DiscoveryReport:
-    gate = Probe("GET", "/api/auth", Credential.NONE)
+    gate = Probe("GET", catalog.PATHS["auth"], Credential.NONE)
     checks = claim_probes(Flavour.WEBUI)
     puts = [Probe("PUT", entry.probe_path) for entry in CATALOG]
     answers = ask([gate, *checks, *puts])

@@ -89,6 +89,8 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 CATALOG: tuple[Endpoint, ...] = tuple(_endpoint(*found) for found in operation_objects())
 """Every endpoint in its newest form, in the order in which somebody meets them."""
+PATHS: Mapping[str, str] = {endpoint.name: endpoint.path for endpoint in CATALOG}
+"""The path of each, with its parameters in braces."""
 
 
 def endpoints(states: Mapping[str, str], auth: str) -> tuple[Endpoint, ...]:

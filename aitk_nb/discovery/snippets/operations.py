@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from aitk_nb.backends.webui.catalog import PATHS
 from aitk_nb.discovery.snippets.function_call import data_of, examples
 from aitk_nb.discovery.snippets.literals import LITERALS, Code, javascript, json_in_shell, member
 from aitk_nb.discovery.snippets.program import assembled, head, sends
@@ -195,7 +196,7 @@ def _webui(
         "named": f'"name":{quoted}',
         "final": f'{quoted[1:-1]}.safetensors"',
         "dataset_below": "/" + json.dumps(params.dataset)[1:-1],
-        "queue": f"/api/queue/{quote(job.gpu_ids, safe='')}/start",
+        "queue": PATHS["start_queue"].format(gpu_ids=quote(job.gpu_ids, safe="")),
         "gpu_ids": job.gpu_ids,
     }
     if language == "curl":
