@@ -73,7 +73,7 @@ def test_a_stalled_job_is_told_and_repaired(
     try:
         expect(watch.output).to_contain_text("hangs or has died", timeout=60_000)
         watch.press("Mark as stopped …")
-        watch.shows("No signal is sent")
+        watch.shows("no signal is sent")
         for theme in ("dark", "light"):
             notebook.wear(theme)
             photograph(notebook.page, f"lab_repair_{theme}")
