@@ -46,7 +46,9 @@ def missing(status: int) -> bool:
 
 def size(caller: Caller, path: str) -> int:
     """Return how long a file is; 0 while it is not there."""
-    answer = caller.file(path, "HEAD")
+    # On a connection of its own: a file that goes while the server looks at it is a 500, and after
+    # one Gradio drops the connection, so that the next request on it would be reset.
+    answer = caller.file(path, "HEAD", connection="close")
     return int(answer.headers["content-length"]) if answer.is_success else 0
 
 
