@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from aitk_nb._units import size
+from aitk_nb._units import plural, size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
-from aitk_nb.models.control_images import control_names
+from aitk_nb.models.control_images import CONTROL_KEYS, control_names
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
+from aitk_nb.training.advice import advice
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.params import TrainingParams
@@ -52,11 +53,12 @@ def preflight(
         *checks.needs(),
         checks.gate(),
         checks.gpu(),
+        checks.epochs(),
         checks.disk(),
         checks.time(),
         *checks.remarks(),
     )
-    return PreflightReport(params.name, Checklist(rows), checks.images, checks.estimate)
+    return PreflightReport(params.name, Checklist(rows), checks.files, checks.estimate)
 
 
 class _Checks:
@@ -92,10 +94,13 @@ class _Checks:
         return [image for info in there for image in info.images]
 
     @property
-    def images(self) -> int | None:
-        """Number of images; None if a dataset is missing."""
-        missing = any(isinstance(info, NotFound) for info in self._found.values())
-        return None if missing else len(self._files)
+    def files(self) -> dict[str, int]:
+        """Number of images of each dataset that is there."""
+        return {
+            name: len(info.images)
+            for name, info in self._found.items()
+            if isinstance(info, DatasetInfo)
+        }
 
     def name(self) -> Check:
         """Check whether the name is taken."""
@@ -140,12 +145,16 @@ class _Checks:
     def _controls(self, preset: Preset) -> Iterator[Check]:
         say = problem if preset.needs_controls else note
         entries = value_at(self._draft.config, "config.process.0.datasets")
+        taken = [
+            any(entry.get(key) for key in (*CONTROL_KEYS, "control_from_same_folder"))
+            for entry in entries
+        ]
         for key in preset.control_keys[:1]:
-            if not entries[0].get(key):
+            if not taken[0]:
                 remedy = "Set control_datasets to the names of the datasets with control images."
                 yield say("needs", f"{preset.label} trains on image pairs.", remedy)
-            for entry in entries[1:]:
-                if not entry.get(key):
+            for entry, has in list(zip(entries, taken, strict=True))[1:]:
+                if not has:
                     text = f"{entry['folder_path']!r} has no control images."
                     remedy = f"Name their dataset in extra: 'datasets: [{{}}, {{{key}: NAME}}]'."
                     yield say("needs", text, remedy)
@@ -229,8 +238,8 @@ class _Checks:
 
     def disk(self) -> Check:
         """Tell the size of the checkpoints; no server says how much disk is free."""
-        planned = plan(self._params, self.images, self.estimate.checkpoint_size)
-        kept = f"{planned.checkpoints} checkpoint{'s' * (planned.checkpoints != 1)}"
+        planned = plan(self._params, checkpoint_size=self.estimate.checkpoint_size)
+        kept = plural(planned.checkpoints, "checkpoint")
         if planned.disk is None:
             return unknown("disk", f"{kept} of unknown size: no earlier job is of this kind.")
         return ok(
@@ -245,12 +254,18 @@ class _Checks:
         status = Status.UNKNOWN if self.estimate.seconds is None else Status.OK
         return Check("time", status, f"{text[:1].upper()}{text[1:]}.")
 
+    def epochs(self) -> Check:
+        """Tell how often each image is seen, by the trainer's own rules."""
+        planned = plan(self._params, self.files)
+        say = unknown if planned.epoch is None else ok
+        return say("epochs", f"{planned.schedule}.")
+
     def remarks(self) -> Iterator[Check]:
         """Tell which parameters do not fit together."""
-        for name, remark in self._params.advice.items():
+        for name, remark, fails in advice(self._params):
             # What the architecture requires was checked above.
-            if name not in {"arch", "num_frames"}:
-                yield note(name, f"{remark[:1].upper()}{remark[1:]}.")
+            if fails or name not in {"arch", "num_frames"}:
+                yield (problem if fails else note)(name, f"{remark[:1].upper()}{remark[1:]}.")
 
 
 def _card(gpu: Gpu) -> str:

@@ -18,6 +18,9 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training.validation import did_you_mean, problems
 
+DEFAULT_ARCH = "flex1"
+"""The architecture that the web UI's form for a new job begins with."""
+
 MOST_CONTROLS = 3
 """Datasets of control images that the trainer takes for one dataset."""
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.datasets.local.buckets import bucket_size, place, plan
+from aitk_nb.datasets.local.buckets import place, plan
 from aitk_nb.datasets.local.dataset import LocalDataset
-from aitk_nb.datasets.local.requirements import Requirements, divisibility
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput
+from aitk_nb.training.effective import divisibility
+from aitk_nb.training.epochs import bucket_size
 from tests.datasets.pictures import picture
 
 SIDE = st.integers(1, 9000)

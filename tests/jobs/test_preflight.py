@@ -89,7 +89,7 @@ def test_all_is_well() -> None:
         check.name for check in report.checks
     ][:7]
     assert (Status.OK, "'cats' has 2 files, 1 with a caption.") == found(report, "dataset")
-    assert 2 == report.images
+    assert {"cats": 2} == report.files
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_an_empty_dataset_is_a_problem() -> None:
     """The trainer would find it minutes later."""
     report = jobs(ScriptedBackend()).preflight(PARAMS)
     assert (Status.PROBLEM, "'cats' is empty. Upload images to it.") == found(report, "dataset")
-    assert 0 == report.images
+    assert {"cats": 0} == report.files
 
 
 def test_pictures_without_words_are_remarked_on() -> None:

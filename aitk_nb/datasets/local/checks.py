@@ -12,8 +12,9 @@ from aitk_nb.datasets.local.control_folders import media_needs, pair_problems
 from aitk_nb.datasets.local.duplicates import near, same_bytes
 from aitk_nb.datasets.local.formats import SUFFIXES, UNLISTED, is_one_of
 from aitk_nb.datasets.local.problems import Code, Problem, shown
-from aitk_nb.datasets.local.requirements import GRADIO_FILES, Requirements, divisibility
+from aitk_nb.datasets.local.requirements import GRADIO_FILES, Requirements
 from aitk_nb.models.server import Flavour
+from aitk_nb.training.effective import divisibility
 
 ASPECT = 4.0
 """Long side divided by short side from which an image is extreme."""

@@ -13,9 +13,10 @@ from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.buckets import BucketPlan, plan
 from aitk_nb.datasets.local.fix import Options, fix
 from aitk_nb.datasets.local.fix_plan import Change
-from aitk_nb.datasets.local.requirements import Requirements, divisibility
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import InvalidDataset
+from aitk_nb.training.effective import divisibility
 
 _RESOLUTION = (512, 768, 1024)
 _SHOWN = 20

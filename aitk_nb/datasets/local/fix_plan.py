@@ -13,8 +13,9 @@ from aitk_nb.datasets.local.duplicates import near, same_bytes
 from aitk_nb.datasets.local.formats import SUFFIXES
 from aitk_nb.datasets.local.image_info import ImageInfo, read_image_info
 from aitk_nb.datasets.local.problems import Code, shown
-from aitk_nb.datasets.local.requirements import Requirements, divisibility
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.models.names import safe_file_name
+from aitk_nb.training.effective import divisibility
 
 _STEM = 100
 """Characters that a name keeps: some servers truncate long ones."""
