@@ -219,7 +219,7 @@ def _fields(name: Any, process: Mapping[str, Any]) -> dict[str, Any]:
         "dataset": names[0],
         "extra_datasets": tuple(names[1:]),
         "control_datasets": _controls(given["datasets"][0], arch),
-        "arch": arch,
+        "arch": arch if isinstance(arch, str) else MISSING,
         "base_model": "" if found.get("base_model") == own else found.get("base_model", ""),
         "trigger_word": process.get("trigger_word") or "",
         "prompts": _prompts(process.get("sample")),

@@ -36,9 +36,6 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 _OLD_ARCHES = {"v2": "sd2", "v3": "sd3", "xl": "sdxl"}
 _UNETS = frozenset({"sd1", "sd15", "sd2", "sdxl", "vega", "ssd"})
 _SCALED = _UNETS | {"pixart", "pixart_sigma", "auraflow"}
-_TRANSFORMERS = frozenset(
-    {"sd3", "lumina2", "cogview4", "wan21", "wan21_i2v", "chroma_radiance", "f-lite", "example"}
-)
 _MULTIPLES_OF_32 = frozenset(
     "anima chroma chroma_radiance ernie_image flex1 flux hidream_o1 ltx2 ltx2.3 ltx2.5 "  # noqa: SIM905
     "minimax_h3 minimax_h3_ref2va nucleus_image qwen_image qwen_image_edit qwen_image_edit_plus "
@@ -74,7 +71,8 @@ def effective(process: Mapping[str, Any]) -> dict[str, Any]:
     _model(found["model"], process.get("model"))
     _samples(found["sample"], process.get("sample"))
     datasets = process.get("datasets")
-    found["datasets"] = found["datasets"] if isinstance(datasets, list) else []
+    entries = found["datasets"] if isinstance(datasets, list) else []
+    found["datasets"] = [entry for entry in entries if isinstance(entry, dict)]
     for entry in found["datasets"]:
         _dataset(entry)
     return found
@@ -144,8 +142,7 @@ def resolutions(entry: Mapping[str, Any]) -> tuple[Any, ...]:
 def is_known(arch: object) -> bool:
     """Return whether AI Toolkit 0.12.26 has a model class for an architecture, or we a preset."""
     base = str(arch).partition(":")[0]
-    bases = {name.partition(":")[0] for name in presets.load()}
-    return base in _SCALED | _TRANSFORMERS | bases
+    return base in presets.OTHERS or base in {name.partition(":")[0] for name in presets.load()}
 
 
 def alpha_counts(arch: str) -> bool | None:

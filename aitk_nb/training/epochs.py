@@ -43,7 +43,7 @@ class Epoch(NamedTuple):
             low, high = _batches(read, files)
             per_step = int(value_at(read, "train.gradient_accumulation"))
             share = main_share(read)
-        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
         return cls(low / per_step / share, high / per_step / share) if low else None
 

@@ -99,7 +99,7 @@ def _model(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[Rema
     elif not is_known(arch):
         text = f"AI Toolkit 0.12.26 does not know {arch!r} and takes such a model as sd1"
         yield Remark("arch", f"{text}; a newer one may know it")
-    if model.get("name_or_path") is None:
+    if not model.get("name_or_path"):
         yield Remark("base_model", "the trainer ends without one", fails=True)
     if "|" in str(model.get("qtype")) and model.get("assistant_lora_path"):
         text = "a recovery adapter and assistant_lora_path exclude each other"

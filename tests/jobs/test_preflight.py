@@ -85,9 +85,9 @@ def test_all_is_well() -> None:
 
     assert report.ok
     assert [] == backend.calls
-    assert ["name", "dataset", "needs", "base model", "GPU", "disk", "time"] == [
+    assert ["name", "dataset", "needs", "base model", "GPU", "epochs", "disk", "time"] == [
         check.name for check in report.checks
-    ][:7]
+    ][:8]
     assert (Status.OK, "'cats' has 2 files, 1 with a caption.") == found(report, "dataset")
     assert {"cats": 2} == report.files
 

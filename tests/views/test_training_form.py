@@ -296,7 +296,7 @@ def test_the_summary_follows_and_remarks_stand_beside_their_fields() -> None:
     assert "16,667 epochs" in form._status.value
     edit(form, "steps", "600")
     edit(form, "alpha", "64")
-    assert "64 is more than the rank 32" in form._fields["alpha"].note.value
+    assert "alpha is always the rank there" in form._fields["alpha"].note.value
     edit(form, "steps", "x")
     assert "steps per epoch" not in form._status.value
     assert "rank 32" not in form._fields["alpha"].note.value
