@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from aitk_nb._units import size
+from aitk_nb._units import plural, size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
+from aitk_nb.jobs.media_files import media_checks, taken_files
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
@@ -23,9 +24,6 @@ from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
-
-_VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".wmv", ".m4v", ".flv"})
-_SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
 
 
 def preflight(
@@ -115,14 +113,18 @@ class _Checks:
 
     def datasets(self) -> Iterator[Check]:
         """Check whether the datasets exist, and what is in them."""
+        kinds = {one.name: one.kinds for one in taken_files(self._draft.config, self._preset)}
         for name, info in self._found.items():
             if isinstance(info, NotFound):
                 yield problem("dataset", str(info), "Upload it first.")
+            elif not info.images and kinds.get(name) not in (None, ("image",)):
+                text = f"{name!r} lists no files; .webm, .aac and .m4a files are never listed."
+                yield unknown("dataset", text)
             elif not info.images:
                 yield problem("dataset", f"{name!r} is empty.", "Upload images to it.")
             else:
-                captions = len(info.captions)
-                text = f"{name!r} has {len(info.images)} files, {captions} with a caption."
+                files, captions = plural(len(info.images), "file"), len(info.captions)
+                text = f"{name!r} has {files}, {captions} with a caption."
                 if captions or self._params.trigger_word:
                     yield ok("dataset", text)
                 else:
@@ -131,10 +133,13 @@ class _Checks:
 
     def needs(self) -> Iterator[Check]:
         """Check whether the architecture gets what it requires."""
+        there = {name: info for name, info in self._found.items() if isinstance(info, DatasetInfo)}
+        media = media_checks(self._draft.config, there, self._preset)
         if self._preset is None:
-            yield unknown("needs", f"Unknown architecture {self._params.arch!r}: can't check this.")
+            text = f"Unknown architecture {self._params.arch!r}: can't check what it requires."
+            yield from (*media, unknown("needs", text))
             return
-        found = [*self._controls(self._preset), *self._media(self._preset)]
+        found = [*self._controls(self._preset), *media]
         yield from found or [ok("needs", f"{self._preset.label} has all it requires.")]
 
     def _controls(self, preset: Preset) -> Iterator[Check]:
@@ -169,29 +174,10 @@ class _Checks:
         info = self._found.get(dataset)
         images = info.images if isinstance(info, DatasetInfo) else ()
         if alone := [name for name in images if PurePosixPath(name).stem not in stems]:
-            yield say(
-                "needs",
-                f"{len(alone)} of {len(images)} images in {dataset!r} have no control image of "
-                f"the same name in {controls!r}, e.g. {alone[0]!r}.",
-            )
-
-    def _media(self, preset: Preset) -> Iterator[Check]:
-        """Check whether the files are of the kind that the architecture trains on."""
-        label = preset.label
-        ends = [PurePosixPath(file).suffix.lower() for file in self._files]
-        videos, sounds = sum(e in _VIDEOS for e in ends), sum(e in _SOUNDS for e in ends)
-        if not ends:
-            return
-        if preset.group == "audio" and not sounds:
-            yield problem("needs", f"{label} trains on audio, and the dataset has none.")
-        if preset.group != "audio" and sounds:
-            text = f"{label} does not train on audio; the dataset has {sounds} files."
-            yield problem("needs", text)
-        takes_videos = "datasets.num_frames" in preset.needs
-        if takes_videos and self._params.num_frames > 1 and not videos:
-            yield note("needs", "num_frames is above 1, and the dataset has no video.")
-        if videos and not takes_videos:
-            yield note("needs", f"{label} makes single images; the dataset has {videos} videos.")
+            many = f"{len(alone)} of {plural(len(images), 'image')} in {dataset!r}"
+            have = "has" if len(alone) == 1 else "have"
+            text = f"no control image of the same name in {controls!r}, e.g. {alone[0]!r}."
+            yield say("needs", f"{many} {have} {text}")
 
     def gate(self) -> Check:
         """Check whether the weights are public."""
@@ -224,13 +210,13 @@ class _Checks:
         others = [repr(state.name) for state in jobs if state.name != self._params.name]
         if not others:
             return ok("GPU", f"{text}: no other job uses it.")
-        active = f"{len(others)} active job{'s' * (len(others) != 1)}"
+        active = plural(len(others), "active job")
         return note("GPU", f"{text}: used by {active} first, {', '.join(others[:3])}.")
 
     def disk(self) -> Check:
         """Tell the size of the checkpoints; no server says how much disk is free."""
         planned = plan(self._params, self.images, self.estimate.checkpoint_size)
-        kept = f"{planned.checkpoints} checkpoint{'s' * (planned.checkpoints != 1)}"
+        kept = plural(planned.checkpoints, "checkpoint")
         if planned.disk is None:
             return unknown("disk", f"{kept} of unknown size: no earlier job is of this kind.")
         return ok(
