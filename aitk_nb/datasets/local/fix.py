@@ -129,7 +129,7 @@ def _write_one(file: CopiedFile, target: Path, background: str) -> str:
         if file.source is None:
             target.write_bytes(f"{file.text}\n".encode("utf-8", "replace"))
         elif file.is_converted:
-            convert(file.source, target, background)
+            convert(file.source, target, None if file.is_control else background)
         else:
             shutil.copyfile(file.source, target)
     except MemoryError:

@@ -52,6 +52,8 @@ class Code(enum.Enum):
     WRONG_SUFFIX = "wrong-suffix", "warning", "use the suffix of its format", True
     TRANSPARENT = "transparent", "warning", "put it on a background", True
     DEEP = "deep", "warning", "save it with 8 bits per color", True
+    COLOR_PROFILE = "color-profile", "warning", "convert it to sRGB", True
+    ANIMATION = "animation", "warning", "save its frame as an image, or use a video", True
     TOO_SMALL = "too-small", "warning", "use a larger image, or a lower resolution"
     EXTREME_ASPECT = "extreme-aspect", "warning", "crop it"
     DUPLICATE = "duplicate", "warning", "keep one of them", True
