@@ -10,7 +10,7 @@ from aitk_nb._units import plural, size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
-from aitk_nb.jobs.media_files import media_checks, taken_files
+from aitk_nb.jobs.media_files import media_checks, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
@@ -68,6 +68,7 @@ class _Checks:
         self._draft = draft
         self._price = price
         self._preset = presets.load().get(params.arch)
+        self._entries = value_at(draft.config, "config.process.0.datasets")
 
     @cached_property
     def estimate(self) -> EstimateReport:
@@ -113,12 +114,12 @@ class _Checks:
 
     def datasets(self) -> Iterator[Check]:
         """Check whether the datasets exist, and what is in them."""
-        kinds = {one.name: one.kinds for one in taken_files(self._draft.config, self._preset)}
+        only_images = all(taken_kinds(one, self._preset)[0] == ("image",) for one in self._entries)
         for name, info in self._found.items():
             if isinstance(info, NotFound):
                 yield problem("dataset", str(info), "Upload it first.")
-            elif not info.images and kinds.get(name) not in (None, ("image",)):
-                text = f"{name!r} lists no files; .webm, .aac and .m4a files are never listed."
+            elif not info.images and not only_images:
+                text = f"{name!r} lists no files; the web UI hides .webm, .aac and .m4a."
                 yield unknown("dataset", text)
             elif not info.images:
                 yield problem("dataset", f"{name!r} is empty.", "Upload images to it.")
@@ -133,18 +134,17 @@ class _Checks:
 
     def needs(self) -> Iterator[Check]:
         """Check whether the architecture gets what it requires."""
-        there = {name: info for name, info in self._found.items() if isinstance(info, DatasetInfo)}
-        media = media_checks(self._draft.config, there, self._preset)
         if self._preset is None:
+            yield from self._media()
             text = f"Unknown architecture {self._params.arch!r}: can't check what it requires."
-            yield from (*media, unknown("needs", text))
+            yield unknown("needs", text)
             return
-        found = [*self._controls(self._preset), *media]
+        found = [*self._controls(self._preset), *self._media()]
         yield from found or [ok("needs", f"{self._preset.label} has all it requires.")]
 
     def _controls(self, preset: Preset) -> Iterator[Check]:
         say = problem if preset.needs_controls else note
-        entries = value_at(self._draft.config, "config.process.0.datasets")
+        entries = self._entries
         for key in preset.control_keys[:1]:
             if not entries[0].get(key):
                 remedy = "Set control_datasets to the names of the datasets with control images."
@@ -159,6 +159,7 @@ class _Checks:
                 yield from self._pairs(entry["folder_path"], name, say)
         may_need = {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(preset.needs)
         samples = value_at(self._draft.config, "config.process.0.sample.samples")
+        samples = samples if isinstance(samples, list) else []
         given = any(key.startswith("ctrl_img") for item in samples for key in item)
         if may_need and self._params.prompts and not given:
             text = f"{preset.label} may need a control image (ctrl_img) for samples."
@@ -178,6 +179,12 @@ class _Checks:
             have = "has" if len(alone) == 1 else "have"
             text = f"no control image of the same name in {controls!r}, e.g. {alone[0]!r}."
             yield say("needs", f"{many} {have} {text}")
+
+    def _media(self) -> Iterator[Check]:
+        for entry in self._entries:
+            info = self._found.get(entry.get("dataset_path") or entry["folder_path"])
+            if isinstance(info, DatasetInfo) and info.images:
+                yield from media_checks(entry, info, self._preset)
 
     def gate(self) -> Check:
         """Check whether the weights are public."""

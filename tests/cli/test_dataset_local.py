@@ -26,7 +26,7 @@ def test_errors_are_named_and_make_it_fail(folder: Path) -> None:
     """One line each on stdout, the counts on stderr, and exit code 2."""
     ran = run("dataset", "check", folder, code=2)
     assert ran.out.splitlines() == [
-        "problem 'c.png' is not an image that can be read: export it again, or remove it",
+        "problem 'c.png' is not an image that can be read here: export it again, or remove it",
         "warning 'my b.png' has no caption: write one into my b.txt",
     ]
     assert "cats: 3 images, 2 captions; 1 error, 1 warning. " in ran.err

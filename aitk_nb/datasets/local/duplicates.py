@@ -8,7 +8,6 @@ right and downwards, 128 bits in all. Scaling, recompression and changed brightn
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -82,13 +81,8 @@ def near(hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
 
 def originals_first(paths: Iterable[Path]) -> list[Path]:
     """Return the files, those whose names say that they are originals before copies."""
-
-    def rank(path: Path) -> tuple[bool, int]:
-        stem = unicodedata.normalize("NFC", path.stem)
-        # "cat 2", "cat-1" and the copies of other languages are longer than "cat".
-        return _COPY.search(stem) is not None, len(stem)
-
-    return sorted(paths, key=rank)
+    # "cat 2", "cat-1" and the copies of other languages are longer than "cat".
+    return sorted(paths, key=lambda path: (bool(_COPY.search(path.stem)), len(path.stem)))
 
 
 def same_bytes(files: Iterable[tuple[Path, int]]) -> dict[Path, Path]:

@@ -172,7 +172,7 @@ def _fingerprint(options: Options, files: Sequence[CopiedFile]) -> str:
     entries: list[object] = [asdict(options)]
     for file in files:
         stamp = _stamp(file.source) if file.source else (0, 0)
-        entries.append([file.name, file.text, file.is_converted, *stamp])
+        entries.append([file.name, file.text, file.is_converted, file.is_control, *stamp])
     text = json.dumps(entries, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
