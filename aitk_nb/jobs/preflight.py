@@ -10,6 +10,7 @@ from aitk_nb._units import plural, size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
+from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
@@ -24,9 +25,6 @@ from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
-
-_VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".wmv", ".m4v", ".flv"})
-_SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
 
 
 def preflight(
@@ -72,6 +70,7 @@ class _Checks:
         self._draft = draft
         self._price = price
         self._preset = presets.load().get(params.arch)
+        self._entries = value_at(draft.config, "config.process.0.datasets")
 
     @cached_property
     def estimate(self) -> EstimateReport:
@@ -95,11 +94,11 @@ class _Checks:
 
     @property
     def files(self) -> dict[str, int]:
-        """Number of images of each dataset that is there."""
+        """Number of files that are trained of each dataset that is there."""
         return {
-            name: len(info.images)
-            for name, info in self._found.items()
-            if isinstance(info, DatasetInfo)
+            name: len(taken_files(entry, info, self._preset))
+            for entry in self._entries
+            if isinstance(info := self._found.get(name := entry["folder_path"]), DatasetInfo)
         }
 
     def name(self) -> Check:
@@ -120,14 +119,18 @@ class _Checks:
 
     def datasets(self) -> Iterator[Check]:
         """Check whether the datasets exist, and what is in them."""
+        only_images = all(taken_kinds(one, self._preset)[0] == ("image",) for one in self._entries)
         for name, info in self._found.items():
             if isinstance(info, NotFound):
                 yield problem("dataset", str(info), "Upload it first.")
+            elif not info.images and not only_images:
+                text = f"{name!r} lists no files; the web UI hides .webm, .aac and .m4a."
+                yield unknown("dataset", text)
             elif not info.images:
                 yield problem("dataset", f"{name!r} is empty.", "Upload images to it.")
             else:
-                captions = len(info.captions)
-                text = f"{name!r} has {len(info.images)} files, {captions} with a caption."
+                files, captions = plural(len(info.images), "file"), len(info.captions)
+                text = f"{name!r} has {files}, {captions} with a caption."
                 if captions or self._params.trigger_word:
                     yield ok("dataset", text)
                 else:
@@ -137,14 +140,16 @@ class _Checks:
     def needs(self) -> Iterator[Check]:
         """Check whether the architecture gets what it requires."""
         if self._preset is None:
-            yield unknown("needs", f"Unknown architecture {self._params.arch!r}: can't check this.")
+            yield from self._media()
+            text = f"Unknown architecture {self._params.arch!r}: can't check what it requires."
+            yield unknown("needs", text)
             return
-        found = [*self._controls(self._preset), *self._media(self._preset)]
+        found = [*self._controls(self._preset), *self._media()]
         yield from found or [ok("needs", f"{self._preset.label} has all it requires.")]
 
     def _controls(self, preset: Preset) -> Iterator[Check]:
         say = problem if preset.needs_controls else note
-        entries = value_at(self._draft.config, "config.process.0.datasets")
+        entries = self._entries
         taken = [
             any(entry.get(key) for key in (*CONTROL_KEYS, "control_from_same_folder"))
             for entry in entries
@@ -163,6 +168,7 @@ class _Checks:
                 yield from self._pairs(entry["folder_path"], name, say)
         may_need = {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(preset.needs)
         samples = value_at(self._draft.config, "config.process.0.sample.samples")
+        samples = samples if isinstance(samples, list) else []
         given = any(key.startswith("ctrl_img") for item in samples for key in item)
         if may_need and self._params.prompts and not given:
             text = f"{preset.label} may need a control image (ctrl_img) for samples."
@@ -178,29 +184,16 @@ class _Checks:
         info = self._found.get(dataset)
         images = info.images if isinstance(info, DatasetInfo) else ()
         if alone := [name for name in images if PurePosixPath(name).stem not in stems]:
-            yield say(
-                "needs",
-                f"{len(alone)} of {len(images)} images in {dataset!r} have no control image of "
-                f"the same name in {controls!r}, e.g. {alone[0]!r}.",
-            )
+            many = f"{len(alone)} of {plural(len(images), 'image')} in {dataset!r}"
+            have = "has" if len(alone) == 1 else "have"
+            text = f"no control image of the same name in {controls!r}, e.g. {alone[0]!r}."
+            yield say("needs", f"{many} {have} {text}")
 
-    def _media(self, preset: Preset) -> Iterator[Check]:
-        """Check whether the files are of the kind that the architecture trains on."""
-        label = preset.label
-        ends = [PurePosixPath(file).suffix.lower() for file in self._files]
-        videos, sounds = sum(e in _VIDEOS for e in ends), sum(e in _SOUNDS for e in ends)
-        if not ends:
-            return
-        if preset.group == "audio" and not sounds:
-            yield problem("needs", f"{label} trains on audio, and the dataset has none.")
-        if preset.group != "audio" and sounds:
-            text = f"{label} does not train on audio; the dataset has {sounds} files."
-            yield problem("needs", text)
-        takes_videos = "datasets.num_frames" in preset.needs
-        if takes_videos and self._params.num_frames > 1 and not videos:
-            yield note("needs", "num_frames is above 1, and the dataset has no video.")
-        if videos and not takes_videos:
-            yield note("needs", f"{label} makes single images; the dataset has {videos} videos.")
+    def _media(self) -> Iterator[Check]:
+        for entry in self._entries:
+            info = self._found.get(entry.get("dataset_path") or entry["folder_path"])
+            if isinstance(info, DatasetInfo) and info.images:
+                yield from media_checks(entry, info, self._preset)
 
     def gate(self) -> Check:
         """Check whether the weights are public."""
@@ -233,7 +226,7 @@ class _Checks:
         others = [repr(state.name) for state in jobs if state.name != self._params.name]
         if not others:
             return ok("GPU", f"{text}: no other job uses it.")
-        active = f"{len(others)} active job{'s' * (len(others) != 1)}"
+        active = plural(len(others), "active job")
         return note("GPU", f"{text}: used by {active} first, {', '.join(others[:3])}.")
 
     def disk(self) -> Check:
