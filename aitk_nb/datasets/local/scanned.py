@@ -19,6 +19,7 @@ from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.sources import AnySource, Source, open_source
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.models.checklist import Checklist
+from aitk_nb.models.server import Flavour
 
 
 class Scanned:
@@ -166,7 +167,9 @@ class Scanned:
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that belong to the dataset: images, videos, sounds and captions."""
-        return (*self.images, *self.media, *self.caption_files)
+        can_all = self.requirements.flavour is not Flavour.GRADIO
+        others = self.contents.sidecars if can_all else ()
+        return (*self.images, *self.media, *self.caption_files, *others)
 
     @property
     def total_bytes(self) -> int:
