@@ -356,7 +356,8 @@ def test_tables_of_captions_are_recognized(tmp_path: Path, name: str, text: str)
     add(tmp_path, "a.png", "b.png", "b.txt")
     (tmp_path / name).write_text(text)
     dataset = LocalDataset(tmp_path)
-    assert dataset.contents.table == {"a.png": "a cat"}
+    found = dataset.contents.elsewhere
+    assert {path.name: text for path, (text, _) in found.items()} == {"a.png": "a cat"}
     assert codes(dataset) == {name: {Code.CAPTION_TABLE}, "a.png": {Code.NO_CAPTION}}
 
 

@@ -204,13 +204,13 @@ def _csv(text: str) -> Iterator[_Row]:
         if other != usual[0]:
             yield _disagreement(usual[0], other)
             return
-    if not found:
+    if not found and text.strip():
         first = text.partition("\n")[0].strip()[:80]
         fault = f"has no columns called file_name and text: it begins with {first!r}"
         yield _Row("", "", "", fault)
     elif usual or whole:
         yield from (usual or whole)[0]
-    else:
+    elif found:
         yield found[0].rows[-1]
 
 

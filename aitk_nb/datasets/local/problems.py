@@ -83,6 +83,12 @@ class Code(enum.Enum):
     NO_VIDEO = "no-video", "warning", "add videos, unless stills are intended"
 
 
+CAPTIONS_LEFT = frozenset(
+    {Code.CAPTION_TABLE, Code.CAPTION_LOST, Code.CAPTION_SUFFIX, Code.ORPHAN_CAPTION}
+)
+"""Captions that are there, and that the trainer does not read."""
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Problem(Check):
     """One row of what is wrong with a dataset: a problem prevents training, a warning does not."""

@@ -19,6 +19,7 @@ from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.sources import AnySource, Source, open_source
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.models.checklist import Checklist
+from aitk_nb.models.dataset import media_text
 from aitk_nb.models.server import Flavour
 
 
@@ -133,6 +134,11 @@ class Scanned:
     def media(self) -> tuple[Path, ...]:
         """Videos and sounds."""
         return self.contents.media
+
+    @property
+    def media_text(self) -> str:
+        """What is trained, by kind: `3 images`, or `2 images, 1 video`."""
+        return media_text(path.name for path in self.contents.trained)
 
     @property
     def videos(self) -> tuple[Path, ...]:
