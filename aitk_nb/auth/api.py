@@ -203,18 +203,16 @@ def _foreign(seen: Sighting, skew: float | None) -> AuthReport:
     foreign = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
     connection = seen.connection
     state = AuthState.NOT_AITK
-    diagnosis, step = (
-        f"It answers {foreign.seen}, which is not an AI Toolkit server.",
-        foreign.advice,
-    )
+    diagnosis = f"It answers {foreign.seen}, which is not an AI Toolkit server."
+    step = "" if foreign.hides else foreign.advice
     if foreign.kind is Kind.BOOTING:
         state = AuthState.BOOTING
-        diagnosis = f"A gateway answers {foreign.seen}; the server is still starting."
+        diagnosis = f"A gateway answers {foreign.seen}: the server is still starting."
         step = "Wait a minute and try again; this is not about the token."
-    elif foreign.kind is Kind.GATEWAY:
-        given = connection.login or any(n.lower() == "authorization" for n in connection.headers)
+    elif foreign.hides:
+        given = connection.login or connection.headers
         state = AuthState.REJECTED if given else AuthState.MISSING
-        diagnosis, step = messages.in_front(state)
+        diagnosis, step = messages.in_front(state, foreign.seen)
     detail = f"{connection.url} answers {foreign.seen}"
     facts = Facts(connection, state, skew=skew, cause=foreign.kind.value, detail=detail)
     return _summed_up(facts, diagnosis, step, seen.headers)

@@ -8,9 +8,8 @@ from typing import Unpack
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.detection.claims import claim_probes, claims_from
-from aitk_nb.backends.detection.identify import look
+from aitk_nb.backends.detection.identify import look, unrecognized
 from aitk_nb.backends.detection.probes import Answer, Asker, Credential, Probe
-from aitk_nb.backends.detection.unknown_server import Foreign, Kind
 from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.matching import match
 from aitk_nb.backends.webui import catalog
@@ -18,7 +17,7 @@ from aitk_nb.backends.webui.catalog import CATALOG
 from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.discovery.report import DiscoveryReport
-from aitk_nb.errors import ConnectionFailed, ServerNotReady
+from aitk_nb.errors import ConnectionFailed, Unauthorized
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Ability, Flavour
 
@@ -61,8 +60,9 @@ def discover(
         return DiscoveryReport(connection.url, failure=str(exc))
     url = seen.connection.url
     if seen.flavour is None:
-        what = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
-        return DiscoveryReport(url, failure=str(ServerNotReady(url, what.seen, what.advice)))
+        why = unrecognized(seen)
+        hidden_by = "login" if isinstance(why, Unauthorized) else "unknown"
+        return DiscoveryReport(url, auth=hidden_by, failure=str(why))
     with Asker(seen.connection, seen.flavour, seconds=seconds / 2, progress=progress) as ask:
         return _webui(ask, url) if seen.flavour is Flavour.WEBUI else _gradio(ask, url)
 

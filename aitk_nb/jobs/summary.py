@@ -8,11 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from aitk_nb import _html
+from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend
-from aitk_nb.errors import AitkError
+from aitk_nb.errors import ConnectionFailed, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
+
+_UNREAD = (ConnectionFailed, NotSupported, Rejected, UnexpectedReply)
+"""Why a part of a summary stays unknown; who is refused is told so instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +34,28 @@ class JobSummary:
     step: int
     loss: float | None
     """The end of the smoothed loss; None if unknown."""
-    files: tuple[tuple[str, int], ...]
-    """Name and bytes of each file."""
+    files: tuple[tuple[str, int], ...] | None
+    """Name and bytes of each file; None if unknown."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as plain data, ready for JSON."""
-        files = [{"name": name, "size": size} for name, size in self.files]
+        files = None
+        if self.files is not None:
+            files = [{"name": name, "size": size} for name, size in self.files]
         return {**asdict(self), "files": files}
 
     def __repr__(self) -> str:
-        count = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
+        count = "files unknown" if self.files is None else plural(len(self.files), "file")
         loss = "unknown" if self.loss is None else self.loss
         return f"<{self.name!r} {self.status} at step {self.step}, loss {loss}, {count}>"
 
     def _repr_html_(self) -> _html.Html:
+        names = None if self.files is None else ", ".join(name for name, _size in self.files)
         rows: list[tuple[object, object]] = [
             ("status", self.status),
             ("step", self.step),
             ("final loss", "unknown" if self.loss is None else self.loss),
-            ("files", ", ".join(name for name, _size in self.files) or "none"),
+            ("files", "unknown" if names is None else names or "none"),
         ]
         return _html.definition(rows, caption=self.name)
 
@@ -57,12 +64,12 @@ class JobSummary:
 
 
 def summary(backend: Backend, state: JobState) -> JobSummary:
-    """Read the losses and the files of a job; what the server does not give is left out."""
+    """Read the losses and the files of a job; what the server does not give is unknown."""
     loss = math.nan
-    files: tuple[tuple[str, int], ...] = ()
-    with suppress(AitkError):
+    files: tuple[tuple[str, int], ...] | None = None
+    with suppress(*_UNREAD):
         loss = read_on(backend, state, LossHistory(name=state.name)).summary().end
-    with suppress(AitkError):
+    with suppress(*_UNREAD):
         files = tuple((file.name, file.size) for file in backend.list_files(state))
     return JobSummary(
         state.name,
