@@ -301,7 +301,8 @@ def test_a_resumed_job_stays_on_its_gpu() -> None:
 
     assert ["start cat"] == backend.calls
     assert "0" == job.state.gpu_ids
-    assert describe(job) == "resumed at step 50; number 1 in the queue of GPU 0"
+    started = "resumed at step 0: the server lists no checkpoint"
+    assert describe(job) == f"{started}; number 1 in the queue of GPU 0"
 
 
 def test_the_place_in_the_queue_is_told() -> None:
