@@ -16,6 +16,7 @@ from aitk_nb.backends.base import Backend
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, NotSupported
 from aitk_nb.jobs.failure_reasons import explain
+from aitk_nb.jobs.queue import NO_GPU
 from aitk_nb.models.access import AuthState
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 from aitk_nb.models.job import JobStatus
@@ -158,8 +159,7 @@ def _gpu(backend: Backend) -> Check:
         return Check("GPU", Status.SKIPPED, "This server doesn't report its GPUs.")
     gpus = backend.gpus()
     if not gpus:
-        remedy = "Start the pod with one; on a Mac this is normal."
-        return Check("GPU", Status.WARNING, "The server sees no GPU.", remedy)
+        return Check("GPU", Status.WARNING, NO_GPU, "Start the server on a machine with a GPU.")
     shown = ", ".join(
         f"{gpu.name} ({gpu.memory_used:,} of {gpu.memory_total:,} MiB used)" for gpu in gpus
     )

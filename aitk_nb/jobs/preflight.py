@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from aitk_nb._units import size
+from aitk_nb._units import plural, size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
-from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
+from aitk_nb.jobs.queue import NO_GPU, freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import control_names
 from aitk_nb.models.dataset import DatasetInfo
@@ -210,9 +210,12 @@ class _Checks:
         return unknown("base model", f"{text}; the server does not say whether it has a token.")
 
     def gpu(self) -> Check:
-        """Check what else uses the GPU."""
+        """Check whether there is a GPU, and what else uses it."""
         gpu_ids = self._params.gpu_ids or freest_gpu(self._backend)
-        known = {str(gpu.index): gpu for gpu in gpus_of(self._backend)}
+        gpus = gpus_of(self._backend)
+        if gpus == ():
+            return note("GPU", NO_GPU, "Start the server on a machine with a GPU.")
+        known = {str(gpu.index): gpu for gpu in gpus or ()}
         wanted = gpu_ids.split(",")
         if known and (absent := [one for one in wanted if one not in known]):
             text = f"The server has no GPU {', '.join(absent)}; it has {', '.join(known)}."
@@ -222,10 +225,14 @@ class _Checks:
         listed = Ability.LIST_JOBS in self._backend.abilities
         jobs = jobs_on(gpu_ids, self._backend.list_jobs() if listed else ())
         others = [repr(state.name) for state in jobs if state.name != self._params.name]
-        if not others:
-            return ok("GPU", f"{text}: no other job uses it.")
-        active = f"{len(others)} active job{'s' * (len(others) != 1)}"
-        return note("GPU", f"{text}: used by {active} first, {', '.join(others[:3])}.")
+        if others:
+            first = f"{plural(len(others), 'active job')} first, {', '.join(others[:3])}"
+            return note("GPU", f"{text}: used by {first}.")
+        if not known:
+            return unknown("GPU", "The server does not report its GPUs.")
+        if not listed:
+            return unknown("GPU", f"{text}: the server does not show whether another job uses it.")
+        return ok("GPU", f"{text}: no other job uses it.")
 
     def disk(self) -> Check:
         """Tell the size of the checkpoints; no server says how much disk is free."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aitk_nb.backends.webui import parsing
 from aitk_nb.errors import (
     AitkError,
     BadInput,
@@ -192,6 +193,48 @@ def test_a_job_on_the_gpu_is_told() -> None:
     assert Status.OK is found(jobs(backend).preflight(params(gpu_ids="0")), "GPU")[0]
     verdict, text = found(jobs(backend).preflight(params(gpu_ids="0,1")), "GPU")
     assert (Status.WARNING, True) == (verdict, "'dog'" in text)
+
+
+def test_a_server_without_a_gpu_is_told() -> None:
+    """Whatever GPU is named; that none is listed differs from a list that can't be had."""
+
+    class Silent(Furnished):
+        abilities = Furnished.abilities - {Ability.GPUS}
+
+    class Mute(Furnished):
+        def gpus(self) -> tuple[Gpu, ...]:
+            raise UnexpectedReply("list its GPUs", "no list of GPUs")
+
+    bare = Furnished()
+    bare.cards = ()
+    for given in (PARAMS, params(gpu_ids="0"), params(gpu_ids="0,1"), params(gpu_ids="mps")):
+        verdict, text = found(jobs(bare).preflight(given), "GPU")
+        assert Status.WARNING is verdict
+        assert "reports no GPU" in text
+        assert "whether it works is unknown" in text
+    for backend in (Silent(), Mute()):
+        verdict, text = found(jobs(backend).preflight(PARAMS), "GPU")
+        assert (Status.UNKNOWN, "The server does not report its GPUs.") == (verdict, text)
+
+
+@pytest.mark.parametrize(
+    ("body", "gpus"),
+    [
+        ({"hasNvidiaSmi": False, "isMac": False, "gpus": [], "error": "not found"}, 0),
+        ({"hasNvidiaSmi": True, "gpus": [{"index": 0, "name": "RTX"}]}, 1),
+        ({"hasNvidiaSmi": False, "isMac": True, "gpus": [{"index": 0, "name": "M3"}]}, 1),
+        ({"hasNvidiaSmi": True}, None),
+        ([], None),
+        ({"gpus": "none"}, None),
+    ],
+)
+def test_no_gpu_is_only_what_the_server_says(body: Any, gpus: int | None) -> None:
+    """An answer in another form is no answer."""
+    if gpus is None:
+        with pytest.raises(UnexpectedReply):
+            parsing.gpus(body)
+    else:
+        assert gpus == len(parsing.gpus(body))
 
 
 def test_the_report_is_safe_html_and_json() -> None:
