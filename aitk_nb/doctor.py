@@ -22,6 +22,9 @@ from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
 
+KNOWN = frozenset({"AI Toolkit's web UI", "AI Toolkit's Gradio app"})
+"""What `AuthReport.product` is where the server is known to be AI Toolkit's."""
+
 FULL = 0.95
 """Share of a GPU's memory from which on hardly any training starts."""
 
@@ -84,7 +87,9 @@ def _checks(
     open_backend: Callable[[Connection], AbstractContextManager[Backend]],
 ) -> Iterator[Check]:
     yield from _access(auth)
-    if auth.ok:
+    if auth.ok and auth.product not in KNOWN:
+        yield Check("abilities", Status.UNKNOWN, f"Unknown, as it is {auth.product}.")
+    elif auth.ok:
         try:
             with open_backend(connection) as backend:
                 yield from _inside(backend)
@@ -110,8 +115,8 @@ def _access(auth: AuthReport) -> Iterator[Check]:
         name = "auth" if in_front else "flavour"
         yield Check(name, Status.PROBLEM, auth.diagnosis, auth.next_step)
         return
-    named = {"webui": "AI Toolkit's web UI", "gradio": "AI Toolkit's Gradio app"}
-    yield Check("flavour", Status.OK, f"It is {named[auth.flavour.value]}.")
+    status = Status.OK if auth.product in KNOWN else Status.UNKNOWN
+    yield Check("flavour", status, f"It is {auth.product}.")
     if auth.ok:
         yield Check("auth", Status.OK, auth.diagnosis)
     else:

@@ -30,6 +30,7 @@ ALLOWED = {
     ("PUT", "/api/jobs"),
     ("PUT", "/api/datasets/list"),
     ("PUT", "/api/settings"),
+    ("PUT", "/api/aitk-nb-has-no-such-endpoint"),
 }
 """All that may be asked of a web UI: these read, or do nothing at all."""
 
