@@ -57,8 +57,19 @@ class LossSummary:
             return "no losses yet"
         return (
             f"{self.metric}: {self.points} {'point' if self.points == 1 else 'points'}, "
-            f"steps {self.first_step} to {self.last_step}, {self.start:.4g} → {self.end:.4g}"
+            f"steps {self.first_step} to {self.last_step}, {self.start:.4g} → {self.outcome}"
         )
+
+    @property
+    def outcome(self) -> str:
+        """The smoothed end as text, or at which step the loss diverged."""
+        return outcome(self.end, self.diverged_step)
+
+    @property
+    def figure(self) -> float | None:
+        """The smoothed end to four digits; None if there is none or the loss diverged."""
+        is_known = self.diverged_step is None and math.isfinite(self.end)
+        return float(f"{self.end:.4g}") if is_known else None
 
     def __repr__(self) -> str:
         rows = [f"{name} {value}" for name, value in self._rows] if self.points else []
@@ -78,11 +89,19 @@ class LossSummary:
         ]
 
 
+def outcome(end: float | None, diverged: int | None) -> str:
+    """Return where a loss ended as text, given its smoothed end and the step of divergence."""
+    if diverged is not None:
+        return f"diverged at step {diverged}"
+    return f"{end:.4g}" if end is not None and math.isfinite(end) else "unknown"
+
+
 def summarize(metric: str, steps: Steps, values: Values) -> LossSummary:
     """Return the summary of `metric`, which had `values` at `steps`."""
     finite = np.isfinite(values)
     some = values[finite]
-    diverged = diverged_step(steps, values)
+    # A learning rate may well rise tenfold.
+    diverged = diverged_step(steps, values) if metric != "learning_rate" else None
     best, best_step, spread, change, error = math.nan, -1, math.nan, math.nan, math.nan
     if some.size:
         smoothing = default_smoothing(values.size)

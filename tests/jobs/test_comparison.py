@@ -57,13 +57,15 @@ def test_equal_runs_are_hardly_ever_ranked() -> None:
 
 
 def test_short_and_diverged_runs() -> None:
-    """Ten points tell nothing of the noise; what ends without a number is last."""
+    """Ten points tell nothing of the noise; what ends without a number has no place."""
     short = compare_jobs([history(0.5, "a", count=10), history(0.1, "b", count=10)])
     assert places(short) == [(1, 2), (1, 2)]
     lost = history(0.1, "c").extended(
         "loss/loss", [LossPoint(step, 1.8e9, math.nan) for step in range(501, 510)]
     )
-    assert places(compare_jobs([history(0.5, "a"), lost])) == [(1, 1), (2, 2)]
+    two = compare_jobs([history(0.5, "a"), lost])
+    assert places(two) == [(1, 1), None]
+    assert two.verdict == "Only a can be ranked. Left out: c (diverged at step 501)."
     with pytest.raises(BadInput, match="at least two"):
         compare_jobs([short.histories[0]])
 

@@ -1,5 +1,6 @@
 """One training from config to LoRA: the loop, and when it saves, paints and logs."""
 
+import math
 from pathlib import Path
 from typing import TextIO
 
@@ -142,6 +143,8 @@ class TrainingRun:
         count = train.batch_size * train.accumulation
         total = 0.0
         for number in range(step * count, (step + 1) * count):
+            if number % train.batch_size == 0:  # a micro-batch begins
+                batch, before = 0.0, denoiser.gradient.copy()
             rng = np.random.default_rng([train.seed, 2, number])
             lesson = self._lesson(number)
             caption = "" if rng.random() < lesson.dropout else lesson.picture.caption
@@ -150,9 +153,19 @@ class TrainingRun:
             if count > 1:
                 gradient /= count
             denoiser.backward(gradient)
-            total += loss
+            batch += loss
+            if (number + 1) % train.batch_size == 0:
+                total += self._finite(batch, before)
         self._optimizer.step(denoiser.numbers, denoiser.gradient)
         return total / count
+
+    def _finite(self, loss: float, before: Floats) -> float:
+        """Return a micro-batch's loss; one that is NaN is taken for 0, and its gradient back."""
+        if math.isfinite(loss):
+            return loss
+        self._say("loss is nan")
+        self._denoiser.gradient[:] = before
+        return 0.0
 
     def _lesson(self, number: int) -> Lesson:
         """Return the picture that is shown as the `number`-th: all once, then in a new order."""

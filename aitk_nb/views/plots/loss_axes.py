@@ -142,6 +142,8 @@ def _lines(plot: _Plot, curves: Sequence[Curve], smoothing: float | None) -> Non
             plot.line(*curve.raw, "each step" if only else "", color=color, lw=0.8, **faint)
         meaning = f"smoothed ({past:.{2 if past < 0.985 else 5}g})" if past else "each step"
         words = meaning if only else curve.name
+        if curve.diverged is not None:
+            words += f", diverged at step {curve.diverged}"
         plot.line(*curve.line, words, color=color, ls=curve.dashes, lw=1.9)
         if (alone := curve.alone).any():
             dots = (curve.places[alone], curve.values[alone])
@@ -210,6 +212,9 @@ def _mark_extras(plot: _Plot, history: LossHistory, scale: Scale, extras: Extras
         words = f"{places.size} {words}{'s' if places.size > 1 else ''}"
         plot.row(places, height, words, _MARKS, markersize=4.5, **look)
     steps, values = history.columns("learning_rate")
+    # Where a step ran out of memory and has no loss, the trainer logs 0.
+    real = (values != 0) | np.isin(steps, history.columns()[0])
+    steps, values = steps[real], values[real]
     if extras.rate and values.size:
         right = plot.axes.twinx()
         kept = extremes(values, BINS)
