@@ -207,6 +207,7 @@ def _as_dict(history: LossHistory) -> dict[str, object]:
     columns = {key: history.columns(key) for key in history.keys}
     return {
         "name": history.name,
+        "diverged_step": history.summary().diverged_step,
         "losses": {
             key: {"step": steps.tolist(), "value": values.tolist()}
             for key, (steps, values) in columns.items()

@@ -80,7 +80,7 @@ class ComparisonReport:
                 {
                     "name": run.name,
                     "settings": dict(zip(self.settings, run.settings, strict=True)),
-                    "loss": run.result.figure,
+                    "loss": _figure(run.result.end),
                     "spread": _figure(run.result.spread),
                     "trend": run.result.trend,
                     "checkpoint": run.checkpoint,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
 from aitk_nb.backends.base import Backend
-from aitk_nb.errors import AitkError, ConnectionFailed
+from aitk_nb.errors import AitkError, ConnectionFailed, NotSupported
 from aitk_nb.jobs.failure_reasons import explain
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.log_tail import LogTail
@@ -257,7 +258,11 @@ class Divergence:
         The last losses are read from the server unless `losses` are given; a job without losses
         may have them in its log.
         """
-        steps, values = (losses or self._last(backend, state)).columns()
+        history = losses or LossHistory()
+        if not history:
+            with suppress(NotSupported):
+                history = self._last(backend, state)
+        steps, values = history.columns()
         self._usual = float(np.fmin(self._usual, usual_level(values)))
         step = diverged_step(steps, values, self._usual)
         if step is None:

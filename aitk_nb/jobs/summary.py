@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -29,7 +30,7 @@ class JobSummary:
     status: str
     step: int
     loss: float | None
-    """The end of the smoothed loss; None if unknown or diverged."""
+    """The end of the smoothed loss; None if unknown, or if the loss ended as NaN."""
     files: tuple[tuple[str, int], ...]
     """Name and bytes of each file."""
     diverged_step: int | None = None
@@ -45,14 +46,17 @@ class JobSummary:
 
     def __repr__(self) -> str:
         count = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
-        loss = outcome(self.loss, self.diverged_step)
-        return f"<{self.name!r} {self.status} at step {self.step}, loss {loss}, {count}>"
+        return f"<{self.name!r} {self.status} at step {self.step}, loss {self._loss}, {count}>"
+
+    @property
+    def _loss(self) -> str:
+        return outcome(math.nan if self.loss is None else self.loss, self.diverged_step)
 
     def _repr_html_(self) -> _html.Html:
         rows: list[tuple[object, object]] = [
             ("status", self.status),
             ("step", self.step),
-            ("final loss", outcome(self.loss, self.diverged_step)),
+            ("final loss", self._loss),
             ("files", ", ".join(name for name, _size in self.files) or "none"),
         ]
         return _html.definition(rows, caption=self.name)
@@ -74,7 +78,7 @@ def summary(backend: Backend, state: JobState) -> JobSummary:
         backend.flavour.value,
         state.status.value,
         state.step,
-        losses.figure,
+        float(f"{losses.end:.4g}") if math.isfinite(losses.end) else None,
         files,
         losses.diverged_step,
     )

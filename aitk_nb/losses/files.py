@@ -57,9 +57,9 @@ def read(path: Path) -> Iterable[Sequence[Row]]:
     try:
         if suffix == ".json":
             return tables.from_json(text)
-        if _BAR.search(text) or not (suffix in {".csv", ".tsv"} or tables.has_header(text)):
+        if _BAR.search(text):
             return from_log(text)
-        return tables.from_csv(text)
+        return tables.from_csv(text, is_table=suffix in {".csv", ".tsv"})
     except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as exc:
         raise BadInput(f"{path} is not a table of losses: {exc}.") from exc
 

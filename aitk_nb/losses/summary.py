@@ -38,7 +38,7 @@ class LossSummary:
     start: float
     """Average of the first values, as `end` is of the last; NaN without a finite value."""
     end: float
-    """The last value of the smoothed curve; NaN without a finite value."""
+    """The last value of the smoothed curve; NaN if the loss ended as NaN or infinite."""
     spread: float
     """Twice the standard error of `end`, from noise alone; NaN if there are too few values."""
     best: float
@@ -65,12 +65,6 @@ class LossSummary:
         """The smoothed end as text, or at which step the loss diverged."""
         return outcome(self.end, self.diverged_step)
 
-    @property
-    def figure(self) -> float | None:
-        """The smoothed end to four digits; None if there is none or the loss diverged."""
-        is_known = self.diverged_step is None and math.isfinite(self.end)
-        return float(f"{self.end:.4g}") if is_known else None
-
     def __repr__(self) -> str:
         rows = [f"{name} {value}" for name, value in self._rows] if self.points else []
         return f"<LossSummary {', '.join([str(self), *rows])}>"
@@ -89,11 +83,11 @@ class LossSummary:
         ]
 
 
-def outcome(end: float | None, diverged: int | None) -> str:
+def outcome(end: float, diverged: int | None) -> str:
     """Return where a loss ended as text, given its smoothed end and the step of divergence."""
     if diverged is not None:
         return f"diverged at step {diverged}"
-    return f"{end:.4g}" if end is not None and math.isfinite(end) else "unknown"
+    return f"{end:.4g}" if math.isfinite(end) else "unknown"
 
 
 def summarize(metric: str, steps: Steps, values: Values) -> LossSummary:
@@ -119,7 +113,7 @@ def summarize(metric: str, steps: Steps, values: Values) -> LossSummary:
         last_step=int(steps[-1]) if steps.size else -1,
         # Smoothed from the end backwards, the first values weigh as the last ones do in `end`.
         start=smoothed_end(values[::-1]),
-        end=smoothed_end(values),
+        end=smoothed_end(values) if diverged is None or np.isfinite(values[-1]) else math.nan,
         spread=spread,
         best=best,
         best_step=best_step,

@@ -11,39 +11,41 @@ from typing import TypeAlias
 Row: TypeAlias = tuple[int, float | None, str, float | str | None]
 """Step, time, metric and value."""
 
-_STEP = (
-    *("step", "steps", "_step", "global_step", "trainer/global_step", "train/global_step"),
-    *("iteration", "iter"),
-)
+_STEP = ("step", "_step", "global_step", "trainer/global_step", "train/global_step", "iteration")
 _TIME = ("wall_time", "wall time", "_timestamp", "timestamp")
 _LOSS = (
     *("loss/loss", "loss", "train/loss", "train_loss", "train/loss_step", "train_loss_step"),
     *("loss_step", "step_loss", "train/step_loss", "loss/current", "loss/average", "avr_loss"),
-    *("avg_loss", "loss_avg", "train/loss_epoch", "train_loss_epoch"),
-    "value",  # TensorBoard, whose file has the name of the metric
+    *("avg_loss", "train/loss_epoch", "value"),  # the last is TensorBoard's
 )
 _RATE = ("learning_rate", "lr", "train/learning_rate", "train/lr")
 """Names of columns, lower case; the first that a table has counts."""
 
 
-def from_csv(text: str) -> Iterable[Sequence[Row]]:
+def from_csv(text: str, *, is_table: bool) -> Iterable[Sequence[Row]]:
     """Return the rows of a table with any usual delimiter, a sequence for each segment.
+
+    Args:
+        text: The file's text.
+        is_table: Whether it must be one; if not, text without a known column has no rows.
 
     Raises:
         ValueError: A column is missing, or a cell is not a number.
     """
-    delimiter = _delimiter(text)
+    first = next(filter(str.strip, text.split("\n")), "")[:9999]
+    for delimiter in ",;\t|":
+        cells = next(csv.reader([first], delimiter=delimiter), [])
+        if len(cells) > 1 and not {*_STEP, *_LOSS}.isdisjoint(map(_plain, cells)):
+            break
+    else:
+        delimiter = ","
+        if not is_table:
+            return []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header, *lines = [line for line in reader if any(map(str.strip, line))] or [[]]
     if delimiter == ";":  # where the comma is the decimal point
         lines = [[cell.replace(",", ".") for cell in line] for line in lines]
     return _rows(header, lines)
-
-
-def has_header(text: str) -> bool:
-    """Return whether the first line names a column of steps or of losses, among others."""
-    header = _header(text, _delimiter(text))
-    return len(header) > 1 and not {*_STEP, *_LOSS}.isdisjoint(map(_plain, header))
 
 
 def from_json(text: str) -> Iterable[Sequence[Row]]:
@@ -53,7 +55,7 @@ def from_json(text: str) -> Iterable[Sequence[Row]]:
         ValueError, KeyError, TypeError, AttributeError: It is something else.
     """
     data = json.loads(text)
-    if isinstance(data, dict) and "losses" in data:
+    if isinstance(data, dict):
         return [
             [
                 (step, None, key, value)
@@ -61,10 +63,6 @@ def from_json(text: str) -> Iterable[Sequence[Row]]:
                 for step, value in zip(one["step"], one["value"], strict=True)
             ]
         ]
-    if isinstance(data, dict):
-        data = data.get("log_history", [data])  # of transformers' trainer_state.json
-    if not isinstance(data, list):
-        raise ValueError("expected a list")
     if all(isinstance(line, list) for line in data):
         return _rows(["wall time", "step", "value"], [[*map(str, line)] for line in data])
     header = list(dict.fromkeys(key for line in data for key in line))
@@ -73,23 +71,24 @@ def from_json(text: str) -> Iterable[Sequence[Row]]:
 
 
 def _rows(header: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterable[Sequence[Row]]:
-    if header[:2] == ["step", "wall_time"]:  # our own
-        step, time, first = 0, 1, 3 if header[2:3] == ["segment"] else 2
-        metrics = list(enumerate(header))[first:]
-    else:
-        step, loss = _column(header, _STEP, "steps"), _column(header, _LOSS, "the loss")
-        time, first = _column(header, _TIME), 0
-        rate = _column(header, _RATE)
-        metrics = [(loss, "loss/loss"), *([(rate, "learning_rate")] if rate >= 0 else [])]
+    step = _column(header, _STEP, "steps")
+    time, segment = _column(header, _TIME), _column(header, ("segment",))
+    metrics = dict(enumerate(header))  # all, in our own table
+    if header[:2] != ["step", "wall_time"]:
+        metrics = {
+            _column(header, _LOSS, "losses"): "loss/loss",
+            _column(header, _RATE): "learning_rate",
+        }
+    metrics = {at: key for at, key in metrics.items() if at not in (-1, step, time, segment)}
     segments: dict[int, list[Row]] = {}
     for number, line in enumerate(lines, 2):
         try:
             if len(line) != len(header):
                 raise ValueError(f"{len(line)} cells instead of {len(header)}")
             wall = float(line[time]) if time >= 0 else None
-            segments.setdefault(int(line[2]) if first == 3 else 0, []).extend(
+            segments.setdefault(int(line[segment]) if segment >= 0 else 0, []).extend(
                 (int(float(line[step])), wall, key, float(line[at]))
-                for at, key in metrics
+                for at, key in metrics.items()
                 if line[at]
             )
         except (ValueError, OverflowError) as exc:
@@ -105,26 +104,12 @@ def _column(header: Sequence[str], names: Sequence[str], what: str = "") -> int:
     """
     plain = [*map(_plain, header)]
     name = next((name for name in names if name in plain), "")
-    if plain.count(name) == 1:
-        return plain.index(name)
-    if not what:
-        return -1
-    problem = f"more than one column of {what}" if name else f"no column of {what}"
-    raise ValueError(f"{problem}; its columns are {', '.join(map(repr, header[:30]))}")
+    if what and plain.count(name) != 1:
+        columns = ", ".join(map(repr, header[:30]))
+        raise ValueError(f"{'more than one' if name else 'no'} column of {what} among {columns}")
+    return plain.index(name) if name else -1
 
 
 def _plain(cell: str) -> str:
     # Weights & Biases puts the name of the run before that of the metric.
     return cell.strip().lower().rpartition(" - ")[2]
-
-
-def _delimiter(text: str) -> str:
-    """Return the delimiter with which the first line names a column of steps; else the comma."""
-    headers = ((one, _header(text, one)) for one in ",;\t|")
-    named = (one for one, header in headers if not {*_STEP, *_LOSS}.isdisjoint(map(_plain, header)))
-    return next(named, ",")
-
-
-def _header(text: str, delimiter: str) -> Sequence[str]:
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    return next(csv.reader([first[:9999]], delimiter=delimiter), [])

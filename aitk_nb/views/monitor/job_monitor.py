@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ class JobRecord:
     step: int
     total_steps: int | None
     loss: float
-    """The end of the smoothed loss; NaN if unknown or diverged."""
+    """The end of the smoothed loss; NaN if unknown, or if the loss ended as NaN."""
     error: str = ""
     """Why the result is unusable, in plain words; empty if it is not."""
     remedy: str = ""
@@ -161,7 +160,7 @@ class JobMonitor(ClosedOptions):
             status=state.status,
             step=state.step,
             total_steps=state.total_steps,
-            loss=losses.end if losses.diverged_step is None else math.nan,
+            loss=losses.end,
             error=health.text if health.is_bad else "",
             remedy=health.remedy if health.is_bad else "",
             diverged_step=losses.diverged_step,

@@ -142,9 +142,11 @@ def _lines(plot: _Plot, curves: Sequence[Curve], smoothing: float | None) -> Non
             plot.line(*curve.raw, "each step" if only else "", color=color, lw=0.8, **faint)
         meaning = f"smoothed ({past:.{2 if past < 0.985 else 5}g})" if past else "each step"
         words = meaning if only else curve.name
-        if curve.diverged is not None:
-            words += f", diverged at step {curve.diverged}"
         plot.line(*curve.line, words, color=color, ls=curve.dashes, lw=1.9)
+        if curve.diverged is not None:
+            place = curve.places[np.searchsorted(curve.steps, curve.diverged)]
+            mark = plot.axes.axvline(place, color=color, lw=1.1, ls=(0, (4, 2)))
+            plot.entries.append((mark, f"diverged at step {curve.diverged}"))
         if (alone := curve.alone).any():
             dots = (curve.places[alone], curve.values[alone])
             plot.line(*dots, color=color, ls="", marker=".", markersize=7)
