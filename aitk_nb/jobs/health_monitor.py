@@ -84,17 +84,18 @@ class HealthMonitor:
                 return self._stopping(state, at)
             case JobStatus.ERROR:
                 return self._failed(state)
-            case JobStatus.COMPLETED | JobStatus.STOPPED if not state.never_started:
-                ended = "Finished" if state.status is JobStatus.COMPLETED else "Stopped"
+            case JobStatus.STOPPED if state.never_started:
+                return Health(HealthState.STOPPED, "Created, but never started.", _RESUME)
+            case JobStatus.COMPLETED | JobStatus.STOPPED:
+                is_done = state.status is JobStatus.COMPLETED
+                ended = f"{'Finished' if is_done else 'Stopped'} {at}"
                 if wrong := self._divergence.check(self._backend, state, losses):
-                    text = f"{ended} {at}, but the result is unusable: {wrong}"
+                    text = f"{ended}, but the result is unusable: {wrong}"
                     remedy = "Train again with a lower learning rate."
                     return Health(HealthState.DIVERGED, text, remedy)
-                if ended == "Finished":
-                    return Health(HealthState.FINISHED, f"Finished {at}.")
-                return Health(HealthState.STOPPED, f"Stopped {at}.", _RESUME)
-            case JobStatus.STOPPED:
-                return Health(HealthState.STOPPED, "Created, but never started.", _RESUME)
+                if is_done:
+                    return Health(HealthState.FINISHED, f"{ended}.")
+                return Health(HealthState.STOPPED, f"{ended}.", _RESUME)
         words = f": {state.info.rstrip('.')}" if state.info else ""
         return Health(HealthState.UNKNOWN, f"The server says {state.raw_status!r}{words}.")
 
@@ -258,11 +259,9 @@ class Divergence:
         The last losses are read from the server unless `losses` are given; a job without losses
         may have them in its log.
         """
-        history = losses or LossHistory()
-        if not history:
-            with suppress(NotSupported):
-                history = self._last(backend, state)
-        steps, values = history.columns()
+        with suppress(NotSupported):
+            losses = losses or self._last(backend, state)
+        steps, values = (losses or LossHistory()).columns()
         self._usual = float(np.fmin(self._usual, usual_level(values)))
         step = diverged_step(steps, values, self._usual)
         if step is None:

@@ -336,7 +336,7 @@ def test_one_thread_is_enough(tmp_path: Path, photos: Path) -> None:
 def test_a_loss_of_nan_is_told_and_logged_as_zero(tmp_path: Path, photos: Path) -> None:
     """A line for each micro-batch, and the training goes on to its end."""
     out = io.StringIO()
-    steps = {"train": {"steps": 12, "lr": 1e6, "gradient_accumulation": 2}}
+    steps = {"train": {"steps": 12, "lr": 10.0, "gradient_accumulation": 2}}
     train(config(tmp_path, photos, **steps, sample={"samples": []}), out)
     found = list(losses(tmp_path / "tiny").values())
     lost = found.index(0.0)
