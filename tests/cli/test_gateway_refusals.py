@@ -75,8 +75,8 @@ def test_each_form_of_a_refusal(proxy: FaultProxy, form: str, after: int) -> Non
     assert 1 == len(ran.err.splitlines())
 
 
-@pytest.mark.parametrize("after", range(2, 6))
-@pytest.mark.parametrize("form", ["a redirect to a login", "a page", "a login page"])
+@pytest.mark.parametrize("after", [2, 4, 5])
+@pytest.mark.parametrize("form", ["a redirect to a login", "a login page"])
 @pytest.mark.parametrize("command", ["download", "losses"])
 def test_a_command_is_refused_at_any_of_its_requests(
     proxy: FaultProxy, job: str, command: str, form: str, after: int, tmp_path: Path
