@@ -204,3 +204,12 @@ def test_an_empty_resolution_can_still_not_be_typed() -> None:
     """It would leave the dataset out."""
     with pytest.raises(InvalidParams, match="resolution"):
         TrainingParams(name="cat", dataset="cats", resolution=[])
+
+
+def test_a_type_that_tells_the_web_ui_nothing_is_not_sent(tmp_path: Path) -> None:
+    """Such a job stayed running for ever; the file keeps its type."""
+    params = TrainingParams.from_config(job(""))
+    assert sent(params)["type"] == "diffusion_trainer"
+    assert "type sd_trainer is sent as diffusion_trainer" in params.advice["extra"]
+    again = params.to_file(tmp_path / "again.yaml").read_text("utf-8")
+    assert "type: sd_trainer" in again
