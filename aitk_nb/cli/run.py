@@ -22,7 +22,12 @@ def run(
     ] = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--parameter", "-p", help="name=value; may be repeated.", show_default=False),
+        typer.Option(
+            "--parameter",
+            "-p",
+            help="name=value; repeat it, or write JSON, for a list.",
+            show_default=False,
+        ),
     ] = None,
     help_notebook: Annotated[
         bool, typer.Option("--help-notebook", help="List the notebook's parameters and exit.")
