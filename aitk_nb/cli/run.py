@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,8 @@ def run(
     given = typed(parameter or [], known)
     if url and "url" in known:
         given.setdefault("url", url)
+    if other := notebooks.other_python():
+        say(f"note: Jupyter's kernel is that of {other}; this runs with {sys.executable}.")
     result = notebooks.run(source, out, given)
     say(f"{result.notebook}: {result.error or 'ok'} ({result.seconds:.1f} s)")
     words = "\n".join(f"{name}: {value}" for name, value in result.result.items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import nbformat
@@ -219,6 +221,26 @@ def test_a_cell_with_magics_has_a_signature(notebook: Path) -> None:
     node.cells[0].source = "%matplotlib inline\nsteps: int = 1  # How many"
     nbformat.write(node, notebook)
     assert signature(notebook)["steps"].inferred_type_name == "int"
+
+
+def test_it_runs_with_this_python_whatever_jupyter_finds(notebook: Path, tmp_path: Path) -> None:
+    """A kernel of another environment is told before the run, and not started."""
+    other = str(tmp_path / "other" / "bin" / "python")
+    spec = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    argv = [other, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    about = {"argv": argv, "display_name": "Other", "language": "python"}
+    spec.write_text(json.dumps(about), encoding="utf-8")
+    node = nbformat.read(notebook, as_version=4)
+    node.cells[1].source = node.cells[1].source.replace("'name': name", "'name': sys.executable")
+    node.cells[1].source = "import sys\n" + node.cells[1].source
+    nbformat.write(node, notebook)
+
+    env = {"JUPYTER_PATH": str(tmp_path / "jupyter"), "JUPYTER_PREFER_ENV_PATH": "0"}
+    done = run("run", notebook, notebook.with_name("out.ipynb"), "--json", env=env)
+
+    assert done.json["result"]["name"] == sys.executable
+    assert f"Jupyter's kernel is that of {other}; this runs with {sys.executable}" in done.err
 
 
 def test_an_unknown_name_runs_nothing(notebook: Path) -> None:
