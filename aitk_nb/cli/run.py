@@ -23,12 +23,7 @@ def run(
     ] = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option(
-            "--parameter",
-            "-p",
-            help="name=value; repeat it, or write JSON, for a list.",
-            show_default=False,
-        ),
+        typer.Option("--parameter", "-p", help="name=value; may be repeated.", show_default=False),
     ] = None,
     help_notebook: Annotated[
         bool, typer.Option("--help-notebook", help="List the notebook's parameters and exit.")
@@ -38,8 +33,9 @@ def run(
 ) -> None:
     """Run a notebook headless, and show its result.
 
-    Values are checked against the notebook's parameters cell; unknown names are rejected. Without
-    --url and AITK_URL, the notebook uses an embedded server.
+    Values are checked against the notebook's parameters cell; unknown names are rejected. A list is
+    given by repetition or as JSON: -p prompts=a -p prompts=b. Without --url and AITK_URL, the
+    notebook uses an embedded server.
     """
     source = _source(notebook)
     known = signature(source)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from textwrap import shorten
 from typing import BinaryIO
@@ -163,28 +164,24 @@ def _report(read: ReadAt, size: int, label: str, *, whole: bool) -> LoraReport:
     ranks = tuple(sorted({rank for parts in modules.values() if (rank := rank_of(parts))}))
     zero, odd = _surveyed(read, named, label) if whole else (set(), [])
     told = recorded(metadata)
-    if whole and not told.alphas:
-        beside = recorded_beside(Path(label), ranks)
-        told = replace(told, alphas=beside.alphas, root_scaled=beside.root_scaled)
+    if whole and not told["alphas"]:
+        told |= recorded_beside(Path(label), ranks)
+    if alphas := _alphas(read, modules.values(), label, every=whole):
+        told["alphas"] = alphas
     return LoraReport(
         path=label,
         size=size,
         kind=" + ".join(kinds),
         ranks=ranks,
-        alphas=_alphas(read, modules.values(), label, every=whole) or told.alphas,
-        root_scaled=told.root_scaled,
         modules=len(modules) if kinds else 0,
         tensors=len(tensors),
         parameters=sum(tensor.count for tensor in tensors),
         dtypes=tuple(sorted({tensor.dtype for tensor in tensors})),
-        base_model=told.base_model,
-        name=told.name,
-        step=told.step,
-        epoch=told.epoch,
         finite=not odd if whole else None,
         zero_tensors=len(zero) if whole else None,
         problems=tuple(_problems(kinds, modules, named, zero, odd)),
         metadata=dict(metadata),
+        **told,
     )
 
 
@@ -192,15 +189,9 @@ def _surveyed(
     read: ReadAt, tensors: Mapping[str, Tensor], label: str
 ) -> tuple[set[Tensor], list[str]]:
     """Return the tensors that are all zero, and the names of those that are not finite."""
-    zero: set[Tensor] = set()
-    odd: list[str] = []
-    for name, tensor in tensors.items():
-        finite, all_zero = survey(read, tensor, label)
-        if all_zero:
-            zero.add(tensor)
-        if not finite:
-            odd.append(name)
-    return zero, odd
+    found = {name: survey(read, tensor, label) for name, tensor in tensors.items()}
+    zero = {tensors[name] for name, (_, all_zero) in found.items() if all_zero}
+    return zero, [name for name, (finite, _) in found.items() if not finite]
 
 
 def _problems(
@@ -217,10 +208,7 @@ def _problems(
     if not CHECKED & set(kinds):
         yield f"This is an adapter of the kind {' + '.join(kinds)}, whose factors are not checked."
     else:
-        alike: dict[str, list[str]] = {}
-        for module, why in faults(modules):
-            alike.setdefault(why, []).append(module)
-        for why, found in alike.items():
+        for why, found in faults(modules).items():
             yield f"{_units.plural(len(found), 'layer')} {why}: {_names(found)}."
     if odd:
         yield (
@@ -228,16 +216,11 @@ def _problems(
             f"that diverged; try a lower learning rate: {_names(odd)}."
         )
     if modules and all(_idle(parts, zero) for parts in modules.values()):
-        yield (
-            "It is untrained and has no effect: in every layer a factor is all zero, as before "
-            "the first step."
-        )
+        yield "It is untrained and has no effect: in every layer a factor is all zero."
 
 
 def _other_model(tensors: Mapping[str, Tensor]) -> str:
-    if not tensors:
-        return "This is not a LoRA: the file has no tensors."
-    first = next(iter(tensors))[:100]
+    first = next(iter(tensors), "")[:100]
     if any(name.endswith(".weight") for name in tensors):
         return f"This is a checkpoint, a full model or part of one, not a LoRA: it has {first!r}."
     return f"This is not a LoRA: no tensor has an adapter's name; the first is {first!r}."
@@ -258,14 +241,10 @@ def _alphas(
     read: ReadAt, modules: Iterable[Mapping[str, Tensor]], label: str, *, every: bool
 ) -> tuple[float, ...]:
     """Return the alphas that are stored as tensors; the first only, unless `every`."""
-    found: set[float] = set()
-    for parts in modules:
-        value = scalar(read, parts["alpha"], label) if "alpha" in parts else None
-        if value is not None and math.isfinite(value):
-            found.add(value)
-            if not every:  # each one is a request to the server
-                break
-    return tuple(sorted(found))
+    values = (scalar(read, parts["alpha"], label) for parts in modules if "alpha" in parts)
+    found = (value for value in values if value is not None and math.isfinite(value))
+    # Each one is a request to the server.
+    return tuple(sorted(set(found if every else islice(found, 1))))
 
 
 def _listed(numbers: Iterable[float]) -> str:

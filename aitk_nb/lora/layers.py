@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from aitk_nb.lora.safetensors_file import Tensor
@@ -17,7 +17,8 @@ _UP, _DOWN, _MAGNITUDE = "up (B)", "down (A)", "magnitude"
 
 # Each changed matrix is stored whole, or as two factors with a core between them (Tucker), so as
 # whole, left, right, core; what a kind has not is empty.
-_MATRICES: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
+_Names: TypeAlias = tuple[str, str, str, str]
+_MATRICES: Mapping[str, tuple[_Names, ...]] = {
     "LoRA": (("", _UP, _DOWN, "lora_mid"),),
     "LoKr": tuple((f"lokr_w{n}", f"lokr_w{n}_a", f"lokr_w{n}_b", f"lokr_t{n}") for n in (1, 2)),
     "LoHa": tuple(("", f"hada_w{n}_a", f"hada_w{n}_b", f"hada_t{n}") for n in (1, 2)),
@@ -27,7 +28,6 @@ FACTORS = frozenset(part for kind in _MATRICES.values() for names in kind for pa
 SCALES = frozenset({_MAGNITUDE, "alpha", "scalar"})
 """What a layer of any kind is multiplied by."""
 _CORES = frozenset(core for kind in _MATRICES.values() for *_, core in kind)
-_LOHA_CORES = frozenset({"hada_t1", "hada_t2"})
 
 # What follows a layer's name, by kind; `number` holds what scales a layer of any kind.
 _SUFFIXES = {
@@ -81,17 +81,19 @@ def rank_of(parts: Mapping[str, Tensor]) -> int | None:
     return None
 
 
-def faults(modules: Modules) -> Iterator[tuple[str, str]]:
-    """Yield each module whose factors are incomplete or don't fit each other, and why."""
+def faults(modules: Modules) -> Mapping[str, Sequence[str]]:
+    """Return the modules whose factors are incomplete or don't fit each other, by what is wrong."""
     cores: dict[str, set[str]] = defaultdict(set)
     for module, parts in modules.items():
         # LoHa has a core in both of its matrices, or in none.
-        both = _LOHA_CORES if _LOHA_CORES & parts.keys() else frozenset()
-        cores[_pattern(module)] |= (_CORES & parts.keys()) | both
+        have = _CORES & parts.keys()
+        cores[_pattern(module)] |= have | {f"hada_t{n}" for n in "12" if "hada_t" in str(have)}
     scaled = any(_MAGNITUDE in parts for parts in modules.values())
+    found: dict[str, list[str]] = defaultdict(list)
     for module, parts in modules.items():
         if why := _fault(parts, cores[_pattern(module)], scaled=scaled):
-            yield module, why
+            found[why].append(module)
+    return found
 
 
 def _pattern(module: str) -> str:
@@ -119,9 +121,7 @@ def _fault(parts: Mapping[str, Tensor], cores: set[str], *, scaled: bool) -> str
     return ""
 
 
-def _missing(
-    parts: Mapping[str, Tensor], names: tuple[str, str, str, str], cores: set[str]
-) -> list[str]:
+def _missing(parts: Mapping[str, Tensor], names: _Names, cores: set[str]) -> list[str]:
     whole, left, right, core = names
     if whole in parts:
         return []
@@ -130,7 +130,7 @@ def _missing(
     return [part for part in (left, right, *({core} & cores)) if part not in parts]
 
 
-def _shape(parts: Mapping[str, Tensor], names: tuple[str, str, str, str]) -> tuple[int, int] | None:
+def _shape(parts: Mapping[str, Tensor], names: _Names) -> tuple[int, int] | None:
     """Return rows and columns of a matrix; None if its factors don't fit each other."""
     whole, left, right, core = (parts[name].shape if name in parts else None for name in names)
     if whole:

@@ -6,8 +6,8 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # PEFT and diffusers, Kohya, others and LyCORIS.
 _ALPHAS = frozenset({"lora_alpha", "ss_network_alpha", "network_alpha", "linear_alpha"})
@@ -15,21 +15,11 @@ _LONGEST = 1_000_000
 """Characters of a JSON text that is still read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What stands in a file's metadata."""
+def recorded(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return fields of a `LoraReport` that the trainer recorded.
 
-    alphas: tuple[float, ...]
-    root_scaled: bool
-    """Whether alpha is divided by the root of the rank (rsLoRA)."""
-    base_model: str
-    name: str
-    step: int | None
-    epoch: int | None
-
-
-def recorded(metadata: Mapping[str, str]) -> Recorded:
-    """Return what the trainer recorded, under AI Toolkit's names, else under others'."""
+    They stand under AI Toolkit's names, else under others'.
+    """
 
     def first(*keys: str) -> str:
         return next((metadata[key][:200] for key in keys if metadata.get(key)), "")
@@ -40,24 +30,25 @@ def recorded(metadata: Mapping[str, str]) -> Recorded:
     epoch = _number(info.get("epoch", first("ss_epoch")))
     entries = [("lora_alpha", metadata.get("alpha")), *_entries(metadata)]
     alphas = (_number(value) for name, value in entries if name in _ALPHAS)
-    return Recorded(
-        alphas=tuple(sorted({alpha for alpha in alphas if alpha is not None})),
-        root_scaled=any(name == "use_rslora" and value is True for name, value in entries),
-        base_model=first("ss_base_model_version", "ss_base_model", "modelspec.architecture"),
-        name=first("name", "ss_output_name"),
-        step=None if step is None else int(step),
-        epoch=None if epoch is None else int(epoch),
-    )
+    return {
+        "alphas": tuple(sorted({alpha for alpha in alphas if alpha is not None})),
+        "root_scaled": any(name == "use_rslora" and value is True for name, value in entries),
+        "base_model": first("ss_base_model_version", "ss_base_model", "modelspec.architecture"),
+        "name": first("name", "ss_output_name"),
+        "step": None if step is None else int(step),
+        "epoch": None if epoch is None else int(epoch),
+    }
 
 
-def recorded_beside(path: Path, ranks: Collection[int]) -> Recorded:
-    """Return what PEFT's `adapter_config.json` in the same folder says, if it fits these ranks."""
+def recorded_beside(path: Path, ranks: Collection[int]) -> dict[str, Any]:
+    """Return the alphas that PEFT's `adapter_config.json` beside a LoRA of these ranks has."""
     text = ""
     with suppress(OSError, ValueError):
         text = path.with_name("adapter_config.json").read_text(encoding="utf-8")
     config = _read(text)
     fits = isinstance(config, dict) and config.get("r") in ranks
-    return recorded({"adapter_config": text} if fits else {})
+    found = recorded({"adapter_config": text} if fits else {})
+    return {name: found[name] for name in ("alphas", "root_scaled")}
 
 
 def _entries(metadata: Mapping[str, object]) -> Iterator[tuple[str, object]]:

@@ -38,32 +38,21 @@ _FLOATS = {
 }
 _CODES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 
-_AGAIN = "download the file itself"
 # How files begin that are often taken for one: what they are, and what to do.
-_BEGINNINGS = (
-    (rb"$", f"is empty: {_AGAIN}"),
-    (rb"\0*$", f"begins with zeros only, as a download that broke off: {_AGAIN} again"),
-    (rb"version https://git-lfs", "is a Git LFS pointer: run 'git lfs pull', or " + _AGAIN),
-    (
-        rb"(?i)\s*<(?:!doctype|html|head|\?xml|!--)",
-        f"is a web page, such as a login or an error: open it in a browser, then {_AGAIN}",
-    ),
-    (rb"\s*[{\[]", f"is JSON text, such as a server's error, instead of the file: {_AGAIN}"),
-    (
-        rb"PK\x03\x04",
-        "is a zip archive: unpack it if it contains the LoRA; if it is PyTorch's (.pt, .ckpt, "
-        ".bin), convert it to safetensors",
-    ),
-    (
-        rb"\x80[\x02-\x05]",
-        "is a pickle, PyTorch's old format (.pt, .ckpt, .bin), which can run code when it is "
-        "loaded: convert it to safetensors, or get it in that format",
-    ),
-    (rb"\x1f\x8b", "is compressed by gzip: unpack it by gunzip or tar"),
-    (rb"(?:7z\xbc\xaf|Rar!|\xfd7zXZ|\x28\xb5\x2f\xfd)", "is a compressed archive: unpack it"),
-    (rb"GGUF", "is a GGUF file, a quantized model of llama.cpp's kind: get it as safetensors"),
-    (rb"\x89PNG|\xff\xd8\xff|RIFF", f"is a picture or video, such as a preview: {_AGAIN}"),
-)
+_AGAIN = "download the file itself"
+_ARCHIVE = rb"\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ|\x28\xb5\x2f\xfd"
+_PICKLE = "a pickle (.pt, .ckpt, .bin), which can run code when loaded: convert it to safetensors"
+_BEGINNINGS = {
+    rb"\0*$": f"empty, or zeros only, as a download that broke off: {_AGAIN} again",
+    rb"version https://git-lfs": f"a Git LFS pointer: run 'git lfs pull', or {_AGAIN}",
+    rb"\s*<(?i:!doctype|html|head|\?xml|!--)": f"a web page, as of a login or error: {_AGAIN}",
+    rb"\s*[{\[]": f"JSON text, such as a server's error: {_AGAIN}",
+    rb"PK\x03\x04": "a zip archive: unpack it, or convert it if it is PyTorch's (.pt, .ckpt, .bin)",
+    rb"\x80[\x02-\x05]": _PICKLE,
+    _ARCHIVE: "compressed, as by gzip: unpack it",
+    rb"GGUF": "a GGUF file, a quantized model: get it as safetensors",
+    rb"\x89PNG|\xff\xd8\xff|RIFF": f"a picture or video, such as a preview: {_AGAIN}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +116,9 @@ def read_header(
 
 def _other_format(head: bytes, label: str, reason: str) -> str:
     """Return what the file is by its first bytes; else the reason why it is not safetensors."""
-    for beginning, what in _BEGINNINGS:
-        if re.match(beginning, head):
-            return f"{label} is not a safetensors file; it {what}."
-    return f"{label} is not a safetensors file: {reason}."
+    known = (what for beginning, what in _BEGINNINGS.items() if re.match(beginning, head))
+    what = next(known, "")
+    return f"{label} is not a safetensors file" + (f", but {what}." if what else f": {reason}.")
 
 
 def _tensor(entry: Any, start: int, label: str) -> Tensor:

@@ -15,18 +15,14 @@ from aitk_nb.errors import BadInput
 from aitk_nb.training.validation import did_you_mean, items, problems
 
 _TYPES: Mapping[str, Any] = {
-    "str": str,
     "path": str,
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "dict": dict,
+    **{kind.__name__: kind for kind in (str, int, float, bool, dict)},
 }
 """The annotations that are checked; a value of another one is what its YAML says."""
 
 
 def signature(notebook: Path) -> Mapping[str, Any]:
-    """Return the parameters of a notebook by name, in their order, as papermill finds them.
+    """Return the parameters of a notebook by name, in their order.
 
     Each has an `inferred_type_name` (its annotation), a `default` and a `help` (the comment behind
     it).

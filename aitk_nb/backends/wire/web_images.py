@@ -55,9 +55,8 @@ def fetch_all(
     cookies, no password from an address.
     """
     unique = list(dict.fromkeys(addresses))
-    with httpx.Client(
-        timeout=_QUIET, headers={"User-Agent": "aitk-nb"}, transport=Routes()
-    ) as client:
+    agent = {"User-Agent": "aitk-nb"}
+    with httpx.Client(timeout=_QUIET, headers=agent, transport=Routes()) as client:
 
         def one(numbered: tuple[int, str]) -> Path | str:
             number, address = numbered
@@ -85,10 +84,9 @@ def _fetch(
                 if response.status_code != 200:
                     raise _GivenUp(f"cannot be fetched: its server answers {response.status_code}")
                 return _stored(response, folder, number, max_bytes, until)
-        except httpx.UnsupportedProtocol as exc:
-            raise _GivenUp(f"cannot be fetched: {exc}") from exc
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
-            raise _GivenUp(f"cannot be fetched: {type(exc).__name__}") from exc
+            proxy = isinstance(exc, httpx.UnsupportedProtocol)
+            raise _GivenUp(f"cannot be fetched: {exc if proxy else type(exc).__name__}") from exc
     raise _GivenUp(f"cannot be fetched: more than {_REDIRECTS} redirects")
 
 
