@@ -14,18 +14,19 @@ from aitk_nb.backends.base import Backend
 from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.server import Ability
-from aitk_nb.training.config_paths import MISSING, value_at
+from aitk_nb.training.config_paths import value_at
+from aitk_nb.training.effective import effective, resolutions
+from aitk_nb.training.extra import process_of
 
 _SAME_WORK = (
     "model.arch",
-    "datasets.0.resolution",
     "train.batch_size",
     "train.gradient_accumulation",
+    "train.train_unet",
+    "train.train_text_encoder",
 )
-"""What two jobs must share for their steps to take equally long."""
 
 _SAME_SIZE = ("model.arch", "network", "save.dtype")
-"""What two jobs must share for their checkpoints to have the same size."""
 
 _LOOKED_AT = 20
 """Jobs whose files are listed; each is a request."""
@@ -76,39 +77,48 @@ def estimate(
     """Return what a job takes, as far as earlier jobs on the server tell."""
     if Ability.LIST_JOBS not in backend.abilities:
         return EstimateReport(price_per_hour=price_per_hour)
-    process = _process(draft.config)
-    jobs = backend.list_jobs()
+    want = _read(draft.config)
+    jobs = [(state, _read(state.config)) for state in backend.list_jobs()]
     measured = {
         state.name: seconds
-        for state in jobs
-        if (seconds := seconds_per_step(state.speed)) and _shares(state, process, _SAME_WORK)
+        for state, have in jobs
+        if (seconds := seconds_per_step(state.speed)) and have and _work(have) == _work(want)
     }
     per_step = median(measured.values()) if measured else None
+    steps = value_at(want, "train.steps")
     return EstimateReport(
-        seconds=None if per_step is None else per_step * value_at(process, "train.steps"),
+        seconds=None if per_step is None else per_step * steps,
         per_step=per_step,
         jobs=tuple(measured),
         price_per_hour=price_per_hour,
         checkpoint_size=_size(
-            backend, [state for state in jobs if _shares(state, process, _SAME_SIZE)]
+            backend, [state for state, have in jobs if have and _kind(have) == _kind(want)]
         ),
     )
 
 
-def _process(config: Mapping[str, Any]) -> Any:
-    return value_at(config, "config.process.0")
+def _read(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the trainer takes from a job config; nothing if it is of another form."""
+    try:
+        return effective(process_of(config))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
-def _shares(state: JobState, process: Any, paths: Sequence[str]) -> bool:
-    other = _process(state.config)
-    return all(_plain(value_at(other, path)) == _plain(value_at(process, path)) for path in paths)
+def _work(read: Mapping[str, Any]) -> object:
+    """Return what two jobs must share for their steps to take equally long."""
+    # In whichever order, and however often: a step is of one dataset at one resolution.
+    loads = {
+        str((resolution, entry["batch_size"], entry["num_frames"]))
+        for entry in read["datasets"]
+        for resolution in resolutions(entry)
+    }
+    return [value_at(read, path) for path in _SAME_WORK], loads
 
 
-def _plain(value: Any) -> Any:
-    # One number where a list is meant, and a list in another order, is the same to the trainer.
-    if value is MISSING or isinstance(value, dict):
-        return value
-    return sorted(map(str, value)) if isinstance(value, list) else [str(value)]
+def _kind(read: Mapping[str, Any]) -> object:
+    """Return what two jobs must share for their checkpoints to have the same size."""
+    return [value_at(read, path) for path in _SAME_SIZE]
 
 
 def _size(backend: Backend, states: Sequence[JobState]) -> int | None:

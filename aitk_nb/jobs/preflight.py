@@ -6,26 +6,25 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from aitk_nb._units import size
+from aitk_nb._units import plural, size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
+from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
-from aitk_nb.models.control_images import control_names
+from aitk_nb.models.control_images import CONTROL_KEYS, control_names
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
+from aitk_nb.training.advice import advice
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
-
-_VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".wmv", ".m4v", ".flv"})
-_SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
 
 
 def preflight(
@@ -52,11 +51,12 @@ def preflight(
         *checks.needs(),
         checks.gate(),
         checks.gpu(),
+        checks.epochs(),
         checks.disk(),
         checks.time(),
         *checks.remarks(),
     )
-    return PreflightReport(params.name, Checklist(rows), checks.images, checks.estimate)
+    return PreflightReport(params.name, Checklist(rows), checks.files, checks.estimate)
 
 
 class _Checks:
@@ -70,6 +70,7 @@ class _Checks:
         self._draft = draft
         self._price = price
         self._preset = presets.load().get(params.arch)
+        self._entries = value_at(draft.config, "config.process.0.datasets")
 
     @cached_property
     def estimate(self) -> EstimateReport:
@@ -92,10 +93,13 @@ class _Checks:
         return [image for info in there for image in info.images]
 
     @property
-    def images(self) -> int | None:
-        """Number of images; None if a dataset is missing."""
-        missing = any(isinstance(info, NotFound) for info in self._found.values())
-        return None if missing else len(self._files)
+    def files(self) -> dict[str, int]:
+        """Number of files that are trained of each dataset that is there."""
+        return {
+            name: len(taken_files(entry, info, self._preset))
+            for entry in self._entries
+            if isinstance(info := self._found.get(name := entry["folder_path"]), DatasetInfo)
+        }
 
     def name(self) -> Check:
         """Check whether the name is taken."""
@@ -115,14 +119,18 @@ class _Checks:
 
     def datasets(self) -> Iterator[Check]:
         """Check whether the datasets exist, and what is in them."""
+        only_images = all(taken_kinds(one, self._preset)[0] == ("image",) for one in self._entries)
         for name, info in self._found.items():
             if isinstance(info, NotFound):
                 yield problem("dataset", str(info), "Upload it first.")
+            elif not info.images and not only_images:
+                text = f"{name!r} lists no files; the web UI hides .webm, .aac and .m4a."
+                yield unknown("dataset", text)
             elif not info.images:
                 yield problem("dataset", f"{name!r} is empty.", "Upload images to it.")
             else:
-                captions = len(info.captions)
-                text = f"{name!r} has {len(info.images)} files, {captions} with a caption."
+                files, captions = plural(len(info.images), "file"), len(info.captions)
+                text = f"{name!r} has {files}, {captions} with a caption."
                 if captions or self._params.trigger_word:
                     yield ok("dataset", text)
                 else:
@@ -132,20 +140,26 @@ class _Checks:
     def needs(self) -> Iterator[Check]:
         """Check whether the architecture gets what it requires."""
         if self._preset is None:
-            yield unknown("needs", f"Unknown architecture {self._params.arch!r}: can't check this.")
+            yield from self._media()
+            text = f"Unknown architecture {self._params.arch!r}: can't check what it requires."
+            yield unknown("needs", text)
             return
-        found = [*self._controls(self._preset), *self._media(self._preset)]
+        found = [*self._controls(self._preset), *self._media()]
         yield from found or [ok("needs", f"{self._preset.label} has all it requires.")]
 
     def _controls(self, preset: Preset) -> Iterator[Check]:
         say = problem if preset.needs_controls else note
-        entries = value_at(self._draft.config, "config.process.0.datasets")
+        entries = self._entries
+        taken = [
+            any(entry.get(key) for key in (*CONTROL_KEYS, "control_from_same_folder"))
+            for entry in entries
+        ]
         for key in preset.control_keys[:1]:
-            if not entries[0].get(key):
+            if not taken[0]:
                 remedy = "Set control_datasets to the names of the datasets with control images."
                 yield say("needs", f"{preset.label} trains on image pairs.", remedy)
-            for entry in entries[1:]:
-                if not entry.get(key):
+            for entry, has in list(zip(entries, taken, strict=True))[1:]:
+                if not has:
                     text = f"{entry['folder_path']!r} has no control images."
                     remedy = f"Name their dataset in extra: 'datasets: [{{}}, {{{key}: NAME}}]'."
                     yield say("needs", text, remedy)
@@ -154,6 +168,7 @@ class _Checks:
                 yield from self._pairs(entry["folder_path"], name, say)
         may_need = {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(preset.needs)
         samples = value_at(self._draft.config, "config.process.0.sample.samples")
+        samples = samples if isinstance(samples, list) else []
         given = any(key.startswith("ctrl_img") for item in samples for key in item)
         if may_need and self._params.prompts and not given:
             text = f"{preset.label} may need a control image (ctrl_img) for samples."
@@ -169,29 +184,16 @@ class _Checks:
         info = self._found.get(dataset)
         images = info.images if isinstance(info, DatasetInfo) else ()
         if alone := [name for name in images if PurePosixPath(name).stem not in stems]:
-            yield say(
-                "needs",
-                f"{len(alone)} of {len(images)} images in {dataset!r} have no control image of "
-                f"the same name in {controls!r}, e.g. {alone[0]!r}.",
-            )
+            many = f"{len(alone)} of {plural(len(images), 'image')} in {dataset!r}"
+            have = "has" if len(alone) == 1 else "have"
+            text = f"no control image of the same name in {controls!r}, e.g. {alone[0]!r}."
+            yield say("needs", f"{many} {have} {text}")
 
-    def _media(self, preset: Preset) -> Iterator[Check]:
-        """Check whether the files are of the kind that the architecture trains on."""
-        label = preset.label
-        ends = [PurePosixPath(file).suffix.lower() for file in self._files]
-        videos, sounds = sum(e in _VIDEOS for e in ends), sum(e in _SOUNDS for e in ends)
-        if not ends:
-            return
-        if preset.group == "audio" and not sounds:
-            yield problem("needs", f"{label} trains on audio, and the dataset has none.")
-        if preset.group != "audio" and sounds:
-            text = f"{label} does not train on audio; the dataset has {sounds} files."
-            yield problem("needs", text)
-        takes_videos = "datasets.num_frames" in preset.needs
-        if takes_videos and self._params.num_frames > 1 and not videos:
-            yield note("needs", "num_frames is above 1, and the dataset has no video.")
-        if videos and not takes_videos:
-            yield note("needs", f"{label} makes single images; the dataset has {videos} videos.")
+    def _media(self) -> Iterator[Check]:
+        for entry in self._entries:
+            info = self._found.get(entry.get("dataset_path") or entry["folder_path"])
+            if isinstance(info, DatasetInfo) and info.images:
+                yield from media_checks(entry, info, self._preset)
 
     def gate(self) -> Check:
         """Check whether the weights are public."""
@@ -224,13 +226,13 @@ class _Checks:
         others = [repr(state.name) for state in jobs if state.name != self._params.name]
         if not others:
             return ok("GPU", f"{text}: no other job uses it.")
-        active = f"{len(others)} active job{'s' * (len(others) != 1)}"
+        active = plural(len(others), "active job")
         return note("GPU", f"{text}: used by {active} first, {', '.join(others[:3])}.")
 
     def disk(self) -> Check:
         """Tell the size of the checkpoints; no server says how much disk is free."""
-        planned = plan(self._params, self.images, self.estimate.checkpoint_size)
-        kept = f"{planned.checkpoints} checkpoint{'s' * (planned.checkpoints != 1)}"
+        planned = plan(self._params, checkpoint_size=self.estimate.checkpoint_size)
+        kept = plural(planned.checkpoints, "checkpoint")
         if planned.disk is None:
             return unknown("disk", f"{kept} of unknown size: no earlier job is of this kind.")
         return ok(
@@ -245,12 +247,18 @@ class _Checks:
         status = Status.UNKNOWN if self.estimate.seconds is None else Status.OK
         return Check("time", status, f"{text[:1].upper()}{text[1:]}.")
 
+    def epochs(self) -> Check:
+        """Tell how often each image is seen, by the trainer's own rules."""
+        planned = plan(self._params, self.files)
+        say = unknown if planned.epoch is None else ok
+        return say("epochs", f"{planned.schedule}.")
+
     def remarks(self) -> Iterator[Check]:
         """Tell which parameters do not fit together."""
-        for name, remark in self._params.advice.items():
+        for name, remark, fails in advice(self._params):
             # What the architecture requires was checked above.
-            if name not in {"arch", "num_frames"}:
-                yield note(name, f"{remark[:1].upper()}{remark[1:]}.")
+            if fails or name not in {"arch", "num_frames"}:
+                yield (problem if fails else note)(name, f"{remark[:1].upper()}{remark[1:]}.")
 
 
 def _card(gpu: Gpu) -> str:

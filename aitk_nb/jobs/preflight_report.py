@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aitk_nb.jobs.estimate import EstimateReport
@@ -14,14 +15,14 @@ class PreflightReport(ChecklistReport):
 
     Example:
         >>> report = client.jobs.preflight(job.params(name="next_cat"))
-        >>> report.ok, report.images
-        (True, 12)
+        >>> report.ok, report.files
+        (True, {'cats': 12})
     """
 
     name: str
     checks: Checklist[Check]
-    images: int | None = None
-    """Number of images in its datasets."""
+    files: Mapping[str, int] = field(default_factory=dict)
+    """Number of images in each of its datasets."""
     estimate: EstimateReport = field(default_factory=EstimateReport)
     """How long it takes and what it costs."""
 

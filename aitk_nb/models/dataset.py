@@ -11,10 +11,18 @@ from typing import Any
 from pydantic import computed_field
 
 from aitk_nb import _html
+from aitk_nb._units import plural
 from aitk_nb.models.report import JsonReport
 
 SHOWN = 20
 """Rows of a long table that are shown."""
+
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+"""Suffixes of the images that the trainer reads, as ostris/ai-toolkit's toolkit/data_loader.py."""
+VIDEOS = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
+"""Suffixes of the videos that the trainer reads."""
+SOUNDS = frozenset({".mp3", ".wav", ".flac", ".aac", ".ogg", ".m4a"})
+"""Suffixes of the sounds that the trainer reads."""
 
 
 class FileState(enum.Enum):
@@ -114,7 +122,7 @@ class VerifyReport(JsonReport):
         if len(listed) > SHOWN:
             rows.append(("", f"and {len(listed) - SHOWN} more", "", ""))
         rows += [(_html.badge("extra", "warning"), "", name, "") for name in self.extra[:SHOWN]]
-        wrong_count = f"{len(wrong)} file{'s' * (len(wrong) != 1)} missing or different"
+        wrong_count = f"{plural(len(wrong), 'file')} missing or different"
         caption = f"Dataset {self.dataset} on the server: {'complete' if self.ok else wrong_count}"
         return _html.table(("", "local file", "server file", "bytes"), rows, caption=caption)
 
@@ -139,7 +147,8 @@ class DatasetInfo:
     """What was found of the files that were sent, where an upload returned this."""
 
     def __repr__(self) -> str:
-        return f"<dataset {self.name!r}: {len(self.images)} images, {len(self.captions)} captions>"
+        found = plural(len(self.images), "image"), plural(len(self.captions), "caption")
+        return f"<dataset {self.name!r}: {', '.join(found)}>"
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         result = {"name": self.name, "images": len(self.images), "captions": len(self.captions)}

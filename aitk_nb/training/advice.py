@@ -1,4 +1,4 @@
-"""Remarks on training parameters that are legal and rarely intended."""
+"""Remarks on training parameters: legal and rarely intended, or refused by the trainer alone."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from aitk_nb.training import presets
-from aitk_nb.training.extra import aside_of, parse_extra
+from aitk_nb.training.extra import aside_of, parse_extra, process_of
 from aitk_nb.training.fields import Fields
+from aitk_nb.training.job_config import draft
 from aitk_nb.training.presets import Preset
+from aitk_nb.training.remarks import Remark, remarks
 
 _LISTED = 8
 """Settings without a field that are listed in a remark."""
@@ -19,8 +21,8 @@ _NEEDS = {
 }
 
 
-def advice(params: Fields) -> dict[str, str]:
-    """Return remarks by field; none of them keeps a job from being started."""
+def advice(params: Fields) -> list[Remark]:
+    """Return remarks on fields; those that do not fail keep no job from being started."""
     found = _schedule(params) | _network(params)
     if preset := presets.load().get(params.arch):
         found |= _architecture(params, preset)
@@ -30,7 +32,8 @@ def advice(params: Fields) -> dict[str, str]:
         more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
         listed = ", ".join(paths[:_LISTED])
         found["extra"] = f"settings without a field of their own: {listed}{more}"
-    return found
+    ours = [Remark(field, text) for field, text in found.items()]
+    return [*ours, *remarks(process_of(draft(params).config))]
 
 
 def _paths(value: Mapping[str, Any], above: str = "") -> list[str]:
@@ -59,16 +62,7 @@ def _schedule(params: Fields) -> dict[str, str]:
 def _network(params: Fields) -> dict[str, str]:
     if params.network == "lokr":
         return _lokr(params)
-    found = {}
-    if params.alpha > params.rank:
-        times = f"{params.alpha / params.rank:.3g}"
-        found["alpha"] = (
-            f"{params.alpha} is more than the rank {params.rank}, which multiplies the learning "
-            f"rate by {times}"
-        )
-    if params.lokr_factor != -1:
-        found["lokr_factor"] = "only LoKr networks use it"
-    return found
+    return {"lokr_factor": "only LoKr networks use it"} if params.lokr_factor != -1 else {}
 
 
 def _lokr(params: Fields) -> dict[str, str]:

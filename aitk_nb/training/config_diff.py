@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -10,7 +11,8 @@ from typing import Any
 
 from aitk_nb.models.control_images import name_controls
 from aitk_nb.training.config_paths import MISSING, folder_name, is_mappings
-from aitk_nb.training.extra import RESERVED
+from aitk_nb.training.effective import effective
+from aitk_nb.training.extra import RESERVED, process_of
 
 OURS = "aitk_nb"
 """Key below `meta` under which the fingerprint lies."""
@@ -26,9 +28,11 @@ def fingerprint(config: Mapping[str, Any]) -> str:
 
 
 def differences(have: Mapping[str, Any], want: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return where two job configs differ, as `train.steps is 100, not 200` (have, want)."""
-    old = dict(_flat(_comparable(have)))
-    new = dict(_flat(_comparable(want)))
+    """Return where two job configs differ, as `train.steps is 100, not 200` (have, want).
+
+    What one of them leaves out is the trainer's default, so that it may differ from nothing.
+    """
+    old, new = _effective(have), _effective(want)
     return tuple(
         f"{path.removeprefix('config.process.0.')} is {_shown(old, path)}, not {_shown(new, path)}"
         for path in sorted(old.keys() | new.keys())
@@ -37,8 +41,8 @@ def differences(have: Mapping[str, Any], want: Mapping[str, Any]) -> tuple[str, 
 
 
 def varying(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """Return the settings that are not the same in all job configs, as text for each of them."""
-    flat = [dict(_flat(_comparable(config))) for config in configs]
+    """Return what the trainer does not do alike in all job configs, as text for each of them."""
+    flat = [_effective(config) for config in configs]
     paths = sorted({path for one in flat for path in one})
     return {
         path.removeprefix("config.process.0."): tuple(_shown(one, path) for one in flat)
@@ -52,6 +56,15 @@ def _shown(values: Mapping[str, Any], path: str) -> str:
         return "absent"
     text = json.dumps(values[path], ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _effective(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the leaves of a config by their paths, with what the trainer takes for the absent."""
+    plain = _comparable(config)
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        process = process_of(plain)
+        plain["config"]["process"][0] = plain_numbers(effective(process))
+    return dict(_flat(plain))
 
 
 def _comparable(config: Mapping[str, Any]) -> Any:

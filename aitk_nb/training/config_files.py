@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from aitk_nb._files import write as write_file
 from aitk_nb._yaml import dumped, parsed
@@ -14,8 +14,16 @@ from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names, name_controls
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import OURS, plain_numbers, unmerged
-from aitk_nb.training.config_paths import MISSING, fields_of, folder_name, is_mappings, value_at
+from aitk_nb.training.config_paths import (
+    MISSING,
+    fields_of,
+    folder_name,
+    is_mappings,
+    put,
+    value_at,
+)
 from aitk_nb.training.default_config import default_process
+from aitk_nb.training.effective import SYNONYMS, effective
 from aitk_nb.training.extra import ASIDE, RESERVED, aside_of, process_of
 from aitk_nb.training.fields import PATHS, Fields
 from aitk_nb.training.job_config import draft
@@ -68,9 +76,10 @@ def file_config(params: Fields) -> dict[str, Any]:
     for key in RESERVED:
         process.pop(key, None)
     here = dict(aside.get("here", {}))
-    for entry, folder in zip(process["datasets"], here.pop("folders", ()), strict=False):
-        if folder_name(folder) == entry["folder_path"]:
-            entry["folder_path"] = folder
+    for entry, said in zip(process["datasets"], here.pop("folders", ()), strict=False):
+        if folder_name(_folder(said)) == entry["folder_path"]:
+            del entry["folder_path"]
+            entry |= said
     for entry, paths in zip(process["datasets"], here.pop("controls", ()), strict=False):
         names = control_names(entry)
         entry |= {key: path for key, path in paths.items() if folder_name(path) == names.get(key)}
@@ -78,18 +87,25 @@ def file_config(params: Fields) -> dict[str, Any]:
     return config
 
 
-def from_config(config: Mapping[str, Any]) -> Fields:
+def from_config(config: Mapping[str, Any], chosen: Collection[str] = ()) -> Fields:
     """Return the parameters that a job config means; what they have no field for is in `extra`.
 
-    What the config leaves out stays left out until its field is changed. The last part of a
+    A field that the config leaves out has the trainer's default, and stays left out until it is
+    changed; so do older keys, which the field's own key replaces then. The last part of a
     dataset's folder is the dataset's name.
+
+    Args:
+        config: The job config.
+        chosen: Fields that are set to something else at once.
 
     Raises:
         InvalidParams: it is not a training job, or a name in it is invalid.
     """
     plain = _plain(config)
+    _take_synonyms(process_of(plain), chosen)
     process = copy.deepcopy(process_of(plain))
     here = _take_folders(process)
+    older = _take_synonyms(process)
     params = _accepted(_fields(plain["config"].get("name"), process))
     if plain_numbers(file_config(params)) == plain_numbers(plain):
         # The fields say all of it.
@@ -97,7 +113,7 @@ def from_config(config: Mapping[str, Any]) -> Fields:
     setting, without = unmerged(process_of(draft(params).config), process)
     # The server sets these; in a file they are as the file had them.
     without = {path: value for path, value in without.items() if path not in RESERVED}
-    aside = {"without": without, "around": _around(plain), "here": here}
+    aside = {"without": without, "around": _around(plain), "here": here, "older": older}
     text = dumped({**setting, ASIDE: aside})
     made = Fields.model_validate({**params.model_dump(), "extra": text})
     if plain_numbers(file_config(made)) != plain_numbers(plain):
@@ -140,21 +156,61 @@ def _take_folders(process: dict[str, Any]) -> dict[str, Any]:
     if not is_mappings(datasets):
         kind = process.get("type")
         raise InvalidParams({"datasets": f"required for a training job, which {kind!r} is not"})
-    folders = [entry.get("folder_path") for entry in datasets]
-    controls = [name_controls(entry) for entry in datasets]
-    for entry, folder in zip(datasets, folders, strict=True):
-        if not isinstance(folder, str):
+    keys = ("folder_path", "dataset_path")
+    folders = [{key: entry.pop(key) for key in keys if key in entry} for entry in datasets]
+    for entry, said in zip(datasets, folders, strict=True):
+        if not isinstance(folder := _folder(said), str):
             raise InvalidParams({"dataset": f"folder_path must be a string, not {folder!r}"})
-        entry["folder_path"] = folder_name(folder)
+        entry["folder_path"] = folder
+    controls = [name_controls(entry) for entry in datasets]
+    for entry in datasets:
+        entry["folder_path"] = folder_name(entry["folder_path"])
     here["folders"] = folders
     return here | ({"controls": controls} if any(controls) else {})
 
 
+def _folder(said: Mapping[str, Any]) -> Any:
+    """Return the folder of a dataset: the trainer takes `dataset_path`, where it is."""
+    path = said.get("dataset_path")
+    return said.get("folder_path") if path is None else path
+
+
+def _take_synonyms(process: dict[str, Any], chosen: Collection[str] | None = None) -> Older:
+    """Put what older keys mean under the keys of today, and return how it was written.
+
+    Args:
+        process: The process of a job config.
+        chosen: Fields whose keys are to be replaced; by default all.
+    """
+    read, older = effective(process), Older()
+    for path, synonyms in SYNONYMS.items():
+        said = [one for one in synonyms if value_at(process, one) is not MISSING]
+        if said and (chosen is None or _FIELDS[path] in chosen):
+            keys = [one for one in (path, *said) if value_at(process, one) is not MISSING]
+            older[path] = {"means": value_at(read, path), "keys": {}}
+            for one in keys:
+                section, key = one.split(".")
+                older[path]["keys"][one] = process[section].pop(key)
+            put(process, path, older[path]["means"])
+    return older
+
+
+Older: TypeAlias = dict[str, dict[str, Any]]
+"""By the path of a key: what it means, and the keys that say so, with their values."""
+
+_FIELDS = {path: name for name, path in PATHS.items()} | {
+    "network.linear_alpha": "alpha",
+    "sample.samples": "prompts",
+    "model.arch": "arch",
+}
+
+
 def _fields(name: Any, process: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the config says for each field, unchecked."""
+    """Return what the trainer takes for each field, unchecked."""
+    given, process = process, effective(process)
     names = [entry["folder_path"] for entry in process["datasets"]]
-    arch = _arch(process)
-    preset = presets.load().get(arch)
+    arch = value_at(process, "model.arch")
+    preset = presets.load().get(arch) if isinstance(arch, str) else None
     own = preset.defaults.get("model.name_or_path") if preset else ""
     found = fields_of(process, PATHS)
     sample_seed = value_at(process, "sample.seed")
@@ -162,8 +218,8 @@ def _fields(name: Any, process: Mapping[str, Any]) -> dict[str, Any]:
         "name": name,
         "dataset": names[0],
         "extra_datasets": tuple(names[1:]),
-        "control_datasets": _controls(process["datasets"][0], arch),
-        "arch": arch,
+        "control_datasets": _controls(given["datasets"][0], arch),
+        "arch": arch if isinstance(arch, str) else MISSING,
         "base_model": "" if found.get("base_model") == own else found.get("base_model", ""),
         "trigger_word": process.get("trigger_word") or "",
         "prompts": _prompts(process.get("sample")),
@@ -181,25 +237,10 @@ def _controls(dataset: Mapping[str, Any], arch: object) -> tuple[str, ...]:
     return tuple(names.values()) if tuple(said) == tuple(names) == known else ()
 
 
-def _arch(process: Mapping[str, Any]) -> Any:
-    """Return the architecture; older files say `is_flux: true` instead."""
-    model = process.get("model")
-    if not isinstance(model, dict):
-        return MISSING
-    if "arch" in model:
-        return model["arch"] if isinstance(model["arch"], str) else MISSING
-    said = [key.removeprefix("is_") for key, value in model.items() if value is True]
-    known = [name for name in (_OLD.get(word, word) for word in said) if name in presets.load()]
-    return known[0] if known else MISSING
-
-
-_OLD = {"xl": "sdxl", "v1": "sd15"}
-
-
 def _prompts(sample: object) -> tuple[str, ...]:
     if not isinstance(sample, dict):
         return ()
-    items = sample.get("samples", sample.get("prompts"))
+    items = sample.get("samples")
     if not isinstance(items, list):
         return ()
     texts = [item.get("prompt") if isinstance(item, dict) else item for item in items]

@@ -25,9 +25,10 @@ _ASIDE_TYPES: Mapping[str, Any] = {
     "around.config.process": list,
     "around.meta": dict,
     "here": dict,
-    "here.folders": list[str],
+    "here.folders": list[dict[str, str]],
     "here.controls": list[dict[str, str]],
     "without": dict,
+    "older": dict[str, dict[str, Any]],
 }
 """What `TrainingParams.from_file` writes below `ASIDE`."""
 
@@ -54,8 +55,9 @@ def parse_extra(text: str) -> dict[str, Any]:
 def aside_of(text: str) -> dict[str, Any]:
     """Return what a valid `extra` holds of a job file in addition to the process settings.
 
-    `around` is the file without its first process, `here` what is valid on its machine only, and
-    `without` the paths that the file leaves out, with the values that are left out there.
+    `around` is the file without its first process, `here` what is valid on its machine only,
+    `older` what it says by older keys, and `without` the paths that the file leaves out, with the
+    values that are left out there.
     """
     aside: dict[str, Any] = _mapping(text).get(ASIDE, {})
     return aside
@@ -73,7 +75,7 @@ def _mapping(text: str) -> dict[str, Any]:
 def _check_aside(aside: Any) -> None:
     """Refuse what `TrainingParams.from_file` does not write."""
     no_variables(str(aside))
-    if not isinstance(aside, dict) or not aside.keys() <= {"around", "here", "without"}:
+    if not isinstance(aside, dict) or not aside.keys() <= {"around", "here", "older", "without"}:
         raise ValueError(f"{ASIDE!r} is reserved for what a job file contains")
     for path, kind in _ASIDE_TYPES.items():
         if (part := value_at(aside, path)) is MISSING:

@@ -42,9 +42,6 @@ from aitk_nb.training.validation import (
     safe_name,
 )
 
-DEFAULT_ARCH = "flex1"
-"""The architecture that the web UI's form for a new job begins with."""
-
 _QUANTIZATION = "options.tsx: quantizationOptions"
 _LARGEST_SEED = 2**32 - 1
 """Numpy takes 32 bits."""
@@ -121,7 +118,7 @@ class Fields(BaseModel):
     steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
     """Number of optimizer steps."""
     arch: Text = field(
-        DEFAULT_ARCH, group="Model", label="Architecture", source="options.tsx: modelArchs"
+        presets.DEFAULT_ARCH, group="Model", label="Architecture", source="options.tsx: modelArchs"
     )
     """Model architecture, as AI Toolkit names it."""
     base_model: Text = field("", source="config_modules.py: name_or_path")
@@ -216,7 +213,7 @@ class Fields(BaseModel):
     def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Fill in the architecture's own values, and say what is wrong in our words."""
         if isinstance(data, Mapping):
-            data = {**preset_fields(data.get("arch", DEFAULT_ARCH)), **data}
+            data = {**preset_fields(data.get("arch", presets.DEFAULT_ARCH)), **data}
         found: dict[str, str] = {}
         params: Self | None = None
         try:
@@ -224,7 +221,7 @@ class Fields(BaseModel):
         except ValidationError as exc:
             found = problems(exc, cls.model_fields)
         given = data if isinstance(data, Mapping) else dict(params or ())
-        arch = given.get("arch", DEFAULT_ARCH)
+        arch = given.get("arch", presets.DEFAULT_ARCH)
         if "arch" not in found and (why := presets.arch_problem(arch, given.get("base_model"))):
             found["arch"] = why
         if params and (why := presets.controls_problem(params.arch, params.control_datasets)):

@@ -24,6 +24,8 @@ def draft(params: Fields) -> JobDraft:
     merge(process, _chosen(params))
     merge(process, parse_extra(params.extra))
     aside = aside_of(params.extra)
+    for path, older in aside.get("older", {}).items():
+        _say_as_before(process, path, older)
     for path, value in aside.get("without", {}).items():
         _leave_out(process, path, value)
     config = _around(aside.get("around"), params.name, process)
@@ -74,6 +76,16 @@ def _leave_out(process: dict[str, Any], path: str, value: object) -> None:
     have = place.get(key, MISSING) if isinstance(place, dict) else MISSING
     if have is not MISSING and plain_numbers(have) == plain_numbers(value):
         del place[key]
+
+
+def _say_as_before(process: dict[str, Any], path: str, older: Mapping[str, Any]) -> None:
+    """Use the keys of a job file, unless what they mean was changed since the file was read."""
+    if plain_numbers(value_at(process, path)) != plain_numbers(older.get("means")):
+        return
+    put(process, path, None)
+    for one, value in older.get("keys", {}).items():
+        section, _, key = one.partition(".")
+        process.setdefault(section, {})[key] = value
 
 
 def _chosen(params: Fields) -> dict[str, Any]:

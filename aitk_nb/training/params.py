@@ -9,7 +9,11 @@ from typing import Any, Self
 from aitk_nb import _html
 from aitk_nb.training import config_files
 from aitk_nb.training.advice import advice
-from aitk_nb.training.fields import Fields
+from aitk_nb.training.config_paths import MISSING, value_at
+from aitk_nb.training.effective import effective
+from aitk_nb.training.extra import process_of
+from aitk_nb.training.fields import PATHS, Fields
+from aitk_nb.training.job_config import draft
 
 
 class TrainingParams(Fields):
@@ -85,7 +89,8 @@ class TrainingParams(Fields):
         Raises:
             InvalidParams: It is not a training job, or a value is invalid.
         """
-        return cls.model_validate({**config_files.from_config(config).model_dump(), **fields})
+        found = config_files.from_config(config, fields)
+        return cls.model_validate({**found.model_dump(), **fields})
 
     def to_file(self, path: str | Path) -> Path:
         """Write an AI Toolkit job file: JSON if `path` ends in `.json`, otherwise YAML.
@@ -99,13 +104,20 @@ class TrainingParams(Fields):
         return config_files.write(self, path)
 
     def _repr_html_(self) -> str:
-        values = [(name, _shown(getattr(self, name))) for name in type(self).model_fields]
+        read = effective(process_of(draft(self).config))
+        taken = {name: value_at(read, path) for name, path in PATHS.items()}
+        values = [
+            (name, _shown(taken.get(name, getattr(self, name)))) for name in type(self).model_fields
+        ]
         return _html.definition(values, caption="Training parameters")
 
     @property
     def advice(self) -> Mapping[str, str]:
         """Remarks by field on values that are valid but rarely intended, e.g. alpha over rank."""
-        return advice(self)
+        found: dict[str, list[str]] = {}
+        for remark in advice(self):
+            found.setdefault(remark.field, []).append(remark.text)
+        return {field: "; ".join(texts) for field, texts in found.items()}
 
 
 def diff(a: TrainingParams, b: TrainingParams) -> dict[str, tuple[Any, Any]]:
@@ -122,4 +134,6 @@ def diff(a: TrainingParams, b: TrainingParams) -> dict[str, tuple[Any, Any]]:
 
 
 def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if value is None or value is MISSING:
+        return "not set"
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -1,34 +1,51 @@
-"""What a training job amounts to: images seen, epochs, checkpoints and disk space."""
+"""What a training job amounts to: epochs, checkpoints and disk space."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aitk_nb._units import size
+from aitk_nb._units import plural, size
+from aitk_nb.training.config_paths import value_at
+from aitk_nb.training.effective import effective
+from aitk_nb.training.epochs import Epoch, Files
+from aitk_nb.training.extra import process_of
 from aitk_nb.training.fields import Fields
+from aitk_nb.training.job_config import draft
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a training job amounts to; what is unknown is None."""
+    """What a training job amounts to by the trainer's own rules; what is unknown is None."""
 
-    images_seen: int
-    steps_per_epoch: int | None
-    epochs: float | None
+    steps: int
+    epoch: Epoch | None
+    """Steps per epoch."""
     checkpoints: int
     """Files that are left at the end, the last one included."""
     disk: int | None
     """Bytes of these files."""
 
-    def __str__(self) -> str:
-        words = [f"{self.images_seen:,} images seen"]
-        if self.steps_per_epoch and self.epochs is not None:
-            epochs = f"{self.epochs:,.0f}" if self.epochs >= 100 else f"{self.epochs:.3g}"
-            words += [f"{self.steps_per_epoch:,} steps per epoch", f"{epochs} epochs"]
-        else:
+    @property
+    def epochs(self) -> tuple[float, float] | None:
+        """How often each image is shown at each resolution: at least, and at most."""
+        epoch = self.epoch
+        return None if epoch is None else (self.steps / epoch.high, self.steps / epoch.low)
+
+    @property
+    def schedule(self) -> str:
+        """The steps and epochs in words."""
+        words = [f"{self.steps:,} step{'s' * (self.steps != 1)}"]
+        if self.epoch is None or self.epochs is None:
             words.append("epochs unknown without the number of images")
-        words.append(f"{self.checkpoints} checkpoint{'s' * (self.checkpoints != 1)} kept")
+        else:
+            words += [f"{_range(self.epoch)} steps per epoch", f"{_range(self.epochs)} epochs"]
+        if self.epoch and self.epoch.low < self.epoch.high:
+            words.append("the sizes of the images decide")
+        return " · ".join(words)
+
+    def __str__(self) -> str:
+        words = [self.schedule, f"{plural(self.checkpoints, 'checkpoint')} kept"]
         if self.disk is None:
             words.append("disk unknown before the first checkpoint")
         else:
@@ -36,25 +53,37 @@ class Plan:
         return " · ".join(words)
 
 
-def plan(params: Fields, images: int | None = None, checkpoint_size: int | None = None) -> Plan:
-    """Return what a training job amounts to.
+def _range(limits: tuple[float, float]) -> str:
+    return " to ".join(dict.fromkeys(map(_number, limits)))
 
-    An epoch shows each image once at each resolution.
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def plan(
+    params: Fields, files: Mapping[str, Files] | None = None, checkpoint_size: int | None = None
+) -> Plan:
+    """Return what a training job amounts to.
 
     Args:
         params: The parameters of the job.
-        images: Number of images in the dataset; without it the epochs are unknown.
+        files: The images of each dataset by its name: how many, or their widths and heights in
+            pixels. Without them the epochs are unknown, and without the sizes they may be a range.
         checkpoint_size: Bytes of a checkpoint; without it the disk space is unknown.
     """
-    at_once = params.batch_size * params.gradient_accumulation
-    seen = params.steps * at_once
-    shown = images * len(params.resolution) if images else None
+    read = effective(process_of(draft(params).config))
+    steps, every, most = (
+        value_at(read, path)
+        for path in ("train.steps", "save.save_every", "save.max_step_saves_to_keep")
+    )
+    steps = steps if isinstance(steps, int) else params.steps
     # The last step is saved as the LoRA, next to the numbered checkpoints.
-    kept = min((params.steps - 1) // params.save_every, params.max_saves) + 1
+    saves = max(0, steps - 1) // every if isinstance(every, int) and every > 0 else 0
+    kept = (min(saves, most) if isinstance(most, int) and most > 0 else saves) + 1
     return Plan(
-        images_seen=seen,
-        steps_per_epoch=math.ceil(shown / at_once) if shown else None,
-        epochs=seen / shown if shown else None,
+        steps=steps,
+        epoch=Epoch.of(read, files or {}),
         checkpoints=kept,
         disk=None if checkpoint_size is None else kept * checkpoint_size,
     )

@@ -18,6 +18,17 @@ from aitk_nb.errors import BadInput
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training.validation import did_you_mean, problems
 
+DEFAULT_ARCH = "flex1"
+"""The architecture that the web UI's form for a new job begins with."""
+
+OTHERS = frozenset(
+    {
+        *("sd1", "sd2", "sd3", "pixart", "pixart_sigma", "auraflow", "vega", "ssd"),
+        *("cogview4", "chroma_radiance", "f-lite", "example"),
+    }
+)
+"""Architectures that the trainer of AI Toolkit 0.12.26 has, and the web UI does not offer."""
+
 MOST_CONTROLS = 3
 """Datasets of control images that the trainer takes for one dataset."""
 
@@ -103,7 +114,7 @@ def control_keys(arch: str, count: int) -> tuple[str, ...]:
 def arch_problem(arch: object, base_model: object) -> str | None:
     """Return why an architecture is refused; a newer server may know more than we do."""
     known = load()
-    if not isinstance(arch, str) or arch in known:
+    if not isinstance(arch, str) or arch in known or arch.partition(":")[0] in OTHERS:
         return None
     if hint := did_you_mean(arch, known, cutoff=0.7):
         return f"unknown architecture {arch!r}{hint}"

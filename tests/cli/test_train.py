@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.cli.command import run
 
 
@@ -53,3 +57,41 @@ def test_a_dry_run_lists_requests_and_starts_nothing(url: str, dataset: str) -> 
     assert "planned" == told["requests"][0]["body"]["job_config"]["config"]["name"]
     assert "note: save_every:" in shown.err
     assert "planned" not in run("jobs", "--url", url).out
+
+
+@pytest.mark.parametrize(
+    ("arch", "frames", "code", "says"),
+    [
+        ("wan22_14b:t2v", "num_frames: 1", 1, "no image in 'clips', only 2 videos"),
+        ("wan22_14b:t2v", "", 1, "Set num_frames above 1 to train on videos"),
+        ("wan22_14b:t2v", "num_frames: 33", 0, "has all it requires"),
+        ("wan22_14b:t2v", "auto_frame_count: true", 0, "has all it requires"),
+        ("sdxl", "num_frames: 1", 1, "no image in 'clips', only 2 videos"),
+        ("zz_new", "", 1, "no image in 'clips', only 2 videos"),
+    ],
+)
+def test_a_job_file_of_videos_alone(
+    url: str, tmp_path: Path, arch: str, frames: str, code: int, says: str
+) -> None:
+    """The trainer looks for images where there is one frame, also when the file has no samples."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name in ("one", "two"):
+        (clips / f"{name}.mp4").write_bytes(b"\0\0\0\x18ftypisom" + name.encode())
+        (clips / f"{name}.txt").write_text("a dance")
+    run("dataset", "upload", clips, "--url", url)
+    file = tmp_path / "job.yaml"
+    file.write_text(
+        f"""job: extension
+config:
+  name: videos
+  process:
+    - type: diffusion_trainer
+      network: {{type: lora, linear: 16, linear_alpha: 16}}
+      datasets: [{{folder_path: datasets/clips, resolution: [512]{frames and ", " + frames}}}]
+      train: {{steps: 20, lr: 1e-4}}
+      model: {{name_or_path: some/model, arch: "{arch}"}}
+"""
+    )
+    ran = run("train", "--params", file, "--preflight", "--url", url, code=code)
+    assert says in " ".join(ran.out.split())

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb.datasets.local.buckets import bucket_size, place, plan
+from aitk_nb.datasets.local.buckets import place, plan
 from aitk_nb.datasets.local.dataset import LocalDataset
-from aitk_nb.datasets.local.requirements import Requirements, divisibility
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput
+from aitk_nb.training.effective import divisibility
+from aitk_nb.training.epochs import bucket_size
 from tests.datasets.pictures import picture
 
 SIDE = st.integers(1, 9000)
@@ -94,7 +96,7 @@ def test_of_a_dataset(tmp_path: Path) -> None:
     picture(tmp_path / "small.png", (100, 100))
     (tmp_path / "broken.png").write_bytes(b"no")
     dataset = LocalDataset(tmp_path)
-    found = dataset.buckets((256, 512), batch_size=2)
+    found = dataset.buckets((256, 512), arch="flux2", batch_size=2)
     assert found.images == 6
     assert found.resolutions == (256, 512)
     assert found.steps_per_epoch == 2 * (3 + 1)
@@ -113,7 +115,7 @@ def test_of_a_dataset(tmp_path: Path) -> None:
 def test_the_multiples_of_architectures() -> None:
     """The variant behind a colon trains as its model."""
     assert [divisibility(arch) for arch in ("", "flux", "flux2", "qwen_image:2512")] == [
-        16,
+        32,
         32,
         16,
         32,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.fix import MARK
@@ -175,6 +175,145 @@ def test_near_duplicates_on_demand(tmp_path: Path) -> None:
     assert len(dataset.fix(tmp_path / "kept").dataset.images) == 3
     dropped = dataset.fix(tmp_path / "dropped", near_duplicates="drop").dataset
     assert [path.name for path in dropped.images] == ["c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("original", "copy"),
+    [
+        ("cat", "cat copy"),
+        ("cat", "cat copy 2"),
+        ("cat", "cat (1)"),
+        ("cat", "cat - Copy"),
+        ("cat", "cat_copy"),
+        ("cat", "Copy of cat"),
+        ("cat", "Kopie von cat"),
+        ("cat", "cat - Kopie (2)"),
+        ("cat", "cat \u2013 copie"),
+        ("cat", "Copia de cat"),
+        ("cat", "cat 2"),
+        ("cat", "cat-1"),
+        ("cat", "cat のコピー"),
+        ("photocopy", "photo copy"),
+        ("IMG_20240501_120000", "a copy"),
+        ("Café", "Cafe\u0301 copy"),
+    ],
+)
+def test_the_original_is_kept_and_its_copy_dropped(
+    tmp_path: Path, original: str, copy: str
+) -> None:
+    """By their names, in `check` and in `fix`; a caption that only the copy has comes along."""
+    folder = tmp_path / "set"
+    add(folder, f"{original}.png")
+    (folder / f"{copy}.png").write_bytes((folder / f"{original}.png").read_bytes())
+    (folder / f"{copy}.txt").write_text("a cat")
+    dataset = LocalDataset(folder)
+    same = [p for p in dataset.problems if p.code is Code.DUPLICATE]
+    assert [(p.file, p.other) for p in same] == [(f"{copy}.png", f"{original}.png")]
+    report = dataset.fix(tmp_path / "fixed")
+    assert report.left_out == (f"{copy}.png",)
+    assert list(report.dataset.captions.values()) == ["a cat"]
+    assert f"caption taken from '{copy}.png'" in {change.text for change in report.changes}
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Été à la plage", "Ete_a_la_plage"),
+        ("Ete\u0301", "Ete"),
+        ("Straße", "Strasse"),
+        ("Øl og æbler", "Ol_og_aebler"),
+        ("Łódź", "Lodz"),
+        ("İstanbul'da", "Istanbul_da"),
+        ("кот на пляже", "kot_na_plyazhe"),
+        ("γάτα", "gata"),
+        ("½ cat", "1_2_cat"),
+        ("cat\uff081\uff09", "cat_1_"),
+        ("_MG_1234", "_MG_1234"),
+        ("con", "_con"),
+    ],
+)
+def test_names_stay_readable(tmp_path: Path, name: str, plain: str) -> None:
+    """Letters become those of ASCII that are read alike; the caption goes along."""
+    folder = tmp_path / "set"
+    add(folder, f"{name}.png", f"{name}.txt")
+    fixed = LocalDataset(folder).fix(tmp_path / "fixed").dataset
+    assert {path.name for path in fixed.files} == {f"{plain}.png", f"{plain}.txt"}
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.bmp", "a.tiff", "a.TIF", "a.jfif", "a.avif"])
+def test_check_says_of_foreign_formats_what_fix_does(tmp_path: Path, name: str) -> None:
+    """The trainer skips it; `fix` converts it, and keeps its caption."""
+    if name == "a.avif" and not features.check("avif"):
+        pytest.skip("Pillow is built without AVIF")
+    folder, suffix = tmp_path / "set", Path(name).suffix
+    folder.mkdir()
+    image("a").save(folder / name, "JPEG" if suffix == ".jfif" else None)
+    add(folder, "a.txt", "b.png", "b.txt")
+    dataset = LocalDataset(folder)
+    assert [p.message for p in dataset.problems] == [
+        f"{name!r} is left out with its caption: the trainer skips {suffix.lower()} files"
+    ]
+    assert dataset.captions == {"b.png": "a cat"}
+    report = dataset.fix(tmp_path / "fixed")
+    assert {change.file for change in report.changes} == {name}
+    assert set(report.dataset.captions.values()) == {"a cat"}
+    assert len(report.dataset.images) == len(report.dataset.captions) == 2
+    assert report.dataset.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.heic", b"\0\0\0\x18ftypheic"),
+        ("a.jxl", b"\xff\x0a"),
+        ("a.gif", b"GIF89a"),
+        ("a.bmp", b""),
+    ],
+)
+def test_what_cannot_be_converted_is_said_by_both(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    """With the same reason."""
+    folder = tmp_path / "set"
+    add(folder, "a.txt", "b.png", "b.txt")
+    (folder / name).write_bytes(content)
+    dataset = LocalDataset(folder)
+    (problem,) = dataset.problems
+    report = dataset.fix(tmp_path / "fixed")
+    (change,) = report.changes
+    assert problem.file == change.file == name
+    assert change.text.startswith("is left out: it ")
+    assert problem.remedy == f"export it again as PNG or JPEG: {change.text[13:]}"
+
+
+def test_words_agree_with_their_number(tmp_path: Path) -> None:
+    """One is one."""
+    folder = tmp_path / "set"
+    add(folder, "a.png")
+    (folder / "metadata.csv").write_text("file_name,text\na.png,a cat\n")
+    (told,) = (p for p in LocalDataset(folder).problems if p.code is Code.CAPTION_TABLE)
+    assert told.message.endswith("has captions of 1 image, which the trainer does not read there")
+    picture(folder / "b.png")
+    (folder / "metadata.csv").write_text("file_name,text\na.png,a cat\nb.png,a dog\n")
+    (told,) = (p for p in LocalDataset(folder).problems if p.code is Code.CAPTION_TABLE)
+    assert "captions of 2 images" in told.message
+
+
+def test_an_animation_in_a_foreign_format_keeps_one_frame(tmp_path: Path) -> None:
+    """Both say so."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    later = [image("d"), image("e")]
+    for name in ("a.gif", "b.tif"):
+        image(name).save(folder / name, save_all=True, append_images=later)
+    dataset = LocalDataset(folder)
+    remedies = {p.file: p.remedy for p in dataset.problems if p.file}
+    assert remedies == dict.fromkeys(("a.gif", "b.tif"), Code.ANIMATION.remedy)
+    report = dataset.fix(tmp_path / "fixed")
+    assert [change.text.partition(",")[0] for change in report.changes] == [
+        "reduced to its first frame"
+    ] * 2
+    assert [path.name for path in report.dataset.images] == ["a.png", "b.png"]
 
 
 def test_large_jpegs_are_made_smaller(tmp_path: Path) -> None:

@@ -82,16 +82,17 @@ def test_alpha_scales_what_the_adapters_add() -> None:
     assert np.allclose(added(6), 2 * added(3))
 
 
-def test_a_file_holds_the_same_model_whatever_its_alpha() -> None:
-    """The scale is in B, so that alpha = rank, which readers assume, gives the same answers."""
-    trained = _stirred()
+@pytest.mark.parametrize("is_scaled", [False, True])
+def test_a_file_holds_the_same_model(is_scaled: bool) -> None:
+    """Alpha stands in it for the older models only, which are scaled by alpha over rank."""
+    shape = Shape(12, 7, rank=3, alpha=6 if is_scaled else 3, is_scaled=is_scaled)
+    trained = _stirred(shape)
     x = np.random.default_rng(0).standard_normal((4, 12))
-    again = Denoiser(Shape(12, 7, rank=3, alpha=3), seed=9, dtype=np.float64)
+    again = Denoiser(shape, seed=9, dtype=np.float64)
     again.load(trained.tensors())
     assert np.allclose(trained.forward(x), again.forward(x))
-    larger = Denoiser(Shape(12, 7, rank=8, alpha=2), seed=9, dtype=np.float64)
-    larger.load(trained.tensors())
-    assert np.allclose(trained.forward(x), larger.forward(x))
+    alphas = {float(value) for name, value in trained.tensors().items() if name.endswith(".alpha")}
+    assert alphas == ({6.0} if is_scaled else set())
 
 
 def test_tensors_are_named_as_a_lora_file_has_them() -> None:

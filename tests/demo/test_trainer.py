@@ -48,7 +48,7 @@ def test_a_run_leaves_the_files_of_the_real_trainer(tmp_path: Path, photos: Path
     assert yaml.safe_load((folder / "config.yaml").read_text())["config"]["name"] == "tiny"
     assert (row.status, row.info, row.step) == ("completed", "Training completed", 35)
     assert row.speed_string == "" or row.speed_string.endswith(("iter/sec", "sec/iter"))
-    for line in ('Job ID: "', "# Running job: tiny", "  -  Found 12 images", "512x512: 12 files"):
+    for line in ('Job ID: "', "# Running job: tiny", "  -  Found 12 images", "256x256: 12 files"):
         assert line in text
     assert "\nSaving at step 30\nSaved checkpoint to " in text
     assert "\rtiny: 100%|██████████| 35/35 [00:0" in text
@@ -285,7 +285,8 @@ def test_dataset_options_are_honoured(tmp_path: Path, photos: Path) -> None:
         log,
     )
     # 2 pictures, mirrored, twice, in each resolution; 3 steps of 2 pictures are 0 whole rounds.
-    assert log.getvalue().count("  -  Found 2 images") == 2
+    assert log.getvalue().count("  -  Found 4 images\n") == 2
+    assert log.getvalue().count("  -  Found 8 images after adding flips\n") == 2
     content = (tmp_path / "out" / "tiny" / "tiny.safetensors").read_bytes()
     assert json.loads(safetensors_read(content)[1]["training_info"]) == {"step": 3, "epoch": 0}
 

@@ -85,11 +85,11 @@ def test_all_is_well() -> None:
 
     assert report.ok
     assert [] == backend.calls
-    assert ["name", "dataset", "needs", "base model", "GPU", "disk", "time"] == [
+    assert ["name", "dataset", "needs", "base model", "GPU", "epochs", "disk", "time"] == [
         check.name for check in report.checks
-    ][:7]
+    ][:8]
     assert (Status.OK, "'cats' has 2 files, 1 with a caption.") == found(report, "dataset")
-    assert 2 == report.images
+    assert {"cats": 2} == report.files
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_all_is_well() -> None:
         ({"extra_datasets": "dogs"}, "dataset", "no dataset named 'dogs'"),
         ({"arch": "flux_kontext"}, "needs", "trains on image pairs. Set control_datasets"),
         ({"arch": "flux"}, "base model", "no token for them. Request access"),
-        ({"arch": "ace_step_15"}, "needs", "trains on audio, and the dataset has none"),
+        ({"arch": "ace_step_15"}, "needs", "finds no sound in 'cats', only 2 images"),
         ({"gpu_ids": "7"}, "GPU", "The server has no GPU 7; it has 0, 1."),
     ],
 )
@@ -116,7 +116,7 @@ def test_an_empty_dataset_is_a_problem() -> None:
     """The trainer would find it minutes later."""
     report = jobs(ScriptedBackend()).preflight(PARAMS)
     assert (Status.PROBLEM, "'cats' is empty. Upload images to it.") == found(report, "dataset")
-    assert 0 == report.images
+    assert {"cats": 0} == report.files
 
 
 def test_pictures_without_words_are_remarked_on() -> None:
@@ -137,22 +137,62 @@ def test_control_images_that_are_said_are_taken() -> None:
     assert Status.OK is found(jobs(Furnished()).preflight(given), "needs")[0]
 
 
+WAN = {"arch": "wan22_14b:t2v"}
+NEW = {"arch": "zz_new", "base_model": "x/y"}
+AUTO = {"extra": "datasets: [{auto_frame_count: true}]"}
+
+
 @pytest.mark.parametrize(
-    ("images", "fields", "verdict"),
+    ("images", "fields", "verdict", "says"),
     [
-        (("a.mp4",), {"arch": "wan21:1b", "num_frames": 41}, Status.OK),
-        (("a.png",), {"arch": "wan21:1b", "num_frames": 41}, Status.WARNING),
-        (("a.MP4",), {"arch": "flux"}, Status.WARNING),
-        (("a.wav",), {"arch": "flux"}, Status.PROBLEM),
-        (("a.wav",), {"arch": "ace_step_15"}, Status.OK),
-        (("a.png",), {"arch": "zz_new", "base_model": "x/y"}, Status.UNKNOWN),
+        ("a.mp4 b.mp4 c.mp4", WAN, Status.PROBLEM, "no image in 'cats', only 3 videos: num_fr"),
+        ("a.mp4", WAN | {"num_frames": 1}, Status.PROBLEM, "only 1 video: num_frames is 1. Set"),
+        ("a.mp4", WAN | {"num_frames": 33}, Status.OK, "has all it requires"),
+        ("a.mp4", WAN | AUTO, Status.OK, "has all it requires"),
+        ("a.mp4 a.png", WAN, Status.WARNING, "skips 1 video in 'cats': num_frames is 1."),
+        ("a.mp4 a.png", WAN | {"num_frames": 33}, Status.OK, "has all it requires"),
+        ("a.png", WAN | {"num_frames": 33}, Status.WARNING, "has no video, and num_frames is 33"),
+        ("a.wav", WAN | {"num_frames": 33}, Status.PROBLEM, "finds no image or video in 'cats'"),
+        ("a.MP4", {"arch": "flux"}, Status.PROBLEM, "num_frames is 1. Upload images to it."),
+        ("a.mkv", {"num_frames": 9}, Status.WARNING, "single images, and num_f"),
+        ("a.wav", {"arch": "flux"}, Status.PROBLEM, "only 1 sound"),
+        ("a.wav a.png", {}, Status.WARNING, "skips 1 sound in 'cats'"),
+        ("a.wav", {"arch": "ace_step_15"}, Status.OK, "has all it requires"),
+        ("a.m4a", {"arch": "ace_step_15"}, Status.OK, "has all it requires"),
+        ("a.webp b.flv", {"arch": "ace_step_15"}, Status.PROBLEM, "only 1 image and 1 video"),
+        ("a.mp3 a.png", {"arch": "ace_step_15"}, Status.WARNING, "skips 1 image"),
+        ("a.png", NEW, Status.UNKNOWN, "can't check what it requires"),
+        ("a.mp4", NEW, Status.PROBLEM, "finds no image in 'cats'"),
+        ("a.mp4", NEW | {"num_frames": 5}, Status.UNKNOWN, "can't check what it requires"),
+        ("a.wav", NEW, Status.UNKNOWN, "It may train on audio"),
     ],
 )
-def test_the_kind_of_files_is_the_one_that_is_learnt_from(
-    images: tuple[str, ...], fields: dict[str, Any], verdict: Status
+def test_what_the_trainer_would_not_find_is_a_problem(
+    images: str, fields: dict[str, Any], verdict: Status, says: str
 ) -> None:
-    """Videos, sounds and stills."""
-    assert verdict is found(jobs(Furnished(*images)).preflight(params(**fields)), "needs")[0]
+    """It takes images, with several frames videos too, and of an audio model only sounds."""
+    report = jobs(Furnished(*images.split())).preflight(params(**fields))
+    status, text = found(report, "needs")
+    assert status is verdict
+    assert says in text
+    assert report.ok is (verdict is not Status.PROBLEM)
+
+
+def test_each_dataset_is_judged_by_its_own_entry() -> None:
+    """One may have frames where another one has none."""
+    backend = Furnished("a.mp4", datasets=("cats", "dogs"))
+    fields = {"extra_datasets": "dogs", "extra": "datasets: [{num_frames: 33}, {num_frames: 1}]"}
+    report = jobs(backend).preflight(params(**WAN, **fields))
+    assert ["The trainer finds no image in 'dogs', only 1 video: num_frames is 1."] == [
+        check.message for check in report.problems
+    ]
+
+
+def test_files_that_no_server_lists_may_be_there() -> None:
+    """An empty list of a job that takes videos or sounds is no proof: .webm and .m4a are hidden."""
+    for fields in (WAN | {"num_frames": 33}, {"arch": "ace_step_15"}):
+        report = jobs(ScriptedBackend()).preflight(params(**fields))
+        assert Status.UNKNOWN is found(report, "dataset")[0]
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,6 @@ def test_a_safe_name_can_be_written(tmp_path: Path) -> None:
 def test_a_dataset_is_one_line() -> None:
     """However many images it has."""
     images = tuple(f"{number}.png" for number in range(1000))
-    assert "<dataset 'cats': 1000 images, 1 captions>" == repr(
+    assert "<dataset 'cats': 1000 images, 1 caption>" == repr(
         DatasetInfo("cats", images, {"0.png": "a cat"})
     )

@@ -99,10 +99,10 @@ def test_what_a_file_leaves_out_is_left_out_until_it_is_chosen(file: Path) -> No
     assert "conv" not in process["network"]
     assert "width" not in process["sample"]
 
-    again = TrainingParams.from_file(file, sample_width=512, name="other")
+    again = TrainingParams.from_file(file, sample_width=768, name="other")
     process = draft(again).config["config"]["process"][0]
-    assert 512 == process["sample"]["width"]
-    assert {"sample_width": (1024, 512), "name": ("my_flux", "other")} == diff(found, again)
+    assert 768 == process["sample"]["width"]
+    assert {"sample_width": (512, 768), "name": ("my_flux", "other")} == diff(found, again)
 
 
 def test_what_has_no_field_of_its_own_is_named(file: Path) -> None:
@@ -110,7 +110,7 @@ def test_what_has_no_field_of_its_own_is_named(file: Path) -> None:
     said = TrainingParams.from_file(file).advice["extra"]
     assert said.startswith("settings without a field of their own: ")
     assert "odd.deep" in said
-    assert "extra" not in params(extra="train: {new: 1}").advice
+    assert "extra" not in params(extra="network: {dropout: 0.1}").advice
 
 
 def test_to_a_server_go_names_and_not_folders(file: Path) -> None:

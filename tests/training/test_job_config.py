@@ -312,7 +312,7 @@ def test_every_parameter_counts(field: str) -> None:
 
 
 def test_differences_can_be_read() -> None:
-    """Where, what is there, and what was meant; short."""
+    """Where, what is there, and what was meant; short; a default that is left out is none."""
     have = on_server(draft(params(steps=100, trigger_word="x" * 200)).config)
     want = draft(params(steps=200, extra="train: {optimizer: prodigy}\nnew: 1")).config
     del have["config"]["process"][0]["train"]["loss_type"]
@@ -321,7 +321,7 @@ def test_differences_can_be_read() -> None:
 
     assert 'train.optimizer is "adamw8bit", not "prodigy"' in found
     assert "train.steps is 100, not 200" in found
-    assert 'train.loss_type is absent, not "mse"' in found
+    assert not any("loss_type" in one for one in found)
     assert "new is absent, not 1" in found
     (trigger,) = (text for text in found if text.startswith("trigger_word"))
     assert trigger.endswith("…, not null")

@@ -258,7 +258,9 @@ def test_quantization_takes_yes_and_no(value: object, meant: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "field", "says"),
     [
-        ({"alpha": 64}, "alpha", "64 is more than the rank 32"),
+        ({"alpha": 64}, "alpha", "no effect on flex1: alpha is always the rank there"),
+        ({"alpha": 64, "arch": "sdxl"}, "alpha", "scaled by alpha / rank = 2"),
+        ({"arch": "sd15"}, "rank", "convolution layers are trained at rank 16"),
         ({"network": "lokr", "alpha": 4}, "alpha", "full-rank LoKr ignores"),
         ({"network": "lokr", "rank": 4}, "rank", "full-rank LoKr ignores"),
         ({"lokr_factor": 4}, "lokr_factor", "only LoKr networks"),

@@ -289,16 +289,16 @@ def look(form: TrainingForm, arch: str) -> None:
 def test_the_summary_follows_and_remarks_stand_beside_their_fields() -> None:
     """Epochs where the number of images is known, and what fits badly together."""
     form = TrainingForm(START, images=20)
-    assert "3,000 images seen · 60 steps per epoch · 50 epochs" in form._status.value
+    assert "3,000 steps · 60 steps per epoch · 50 epochs" in form._status.value
     edit(form, "steps", "600")
-    assert "600 images seen" in form._status.value
+    assert "600 steps" in form._status.value
     edit(form, "steps", "1000000")
     assert "16,667 epochs" in form._status.value
     edit(form, "steps", "600")
     edit(form, "alpha", "64")
-    assert "64 is more than the rank 32" in form._fields["alpha"].note.value
+    assert "alpha is always the rank there" in form._fields["alpha"].note.value
     edit(form, "steps", "x")
-    assert "images seen" not in form._status.value
+    assert "steps per epoch" not in form._status.value
     assert "rank 32" not in form._fields["alpha"].note.value
     form.close()
 
@@ -394,9 +394,11 @@ def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
 # -- checking -------------------------------------------------------------------------------------
 
 
-def report(*checks: Check, images: int = 20, size: int | None = None) -> PreflightReport:
+def report(*checks: Check, count: int = 20, size: int | None = None) -> PreflightReport:
     """Return what a check has found."""
-    return PreflightReport("cat", Checklist(checks), images, EstimateReport(checkpoint_size=size))
+    return PreflightReport(
+        "cat", Checklist(checks), {"cats": count}, EstimateReport(checkpoint_size=size)
+    )
 
 
 def test_the_check_shows_what_it_found_and_fills_the_summary() -> None:

@@ -15,13 +15,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import Any, NamedTuple
 
 from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
+from aitk_nb.training.epochs import bucket_size
 
 
 class Placed(NamedTuple):
@@ -35,25 +35,6 @@ class Placed(NamedTuple):
     """Share of its area that is cut off, 0 to 1."""
     is_full: bool
     """False for an image that is smaller than the resolution: it is never enlarged."""
-
-
-def bucket_size(
-    width: int, height: int, resolution: int, divisibility: int = 16
-) -> tuple[int, int]:
-    """Return the width and height, in pixels, to which the trainer resizes an image."""
-    area = width * height
-    most = resolution * resolution
-    wanted = min(area, most)
-    # The same steps in floating point as the trainer's, so that the same sizes round alike.
-    scale = (wanted / area) ** 0.5
-    across, down = (width * scale) / divisibility, (height * scale) / divisibility
-    roundings = (math.floor, math.ceil)
-    sizes = [(one(across), other(down)) for one, other in product(roundings, roundings)]
-    sizes = [(columns * divisibility, rows * divisibility) for columns, rows in sizes]
-    fitting = [(w, h) for w, h in sizes if w > 0 and h > 0 and w * h <= most]
-    if not fitting:
-        return max(divisibility, sizes[0][0]), max(divisibility, sizes[0][1])
-    return min(fitting, key=lambda size: abs(size[0] * size[1] - wanted))
 
 
 def place(width: int, height: int, resolution: int, divisibility: int = 16) -> Placed:

@@ -12,8 +12,9 @@ from aitk_nb.datasets.local.control_folders import media_needs, pair_problems
 from aitk_nb.datasets.local.duplicates import near, same_bytes
 from aitk_nb.datasets.local.formats import SUFFIXES, UNLISTED, is_one_of
 from aitk_nb.datasets.local.problems import Code, Problem, shown
-from aitk_nb.datasets.local.requirements import GRADIO_FILES, Requirements, divisibility
+from aitk_nb.datasets.local.requirements import GRADIO_FILES, Requirements
 from aitk_nb.models.server import Flavour
+from aitk_nb.training.effective import divisibility
 
 ASPECT = 4.0
 """Long side divided by short side from which an image is extreme."""
@@ -55,8 +56,11 @@ def _named(found: Contents, path: Path) -> str:
 
 
 def _image_problems(found: Contents) -> Iterator[Problem]:
+    foreign = set(found.foreign)
     for path, info in found.image_info.items():
         name = _named(found, path)
+        if path in foreign:
+            continue
         if info.code is not None:
             yield Problem(info.code, name, info.why)
             continue
@@ -68,6 +72,15 @@ def _image_problems(found: Contents) -> Iterator[Problem]:
         if info.is_deep:
             text = f"has more than 8 bits per color ({info.mode}), which are cut off"
             yield Problem(Code.DEEP, name, text)
+        if info.profile:
+            text = f"has the color profile {info.profile!r}, which the trainer ignores"
+            yield Problem(Code.COLOR_PROFILE, name, text)
+        elif info.mode == "CMYK":
+            text = "is in CMYK, which the trainer converts without a color profile"
+            yield Problem(Code.COLOR_PROFILE, name, text)
+        if info.is_animated:
+            text = "is an animation, of which the trainer takes only the first frame"
+            yield Problem(Code.ANIMATION, name, text)
 
 
 def _size_problems(found: Contents, requirements: Requirements) -> Iterator[Problem]:
@@ -80,7 +93,7 @@ def _size_problems(found: Contents, requirements: Requirements) -> Iterator[Prob
         wide, high = info.width, info.height
         pixels = f"has {wide} × {high} pixels"
         if min(wide, high) < least:
-            text = f"{pixels}, and the trainer requires {least} on each side"
+            text = f"{pixels}, which the trainer enlarges to {least} on each side at least"
             yield Problem(Code.TINY, shown(path), text)
         elif wide * high < smallest * smallest:
             text = f"{pixels}, fewer than {smallest} × {smallest}, and the trainer never enlarges"
@@ -92,12 +105,13 @@ def _size_problems(found: Contents, requirements: Requirements) -> Iterator[Prob
 
 
 def _duplicates(found: Contents) -> Iterator[Problem]:
-    same = same_bytes((path, found.sizes[path]) for path in found.images)
+    images = found.all_images
+    same = same_bytes((path, found.stamps[path][0]) for path in images)
     for path, first in same.items():
-        if found.sizes[path]:
+        if found.stamps[path][0]:
             text = f"is the same file as {shown(first)!r}"
             yield Problem(Code.DUPLICATE, shown(path), text, other=shown(first))
-    others = [path for path in found.images if path not in same]
+    others = [path for path in images if path not in same]
     for later, earlier in near([found.image_info[path].hash for path in others]):
         other = shown(others[earlier])
         text = f"looks like {other!r}"

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from aitk_nb._units import plural
 from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.captions import read_caption, read_table
 from aitk_nb.datasets.local.control_folders import Controls, control_folders, is_control_folder
-from aitk_nb.datasets.local.formats import CONVERTIBLE, FOREIGN, IMAGES, KNOWN, MEDIA, is_one_of
+from aitk_nb.datasets.local.duplicates import originals_first
+from aitk_nb.datasets.local.formats import FOREIGN, IMAGES, KNOWN, MEDIA, is_one_of
 from aitk_nb.datasets.local.image_info import ImageInfo, read_all
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.datasets.local.sources import Source, table_of
@@ -25,8 +27,8 @@ class Contents:
     media: tuple[Path, ...] = ()
     caption_files: tuple[Path, ...] = ()
     controls: tuple[Controls, ...] = ()
-    convertible: tuple[Path, ...] = ()
-    """Images that the trainer skips, and that can be converted."""
+    foreign: tuple[Path, ...] = ()
+    """Images in formats that the trainer skips."""
     orphans: tuple[Path, ...] = ()
     """Texts that look like captions, without an image."""
     others: tuple[Path, ...] = ()
@@ -45,6 +47,11 @@ class Contents:
     def trained(self) -> tuple[Path, ...]:
         """The images, videos and sounds."""
         return (*self.images, *self.media)
+
+    @property
+    def all_images(self) -> list[Path]:
+        """The images, foreign ones last; of equal ones, the one to keep comes first."""
+        return [*originals_first(self.images), *originals_first(self.foreign)]
 
 
 def read_contents(
@@ -70,25 +77,26 @@ def read_contents(
     found = Contents(
         images=tuple(path for path in files if is_one_of(path, IMAGES)),
         media=tuple(path for path in files if is_one_of(path, MEDIA)),
+        foreign=tuple(path for path in files if is_one_of(path, FOREIGN)),
         controls=folders,
     )
     stats = {path: path.stat() for path in found.trained}
     stats |= {path: path.stat() for folder in folders for path in folder.files}
+    sizes = {path: about.st_size for path, about in stats.items()}
+    stats |= {path: path.stat() for path in found.foreign}
     stamps = {
         path: (about.st_size, about.st_mtime_ns)
         for path, about in stats.items()
-        if is_one_of(path, IMAGES)
+        if is_one_of(path, IMAGES | FOREIGN)
     }
     texts = {path.stem: path for path in files if path.suffix == ".txt"}
     stems = {path.stem for path in found.trained}
     caption_files = tuple(path for stem, path in texts.items() if stem in stems)
     captions, unread = _captions(found.trained, texts)
     table = table_of(files)
-    sizes = {path: about.st_size for path, about in stats.items()}
     found = replace(
         found,
         caption_files=caption_files,
-        convertible=tuple(path for path in files if is_one_of(path, CONVERTIBLE)),
         orphans=tuple(path for path in files if _is_orphan(path, stems)),
         others=tuple(path for path in files if path != table and not is_one_of(path, KNOWN)),
         captions=captions,
@@ -171,7 +179,7 @@ def _absences(source: Source, found: Contents, links: int) -> Iterator[Problem]:
     if not source.paths and not source.problems:
         yield Problem(Code.EMPTY_FOLDER, "", "The folder is empty")
     elif not found.trained and links:
-        text = f"It has no images of its own, only links out of the folder ({links})"
+        text = f"It has no images of its own, only {plural(links, 'link')} out of the folder"
         yield Problem(Code.NO_IMAGES, "", text, Code.LINK_OUT.remedy)
     elif not found.trained:
         yield Problem(Code.NO_IMAGES, "", "It has no images")
@@ -196,11 +204,19 @@ def _leftovers(files: Sequence[Path], found: Contents) -> Iterator[Problem]:
     """Yield files that look as if they should count, and do not."""
     by_name = {alike(path.stem): path for path in found.trained}
     orphans = set(found.orphans)
+    stems = {path.stem for path in orphans}
+    foreign = {path.stem for path in found.foreign}
     for path in files:
         name = shown(path)
         if is_one_of(path, FOREIGN):
-            yield Problem(Code.FOREIGN_FORMAT, name, "is left out: the trainer does not read it")
-        elif path in orphans:
+            info = found.image_info[path]
+            caption = " with its caption" if path.stem in stems else ""
+            text = f"is left out{caption}: the trainer skips {path.suffix.lower()} files"
+            remedy = Code.ANIMATION.remedy if info.is_animated else ""
+            if not info.is_readable:
+                remedy = f"export it again as PNG or JPEG: it {info.why}"
+            yield Problem(Code.FOREIGN_FORMAT, name, text, remedy)
+        elif path in orphans and path.stem not in foreign:
             other = by_name.get(alike(path.stem))
             if other is not None and other.stem != path.stem:
                 text = f"and {shown(other)!r} are two different names on the server"
@@ -219,8 +235,10 @@ def alike(stem: str) -> str:
 def _table_problems(table: Path | None, found: Contents) -> Iterator[Problem]:
     if table is None:
         return
-    names = {path.name for path in (*found.trained, *found.convertible)}
+    names = {path.name for path in (*found.trained, *found.foreign)}
     useful = [name for name in found.table if name in names and not found.captions.get(name)]
     if useful:
-        text = f"has captions of {len(useful)} images, which the trainer does not read there"
+        text = (
+            f"has captions of {plural(len(useful), 'image')}, which the trainer does not read there"
+        )
         yield Problem(Code.CAPTION_TABLE, shown(table), text)

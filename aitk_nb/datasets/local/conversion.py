@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aitk_nb.datasets.local.color_profile import in_srgb
 from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, has_alpha, one_large_at_a_time
 
 if TYPE_CHECKING:
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
 _QUALITY = 95
 
 
-def convert(source: Path, target: Path, background: str = "white") -> None:
-    """Write the image upright, opaque and with 8 bits, as PNG or JPEG by the target's suffix.
+def convert(source: Path, target: Path, background: str | None = "white") -> None:
+    """Write the image upright, in sRGB and with 8 bits, as PNG or JPEG by the target's suffix.
 
-    A JPEG of more than 64 megapixels is decoded smaller. Of the metadata only the color profile is
-    kept: no place, no camera, no hidden preview.
+    It is put on the background, or stays transparent where that is None. Of an animation the first
+    frame is taken, and a JPEG of more than 64 megapixels is decoded smaller. No metadata is kept:
+    no place, no camera, no hidden preview.
 
     Raises:
         OSError: It can't be decoded or written.
@@ -30,16 +32,19 @@ def convert(source: Path, target: Path, background: str = "white") -> None:
                 raise OSError("it has too many pixels")
             image.draft(None, (image.width // 4, image.height // 4))
         with one_large_at_a_time(image):
-            profile = image.info.get("icc_profile")
+            profile = image.info.get("icc_profile") or b""
             upright = ImageOps.exif_transpose(image)
-            plain = _eight_bits(opaque(upright, background))
+            plain = in_srgb(_eight_bits(upright), profile)
+            if has_alpha(upright):
+                plain = plain.convert("RGB")
+                plain.putalpha(upright.convert("RGBA").getchannel("A"))
+                plain = plain if background is None else opaque(plain, background)
             # What exif_transpose leaves in the image's info would be written again.
             plain.info = {}
-            kept = {"icc_profile": profile} if profile and plain.mode == upright.mode else {}
             if target.suffix.lower() == ".png":
-                plain.save(target, "PNG", **kept)
+                plain.save(target, "PNG")
             else:
-                plain.save(target, "JPEG", quality=_QUALITY, subsampling=0, **kept)
+                plain.save(target, "JPEG", quality=_QUALITY, subsampling=0)
 
 
 def opaque(image: Image.Image, background: str) -> Image.Image:
@@ -55,12 +60,10 @@ def opaque(image: Image.Image, background: str) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image in RGB or gray; one with more than 8 bits keeps its range of brightness."""
+    """Return an image with at most 8 bits per color, which keeps its range of brightness."""
     import numpy as np
     from PIL import Image
 
-    if image.mode in ("RGB", "L"):
-        return image
     if image.mode.startswith("I;16"):
         high = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
         return Image.fromarray(high)
@@ -71,4 +74,4 @@ def _eight_bits(image: Image.Image) -> Image.Image:
             top = 65535.0
         scale = 255.0 / top if top > 0 else 1.0
         return Image.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8))
-    return image.convert("RGB")
+    return image

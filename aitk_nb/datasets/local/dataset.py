@@ -13,9 +13,10 @@ from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.buckets import BucketPlan, plan
 from aitk_nb.datasets.local.fix import Options, fix
 from aitk_nb.datasets.local.fix_plan import Change
-from aitk_nb.datasets.local.requirements import Requirements, divisibility
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import InvalidDataset
+from aitk_nb.training.effective import divisibility
 
 _RESOLUTION = (512, 768, 1024)
 _SHOWN = 20
@@ -105,11 +106,12 @@ class LocalDataset(Scanned):
     ) -> FixReport:
         """Write a corrected copy of the dataset; the originals are not touched.
 
-        Images are turned upright, converted to 8-bit PNG or JPEG, put on `background` if they are
-        transparent, and named as the server will name them. Exact duplicates and unreadable files
-        are left out. Captions are completed from a table such as metadata.jsonl, converted to
-        UTF-8 and given the trigger word of `requirements`. The copy appears when it is complete;
-        a second call writes nothing unless something has changed.
+        Images are turned upright, converted to 8-bit PNG or JPEG in sRGB, put on `background` if
+        they are transparent, and named in plain letters, which the server keeps. Of an animation
+        the first frame is kept. Copies of a file and unreadable files are left out. Captions are
+        completed from a table such as metadata.jsonl, converted to UTF-8 and given the trigger
+        word of `requirements`. The copy appears when it is complete; a second call writes nothing
+        unless something has changed.
 
         Args:
             out_dir: Folder for the copy.

@@ -7,6 +7,7 @@ right and downwards, 128 bits in all. Scaling, recompression and changed brightn
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,12 @@ _SIDE = 8
 _CONTRAST = 12
 """Gray levels, of 256, below which an image is a plain area."""
 _BLOCK = 256
+_COPY = re.compile(
+    r"(?<![^\W_])(copy|copie|copia|cópia|kopie|kopia|kopio|kopi|копия|コピー|副本|복사본)(?![^\W_])"
+    r"|\(\d+\)$",
+    re.IGNORECASE,
+)
+"""What file managers and browsers put into the name of a copy."""
 
 
 def dhash(gray: Image.Image) -> int | None:
@@ -70,6 +77,12 @@ def near(hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
                 if not taken[later]:
                     taken[later] = True
                     yield known[int(later)], known[here]
+
+
+def originals_first(paths: Iterable[Path]) -> list[Path]:
+    """Return the files, those whose names say that they are originals before copies."""
+    # "cat 2", "cat-1" and the copies of other languages are longer than "cat".
+    return sorted(paths, key=lambda path: (bool(_COPY.search(path.stem)), len(path.stem)))
 
 
 def same_bytes(files: Iterable[tuple[Path, int]]) -> dict[Path, Path]:

@@ -129,7 +129,7 @@ def _write_one(file: CopiedFile, target: Path, background: str) -> str:
         if file.source is None:
             target.write_bytes(f"{file.text}\n".encode("utf-8", "replace"))
         elif file.is_converted:
-            convert(file.source, target, background)
+            convert(file.source, target, None if file.is_control else background)
         else:
             shutil.copyfile(file.source, target)
     except MemoryError:
@@ -172,7 +172,7 @@ def _fingerprint(options: Options, files: Sequence[CopiedFile]) -> str:
     entries: list[object] = [asdict(options)]
     for file in files:
         stamp = _stamp(file.source) if file.source else (0, 0)
-        entries.append([file.name, file.text, file.is_converted, *stamp])
+        entries.append([file.name, file.text, file.is_converted, file.is_control, *stamp])
     text = json.dumps(entries, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

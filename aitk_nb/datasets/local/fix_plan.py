@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from anyascii import anyascii
+
 from aitk_nb.backends.webui import names
-from aitk_nb.datasets.local.captions import MAX_BYTES, Edit, decoded
+from aitk_nb.datasets.local.captions import MAX_BYTES, Edit, caption_path, decoded, read_caption
 from aitk_nb.datasets.local.contents import Contents, alike
 from aitk_nb.datasets.local.duplicates import near, same_bytes
 from aitk_nb.datasets.local.formats import SUFFIXES
-from aitk_nb.datasets.local.image_info import ImageInfo, read_image_info
-from aitk_nb.datasets.local.problems import Code, shown
-from aitk_nb.datasets.local.requirements import Requirements, divisibility
+from aitk_nb.datasets.local.image_info import ImageInfo
+from aitk_nb.datasets.local.problems import Code, Problem, shown
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.models.names import safe_file_name
 
 _STEM = 100
@@ -43,6 +47,8 @@ class CopiedFile:
     text: str = ""
     is_converted: bool = False
     """False when it is copied byte for byte."""
+    is_control: bool = False
+    """True for a control image, whose transparent parts mean something."""
     size: int = 0
     """Bytes of the original."""
 
@@ -57,14 +63,17 @@ class _Plan:
     files: list[CopiedFile] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    copies: dict[Path, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    """The files that are left out because they are the same as another one."""
 
     def leave_out(self, path: Path, why: str) -> None:
         self.changes.append(Change(shown(path), "", f"is left out: {why}"))
 
     def stem_for(self, path: Path) -> str:
         """Return a stem that no server changes, and that no other file has."""
-        safe = Path(safe_file_name(f"{shown(path.stem)}.txt")).stem
-        wanted = names.file_name(safe).lstrip(".")[:_STEM] or "image"
+        plain = anyascii(unicodedata.normalize("NFC", shown(path.stem)))
+        safe = Path(safe_file_name(f"{names.file_name(plain)}.txt")).stem
+        wanted = safe.lstrip(".")[:_STEM] or "image"
         stem, number = wanted, 2
         # Windows and macOS treat "A.png" and "a.png" as one name.
         while stem.casefold() in self.taken:
@@ -79,9 +88,8 @@ def fix_plan(
     """Return the files of a corrected copy, and what is different in it."""
     plan = _Plan(found, requirements, caption)
     texts = {path.stem: path for path in found.caption_files}
-    infos = {**found.image_info, **{path: read_image_info(path) for path in found.convertible}}
-    for path in list(_kept(plan, infos, drop_near=drop_near)):
-        _add_image(plan, path, infos[path], texts)
+    for path in list(_kept(plan, drop_near=drop_near)):
+        _add_image(plan, path, found.image_info[path], texts)
     for path in found.media:
         if found.sizes[path]:
             _add_file(plan, path, plan.stem_for(path) + path.suffix.lower(), [], texts)
@@ -90,17 +98,13 @@ def fix_plan(
     return tuple(plan.files), tuple(plan.changes)
 
 
-def _kept(plan: _Plan, infos: Mapping[Path, ImageInfo], *, drop_near: bool) -> Iterator[Path]:
+def _kept(plan: _Plan, *, drop_near: bool) -> Iterator[Path]:
     """Yield the images that the copy keeps."""
-    found = plan.found
-    candidates = [*found.images, *found.convertible]
-    usable = [path for path in candidates if _is_usable(plan, path, infos[path])]
-    sizes = {path: found.sizes.get(path) or path.stat().st_size for path in usable}
-    # Of equal ones the one that has a caption is kept.
-    stems = {path.stem for path in found.caption_files}
-    ranked = sorted(usable, key=lambda path: not (path.stem in stems or path.name in found.table))
-    same = same_bytes((path, sizes[path]) for path in ranked)
+    found, infos = plan.found, plan.found.image_info
+    usable = [path for path in found.all_images if _is_usable(plan, path, infos[path])]
+    same = same_bytes((path, found.stamps[path][0]) for path in usable)
     for path, first in same.items():
+        plan.copies[first].append(path)
         plan.leave_out(path, f"it is the same file as {shown(first)!r}")
     rest = [path for path in usable if path not in same]
     dropped: set[Path] = set()
@@ -111,7 +115,7 @@ def _kept(plan: _Plan, infos: Mapping[Path, ImageInfo], *, drop_near: bool) -> I
             dropped.add(rest[later])
             plan.leave_out(rest[later], f"it looks like {shown(rest[earlier])!r}")
     keep = set(rest) - dropped
-    yield from (path for path in candidates if path in keep)
+    yield from (path for path in (*found.images, *found.foreign) if path in keep)
 
 
 def _is_usable(plan: _Plan, path: Path, info: ImageInfo) -> bool:
@@ -119,9 +123,6 @@ def _is_usable(plan: _Plan, path: Path, info: ImageInfo) -> bool:
         return True
     if not info.is_readable:
         plan.leave_out(path, f"it {info.why}")
-        return False
-    if min(info.width, info.height) < divisibility(plan.requirements.arch):
-        plan.leave_out(path, f"it has {info.width} × {info.height} pixels")
         return False
     return True
 
@@ -162,6 +163,10 @@ def _conversions(info: ImageInfo) -> Iterator[str]:
         yield "put on a background"
     if info.is_deep:
         yield "brought to 8 bits"
+    if info.profile:
+        yield "converted to sRGB"
+    if info.is_animated:
+        yield "reduced to its first frame"
     if info.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         yield f"converted from {info.mode}"
     if info.format not in SUFFIXES:
@@ -180,7 +185,9 @@ def _add_control(plan: _Plan, path: Path, name: str) -> None:
     # Transparent parts mean something in a control image.
     done = any(_conversions(replace(info, is_transparent=False)))
     suffix = ".png" if done else SUFFIXES.get(info.format, (path.suffix.lower(),))[0]
-    plan.files.append(CopiedFile(name + suffix, path, is_converted=done, size=size))
+    plan.files.append(
+        CopiedFile(name + suffix, path, is_converted=done, is_control=True, size=size)
+    )
 
 
 # -- captions --------------------------------------------------------------------------------------
@@ -206,9 +213,14 @@ def _caption(plan: _Plan, image: Path, texts: Mapping[str, Path]) -> tuple[str, 
         return text, ""
     own = texts.get(image.stem) or _misnamed(plan, image)
     if own is not None and (text := _text_of(own)):
-        return text, "converted to UTF-8" if image.stem in texts else "found under another name"
+        if own.name != caption_path(image).name:
+            return text, "found under another name"
+        return text, "converted to UTF-8" * isinstance(read_caption(own), Problem)
     if text := plan.found.table.get(image.name):
         return text, "taken from the table"
+    for copy in plan.copies.get(image, ()):
+        if text := plan.found.captions.get(copy.name) or plan.found.table.get(copy.name):
+            return text, f"taken from {shown(copy)!r}"
     return plan.caption, "completed" if plan.caption else ""
 
 

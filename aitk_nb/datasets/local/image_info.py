@@ -7,7 +7,8 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,17 @@ import numpy as np
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
+from aitk_nb.datasets.local.color_profile import profile_name
 from aitk_nb.datasets.local.duplicates import dhash
 from aitk_nb.datasets.local.problems import Code
 
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"),
+    *(("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()),
+)
 """What is opened: Pillow knows dozens of formats, some of which start other programs."""
 
 MAX_PIXELS = 64_000_000
@@ -62,6 +67,10 @@ class ImageInfo:
     """What is wrong with it, if anything."""
     why: str = ""
     """What is wrong, in words that follow its name."""
+    is_animated: bool = False
+    """True if it has several frames."""
+    profile: str = ""
+    """Name of its color profile; empty where it makes no difference to ignore it."""
 
     @property
     def is_deep(self) -> bool:
@@ -121,9 +130,13 @@ def read_image_info(path: Path) -> ImageInfo:
             if image.format == "PNG":
                 image.verify()  # its checksums; loading it does not look at them all
         with Image.open(path, formats=FORMATS) as image:
-            return _decoded(path, image)
+            # A photo's preview and a gain map (MPO) are no animation.
+            is_animated = image.format != "MPO" and getattr(image, "is_animated", False)
+            profile = profile_name(image.mode, image.info.get("icc_profile") or b"")
+            info = _decoded(path, image)
+            return replace(info, is_animated=is_animated, profile=profile)
     except UnidentifiedImageError:
-        return ImageInfo(code=Code.UNREADABLE, why="is not an image that can be read")
+        return ImageInfo(code=Code.UNREADABLE, why="is not an image that can be read here")
     except Image.DecompressionBombError:
         return _too_large(0, 0)
     except Exception as exc:  # noqa: BLE001 - a damaged file can raise anything in a decoder

@@ -32,7 +32,7 @@ class Code(enum.Enum):
     NO_IMAGES = "no-images", "error", "add PNG, JPEG or WebP files"
     UNREADABLE = "unreadable", "error", "export it again, or remove it", True
     TOO_MANY_PIXELS = "too-many-pixels", "error", "make it smaller", True
-    TINY = "tiny", "error", "use a larger image, or remove it", True
+    TINY = "tiny", "warning", "use a larger image, or remove it"
     BAD_NAME = "bad-name", "error", "rename it", True
     COLLISION = "collision", "error", "rename one of them", True
     CAPTION_NAME_MISMATCH = (
@@ -52,6 +52,8 @@ class Code(enum.Enum):
     WRONG_SUFFIX = "wrong-suffix", "warning", "use the suffix of its format", True
     TRANSPARENT = "transparent", "warning", "put it on a background", True
     DEEP = "deep", "warning", "save it with 8 bits per color", True
+    COLOR_PROFILE = "color-profile", "warning", "convert it to sRGB", True
+    ANIMATION = "animation", "warning", "save its frame as an image, or use a video", True
     TOO_SMALL = "too-small", "warning", "use a larger image, or a lower resolution"
     EXTREME_ASPECT = "extreme-aspect", "warning", "crop it"
     DUPLICATE = "duplicate", "warning", "keep one of them", True

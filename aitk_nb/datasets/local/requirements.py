@@ -20,20 +20,6 @@ Rename: TypeAlias = Callable[[str], str]
 GRADIO_FILES = 150
 """Entries, images and captions together, that the Gradio app accepts (contracts/gradio.md)."""
 
-_MULTIPLES_OF_32 = frozenset(
-    "anima chroma ernie_image flex1 flux hidream_o1 ltx2 ltx2.3 ltx2.5 minimax_h3 "  # noqa: SIM905
-    "minimax_h3_ref2va nucleus_image qwen_image qwen_image_edit qwen_image_edit_plus wan22_5b "
-    "zeta_chroma".split()
-)
-
-
-def divisibility(arch: str) -> int:
-    """Return the pixels of which both sides of a bucket are multiples, for an architecture.
-
-    From `get_bucket_divisibility` of each model of ostris/ai-toolkit 0.12.26.
-    """
-    return 32 if arch.partition(":")[0] in _MULTIPLES_OF_32 else 16
-
 
 def resolutions(text: str) -> tuple[int, ...]:
     """Return the resolutions in a text such as `512, 768`.

@@ -20,6 +20,19 @@ _OTHERS = ("prodigy", "dadapt", "lion", "adafactor", "automagic", "ademamix", "a
 # Optimisers that find their own rate take 1 as theirs.
 _SELF_PACED = ("prodigy", "dadapt")
 _SELF_PACED_RATE = 3e-4
+# Of these models a LoRA is scaled by alpha over rank, and the file holds alpha; all others have
+# the format of PEFT, for which the trainer sets alpha to the rank.
+_SCALED = frozenset(
+    {"sd1", "sd15", "sd2", "sdxl", "vega", "ssd", "pixart", "pixart_sigma", "auraflow"}
+)
+_OLD_ARCHES = {"is_v2": "sd2", "is_v3": "sd3", "is_xl": "sdxl", "is_flux": "flux"}
+_MULTIPLES_OF_32 = frozenset(
+    {
+        *("anima", "chroma", "ernie_image", "flex1", "flux", "hidream_o1", "ltx2", "ltx2.3"),
+        *("ltx2.5", "minimax_h3", "minimax_h3_ref2va", "nucleus_image", "qwen_image", "sd3"),
+        *("qwen_image_edit", "qwen_image_edit_plus", "wan22_5b", "zeta_chroma"),
+    }
+)
 _DTYPES = {
     **dict.fromkeys(("bf16", "bfloat16"), "BF16"),
     **dict.fromkeys(("fp16", "float16", "half"), "F16"),
@@ -40,6 +53,8 @@ class DatasetConfig:
     repeats: int
     flips: tuple[bool, bool]
     """Whether mirrored copies are added: left to right, upside down."""
+    batch_size: int
+    for_regularization: bool
 
 
 @dataclass(frozen=True)
@@ -84,12 +99,16 @@ class TrainConfig:
     """As the user wrote it, and as it is logged."""
     optimizer: str
     weight_decay: float
-    batch_size: int
     accumulation: int
+    """Batches of a step."""
+    legacy_accumulation: int
+    """Steps until the optimizer acts, on the gradient of the last of them alone."""
     timestep_type: str
     seed: int
     rank: int
     alpha: float
+    is_scaled: bool
+    """Whether alpha counts, and stands in the file."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +124,8 @@ class JobConfig:
     save: SaveConfig
     sample: SampleConfig
     datasets: tuple[DatasetConfig, ...]
+    divisibility: int
+    """Pixels of which both sides of a bucket are multiples."""
     ui_logger: bool
     log_every: int | None
     performance_log_every: int
@@ -125,6 +146,8 @@ def read(config: Mapping[str, Any]) -> JobConfig:
     """
     name, raw, process = _parts(config)
     model, logs = _section(process, "model"), _section(process, "logging")
+    arch = _arch(model)
+    usual = _whole(_section(process, "train").get("batch_size", 1))
     database = process.get("sqlite_db_path")
     every = logs.get("log_every", 100)
     return JobConfig(
@@ -132,11 +155,12 @@ def read(config: Mapping[str, Any]) -> JobConfig:
         folder=Path(process.get("training_folder") or "output"),
         database=Path(database) if database else None,
         trigger=str(process.get("trigger_word") or ""),
-        base_model=str(model.get("arch") or model.get("name_or_path") or "demo"),
-        train=_train(process),
+        base_model=arch,
+        train=_train(process, arch),
         save=_save(_section(process, "save")),
         sample=_sample(process),
-        datasets=tuple(map(_dataset, process.get("datasets") or ())),
+        datasets=tuple(_dataset(entry, usual) for entry in process.get("datasets") or ()),
+        divisibility=32 if arch in _MULTIPLES_OF_32 else 16,
         ui_logger=bool(logs.get("use_ui_logger")),
         log_every=None if every is None else int(every),
         performance_log_every=int(process.get("performance_log_every") or 0),
@@ -159,29 +183,54 @@ def _parts(config: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, An
     return name, raw, process
 
 
-def _train(process: dict[str, Any]) -> TrainConfig:
+def _arch(model: dict[str, Any]) -> str:
+    """Return the architecture; whatever the trainer does not know it takes as `sd1`."""
+    if model.get("arch"):
+        return str(model["arch"]).partition(":")[0]
+    return next((arch for key, arch in _OLD_ARCHES.items() if model.get(key)), "sd1")
+
+
+def _whole(value: Any) -> int:
+    """Return a whole number as the trainer finds it where it is used: null is no default."""
+    if value is None:
+        raise TypeError("'NoneType' object cannot be interpreted as an integer")
+    return int(value)
+
+
+def _train(process: dict[str, Any], arch: str) -> TrainConfig:
     train, network = _section(process, "train"), _section(process, "network")
     kind = str(network.get("type", "lora")).lower()
-    if kind != "lora":
-        raise ValueError(f"This server trains LoRAs only, not {kind!r}.")
-    rank = int(network.get("linear") or network.get("rank") or 4)
-    alpha = float(network.get("linear_alpha", network.get("alpha", 1.0)) or rank)
+    if process.get("network") is None or kind != "lora":
+        what = "whole models" if process.get("network") is None else repr(kind)
+        raise ValueError(f"This server trains LoRAs only, not {what}.")
+    # `rank` is the older key, and wins.
+    rank = int(next((network[k] for k in ("rank", "linear") if network.get(k) is not None), 4))
+    is_scaled = arch in _SCALED
+    alpha = float(network.get("linear_alpha", network.get("alpha", 1.0))) if is_scaled else rank
+    accumulation, legacy = (
+        int(train.get(key, 1)) for key in ("gradient_accumulation", "gradient_accumulation_steps")
+    )
+    if accumulation > 1 and legacy != 1:
+        raise ValueError(
+            "gradient_accumulation and gradient_accumulation_steps are mutually exclusive"
+        )
     optimizer = str(train.get("optimizer", "adamw")).lower()
     if optimizer not in _PLAIN and not optimizer.startswith(_OTHERS):
         raise ValueError(f"Unknown optimizer type {optimizer}")
     if rank < 1:
         raise ValueError(f"The rank of the LoRA must be at least 1, not {rank}.")
     return TrainConfig(
-        steps=int(train.get("steps", 1000)),
+        steps=_whole(train.get("steps", 1000)),
         rate=float(train.get("lr", 1e-6)),
         optimizer=optimizer,
         weight_decay=float((train.get("optimizer_params") or {}).get("weight_decay", 0.01)),
-        batch_size=max(1, int(train.get("batch_size", 1))),
-        accumulation=max(1, int(train.get("gradient_accumulation", 1) or 1)),
+        accumulation=max(1, accumulation),
+        legacy_accumulation=max(1, legacy),
         timestep_type=str(train.get("timestep_type", "sigmoid")),
         seed=_seed(process),
         rank=rank,
         alpha=alpha,
+        is_scaled=is_scaled,
     )
 
 
@@ -254,7 +303,7 @@ def _with_trigger(item: SampleItem, trigger: str) -> SampleItem:
     return SampleItem(prompt, item.width, item.height, item.seed, item.steps)
 
 
-def _dataset(entry: object) -> DatasetConfig:
+def _dataset(entry: object, usual_batch: int) -> DatasetConfig:
     if not isinstance(entry, dict):
         raise ValueError("An entry of datasets is not an object.")
     folder = entry.get("dataset_path") or entry.get("folder_path")
@@ -264,12 +313,17 @@ def _dataset(entry: object) -> DatasetConfig:
     listed = resolution if isinstance(resolution, list) else [resolution]
     return DatasetConfig(
         folder=Path(folder),
-        resolutions=tuple(int(r) for r in listed) or (512,),
-        caption_ext=str(entry.get("caption_ext") or "txt").lstrip("."),
+        # With none the dataset is left out without a word.
+        resolutions=tuple(int(r) for r in listed),
+        caption_ext=str(
+            entry.get("caption_type") or "." + str(entry.get("caption_ext", "txt")).lstrip(".")
+        ),
         default_caption=str(entry.get("default_caption") or ""),
         dropout=float(entry.get("caption_dropout_rate") or 0),
         repeats=max(1, int(entry.get("num_repeats") or 1)),
         flips=(bool(entry.get("flip_x")), bool(entry.get("flip_y"))),
+        batch_size=max(1, _whole(entry.get("batch_size") or usual_batch)),
+        for_regularization=bool(entry.get("is_reg")),
     )
 
 

@@ -81,6 +81,8 @@ class Shape:
     """Numbers that are told of it."""
     rank: int
     alpha: float
+    is_scaled: bool = False
+    """Whether files hold alpha, as those of the older models do."""
 
 
 class Denoiser:
@@ -131,21 +133,26 @@ class Denoiser:
     def tensors(self) -> dict[str, Floats]:
         """Return copies of the adapters as a LoRA file names them.
 
-        Such a file has no alpha, which readers take for alpha = rank; so the scale goes into B.
+        Those of the older models have alpha; without it readers take it for the rank.
         """
-        scale = self.shape.alpha / self.shape.rank
         named: dict[str, Floats] = {}
         for layer in self._layers:
-            named[f"{layer.name}.lora_A.weight"] = layer.down.copy()
-            named[f"{layer.name}.lora_B.weight"] = layer.up * layer.up.dtype.type(scale)
+            down, up, alpha = self._names(layer)
+            named |= {down: layer.down.copy(), up: layer.up.copy()}
+            if self.shape.is_scaled:
+                named[alpha] = np.array(self.shape.alpha, np.float32)
         return named
+
+    def _names(self, layer: Adapter) -> tuple[str, str, str]:
+        if self.shape.is_scaled:
+            name = f"lora_unet_{layer.name.removeprefix('diffusion_model.').replace('.', '_')}"
+            return f"{name}.lora_down.weight", f"{name}.lora_up.weight", f"{name}.alpha"
+        return f"{layer.name}.lora_A.weight", f"{layer.name}.lora_B.weight", ""
 
     def load(self, tensors: Mapping[str, Floats]) -> None:
         """Continue from the adapters of a file; of another rank, as much as fits is taken."""
-        scale = self.shape.alpha / self.shape.rank
         for layer in self._layers:
-            down = tensors[f"{layer.name}.lora_A.weight"]
-            up = tensors[f"{layer.name}.lora_B.weight"] / scale
+            down, up = (tensors[name] for name in self._names(layer)[:2])
             rank = min(len(down), self.shape.rank)
             layer.up[:] = 0
             layer.down[:rank] = down[:rank]

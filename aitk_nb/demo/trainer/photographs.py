@@ -1,11 +1,13 @@
 """The photographs of a job's datasets, made small and cut into patches."""
 
+import math
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -28,41 +30,78 @@ class Lesson:
     dropout: float
 
 
-def load(config: JobConfig, say: Callable[[str], None]) -> list[Lesson]:
-    """Return the pictures of all datasets, once for each resolution, repeat and flip.
+Batch: TypeAlias = tuple[Lesson, ...]
+"""The pictures that are shown at once."""
+
+
+def load(config: JobConfig, say: Callable[[str], None]) -> tuple[list[Batch], list[Batch]]:
+    """Return the batches of all datasets, a round for each resolution, and those that regularize.
+
+    A batch has pictures of one bucket, and a short one is filled up with its own.
 
     Raises:
         FileNotFoundError: a folder is missing, or holds no images.
         OSError: an image cannot be read.
     """
-    lessons: list[Lesson] = []
+    main: list[Batch] = []
+    regularizing: list[Batch] = []
     for dataset in config.datasets:
+        into = regularizing if dataset.for_regularization else main
         for resolution in dataset.resolutions:
-            lessons += _lessons(dataset, resolution, config.trigger, say)
-    if not lessons:
-        raise ValueError("The job has no dataset to train on.")
-    return lessons
+            into += _batches(dataset, resolution, config, say)
+    if not main:
+        raise AttributeError("'NoneType' object has no attribute 'get_caption_list'")
+    return main, regularizing
 
 
-def _lessons(
-    dataset: DatasetConfig, resolution: int, trigger: str, say: Callable[[str], None]
-) -> list[Lesson]:
+def _batches(
+    dataset: DatasetConfig, resolution: int, config: JobConfig, say: Callable[[str], None]
+) -> list[Batch]:
     say(f"Dataset: {dataset.folder}")
     say("  -  Preprocessing image dimensions")
     files = image_files(dataset.folder)
-    pictures = [
-        picture
-        for file in files
-        for picture in _pictures(file, _caption(file, dataset, trigger), resolution, dataset.flips)
-    ] * dataset.repeats
-    say(f"  -  Found {len(files)} images")
+    buckets: dict[tuple[int, int], list[Lesson]] = {}
+    for file in files:
+        caption = _caption(file, dataset, config.trigger)
+        size, pictures = _pictures(file, caption, resolution, dataset.flips)
+        bucket = buckets.setdefault(bucket_size(*size, resolution, config.divisibility), [])
+        bucket += [Lesson(picture, dataset.dropout) for picture in pictures] * dataset.repeats
+    say(f"  -  Found {len(files) * dataset.repeats} images")
+    for axis, flips in zip("xy", dataset.flips, strict=True):
+        if flips:
+            say(f"  -  adding {axis} axis flips")
+    if any(dataset.flips):
+        say(f"  -  Found {sum(map(len, buckets.values()))} images after adding flips")
     say(f"Bucket sizes for {dataset.folder}:")
-    buckets = Counter(picture.grid for picture in pictures)
-    for grid, count in buckets.items():
-        scale = SIDE * SHRINK
-        say(f"{grid.columns * scale}x{grid.rows * scale}: {count} files")
+    for (width, height), bucket in buckets.items():
+        say(f"{width}x{height}: {len(bucket)} files")
     say(f"{len(buckets)} buckets made")
-    return [Lesson(picture, dataset.dropout) for picture in pictures]
+    return [
+        tuple(islice(cycle(part), dataset.batch_size))
+        for bucket in buckets.values()
+        for part in (
+            bucket[start : start + dataset.batch_size]
+            for start in range(0, len(bucket), dataset.batch_size)
+        )
+    ]
+
+
+def bucket_size(width: int, height: int, resolution: int, multiple: int) -> tuple[int, int]:
+    """Return the size in pixels that AI Toolkit's trainer would give an image.
+
+    Of the sizes around the scaled one, that nearest to its area and not above the resolution's.
+    """
+    most = resolution**2
+    area = min(width * height, most)
+    scale = (area / (width * height)) ** 0.5 / multiple
+    sides = [
+        [math.floor(side * scale) * multiple, math.ceil(side * scale) * multiple]
+        for side in (width, height)
+    ]
+    fitting = [(wide, high) for wide in sides[0] for high in sides[1] if 0 < wide * high <= most]
+    if not fitting:
+        return max(multiple, sides[0][0]), max(multiple, sides[1][0])
+    return min(fitting, key=lambda size: abs(size[0] * size[1] - area))
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -88,7 +127,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _caption(file: Path, dataset: DatasetConfig, trigger: str) -> str:
-    beside = file.with_suffix(f".{dataset.caption_ext}")
+    beside = file.with_suffix("").with_name(file.stem + dataset.caption_ext)
     text = beside.read_text("utf-8", "replace").strip() if beside.is_file() else ""
     text = (text or dataset.default_caption).replace("[trigger]", trigger)
     return text if not trigger or trigger in text else f"{trigger} {text}"
@@ -96,14 +135,18 @@ def _caption(file: Path, dataset: DatasetConfig, trigger: str) -> str:
 
 def _pictures(
     file: Path, caption: str, resolution: int, flips: tuple[bool, bool]
-) -> Iterator[Picture]:
+) -> tuple[tuple[int, int], list[Picture]]:
+    """Return the size of an image, upright, and its picture with the mirrored copies."""
     try:
         with Image.open(file) as opened:
+            width, height = opened.size
             # A JPEG can be read at a fraction of its size, which spares most of the work.
             opened.draft("RGB", (resolution, resolution))
             upright = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as exc:
         raise OSError(f"The image {file} cannot be read: {exc}") from exc
+    if (width > height) != (upright.width > upright.height):
+        width, height = height, width
     area = (resolution / SHRINK) ** 2
     grid = _same(grid_of(area, upright.width / upright.height))
     size = (grid.columns * SIDE, grid.rows * SIDE)
@@ -113,8 +156,9 @@ def _pictures(
         variants += [variant[:, ::-1] for variant in variants]
     if flips[1]:
         variants += [variant[::-1] for variant in variants]
-    for variant in variants:
-        yield Picture(grid, np.ascontiguousarray(encode(variant, grid)), caption)
+    return (width, height), [
+        Picture(grid, np.ascontiguousarray(encode(variant, grid)), caption) for variant in variants
+    ]
 
 
 @cache

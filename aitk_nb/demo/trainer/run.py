@@ -1,5 +1,6 @@
 """One training from config to LoRA: the loop, and when it saves, paints and logs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -15,7 +16,7 @@ from aitk_nb.demo.trainer.files import JobFolder
 from aitk_nb.demo.trainer.job_row import Flags, Nobody, Watcher
 from aitk_nb.demo.trainer.loss_log import LossLog
 from aitk_nb.demo.trainer.patches import COEFFICIENTS, SIDE, decode, grid_of
-from aitk_nb.demo.trainer.photographs import Lesson
+from aitk_nb.demo.trainer.photographs import Batch
 from aitk_nb.demo.trainer.progress_bar import Progress
 
 _LARGEST_SAMPLE = 256
@@ -50,11 +51,14 @@ class TrainingRun:
         self._flush_seconds = flush_seconds
         self._folder = JobFolder(config)
         train = config.train
-        shape = Shape(flow.FEATURES, COEFFICIENTS, train.rank, train.alpha)
+        shape = Shape(flow.FEATURES, COEFFICIENTS, train.rank, train.alpha, train.is_scaled)
         self._denoiser = Denoiser(shape, train.seed)
         options = AdamWOptions(trainer_config.inner_rate(train), train.weight_decay)
         self._optimizer = AdamW(self._denoiser.numbers.size, options)
-        self._lessons: list[Lesson] = []
+        self._batches: list[Batch] = []
+        self._regularizing: list[Batch] = []
+        self._shown = 0
+        """Batches of the main datasets that were shown."""
         self._texts: dict[str, Floats] = {"": flow.text_features("")}
         self._losses: LossLog | None = None
         self._bar: Progress | None = None
@@ -86,13 +90,14 @@ class TrainingRun:
         self._watcher.info("Loading model")
         self._say(f"Loading base model {self._config.base_model}")
         train = self._config.train
-        self._say(f"create LoRA network. rank: {train.rank}, alpha: {train.alpha:g}")
+        alpha = f"{train.alpha:g}"
+        self._say(f"create LoRA network. base dim (rank): {train.rank}, alpha: {alpha}")
         self._obey()
         self._watcher.info("Loading dataset")
-        self._lessons = photographs.load(self._config, self._say)
-        for lesson in self._lessons:
-            caption = lesson.picture.caption
-            self._texts.setdefault(caption, flow.text_features(caption))
+        self._batches, self._regularizing = photographs.load(self._config, self._say)
+        batches = self._batches + self._regularizing
+        captions = {lesson.picture.caption for batch in batches for lesson in batch}
+        self._texts |= {caption: flow.text_features(caption) for caption in captions}
 
     def _resume(self) -> None:
         found = self._folder.newest()
@@ -116,12 +121,13 @@ class TrainingRun:
             self._paint(self._step)
 
     def _train(self) -> None:
-        config = self._config
+        config, train = self._config, self._config.train
         self._watcher.step(self._step)
         self._watcher.info("Training")
         if config.ui_logger:
             self._losses = LossLog(config.root / "loss_log.db", self._flush_seconds)
         start = self._step
+        self._shown = train.accumulation * sum(not self._regularizes(step) for step in range(start))
         self._bar = Progress(config.name, config.train.steps, start, self._out)
         for step in range(start, config.train.steps):
             loss = self._learn(step)
@@ -136,37 +142,60 @@ class TrainingRun:
         self._bar.close()
 
     def _learn(self, step: int) -> float:
-        """Do one step, and return its loss."""
+        """Do one step, and return its loss: the mean of its batches."""
         train, denoiser = self._config.train, self._denoiser
         denoiser.gradient[:] = 0
-        count = train.batch_size * train.accumulation
         total = 0.0
-        for number in range(step * count, (step + 1) * count):
-            rng = np.random.default_rng([train.seed, 2, number])
-            lesson = self._lesson(number)
+        for _ in range(train.accumulation):
+            total += self._show(self._next_batch(step), step)
+        # Gradients of earlier steps are forgotten, as the real trainer does it.
+        if (step + 1) % train.legacy_accumulation == 0:
+            self._optimizer.step(denoiser.numbers, denoiser.gradient)
+        return total / train.accumulation
+
+    def _show(self, batch: Batch, step: int) -> float:
+        """Add the gradient of a batch, and return its loss."""
+        train, denoiser = self._config.train, self._denoiser
+        total = 0.0
+        for number, lesson in enumerate(batch):
+            rng = np.random.default_rng([train.seed, 2, step, self._shown, number])
             caption = "" if rng.random() < lesson.dropout else lesson.picture.caption
             shown = flow.show(lesson.picture, self._texts[caption], train.timestep_type, rng)
             loss, gradient = shown.loss(denoiser.forward(shown.question.rows))
-            if count > 1:
-                gradient /= count
-            denoiser.backward(gradient)
+            denoiser.backward(gradient / len(batch) if len(batch) > 1 else gradient)
             total += loss
-        self._optimizer.step(denoiser.numbers, denoiser.gradient)
-        return total / count
+        return total / len(batch)
 
-    def _lesson(self, number: int) -> Lesson:
-        """Return the picture that is shown as the `number`-th: all once, then in a new order."""
-        count = len(self._lessons)
-        epoch, place = divmod(number, count)
-        order = np.random.default_rng([self._config.train.seed, 3, epoch]).permutation(count)
-        return self._lessons[int(order[place])]
+    def _regularizes(self, step: int) -> bool:
+        """Return whether a step goes to the datasets for regularization: even ones, mostly."""
+        return bool(self._regularizing) and step % 2 == 0 and not (
+            self._saves_at(step) or self._paints_at(step)
+        )  # fmt: skip
+
+    def _next_batch(self, step: int) -> Batch:
+        """Return the batch that comes next: all once, then in a new order."""
+        if self._regularizes(step):
+            return self._in_order(self._regularizing, step // 2, 5)
+        self._shown += 1
+        return self._in_order(self._batches, self._shown - 1, 3)
+
+    def _in_order(self, batches: Sequence[Batch], number: int, kind: int) -> Batch:
+        epoch, place = divmod(number, len(batches))
+        rng = np.random.default_rng([self._config.train.seed, kind, epoch])
+        return batches[int(rng.permutation(len(batches))[place])]
+
+    def _saves_at(self, step: int) -> bool:
+        return self._config.save.every > 0 and step % self._config.save.every == 0
+
+    def _paints_at(self, step: int) -> bool:
+        sample = self._config.sample
+        due = sample.every > 0 and step >= sample.start_step and step % sample.every == 0
+        return sample.enabled and due
 
     def _save_and_paint(self, step: int) -> None:
-        save, sample = self._config.save, self._config.sample
-        if save.every > 0 and step % save.every == 0:
+        if self._saves_at(step):
             self._save(step, step)
-        due = sample.every > 0 and step >= sample.start_step and step % sample.every == 0
-        if sample.enabled and due:
+        if self._paints_at(step):
             self._paint(step)
 
     def _log(self, step: int, loss: float) -> None:
@@ -201,9 +230,8 @@ class TrainingRun:
         self._watcher.info("Saving model")
         if number is not None:
             self._say(f"\nSaving at step {step}")
-        train = self._config.train
-        epoch = step * train.batch_size * train.accumulation // len(self._lessons)
-        info = {"step": step, "epoch": epoch}
+        # An epoch ends when the batch after its last one is asked for.
+        info = {"step": step, "epoch": max(0, self._shown - 1) // len(self._batches)}
         path = self._folder.save(number, info, self._denoiser.tensors())
         self._say(f"Saved checkpoint to {path}")
         self._watcher.saved(step)
@@ -229,7 +257,7 @@ class TrainingRun:
         self._back_to_training(since)
 
     def _picture(self, item: SampleItem) -> Image.Image:
-        patches = max(lesson.picture.grid.count for lesson in self._lessons)
+        patches = max(one.picture.grid.count for batch in self._batches for one in batch)
         width, height = max(item.width, 1), max(item.height, 1)
         grid = grid_of(patches * SIDE**2, width / height)
         pixels = decode(flow.paint(self._denoiser, item.prompt, grid, item.seed, item.steps), grid)

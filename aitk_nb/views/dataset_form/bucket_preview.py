@@ -9,6 +9,7 @@ from aitk_nb.datasets.local.buckets import BucketPlan
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.requirements import resolutions
 from aitk_nb.errors import BadInput
+from aitk_nb.training import presets
 
 _ROWS = 24
 
@@ -75,9 +76,7 @@ class BucketPreview:
         more = len(table.rows) - len(rows)
         rest = _html.note(f"and {more} more") if more else ""
         sides = plan.divisibility
-        arch = self._dataset.requirements.arch if self._dataset else ""
-        note = _html.note(
-            f"Sides are multiples of {sides} pixels, as for {arch or 'most architectures'}."
-        )
+        arch = (self._dataset and self._dataset.requirements.arch) or presets.DEFAULT_ARCH
+        note = _html.note(f"Sides are multiples of {sides} pixels, as for {arch}.")
         page = _html.table(table.headers, rows, table.caption)
         self._table.value = str(_html.join([page, rest, note]))

@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from aitk_nb import _html
 from aitk_nb.errors import InvalidParams
 from aitk_nb.jobs.preflight_report import PreflightReport
+from aitk_nb.training.epochs import Files
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.views.action import Action
@@ -43,7 +44,7 @@ class TrainingForm(Form[TrainingParams]):
         self,
         params: TrainingParams,
         *,
-        images: int | None = None,
+        images: int | Mapping[str, Files] = 0,
         checkpoint_size: int | None = None,
         on_check: Callable[[TrainingParams], object] | None = None,
     ) -> None:
@@ -51,13 +52,15 @@ class TrainingForm(Form[TrainingParams]):
 
         Args:
             params: The values that the form shows at first.
-            images: Number of images in the dataset, for the summary.
+            images: Number of images in the dataset, or by the name of each dataset their number
+                or their widths and heights in pixels; for the summary.
             checkpoint_size: Bytes of a checkpoint, for the summary.
             on_check: What the button "Check" calls with the form's value, such as
                 `client.jobs.preflight`; its result is shown. Without it there is no button.
         """
         self._start = params
-        self._known = (images, checkpoint_size)
+        self._images = images if isinstance(images, Mapping) else {params.dataset: images}
+        self._checkpoint_size = checkpoint_size
         looks = Looks()
         fields = {name: field_of(name, text, looks) for name, text in texts_of(params).items()}
         self._preset = fields["arch"].control.value
@@ -108,8 +111,14 @@ class TrainingForm(Form[TrainingParams]):
         """Take what a check has found into the summary, and return it as it is to be shown."""
         if not isinstance(result, PreflightReport):
             return "" if result is None else repr(result)
-        images, size = self._known
-        self._known = (result.images or images, result.estimate.checkpoint_size or size)
+        # Sizes that are known tell more than the number.
+        counted = {
+            name: count
+            for name, count in result.files.items()
+            if isinstance(self._images.get(name, 0), int)
+        }
+        self._images = {**self._images, **counted}
+        self._checkpoint_size = result.estimate.checkpoint_size or self._checkpoint_size
         self._refresh()
         return result._repr_html_()
 
@@ -162,7 +171,9 @@ class TrainingForm(Form[TrainingParams]):
         self._preview.show({name: field.control.value for name, field in self._fields.items()})
         params = None if problems else self._read()
         self._request.show(params)
-        summary = [_html.note(str(plan(params, *self._known)))] if params else []
+        summary = (
+            [_html.note(str(plan(params, self._images, self._checkpoint_size)))] if params else []
+        )
         super()._show_status(problems, [*summary, *also])
 
     def _rows(self) -> Iterable[tuple[object, object]]:

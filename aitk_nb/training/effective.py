@@ -1,0 +1,173 @@
+"""What the trainer makes of a job config: its defaults for what is absent, and its precedence.
+
+The web UI's form writes nearly every key, so its defaults are seen; a job file leaves out what it
+likes, and gets those of the trainer, which are others. Of ostris/ai-toolkit 0.12.26:
+toolkit/config_modules.py, jobs/process/BaseSDTrainProcess.py and toolkit/lora_special.py.
+
+Why it is so: docs/behavior.md#trainer
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from aitk_nb._yaml import parsed
+from aitk_nb.models.control_images import CONTROL_KEYS
+from aitk_nb.training import presets
+from aitk_nb.training.config_paths import MISSING, merge, value_at
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "network.linear": ("network.rank",),
+    "network.linear_alpha": ("network.alpha",),
+    "sample.samples": ("sample.prompts",),
+    "train.gradient_accumulation": ("train.gradient_accumulation_steps",),
+    "model.arch": tuple(
+        f"model.is_{word}"
+        for word in ("v2", "v3", "xl", "pixart", "pixart_sigma", "auraflow", "flux", "lumina2",
+                     "vega", "ssd")
+    ),
+}  # fmt: skip
+"""Older keys, by the key that the web UI writes today."""
+
+_OLD_ARCHES = {"v2": "sd2", "v3": "sd3", "xl": "sdxl"}
+_UNETS = frozenset({"sd1", "sd15", "sd2", "sdxl", "vega", "ssd"})
+_SCALED = _UNETS | {"pixart", "pixart_sigma", "auraflow"}
+_MULTIPLES_OF_32 = frozenset(
+    "anima chroma chroma_radiance ernie_image flex1 flux hidream_o1 ltx2 ltx2.3 ltx2.5 "  # noqa: SIM905
+    "minimax_h3 minimax_h3_ref2va nucleus_image qwen_image qwen_image_edit qwen_image_edit_plus "
+    "sd3 wan22_5b zeta_chroma".split()
+)
+
+
+@cache
+def trainer_defaults() -> Mapping[str, Any]:
+    """Return the process of a job config with each key that the trainer knows, and its default."""
+    text = files("aitk_nb.training").joinpath("trainer_defaults.yaml").read_text(encoding="utf-8")
+    defaults: dict[str, Any] = parsed(text)
+    return defaults
+
+
+def effective(process: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a process as the trainer takes it: every key, under its name of today.
+
+    What the trainer does not know is kept. Values are as they were given: the trainer does not
+    check them either.
+
+    Args:
+        process: The process of a job config.
+    """
+    found = copy.deepcopy(dict(trainer_defaults()))
+    # Of the process itself, null is absent; below it, null is a value.
+    merge(found, {key: value for key, value in process.items() if value is not None})
+    if process.get("network") is None:
+        found["network"] = None
+    if value_at(process, "train.validation_config") in (MISSING, None):
+        _set(found["train"], "validation_config", None)
+    _network(found["network"], process.get("network"))
+    _model(found["model"], process.get("model"))
+    _samples(found["sample"], process.get("sample"))
+    datasets = process.get("datasets")
+    entries = found["datasets"] if isinstance(datasets, list) else []
+    found["datasets"] = [entry for entry in entries if isinstance(entry, dict)]
+    for entry in found["datasets"]:
+        _dataset(entry)
+    return found
+
+
+def _set(section: Any, key: str, value: Any) -> None:
+    if isinstance(section, dict):
+        section[key] = value
+
+
+def _network(found: Any, given: Any) -> None:
+    if not isinstance(found, dict) or not isinstance(given, Mapping):
+        return
+    ranks = (given.get(key) for key in ("rank", "linear"))
+    found["linear"] = next((rank for rank in ranks if rank is not None), 4)
+    found["linear_alpha"] = given.get("linear_alpha", found.pop("alpha"))
+    found["conv_alpha"] = given.get("conv_alpha", found["conv"])
+    del found["rank"]
+
+
+def _model(found: Any, given: Any) -> None:
+    if not isinstance(found, dict):
+        return
+    said = given if isinstance(given, Mapping) else {}
+    found["arch"] = arch_of(said)
+    found["quantize_te"] = said.get("quantize_te", found["quantize"])
+    found["layer_offloading"] = said.get("layer_offloading", found["auto_memory"])
+
+
+def arch_of(model: Mapping[str, Any]) -> Any:
+    """Return the architecture of the section `model`; without any, the trainer takes `sd1`."""
+    if model.get("arch") is not None:
+        return model["arch"]
+    words = (path.removeprefix("model.is_") for path in SYNONYMS["model.arch"])
+    said = (_OLD_ARCHES.get(word, word) for word in words if model.get(f"is_{word}"))
+    return next(said, "sd1")
+
+
+def _samples(found: Any, given: Any) -> None:
+    if not isinstance(found, dict):
+        return
+    prompts = found.pop("prompts")
+    said = given if isinstance(given, Mapping) else {}
+    # An empty list of samples hides the prompts as well.
+    if "samples" not in said:
+        listed = prompts if isinstance(prompts, list) else []
+        found["samples"] = [{"prompt": prompt} for prompt in listed]
+
+
+def _dataset(entry: dict[str, Any]) -> None:
+    if (path := entry.pop("dataset_path", None)) is not None:
+        entry["folder_path"] = path
+    if legacy := entry.pop("caption_type", None):
+        entry["caption_ext"] = legacy
+    elif isinstance(ext := entry.get("caption_ext"), str) and ext and ext[0] != ".":
+        entry["caption_ext"] = f".{ext}"
+    if several := [path for key in CONTROL_KEYS[1:] if (path := entry.pop(key, None))]:
+        entry["control_path"] = several
+
+
+def resolutions(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the resolutions of a dataset; with none at all, the trainer leaves it out."""
+    value = entry.get("resolution", 512)
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def is_known(arch: object) -> bool:
+    """Return whether AI Toolkit 0.12.26 has a model class for an architecture, or we a preset."""
+    base = str(arch).partition(":")[0]
+    return base in presets.OTHERS or base in {name.partition(":")[0] for name in presets.load()}
+
+
+def alpha_counts(arch: str) -> bool | None:
+    """Return whether a LoRA is scaled by alpha over rank, as the older model classes do it.
+
+    All others save LoRAs in PEFT's format, for which the trainer sets alpha to the rank.
+
+    Returns:
+        None if AI Toolkit 0.12.26 does not know the architecture.
+    """
+    if not is_known(arch):
+        return None
+    return arch.partition(":")[0] in _SCALED
+
+
+def has_convolutions(arch: str) -> bool:
+    """Return whether the model has convolution layers that a LoRA may train: it is a UNet."""
+    return arch.partition(":")[0] in _UNETS
+
+
+def divisibility(arch: str) -> int:
+    """Return the pixels of which both sides of a bucket are multiples, for an architecture.
+
+    From `get_bucket_divisibility` of each model class; without an architecture, that of the one
+    that the form for a new job begins with.
+    """
+    base = (arch or presets.DEFAULT_ARCH).partition(":")[0]
+    return 32 if base in _MULTIPLES_OF_32 else 8 if base == "cogview4" else 16
