@@ -17,8 +17,8 @@ _UP, _DOWN, _MAGNITUDE = "up (B)", "down (A)", "magnitude"
 
 # Each changed matrix is stored whole, or as two factors with a core between them (Tucker), so as
 # whole, left, right, core; what a kind has not is empty.
-_Names: TypeAlias = tuple[str, str, str, str]
-_MATRICES: Mapping[str, tuple[_Names, ...]] = {
+_Matrix: TypeAlias = tuple[str, str, str, str]
+_MATRICES: Mapping[str, tuple[_Matrix, ...]] = {
     "LoRA": (("", _UP, _DOWN, "lora_mid"),),
     "LoKr": tuple((f"lokr_w{n}", f"lokr_w{n}_a", f"lokr_w{n}_b", f"lokr_t{n}") for n in (1, 2)),
     "LoHa": tuple(("", f"hada_w{n}_a", f"hada_w{n}_b", f"hada_t{n}") for n in (1, 2)),
@@ -121,7 +121,7 @@ def _fault(parts: Mapping[str, Tensor], cores: set[str], *, scaled: bool) -> str
     return ""
 
 
-def _missing(parts: Mapping[str, Tensor], names: _Names, cores: set[str]) -> list[str]:
+def _missing(parts: Mapping[str, Tensor], names: _Matrix, cores: set[str]) -> list[str]:
     whole, left, right, core = names
     if whole in parts:
         return []
@@ -130,7 +130,7 @@ def _missing(parts: Mapping[str, Tensor], names: _Names, cores: set[str]) -> lis
     return [part for part in (left, right, *({core} & cores)) if part not in parts]
 
 
-def _shape(parts: Mapping[str, Tensor], names: _Names) -> tuple[int, int] | None:
+def _shape(parts: Mapping[str, Tensor], names: _Matrix) -> tuple[int, int] | None:
     """Return rows and columns of a matrix; None if its factors don't fit each other."""
     whole, left, right, core = (parts[name].shape if name in parts else None for name in names)
     if whole:
