@@ -22,6 +22,7 @@ from aitk_nb.training import presets
 from aitk_nb.training.advice import advice
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.config_paths import value_at
+from aitk_nb.training.effective import effective_of
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
@@ -167,7 +168,7 @@ class _Checks:
             for name in control_names(entry).values():
                 yield from self._pairs(entry["folder_path"], name, say)
         may_need = {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(preset.needs)
-        samples = value_at(self._draft.config, "config.process.0.sample.samples")
+        samples = value_at(effective_of(self._draft.config), "sample.samples")
         samples = samples if isinstance(samples, list) else []
         given = any(key.startswith("ctrl_img") for item in samples for key in item)
         if may_need and self._params.prompts and not given:

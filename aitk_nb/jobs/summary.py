@@ -12,6 +12,7 @@ from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.summary import outcome
 from aitk_nb.models.job import JobState
 
 
@@ -29,25 +30,33 @@ class JobSummary:
     status: str
     step: int
     loss: float | None
-    """The end of the smoothed loss; None if unknown."""
+    """The end of the smoothed loss; None if unknown, or if the loss ended as NaN."""
     files: tuple[tuple[str, int], ...]
     """Name and bytes of each file."""
+    diverged_step: int | None = None
+    """The step at which the loss diverged; None if it did not."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as plain data, ready for JSON."""
         files = [{"name": name, "size": size} for name, size in self.files]
-        return {**asdict(self), "files": files}
+        shown = {**asdict(self), "files": files}
+        if self.diverged_step is None:
+            del shown["diverged_step"]
+        return shown
 
     def __repr__(self) -> str:
         count = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
-        loss = "unknown" if self.loss is None else self.loss
-        return f"<{self.name!r} {self.status} at step {self.step}, loss {loss}, {count}>"
+        return f"<{self.name!r} {self.status} at step {self.step}, loss {self._loss}, {count}>"
+
+    @property
+    def _loss(self) -> str:
+        return outcome(math.nan if self.loss is None else self.loss, self.diverged_step)
 
     def _repr_html_(self) -> _html.Html:
         rows: list[tuple[object, object]] = [
             ("status", self.status),
             ("step", self.step),
-            ("final loss", "unknown" if self.loss is None else self.loss),
+            ("final loss", self._loss),
             ("files", ", ".join(name for name, _size in self.files) or "none"),
         ]
         return _html.definition(rows, caption=self.name)
@@ -58,10 +67,10 @@ class JobSummary:
 
 def summary(backend: Backend, state: JobState) -> JobSummary:
     """Read the losses and the files of a job; what the server does not give is left out."""
-    loss = math.nan
+    losses = LossHistory(name=state.name).summary()
     files: tuple[tuple[str, int], ...] = ()
     with suppress(AitkError):
-        loss = read_on(backend, state, LossHistory(name=state.name)).summary().end
+        losses = read_on(backend, state, LossHistory(name=state.name)).summary()
     with suppress(AitkError):
         files = tuple((file.name, file.size) for file in backend.list_files(state))
     return JobSummary(
@@ -69,6 +78,7 @@ def summary(backend: Backend, state: JobState) -> JobSummary:
         backend.flavour.value,
         state.status.value,
         state.step,
-        float(f"{loss:.4g}") if math.isfinite(loss) else None,
+        float(f"{losses.end:.4g}") if math.isfinite(losses.end) else None,
         files,
+        losses.diverged_step,
     )

@@ -85,8 +85,8 @@ def _network(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[Re
         yield Remark("alpha", f"{absent}the LoRA is scaled by alpha / rank = {times}")
     if has_convolutions(arch) and network["conv"] != rank:
         conv = network["conv"]
-        trained = f"at rank {conv}" if conv else "not"
-        yield Remark("rank", f"convolution layers are trained {trained} (network.conv in extra)")
+        trained = f"trained at rank {conv}" if conv else "not trained"
+        yield Remark("rank", f"convolution layers are {trained} (network.conv in extra)")
 
 
 def _model(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[Remark]:

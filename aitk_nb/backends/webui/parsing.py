@@ -76,8 +76,11 @@ def _config(text: object) -> Mapping[str, Any]:
 
 def _configured_steps(config: Mapping[str, Any]) -> int | None:
     try:
-        return _int(config["config"]["process"][0]["train"]["steps"]) or None
-    except (KeyError, IndexError, TypeError):
+        process = config["config"]["process"][0]
+        # A training that says nothing of it takes the trainer's default.
+        usual = 1000 if process.get("datasets") else 0
+        return _int((process.get("train") or {}).get("steps", usual)) or None
+    except (KeyError, IndexError, TypeError, AttributeError):
         return None
 
 

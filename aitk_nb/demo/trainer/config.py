@@ -20,15 +20,37 @@ _OTHERS = ("prodigy", "dadapt", "lion", "adafactor", "automagic", "ademamix", "a
 # Optimisers that find their own rate take 1 as theirs.
 _SELF_PACED = ("prodigy", "dadapt")
 _SELF_PACED_RATE = 3e-4
-# Of these models a LoRA is scaled by alpha over rank, and the file holds alpha; all others have
-# the format of PEFT, for which the trainer sets alpha to the rank.
-_SCALED = frozenset(
-    {"sd1", "sd15", "sd2", "sdxl", "vega", "ssd", "pixart", "pixart_sigma", "auraflow"}
+# LoRAs of these models have the format of PEFT, for which the trainer sets alpha to the rank. Those
+# of all others, the unknown among them, are scaled by alpha over rank, and the file holds alpha.
+_PEFT = frozenset(
+    {
+        *("ace_step_15", "ace_step_15_xl", "anima", "boogu_image", "boogu_image_edit", "chroma"),
+        *("chroma_radiance", "cogview4", "ernie_image", "example", "f-lite", "flex1", "flex2"),
+        *("flux", "flux2", "flux2_klein_4b", "flux2_klein_9b", "flux_kontext", "hidream"),
+        *("hidream_e1", "hidream_o1", "ideogram4", "krea2", "ltx2", "ltx2.3", "ltx2.5", "lumina2"),
+        *("mageflow", "mageflow_edit", "minimax_h3", "minimax_h3_ref2va", "nucleus_image"),
+        *("omnigen2", "prx_pixel", "qwen_image", "qwen_image_edit", "qwen_image_edit_plus", "sd3"),
+        *("wan21", "wan21_i2v", "wan22_14b", "wan22_14b_i2v", "wan22_5b", "zeta_chroma"),
+        *("zimage", "zimage_l2p"),
+    }
 )
-_OLD_ARCHES = {"is_v2": "sd2", "is_v3": "sd3", "is_xl": "sdxl", "is_flux": "flux"}
+_OLD_ARCHES = {"is_v2": "sd2", "is_v3": "sd3", "is_xl": "sdxl"} | {
+    f"is_{arch}": arch
+    for arch in ("pixart", "pixart_sigma", "auraflow", "flux", "lumina2", "vega", "ssd")
+}
 _MULTIPLES_OF_32 = frozenset(
     {
-        *("anima", "chroma", "ernie_image", "flex1", "flux", "hidream_o1", "ltx2", "ltx2.3"),
+        *(
+            "anima",
+            "chroma",
+            "chroma_radiance",
+            "ernie_image",
+            "flex1",
+            "flux",
+            "hidream_o1",
+            "ltx2",
+            "ltx2.3",
+        ),
         *("ltx2.5", "minimax_h3", "minimax_h3_ref2va", "nucleus_image", "qwen_image", "sd3"),
         *("qwen_image_edit", "qwen_image_edit_plus", "wan22_5b", "zeta_chroma"),
     }
@@ -205,7 +227,7 @@ def _train(process: dict[str, Any], arch: str) -> TrainConfig:
         raise ValueError(f"This server trains LoRAs only, not {what}.")
     # `rank` is the older key, and wins.
     rank = int(next((network[k] for k in ("rank", "linear") if network.get(k) is not None), 4))
-    is_scaled = arch in _SCALED
+    is_scaled = arch not in _PEFT
     alpha = float(network.get("linear_alpha", network.get("alpha", 1.0))) if is_scaled else rank
     accumulation, legacy = (
         int(train.get(key, 1)) for key in ("gradient_accumulation", "gradient_accumulation_steps")
