@@ -125,10 +125,8 @@ class ConnectionFailed(AitkError):
 
     def __init__(self, url: str, reason: str = "", *, cause: str = "") -> None:
         because = f" ({reason})" if reason else ""
-        super().__init__(
-            f"Can't reach {url}{because}. "
-            "Is the server running, the address correct and the port open?"
-        )
+        hint = " Is the server running, the address correct and the port open?"
+        super().__init__(f"Can't reach {url}{because}.{'' if cause == 'proxy' else hint}")
         self.url = url
         self.reason = reason
         self.cause = cause

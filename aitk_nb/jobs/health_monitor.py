@@ -23,6 +23,8 @@ from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.summary import diverged_step, usual_level
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
+from aitk_nb.training.effective import effective_of
+from aitk_nb.training.extra import MUTE_TYPES
 
 NO_PROCESS = 30.0
 """Seconds without a process id after which a running job has no process."""
@@ -177,6 +179,10 @@ class HealthMonitor:
                 "job.repair(confirmed=True) marks it as stopped and frees its queue.",
                 can_be_repaired=True,
             )
+        if (kind := effective_of(state.config).get("type")) in MUTE_TYPES:
+            text = f"Jobs of type {kind} tell the web UI neither their steps nor their end."
+            remedy = "Read the log. Once it has ended, job.repair(confirmed=True) frees the queue."
+            return Health(HealthState.UNKNOWN, text, remedy, can_be_repaired=True)
         words = state.info.lower()
         phase = next(
             (phase for word, phase in _PHASES.items() if words.startswith(word)),

@@ -51,6 +51,16 @@ def test_what_the_server_says_is_told(state: dict[str, Any], expected: HealthSta
     assert health.text in str(health)
 
 
+def test_a_type_that_tells_the_web_ui_nothing_is_named() -> None:
+    """It says *Starting job* for ever, also when it has long ended."""
+    config = {"config": {"process": [{"type": "sd_trainer"}]}}
+    health = sick(config=config, info="Starting job...")[2].health()
+    assert health.state is HealthState.UNKNOWN
+    assert "Jobs of type sd_trainer tell the web UI neither their steps nor their end" in str(
+        health
+    )
+
+
 def test_a_job_that_stands_still_is_stalled_after_a_time_learned_from_its_speed() -> None:
     """Twenty steps of 4 s; until then it trains, and anything that moves starts the time anew."""
     backend, clock, job = sick(step=0)

@@ -14,7 +14,7 @@ from tenacity import retry_if_exception_type, retry_if_result
 from aitk_nb.backends.detection.unknown_server import Foreign, Kind, recognize
 from aitk_nb.backends.wire.deadline import retrying
 from aitk_nb.backends.wire.http import Http
-from aitk_nb.backends.wire.network_errors import proxy_for
+from aitk_nb.backends.wire.proxies import proxy_for
 from aitk_nb.backends.wire.response_errors import NOT_READY, gateway_refusal
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, ConnectionFailed, ServerNotReady, Unauthorized
