@@ -53,8 +53,10 @@ def test_what_the_server_says_is_told(state: dict[str, Any], expected: HealthSta
 
 def test_a_type_that_tells_the_web_ui_nothing_is_named() -> None:
     """It says *Starting job* for ever, also when it has long ended."""
-    config = {"config": {"process": [{"type": "sd_trainer"}]}}
-    health = sick(config=config, info="Starting job...")[2].health()
+    backend, clock = ScriptedBackend(), Clock()
+    params = TrainingParams(name="cat", dataset="cats", extra="type: sd_trainer")
+    state = there(backend, params, status=RUNNING, info="Starting job...", pid=7, tells_pid=True)
+    health = Job(backend, state, sleep=clock.sleep, clock=clock).health()
     assert health.state is HealthState.UNKNOWN
     assert "Jobs of type sd_trainer tell the web UI neither their steps nor their end" in str(
         health
