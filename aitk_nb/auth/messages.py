@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aitk_nb.auth.security import is_loopback
 from aitk_nb.backends.detection.unknown_server import is_pod_proxy
-from aitk_nb.backends.wire.network_errors import proxy_for
+from aitk_nb.backends.wire.proxies import proxy_for
 from aitk_nb.models.access import AuthState
 from aitk_nb.models.server import Flavour
 
@@ -72,8 +72,8 @@ _CAUSES: Mapping[str, tuple[str, str]] = {
         "Check http:// or https:// in the address, the certificate, and both clocks.",
     ),
     "proxy": (
-        "The proxy of this network doesn't let the request through.",
-        "Check HTTP_PROXY and HTTPS_PROXY, or add the server's name to NO_PROXY.",
+        "No request gets through the proxy that is set here.",
+        "Correct the proxy's variable, or add the server's name to NO_PROXY.",
     ),
     "broken": (
         "The connection was closed without a response.",
@@ -101,16 +101,18 @@ def unreachable(cause: str) -> tuple[str, str]:
     return _CAUSES.get(cause, _CAUSES["broken"])
 
 
-def in_front(state: AuthState) -> tuple[str, str]:
-    """Return diagnosis and next step if a gateway in front requires credentials."""
-    if state is AuthState.REJECTED:
-        return (
-            "A gateway in front of the server rejects the credentials.",
-            "Check the extra headers, or the gateway's user name and password.",
-        )
+def in_front(state: AuthState, seen: str) -> tuple[str, str]:
+    """Return diagnosis and next step if what answers, as `seen`, hides what is behind it."""
+    rejected = state is AuthState.REJECTED
+    despite = " and does not accept the credentials" if rejected else ""
+    step = (
+        "Check the extra headers, or the gateway's user name and password"
+        if rejected
+        else "Pass the gateway's credentials as headers={…}, or as a user name and a password"
+    )
     return (
-        "A gateway in front of the server requires credentials of its own.",
-        "Pass them as headers={'Authorization': …}, or as a user name and a password.",
+        f"It answers {seen}{despite}; what is behind it can't be seen without a login.",
+        f"{step}; without a gateway, check the port: 8675 for the web UI, 7860 for Gradio.",
     )
 
 
@@ -128,7 +130,7 @@ def limits(url: str, gateway: str) -> tuple[str, str]:
     """
     if proxy := proxy_for(url):
         return (
-            f"Requests go through this network's proxy {proxy}, which may have limits.",
+            f"The proxy {proxy} is set for this address, and may have limits.",
             "Add the server's name to NO_PROXY if uploads fail.",
         )
     if is_pod_proxy(url):

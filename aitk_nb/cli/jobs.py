@@ -34,13 +34,13 @@ from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
 
-LOSS_FILES = {".db", ".csv", ".txt"}
+LOSS_FILES = {".csv", ".db", ".json", ".log", ".tsv", ".txt"}
 """Suffixes of files with losses."""
 
 JobName = Annotated[str, typer.Argument(help="Name or id of the job.")]
 Runs = Annotated[
     list[str],
-    typer.Argument(help="Names or ids of jobs; or files: a loss_log.db, CSV or log.txt."),
+    typer.Argument(help="Names or ids of jobs; or files: a loss_log.db, CSV, JSON or log.txt."),
 ]
 Png = Annotated[Path | None, typer.Option(help="Write the plot to this file.")]
 
@@ -133,7 +133,7 @@ def losses(
 ) -> None:
     """Show, plot or export the losses of jobs.
 
-    Names that end in .db, .csv or .txt are read as files; files alone require no server.
+    Names that end in .csv, .db, .json, .log, .tsv or .txt are files; files alone require no server.
     """
     if (csv or parquet) is not None and len(jobs) > 1:
         raise BadInput("A table holds the losses of one job: name only one.")
@@ -163,7 +163,7 @@ def losses(
 def compare(where: Where, jobs: Runs, png: Png = None, as_json: AsJson = False) -> None:
     """Compare jobs: where they differ, and which is ahead.
 
-    Names that end in .db, .csv or .txt are read as files; files alone require no server.
+    Names that end in .csv, .db, .json, .log, .tsv or .txt are files; files alone require no server.
     """
     with _opened(where, jobs) as runs:
         report = aitk_nb.compare_jobs(runs)
@@ -174,14 +174,16 @@ def compare(where: Where, jobs: Runs, png: Png = None, as_json: AsJson = False) 
 @contextlib.contextmanager
 def _opened(where: Where, names: Sequence[str]) -> Iterator[list[Job | LossHistory]]:
     """Yield jobs and files in the order of their names, connected if there is a job."""
+    # By its end: a folder of results may hold a file with the bare name of a job. Read before
+    # anything is connected or started.
+    paths = {name: Path(name) for name in names if Path(name).suffix.lower() in LOSS_FILES}
+    files = {name: _from_file(path) for name, path in paths.items()}
     with contextlib.ExitStack() as stack:
         client: AIToolkitClient | None = None
         runs: list[Job | LossHistory] = []
         for name in names:
-            # By its end as well: a folder of results may hold a file with the bare name of a job.
-            path = Path(name)
-            if path.suffix.lower() in LOSS_FILES and path.is_file():
-                runs.append(_from_file(path))
+            if name in files:
+                runs.append(files[name])
                 continue
             client = client or stack.enter_context(where.connected())
             runs.append(client.jobs.get(name))
@@ -205,6 +207,7 @@ def _as_dict(history: LossHistory) -> dict[str, object]:
     columns = {key: history.columns(key) for key in history.keys}
     return {
         "name": history.name,
+        "diverged_step": history.summary().diverged_step,
         "losses": {
             key: {"step": steps.tolist(), "value": values.tolist()}
             for key, (steps, values) in columns.items()

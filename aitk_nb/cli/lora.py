@@ -17,13 +17,15 @@ from aitk_nb.errors import AitkError
 def lora(
     file: Annotated[Path, typer.Argument(help="A .safetensors file.")], as_json: AsJson = False
 ) -> None:
-    """Show what a LoRA contains, and check that its values are sound.
+    """Show what a LoRA contains, and check its factors and values.
 
-    Shows its rank and alpha, its tensors, and what the trainer recorded. Every value is read.
+    Shows its rank and alpha, its tensors, and what the trainer recorded. Every value is read, and
+    every layer whose factors are incomplete or do not fit each other is named.
     """
     report = aitk_nb.inspect_lora(file)
-    document = {"ok": report.ok, **asdict(report), "rank": report.rank, "alpha": report.alpha}
+    one = {"rank": report.rank, "alpha": report.alpha, "scale": report.scale}
+    document = {"ok": report.ok, **asdict(report), **one}
     words = "\n".join(f"{name:8} {value}" for name, value in report.rows)
     show(lambda: document, words, as_json=as_json)
     if not report.ok:
-        raise AitkError(f"{file} is damaged or unusable: {' '.join(report.problems)}")
+        raise AitkError(f"{file} is not a sound LoRA. {' '.join(report.problems)}")

@@ -16,7 +16,7 @@ from aitk_nb.training.config_files import as_text
 from aitk_nb.training.export import FORMATS
 from aitk_nb.training.fields import schema
 from aitk_nb.training.params import TrainingParams
-from aitk_nb.training.validation import limits
+from aitk_nb.training.validation import items, limits
 
 
 def with_fields(function: Callable[..., None]) -> Callable[..., None]:
@@ -26,12 +26,18 @@ def with_fields(function: Callable[..., None]) -> Callable[..., None]:
 
     def run(**kwargs: Any) -> None:
         given = {name: kwargs.pop(name) for name in schema()}
-        chosen = {name: value for name, value in given.items() if value is not None}
+        chosen = {name: _listed(name, value) for name, value in given.items() if value is not None}
         file: Path | None = kwargs.pop(FILE.name)
         function(params=_params(file, chosen), **kwargs)
 
     set_signature(run, [*fields, FILE, *own], function)
     return run
+
+
+def _listed(name: str, value: Any) -> Any:
+    """Return the items of a list; any other value as it is."""
+    text = schema()[name].get("items", {}).get("type") == "string"
+    return items(value, str if text else int) if isinstance(value, list) else value
 
 
 def _params(file: Path | None, chosen: dict[str, Any]) -> TrainingParams:
@@ -68,7 +74,7 @@ def _option(name: str, entry: Mapping[str, Any]) -> Parameter:
     if entry["type"] == "boolean":
         kind, flags = bool, [f"--{flag}/--no-{flag}"]
     default = f"[default: {_shown(entry['default'])}]" if "default" in entry else "[required]"
-    repeat = "; may be repeated" if many else ""
+    repeat = "; may be repeated, or a JSON list" if many else ""
     option = typer.Option(
         *flags,
         help=f"{entry['description']}{repeat}. {default}",

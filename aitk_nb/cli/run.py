@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,8 +33,9 @@ def run(
 ) -> None:
     """Run a notebook headless, and show its result.
 
-    Values are checked against the notebook's parameters cell; unknown names are rejected. Without
-    --url and AITK_URL, the notebook uses an embedded server.
+    Values are checked against the notebook's parameters cell; unknown names are rejected. A list is
+    given by repetition or as JSON: -p prompts=a -p prompts=b. Without --url and AITK_URL, the
+    notebook uses an embedded server.
     """
     source = _source(notebook)
     known = signature(source)
@@ -47,6 +49,8 @@ def run(
     given = typed(parameter or [], known)
     if url and "url" in known:
         given.setdefault("url", url)
+    if other := notebooks.other_python():
+        say(f"note: Jupyter's kernel is that of {other}; this runs with {sys.executable}.")
     result = notebooks.run(source, out, given)
     say(f"{result.notebook}: {result.error or 'ok'} ({result.seconds:.1f} s)")
     words = "\n".join(f"{name}: {value}" for name, value in result.result.items())

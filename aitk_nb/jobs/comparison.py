@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,9 @@ class Run:
     checkpoint: int | None
     """The saved step at which the smoothed loss was lowest; None if unknown."""
     rank: tuple[int, int] | None
-    """The best and the worst place it may have; None if the runs are not ranked."""
+    """The best and the worst place it may have; None if it is not ranked."""
+    why_not: str = ""
+    """Why this run has no place: it has no losses, or they diverged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class ComparisonReport:
                     "trend": run.result.trend,
                     "checkpoint": run.checkpoint,
                     "place": list(run.rank) if run.rank else None,
+                    **({"why_not": run.why_not} if run.why_not else {}),
                 }
                 for run in self.runs
             ],
@@ -98,7 +101,8 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
 
     One run is ranked before another only if their smoothed ends differ by more than twice the
     standard error of the difference. Runs on different data or with a different kind of loss are
-    not ranked, as their losses do not measure the same.
+    not ranked, as their losses do not measure the same; nor are runs without losses, and runs whose
+    loss diverged.
 
     Args:
         runs: At least two jobs or histories.
@@ -126,7 +130,9 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
     results = [history.summary() for history in histories]
     names = [one.name or f"history {number}" for number, one in enumerate(given, 1)]
     why_not = [path for path in differing if path.startswith(_OTHER_LOSS)]
-    places = [None] * len(given) if why_not else _places(results)
+    states = [_without_end(one, result) for one, result in zip(given, results, strict=True)]
+    rated = [] if why_not else [at for at, state in enumerate(states) if not state]
+    places = dict(zip(rated, _places([results[at] for at in rated]), strict=True))
     return ComparisonReport(
         settings=tuple(differing),
         runs=tuple(
@@ -136,16 +142,28 @@ def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:
                 results[at],
                 _speed(histories[at]),
                 _checkpoint(one, histories[at]),
-                places[at],
+                places.get(at),
+                states[at],
             )
             for at, one in enumerate(given)
         ),
         histories=tuple(histories),
-        verdict=_verdict(names, places, why_not),
+        verdict=_verdict(names, places, why_not, states),
     )
 
 
-def _places(results: Sequence[LossSummary]) -> list[tuple[int, int] | None]:
+def _without_end(run: Job | LossHistory, result: LossSummary) -> str:
+    """Return why a run has no place, whatever the others are; empty if it may have one."""
+    if result.diverged_step is not None:
+        return result.outcome
+    if math.isfinite(result.end):
+        return ""
+    if not isinstance(run, Job):
+        return "no losses"
+    return "never started" if run.state.never_started else f"no losses, {run.state.status.value}"
+
+
+def _places(results: Sequence[LossSummary]) -> list[tuple[int, int]]:
     """Return the best and the worst place of each run."""
     count = len(results)
     return [
@@ -159,30 +177,35 @@ def _places(results: Sequence[LossSummary]) -> list[tuple[int, int] | None]:
 
 def _ahead(one: LossSummary, other: LossSummary) -> bool:
     """Return whether the end of one is below that of the other by more than noise."""
-    if one is other or one.trend == "diverged":
-        return False
-    if other.trend == "diverged":
-        return True
-    noise = math.hypot(one.spread, other.spread)
     # Without a spread nothing is known of the noise, and no difference is larger.
-    return other.end - one.end > noise
+    return one is not other and other.end - one.end > math.hypot(one.spread, other.spread)
 
 
 def _verdict(
-    names: Sequence[str], places: Sequence[tuple[int, int] | None], why_not: Sequence[str]
+    names: Sequence[str],
+    places: Mapping[int, tuple[int, int]],
+    why_not: Sequence[str],
+    states: Sequence[str],
 ) -> str:
+    left_out = [f"{name} ({state})" for name, state in zip(names, states, strict=True) if state]
+    first = [names[at] for at, (best, _) in places.items() if best == 1]
+    if len(left_out) == len(names):
+        return f"Nothing to compare: {', '.join(left_out)}."
     if why_not:
-        return (
+        text = (
             f"Not ranked: the runs differ in {', '.join(map(_shortened, why_not))}, so their "
             "losses are not comparable."
         )
-    first = [name for name, place in zip(names, places, strict=True) if place and place[0] == 1]
-    if len(first) == 1:
-        return f"{first[0]} ends lower than all others, by more than the noise."
-    return (
-        f"No run is clearly the lowest: {', '.join(first)} end within the noise of each other. "
-        "Compare their samples, or train longer."
-    )
+    elif len(places) == 1:
+        text = f"Only {first[0]} can be ranked."
+    elif len(first) == 1:
+        text = f"{first[0]} ends lower than all others, by more than the noise."
+    else:
+        text = (
+            f"No run is clearly the lowest: {', '.join(first)} end within the noise of each other. "
+            "Compare their samples, or train longer."
+        )
+    return f"{text} Left out: {', '.join(left_out)}." if left_out else text
 
 
 def _speed(history: LossHistory) -> float:
@@ -194,22 +217,26 @@ def _speed(history: LossHistory) -> float:
 def _checkpoint(run: Job | LossHistory, history: LossHistory) -> int | None:
     if not isinstance(run, Job):
         return None
-    steps, curve = history.columns()[0], history.smoothed()
+    curve, lost = history.smoothed(), history.summary().diverged_step
+    known = np.isfinite(curve)
+    steps, curve = history.columns()[0][known], curve[known]
     best: tuple[float, int] | None = None
     for step in run.checkpoints():
         at = int(np.searchsorted(steps, step, side="right")) - 1
-        if at >= 0 and math.isfinite(value := float(curve[at])):
-            best = min(best or (value, step), (value, step))
+        if at >= 0 and (lost is None or step < lost):
+            best = min(best or (np.inf, step), (float(curve[at]), step))
     return best[1] if best else None
 
 
 def _row(run: Run, *, with_speed: bool) -> tuple[object, ...]:
     spread = f" ± {run.result.spread:.2g}" if math.isfinite(run.result.spread) else ""
     first, last = run.rank or (0, 0)
-    place = "not ranked" if not first else str(first) if first == last else f"{first} to {last}"
+    place = str(first) if first == last else f"{first} to {last}"
+    if not first:
+        place = "not ranked"
     speed = [f"{run.speed:.3g}" if math.isfinite(run.speed) else "unknown"] * with_speed
     saved = "none" if run.checkpoint is None else f"step {run.checkpoint}"
-    end = f"{run.result.end:.4g}{spread}"
+    end = run.why_not or f"{run.result.end:.4g}{spread}"
     return (run.name, *run.settings, end, run.result.trend, *speed, saved, place)
 
 

@@ -15,8 +15,7 @@ from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.server import Ability
 from aitk_nb.training.config_paths import value_at
-from aitk_nb.training.effective import effective, resolutions
-from aitk_nb.training.extra import process_of
+from aitk_nb.training.effective import effective_of, resolutions
 
 _SAME_WORK = (
     "model.arch",
@@ -77,8 +76,8 @@ def estimate(
     """Return what a job takes, as far as earlier jobs on the server tell."""
     if Ability.LIST_JOBS not in backend.abilities:
         return EstimateReport(price_per_hour=price_per_hour)
-    want = _read(draft.config)
-    jobs = [(state, _read(state.config)) for state in backend.list_jobs()]
+    want = effective_of(draft.config)
+    jobs = [(state, effective_of(state.config)) for state in backend.list_jobs()]
     measured = {
         state.name: seconds
         for state, have in jobs
@@ -95,14 +94,6 @@ def estimate(
             backend, [state for state, have in jobs if have and _kind(have) == _kind(want)]
         ),
     )
-
-
-def _read(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the trainer takes from a job config; nothing if it is of another form."""
-    try:
-        return effective(process_of(config))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return {}
 
 
 def _work(read: Mapping[str, Any]) -> object:

@@ -30,7 +30,7 @@ _KNOWN = (
     ),
     (
         r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|"
-        r"HIP out of memory|MPS backend out of memory",
+        r"HIP out of memory|MPS backend out of memory|OOM during training step",
         "the GPU ran out of memory",
         "Use a lower resolution, a smaller batch or rank, or quantization.",
     ),

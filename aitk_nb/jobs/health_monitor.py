@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
 from aitk_nb.backends.base import Backend
-from aitk_nb.errors import AitkError, ConnectionFailed
+from aitk_nb.errors import AitkError, ConnectionFailed, NotSupported
 from aitk_nb.jobs.failure_reasons import explain
 from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.jobs.queue import queue_position
+from aitk_nb.losses.files import from_log
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.summary import diverged_step, usual_level
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
+from aitk_nb.training.effective import effective_of
+from aitk_nb.training.extra import MUTE_TYPES
 
 NO_PROCESS = 30.0
 """Seconds without a process id after which a running job has no process."""
@@ -35,6 +40,7 @@ _PHASES = {
 }
 """What a running job does, by the first word of what the server says."""
 
+_RESUME = "Start it with if_exists='resume'."
 _LEAST = 10.0
 _STEPS = 20.0
 _PATIENCE = {HealthState.SAMPLING: 120.0, HealthState.SAVING: 300.0, HealthState.LOADING: 600.0}
@@ -80,16 +86,18 @@ class HealthMonitor:
                 return self._stopping(state, at)
             case JobStatus.ERROR:
                 return self._failed(state)
-            case JobStatus.COMPLETED:
+            case JobStatus.STOPPED if state.never_started:
+                return Health(HealthState.STOPPED, "Created, but never started.", _RESUME)
+            case JobStatus.COMPLETED | JobStatus.STOPPED:
+                is_done = state.status is JobStatus.COMPLETED
+                ended = f"{'Finished' if is_done else 'Stopped'} {at}"
                 if wrong := self._divergence.check(self._backend, state, losses):
-                    text = f"Finished {at}, but the result is unusable: {wrong}"
+                    text = f"{ended}, but the result is unusable: {wrong}"
                     remedy = "Train again with a lower learning rate."
                     return Health(HealthState.DIVERGED, text, remedy)
-                return Health(HealthState.FINISHED, f"Finished {at}.")
-            case JobStatus.STOPPED:
-                text = "Created, but never started." if state.never_started else f"Stopped {at}."
-                remedy = "Start it with if_exists='resume'."
-                return Health(HealthState.STOPPED, text, remedy)
+                if is_done:
+                    return Health(HealthState.FINISHED, f"{ended}.")
+                return Health(HealthState.STOPPED, f"{ended}.", _RESUME)
         words = f": {state.info.rstrip('.')}" if state.info else ""
         return Health(HealthState.UNKNOWN, f"The server says {state.raw_status!r}{words}.")
 
@@ -171,6 +179,10 @@ class HealthMonitor:
                 "job.repair(confirmed=True) marks it as stopped and frees its queue.",
                 can_be_repaired=True,
             )
+        if (kind := effective_of(state.config).get("type")) in MUTE_TYPES:
+            text = f"Jobs of type {kind} tell the web UI neither their steps nor their end."
+            remedy = "Read the log. Once it has ended, job.repair(confirmed=True) frees the queue."
+            return Health(HealthState.UNKNOWN, text, remedy, can_be_repaired=True)
         words = state.info.lower()
         phase = next(
             (phase for word, phase in _PHASES.items() if words.startswith(word)),
@@ -188,10 +200,11 @@ class HealthMonitor:
                 "job.repair(confirmed=True) marks a job without a process as stopped.",
                 can_be_repaired=True,
             )
+        trains = phase is not HealthState.LOADING
+        if trains and (wrong := self._divergence.check(self._backend, state, losses)):
+            remedy = "Stop it, and train again with a lower learning rate."
+            return Health(HealthState.DIVERGED, wrong, remedy)
         if phase is HealthState.TRAINING:
-            if wrong := self._divergence.check(self._backend, state, losses):
-                remedy = "Stop it, and train again with a lower learning rate."
-                return Health(HealthState.DIVERGED, wrong, remedy)
             return Health(phase, f"Training {at}.")
         said = f": {state.info.rstrip('.')}" if words else ""
         return Health(phase, f"{phase.value.capitalize()} {at}{said}.")
@@ -244,13 +257,17 @@ class Divergence:
 
     def __init__(self) -> None:
         self._usual = float("nan")
+        self._log = LogTail(2**22)
 
     def check(self, backend: Backend, state: JobState, losses: LossHistory | None) -> str:
         """Return what is wrong with the loss; empty if nothing is.
 
-        The last losses are read from the server unless `losses` are given.
+        The last losses are read from the server unless `losses` are given; a job without losses
+        may have them in its log.
         """
-        steps, values = (_last(backend, state) if losses is None else losses).columns()
+        with suppress(NotSupported):
+            losses = losses or self._last(backend, state)
+        steps, values = (losses or LossHistory()).columns()
         self._usual = float(np.fmin(self._usual, usual_level(values)))
         step = diverged_step(steps, values, self._usual)
         if step is None:
@@ -261,15 +278,21 @@ class Divergence:
             f"The loss exploded at step {step}: it is {values[-1]:.3g} and was {self._usual:.3g}."
         )
 
-
-def _last(backend: Backend, state: JobState) -> LossHistory:
-    if Ability.LOSSES not in backend.abilities:
-        return LossHistory()
-    keys = backend.loss_keys(state)
-    history = LossHistory(dict.fromkeys(keys, ()))
-    if not keys:
-        return history
-    key = history.main_key
-    for page in backend.read_losses(state, key, max(-1, state.step - _TAIL)):
-        history = history.extended(key, page.points)
-    return history
+    def _last(self, backend: Backend, state: JobState) -> LossHistory:
+        keys = backend.loss_keys(state) if Ability.LOSSES in backend.abilities else ()
+        key = LossHistory(dict.fromkeys(keys, ())).main_key
+        if key in keys:
+            # What has ended well is compared with how it began.
+            starts = () if state.status.is_final else (max(-1, state.step - _TAIL),)
+            for since in (*starts, None):
+                history = LossHistory()
+                for page in backend.read_losses(state, key, since):
+                    history = history.extended(key, page.points)
+                if np.isfinite(history.columns()[1]).any():
+                    break  # else the first step without a loss is further back
+            return history
+        if Ability.LOG not in backend.abilities:
+            return LossHistory()
+        self._log.read(backend, state)
+        text = self._log.text
+        return LossHistory().with_rows(from_log(text)[-1] if "loss is nan" in text else ())

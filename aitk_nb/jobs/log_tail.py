@@ -24,7 +24,9 @@ _SECRET = re.compile(r"hf_[A-Za-z0-9]{8,}|(?<=Bearer )\S+")
 class LogTail:
     """Follows one job's log; each look asks only for what is new."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = _KEPT) -> None:
+        """Remember `kept` characters of the log."""
+        self._kept = kept
         self._text = ""
         self._offset: int | None = None
         self._pid: int | None = None
@@ -37,8 +39,13 @@ class LogTail:
             self._pid, self._offset, self._text = state.pid, None, ""
         chunk: LogChunk = backend.read_log(state, self._offset)
         # A server without offsets answers the whole log each time.
-        self._text = (chunk.text if chunk.reset else self._text + chunk.text)[-_KEPT:]
+        self._text = (chunk.text if chunk.reset else self._text + chunk.text)[-self._kept :]
         self._offset = chunk.offset or None
+
+    @property
+    def text(self) -> str:
+        """The end of the log as it was written."""
+        return self._text
 
     def lines(self, count: int) -> tuple[str, ...]:
         """Return the last lines, each progress bar as it stands now."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.series import series
 from aitk_nb.models.job import JobState
 from aitk_nb.models.loss import LossColumns
 
@@ -60,11 +61,11 @@ def _alike(history: LossHistory, key: str, at: int, points: LossColumns) -> int:
     """Return how many of `points` equal those of the history from position `at` on."""
     steps, values = (column[at:] for column in history.columns(key))
     wall_times = history.wall_times(key)[at:]
-    some = points[: steps.size]
-    size = len(some)
+    some = series(points[: steps.size], key)
+    size = some.steps.size
     differs = (
-        (steps[:size] != np.array(some.steps))
-        | (wall_times[:size] != np.array(some.wall_times))
-        | ~np.isclose(values[:size], np.array(some.values), 0, 0, equal_nan=True)
+        (steps[:size] != some.steps)
+        | (wall_times[:size] != some.wall_times)
+        | ~np.isclose(values[:size], some.values, 0, 0, equal_nan=True)
     )
     return int(differs.argmax()) if differs.any() else size

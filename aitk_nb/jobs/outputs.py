@@ -14,6 +14,8 @@ from aitk_nb.jobs.summary import JobSummary, summary
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.server import Ability, Gpu
+from aitk_nb.training.config_paths import value_at
+from aitk_nb.training.effective import effective_of
 
 LARGEST = 2**26
 """Bytes of an image that are read at most."""
@@ -107,10 +109,8 @@ class JobOutputs:
     @property
     def _pauses(self) -> int:
         """Number of steps between samples; 0 if unknown."""
-        try:
-            return int(self.state.config["config"]["process"][0]["sample"]["sample_every"])
-        except (KeyError, IndexError, TypeError, ValueError):
-            return 0
+        every = value_at(effective_of(self.state.config), "sample.sample_every")
+        return every if isinstance(every, int) else 0
 
     def samples(self) -> tuple[Sample, ...]:
         """Return the sample images, oldest first.

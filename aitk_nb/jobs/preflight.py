@@ -12,7 +12,7 @@ from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
-from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
+from aitk_nb.jobs.queue import NO_GPU, freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names
 from aitk_nb.models.dataset import DatasetInfo
@@ -22,6 +22,7 @@ from aitk_nb.training import presets
 from aitk_nb.training.advice import advice
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.config_paths import value_at
+from aitk_nb.training.effective import effective_of
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
@@ -167,7 +168,7 @@ class _Checks:
             for name in control_names(entry).values():
                 yield from self._pairs(entry["folder_path"], name, say)
         may_need = {"sample.ctrl_img", "sample.multi_ctrl_imgs"} & set(preset.needs)
-        samples = value_at(self._draft.config, "config.process.0.sample.samples")
+        samples = value_at(effective_of(self._draft.config), "sample.samples")
         samples = samples if isinstance(samples, list) else []
         given = any(key.startswith("ctrl_img") for item in samples for key in item)
         if may_need and self._params.prompts and not given:
@@ -212,9 +213,12 @@ class _Checks:
         return unknown("base model", f"{text}; the server does not say whether it has a token.")
 
     def gpu(self) -> Check:
-        """Check what else uses the GPU."""
+        """Check whether there is a GPU, and what else uses it."""
         gpu_ids = self._params.gpu_ids or freest_gpu(self._backend)
-        known = {str(gpu.index): gpu for gpu in gpus_of(self._backend)}
+        gpus = gpus_of(self._backend)
+        if gpus == ():
+            return note("GPU", NO_GPU, "Start the server on a machine with a GPU.")
+        known = {str(gpu.index): gpu for gpu in gpus or ()}
         wanted = gpu_ids.split(",")
         if known and (absent := [one for one in wanted if one not in known]):
             text = f"The server has no GPU {', '.join(absent)}; it has {', '.join(known)}."
@@ -224,10 +228,14 @@ class _Checks:
         listed = Ability.LIST_JOBS in self._backend.abilities
         jobs = jobs_on(gpu_ids, self._backend.list_jobs() if listed else ())
         others = [repr(state.name) for state in jobs if state.name != self._params.name]
-        if not others:
-            return ok("GPU", f"{text}: no other job uses it.")
-        active = plural(len(others), "active job")
-        return note("GPU", f"{text}: used by {active} first, {', '.join(others[:3])}.")
+        if others:
+            first = f"{plural(len(others), 'active job')} first, {', '.join(others[:3])}"
+            return note("GPU", f"{text}: used by {first}.")
+        if not known:
+            return unknown("GPU", "The server does not report its GPUs.")
+        if not listed:
+            return unknown("GPU", f"{text}: the server does not show whether another job uses it.")
+        return ok("GPU", f"{text}: no other job uses it.")
 
     def disk(self) -> Check:
         """Tell the size of the checkpoints; no server says how much disk is free."""

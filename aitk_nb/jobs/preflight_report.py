@@ -16,7 +16,7 @@ class PreflightReport(ChecklistReport):
     Example:
         >>> report = client.jobs.preflight(job.params(name="next_cat"))
         >>> report.ok, report.files
-        (True, {'cats': 12})
+        (True, {'example_photos': 12})
     """
 
     name: str

@@ -82,6 +82,8 @@ class Watcher:
             return self._unreachable(health)
         self._silent_since = None
         state = self._job.state
+        if state.status.is_final and self.history != before:
+            health = self._job.health(self.history)  # the last losses came after it was told
         if health.can_be_repaired:
             self.rate = StepRate()  # what is stuck has no speed, and nobody knows its end
         else:

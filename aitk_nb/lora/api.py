@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from textwrap import shorten
+from typing import BinaryIO
 
 from aitk_nb import _html, _units
 from aitk_nb.errors import BadInput
-from aitk_nb.lora.layers import GROWING, Modules, grouped, misfit, rank_of
+from aitk_nb.lora.layers import CHECKED, FACTORS, SCALES, Modules, faults, grouped, rank_of
+from aitk_nb.lora.metadata import recorded, recorded_beside
 from aitk_nb.lora.safetensors_file import ReadAt, Tensor, read_header, scalar, survey
 
 
@@ -25,11 +26,15 @@ class LoraReport:
     size: int
     """Size of the file in bytes."""
     kind: str = ""
-    """`LoRA`, `LoKr` or `LoHa`; empty if it is none of them."""
+    """`LoRA`, `LoKr`, `LoHa`, `DoRA`, or another adapter's name, several joined by ` + `; empty if
+    it is none."""
     ranks: tuple[int, ...] = ()
     """All ranks that occur, ascending."""
     alphas: tuple[float, ...] = ()
-    """All alphas that occur, ascending; empty if the file has none."""
+    """All alphas that occur, ascending: those of the tensors, else of the metadata, else of the
+    `adapter_config.json` beside the file; empty if it is in none of them."""
+    root_scaled: bool = False
+    """Whether the alpha is divided by the root of the rank (rsLoRA), instead of by the rank."""
     modules: int = 0
     """Layers of the base model that it changes."""
     tensors: int = 0
@@ -64,19 +69,28 @@ class LoraReport:
 
     @property
     def alpha(self) -> float | None:
-        """The alpha; None if layers differ or none is stored (it then equals the rank)."""
+        """The alpha; None if layers differ or it is not in the file."""
         return self.alphas[0] if len(self.alphas) == 1 else None
+
+    @property
+    def scale(self) -> float | None:
+        """What the changes are multiplied by; None if alpha or rank is unknown or layers differ."""
+        if self.alpha is None or not self.rank:
+            return None
+        return self.alpha / (math.sqrt(self.rank) if self.root_scaled else self.rank)
 
     @property
     def rows(self) -> list[tuple[str, str]]:
         """What it contains, as names and values to show."""
         step = "?" if self.step is None else self.step
+        whole = "LoKr" in self.kind and not self.ranks
+        scale = "" if self.scale is None else f" (scale {self.scale:.4g})"
         checked = {True: "all finite", False: "not all finite", None: "not checked"}[self.finite]
         return [
             ("file", f"{self.path} ({_units.size(self.size)})"),
             ("kind", self.kind or "not a LoRA"),
-            ("rank", _listed(self.ranks)),
-            ("alpha", _listed(self.alphas) if self.alphas else "none: it equals the rank"),
+            ("rank", "none: its matrices are whole" if whole else _listed(self.ranks)),
+            ("alpha", (_listed(self.alphas) if self.alphas else "not in the file") + scale),
             ("tensors", f"{self.tensors} ({', '.join(self.dtypes)}) in {self.modules} layers"),
             ("values", f"{self.parameters:,}, {checked}"),
             ("trained", f"{self.name or '?'}, step {step}"),
@@ -84,7 +98,8 @@ class LoraReport:
         ]
 
     def __repr__(self) -> str:
-        verdict = "ok" if self.ok else f"{len(self.problems)} problems: {self.problems[0]}"
+        found = _units.plural(len(self.problems), "problem")
+        verdict = "ok" if self.ok else f"{found}: {shorten(self.problems[0], 200)}"
         step = "" if self.step is None else f" step {self.step}"
         return (
             f"<LoraReport {Path(self.path).name!r} {self.kind or 'not a LoRA'} "
@@ -145,25 +160,28 @@ def _reader(file: BinaryIO) -> ReadAt:
 def _report(read: ReadAt, size: int, label: str, *, whole: bool) -> LoraReport:
     named, metadata = read_header(read, size, label)
     tensors = named.values()
-    kind, modules = grouped(named)
+    kinds, modules = grouped(named)
+    ranks = tuple(sorted({rank for parts in modules.values() if (rank := rank_of(parts))}))
     zero, odd = _surveyed(read, named, label) if whole else (set(), [])
-    recorded = _recorded(metadata)
-    recorded_alphas = recorded.pop("alphas")
+    told = recorded(metadata)
+    if whole and not told["alphas"]:
+        told |= recorded_beside(Path(label), ranks)
+    if alphas := _alphas(read, modules.values(), label, every=whole):
+        told["alphas"] = alphas
     return LoraReport(
         path=label,
         size=size,
-        kind=kind,
-        ranks=tuple(sorted({rank for parts in modules.values() if (rank := rank_of(parts))})),
-        alphas=_alphas(read, modules.values(), label, every=whole) or recorded_alphas,
-        modules=len(modules) if kind else 0,
+        kind=" + ".join(kinds),
+        ranks=ranks,
+        modules=len(modules) if kinds else 0,
         tensors=len(tensors),
         parameters=sum(tensor.count for tensor in tensors),
         dtypes=tuple(sorted({tensor.dtype for tensor in tensors})),
         finite=not odd if whole else None,
         zero_tensors=len(zero) if whole else None,
-        problems=tuple(_problems(kind, modules, zero, odd)),
+        problems=tuple(_problems(kinds, modules, named, zero, odd)),
         metadata=dict(metadata),
-        **recorded,
+        **told,
     )
 
 
@@ -171,80 +189,62 @@ def _surveyed(
     read: ReadAt, tensors: Mapping[str, Tensor], label: str
 ) -> tuple[set[Tensor], list[str]]:
     """Return the tensors that are all zero, and the names of those that are not finite."""
-    zero: set[Tensor] = set()
-    odd: list[str] = []
-    for name, tensor in tensors.items():
-        finite, all_zero = survey(read, tensor, label)
-        if all_zero:
-            zero.add(tensor)
-        if not finite:
-            odd.append(name)
-    return zero, odd
+    found = {name: survey(read, tensor, label) for name, tensor in tensors.items()}
+    zero = {tensors[name] for name, (_, all_zero) in found.items() if all_zero}
+    return zero, [name for name, (finite, _) in found.items() if not finite]
 
 
-def _problems(kind: str, modules: Modules, zero: set[Tensor], odd: list[str]) -> Iterator[str]:
+def _problems(
+    kinds: Sequence[str],
+    modules: Modules,
+    tensors: Mapping[str, Tensor],
+    zero: set[Tensor],
+    odd: list[str],
+) -> Iterator[str]:
     """Yield what is wrong with the names, the shapes and the values."""
-    if not kind:
-        yield "This is not a LoRA: no tensor has an adapter's name."
-    misfits = [text for item in modules.items() if (text := misfit(*item))]
-    yield from misfits[:5]
-    if len(misfits) > 5:
-        yield f"{len(misfits) - 5} more layers have the same problem."
+    if not kinds:
+        yield _other_model(tensors)
+        return
+    if not CHECKED & set(kinds):
+        yield f"This is an adapter of the kind {' + '.join(kinds)}, whose factors are not checked."
+    else:
+        for why, found in faults(modules).items():
+            yield f"{_units.plural(len(found), 'layer')} {why}: {_names(found)}."
     if odd:
         yield (
-            f"{len(odd)} {'tensor contains' if len(odd) == 1 else 'tensors contain'} NaN or "
-            f"infinite values, beginning with {odd[0][:100]!r}. The training diverged; try a lower "
-            "learning rate."
+            f"{_units.plural(len(odd), 'tensor')} with NaN or infinite values, as after a training "
+            f"that diverged; try a lower learning rate: {_names(odd)}."
         )
-    growing = {
-        tensor for parts in modules.values() for part, tensor in parts.items() if part in GROWING
-    }
-    if growing and zero >= growing:
-        yield "The LoRA has no effect: all up (B) weights are zero, as before the first step."
+    if modules and all(_idle(parts, zero) for parts in modules.values()):
+        yield "It is untrained and has no effect: in every layer a factor is all zero."
+
+
+def _other_model(tensors: Mapping[str, Tensor]) -> str:
+    first = next(iter(tensors), "")[:100]
+    if any(name.endswith(".weight") for name in tensors):
+        return f"This is a checkpoint, a full model or part of one, not a LoRA: it has {first!r}."
+    return f"This is not a LoRA: no tensor has an adapter's name; the first is {first!r}."
+
+
+def _idle(parts: Mapping[str, Tensor], zero: set[Tensor]) -> bool:
+    """Return whether a module changes nothing: a product with a zero, and only zeros added."""
+    factors = [tensor in zero for part, tensor in parts.items() if part in FACTORS]
+    added = [tensor in zero for part, tensor in parts.items() if part not in FACTORS | SCALES]
+    return any(factors or added) and all(added)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(repr(name[:100]) for name in names)
 
 
 def _alphas(
     read: ReadAt, modules: Iterable[Mapping[str, Tensor]], label: str, *, every: bool
 ) -> tuple[float, ...]:
     """Return the alphas that are stored as tensors; the first only, unless `every`."""
-    found: set[float] = set()
-    for parts in modules:
-        value = scalar(read, parts["alpha"], label) if "alpha" in parts else None
-        if value is not None and math.isfinite(value):
-            found.add(value)
-            if not every:  # each one is a request to the server
-                break
-    return tuple(sorted(found))
-
-
-def _recorded(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the trainer recorded, under AI Toolkit's names, else under Kohya's."""
-
-    def first(*keys: str) -> str:
-        return next((metadata[key][:200] for key in keys if metadata.get(key)), "")
-
-    info: object = None
-    with suppress(ValueError, RecursionError):
-        info = json.loads(metadata.get("training_info", "")[:10_000])
-    info = info if isinstance(info, dict) else {}
-    alpha = _number(first("ss_network_alpha"))
-    step = _number(info.get("step", first("ss_steps")))
-    epoch = _number(info.get("epoch", first("ss_epoch")))
-    return {
-        "alphas": () if alpha is None else (alpha,),
-        "base_model": first("ss_base_model_version", "ss_base_model", "modelspec.architecture"),
-        "name": first("name", "ss_output_name"),
-        "step": None if step is None else int(step),
-        "epoch": None if epoch is None else int(epoch),
-    }
-
-
-def _number(value: object) -> float | None:
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+    values = (scalar(read, parts["alpha"], label) for parts in modules if "alpha" in parts)
+    found = (value for value in values if value is not None and math.isfinite(value))
+    # Each one is a request to the server.
+    return tuple(sorted(set(found if every else islice(found, 1))))
 
 
 def _listed(numbers: Iterable[float]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -36,6 +37,22 @@ _FLOATS = {
     "F8_E4M3": ("<u1", 0x7F, 0x80),
 }
 _CODES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
+
+# How files begin that are often taken for one: what they are, and what to do.
+_AGAIN = "download the file itself"
+_ARCHIVE = rb"\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ|\x28\xb5\x2f\xfd"
+_PICKLE = "a pickle (.pt, .ckpt, .bin), which can run code when loaded: convert it to safetensors"
+_BEGINNINGS = {
+    rb"\0*$": f"empty, or zeros only, as a download that broke off: {_AGAIN} again",
+    rb"version https://git-lfs": f"a Git LFS pointer: run 'git lfs pull', or {_AGAIN}",
+    rb"\s*<(?i:!doctype|html|head|\?xml|!--)": f"a web page, as of a login or error: {_AGAIN}",
+    rb"\s*[{\[]": f"JSON text, such as a server's error: {_AGAIN}",
+    rb"PK\x03\x04": "a zip archive: unpack it, or convert it if it is PyTorch's (.pt, .ckpt, .bin)",
+    rb"\x80[\x02-\x05]": _PICKLE,
+    _ARCHIVE: "compressed, as by gzip: unpack it",
+    rb"GGUF": "a GGUF file, a quantized model: get it as safetensors",
+    rb"\x89PNG|\xff\xd8\xff|RIFF": f"a picture or video, such as a preview: {_AGAIN}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +86,23 @@ def read_header(
     Raises:
         BadInput: it is not a safetensors file, or not a complete one.
     """
-    head = _exactly(read, 0, min(8, size), label)
-    start = 8 + int.from_bytes(head, "little")
+    first = _exactly(read, 0, min(512, size), label)
+    start = 8 + int.from_bytes(first[:8], "little")
     if start > min(size, _MAX_HEADER):
+        if first[8:9] != b"{" or start > _MAX_HEADER:
+            raise BadInput(_other_format(first, label, f"its header would have {start - 8} bytes"))
         raise BadInput(
-            f"{label} is incomplete or not a safetensors file: it has {size} bytes, and its header "
-            f"would end at byte {start}."
+            f"{label} is incomplete: it has {size} bytes, and its header alone ends at byte "
+            f"{start}. Download it again."
         )
-    head += _exactly(read, 8, start - 8, label)
+    head = first[:start] + _exactly(read, len(first), max(0, start - len(first)), label)
     try:
         deserialize(head)  # type: ignore[no-untyped-call]
     except SafetensorError as exc:
         reason = str(exc).partition("deserializing: ")[2]
         # A sound header whose data are missing; the second wording is that of old versions.
         if not reason.startswith(("incomplete metadata", "MetadataIncomplete")):
-            raise BadInput(f"{label} is not a safetensors file: {reason[:200]}.") from exc
+            raise BadInput(_other_format(first, label, reason[:200])) from exc
     content = json.loads(head[8:])
     metadata = content.pop("__metadata__", None) or {}
     tensors = {name: _tensor(entry, start, label) for name, entry in content.items()}
@@ -93,6 +112,13 @@ def read_header(
     if end < size:
         raise BadInput(f"{label} is damaged: {size - end} bytes follow its last tensor.")
     return tensors, metadata
+
+
+def _other_format(head: bytes, label: str, reason: str) -> str:
+    """Return what the file is by its first bytes; else the reason why it is not safetensors."""
+    known = (what for beginning, what in _BEGINNINGS.items() if re.match(beginning, head))
+    what = next(known, "")
+    return f"{label} is not a safetensors file" + (f", but {what}." if what else f": {reason}.")
 
 
 def _tensor(entry: Any, start: int, label: str) -> Tensor:

@@ -1,31 +1,31 @@
-"""Files of losses: the trainer's database and log, and tables as CSV and Parquet."""
+"""Files of losses: the trainer's database and log, and tables."""
 
 from __future__ import annotations
 
 import csv
 import re
 import sqlite3
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import BadInput, MissingExtra
+from aitk_nb.losses import tables
 from aitk_nb.losses.series import Series, timeline
+from aitk_nb.losses.tables import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Row: TypeAlias = tuple[int, float | None, str, float | str | None]
-"""Step, time, metric and value."""
-
 _BAR = re.compile(
     r"\|\s*(?P<step>\d{1,12})/\d+ \[(?P<clock>[\d:]+)<[^\]]*?"
-    r"(?:lr: (?P<rate>\S+) )?loss: (?P<loss>[^\s\],]+)"
+    r"(?:lr: (?P<rate>\S+) )?loss: (?P<loss>[^\s\],]+)|# OOM during training step, skipping"
 )
 _ROWS = (
     "SELECT metrics.step, steps.wall_time, metrics.key, ifnull(value_real, value_text)"
@@ -36,22 +36,31 @@ _ROWS = (
 def read(path: Path) -> Iterable[Sequence[Row]]:
     """Return the rows in `path`, a sequence for each start of the trainer.
 
-    The first bytes decide whether it is a database, a table or a log.
+    The content decides whether it is a database, a log or a table.
 
     Raises:
-        BadInput: it cannot be read, or holds no losses.
+        BadInput: It can't be read, or is a table without losses.
     """
     try:
         with path.open("rb") as file:
             head = file.read(32)
         if head.startswith(b"SQLite format 3\0"):
             return [_from_database(path.resolve().as_uri())]
-        text = path.read_text(encoding="utf-8", errors="replace")
+        # Windows PowerShell writes what a command prints as UTF-16.
+        encoding = "utf-16" if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+        text = path.read_text(encoding=encoding, errors="replace")
+    except FileNotFoundError as exc:
+        raise BadInput(f"No such file: {path}.") from exc
     except (OSError, sqlite3.Error) as exc:
         raise BadInput(f"Can't read the losses in {path}: {exc}.") from exc
+    suffix = path.suffix.lower()
     try:
-        return _from_csv(text) if head.startswith(b"step,") else _from_log(text)
-    except (ValueError, IndexError) as exc:
+        if suffix == ".json":
+            return tables.from_json(text)
+        if _BAR.search(text):
+            return from_log(text)
+        return tables.from_csv(text, is_table=suffix in {".csv", ".tsv"})
+    except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as exc:
         raise BadInput(f"{path} is not a table of losses: {exc}.") from exc
 
 
@@ -68,34 +77,28 @@ def _query(uri: str) -> Sequence[Row]:
         return db.execute(_ROWS).fetchall()
 
 
-def _from_csv(text: str) -> Iterable[Sequence[Row]]:
-    header, *lines = csv.reader(text.splitlines())
-    first = 3 if header[2:3] == ["segment"] else 2
-    segments: dict[int, list[Row]] = {}
-    for line in lines:
-        segments.setdefault(int(line[2]) if first == 3 else 0, []).extend(
-            (int(line[0]), float(line[1]), key, float(cell))
-            for key, cell in zip(header[first:], line[first:], strict=True)
-            if cell
-        )
-    return segments.values()
-
-
-def _from_log(text: str) -> Iterable[Sequence[Row]]:
-    segments: list[list[Row]] = [[]]
-    last = 0
+def from_log(text: str) -> Sequence[Sequence[Row]]:
+    """Return what the bars in a log say, a sequence for each start of the trainer."""
+    segments: list[dict[tuple[int, str], Row]] = [{}]
+    last = skipped = -1
     for match in _BAR.finditer(text):
-        # The bar counts finished steps; the trainer logs the number of the step, from zero.
+        if match["step"] is None:
+            skipped = last + 1  # the next bar shows once more the loss of the step before
+            continue
+        # The bar counts finished steps; the trainer logs the number of the step, from zero. With
+        # the same count, the bar is drawn again when the next step's loss is known.
         step = max(int(match["step"]) - 1, 0)
         if step < last:
-            segments.append([])
+            segments.append({})
         last, seconds = step, 0.0
+        if step == skipped:
+            continue
         for part in match["clock"].split(":"):
             seconds = 60 * seconds + int(part or 0)
-        segments[-1].append((step, seconds, "loss/loss", match["loss"]))
-        if match["rate"]:
-            segments[-1].append((step, seconds, "learning_rate", match["rate"]))
-    return segments
+        for key, value in (("loss/loss", match["loss"]), ("learning_rate", match["rate"])):
+            if value:
+                segments[-1].setdefault((step, key), (step, seconds, key, value))
+    return [list(segment.values()) for segment in segments]
 
 
 def frame(series: Mapping[str, Series], restarts: Sequence[int]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from aitk_nb.losses import files
 from aitk_nb.losses.series import EMPTY, Series, breaks, series, timeline
 from aitk_nb.losses.smoothing import Steps, Values, smooth
 from aitk_nb.losses.summary import LossSummary, summarize
+from aitk_nb.losses.tables import Row
 from aitk_nb.models.loss import LossPoint
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class LossHistory:
     """Logged values of one job, by metric; immutable, `extended` returns a new history.
 
     A metric is what the server calls a key: `loss/loss`, `learning_rate` and so on. Where a
-    method takes a key, leaving it out means `main_key`.
+    method takes a key, leaving it out means `main_key`. Where a loss is NaN, AI Toolkit logs 0.0;
+    a `loss/loss` of exactly 0 is NaN here.
 
     Example:
         >>> from aitk_nb.models.loss import LossPoint
@@ -55,7 +57,7 @@ class LossHistory:
         self._name = name
         self._sampling = sampling
         self._restarts: frozenset[int] = frozenset()
-        self._series = {key: series(some) for key, some in (points or {}).items()}
+        self._series = {key: series(some, key) for key, some in (points or {}).items()}
 
     @property
     def name(self) -> str:
@@ -69,11 +71,15 @@ class LossHistory:
 
     @property
     def main_key(self) -> str:
-        """`loss/loss` if there is one, else the first metric that is a loss, else the first."""
+        """`loss/loss` if there is one, else the first metric that is a loss, else the first.
+
+        A learning rate is never it: a job that ran out of memory at each step logs nothing else.
+        """
         if "loss/loss" in self._series:
             return "loss/loss"
-        losses = (key for key in self._series if key.startswith("loss"))
-        return next(losses, next(iter(self._series), "loss/loss"))
+        others = [key for key in self._series if key != "learning_rate"]
+        losses = (key for key in others if key.startswith("loss"))
+        return next(losses, next(iter(others), "loss/loss"))
 
     def extended(
         self, key: str, points: Iterable[LossPoint], *, restart_after: int | None = None
@@ -93,11 +99,11 @@ class LossHistory:
             kept = {step for step in restarts if step <= restart_after}
             restarts = frozenset({*kept, restart_after} if some_left else ())
         history = LossHistory(name=self._name, sampling=self._sampling)
-        history._series = {**old, key: old.get(key, EMPTY).merged(series(points))}
+        history._series = {**old, key: old.get(key, EMPTY).merged(series(points, key))}
         history._restarts = restarts
         return history
 
-    def with_rows(self, rows: Iterable[files.Row]) -> LossHistory:
+    def with_rows(self, rows: Iterable[Row]) -> LossHistory:
         """Return a copy of the history with rows of step, time, metric and value added.
 
         Args:
@@ -204,10 +210,12 @@ class LossHistory:
 
     @classmethod
     def read(cls, path: str | Path, name: str = "") -> LossHistory:
-        """Return the history in a file: `loss_log.db`, a CSV that `to_csv` wrote, or `log.txt`.
+        """Return the history in a file: `loss_log.db`, a table, or `log.txt`.
 
-        A log holds less than the other two: one value for each refresh of the progress bar, and
-        seconds since the start instead of the time.
+        A table is a CSV that `to_csv` wrote, or one of another logger with a column of steps and a
+        column of losses, such as an export of Weights & Biases or TensorBoard; `.json` files are
+        read too. A log holds one value for each refresh of the progress bar, and seconds since the
+        start instead of the time.
 
         Args:
             path: The file.
@@ -242,9 +250,9 @@ class LossHistory:
         rows = []
         for key, (steps, _, values) in self._series.items():
             if steps.size:
-                ends = (values[0], values[-1], summarize(key, steps, values).end)
+                ends = [f"{value:.4g}" for value in values[[0, -1]]]
                 span = f"{steps[0]} to {steps[-1]}"
-                rows.append((key, span, steps.size, *(f"{value:.4g}" for value in ends)))
+                rows.append((key, span, steps.size, *ends, summarize(key, steps, values).outcome))
         if not rows:
             return _html.note("no losses yet")
         headers = ("metric", "steps", "points", "first", "last", "smoothed")

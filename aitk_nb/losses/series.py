@@ -13,6 +13,7 @@ from aitk_nb.models.loss import LossColumns, LossPoint
 
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
+_NEVER_ZERO = ("loss/loss", "loss")
 _PAUSE = 5.0
 _LONGER = 20.0
 _ALIKE = 3.0
@@ -38,12 +39,19 @@ class Series(NamedTuple):
         return Series(self.steps[:end], self.wall_times[:end], self.values[:end])
 
 
-def series(points: Iterable[LossPoint]) -> Series:
-    """Return `points`, in any order, as columns; the last point of a step counts."""
+def series(points: Iterable[LossPoint], key: str = "") -> Series:
+    """Return `points` of the metric `key`, in any order, as columns.
+
+    The last point of a step counts. The trainer logs 0.0 in place of a loss that is NaN or
+    infinite (SDTrainer.py, "loss is nan"): a loss of exactly 0 becomes NaN again.
+    """
     columns = LossColumns.of(points)
     steps = np.array(columns.steps, dtype=np.int64)
     wall_times = np.array(columns.wall_times, dtype=np.float64)
-    return _sorted(steps[::-1], wall_times[::-1], np.array(columns.values, dtype=np.float64)[::-1])
+    values = np.array(columns.values, dtype=np.float64)
+    if key in _NEVER_ZERO:
+        values[values == 0] = np.nan
+    return _sorted(steps[::-1], wall_times[::-1], values[::-1])
 
 
 def _sorted(steps: Steps, wall_times: Values, values: Values) -> Series:

@@ -38,7 +38,7 @@ class LossSummary:
     start: float
     """Average of the first values, as `end` is of the last; NaN without a finite value."""
     end: float
-    """The last value of the smoothed curve; NaN without a finite value."""
+    """The last value of the smoothed curve; NaN if the loss ended as NaN or infinite."""
     spread: float
     """Twice the standard error of `end`, from noise alone; NaN if there are too few values."""
     best: float
@@ -57,8 +57,13 @@ class LossSummary:
             return "no losses yet"
         return (
             f"{self.metric}: {self.points} {'point' if self.points == 1 else 'points'}, "
-            f"steps {self.first_step} to {self.last_step}, {self.start:.4g} → {self.end:.4g}"
+            f"steps {self.first_step} to {self.last_step}, {self.start:.4g} → {self.outcome}"
         )
+
+    @property
+    def outcome(self) -> str:
+        """The smoothed end as text, or at which step the loss diverged."""
+        return outcome(self.end, self.diverged_step)
 
     def __repr__(self) -> str:
         rows = [f"{name} {value}" for name, value in self._rows] if self.points else []
@@ -78,11 +83,19 @@ class LossSummary:
         ]
 
 
+def outcome(end: float, diverged: int | None) -> str:
+    """Return where a loss ended as text, given its smoothed end and the step of divergence."""
+    if diverged is not None:
+        return f"diverged at step {diverged}"
+    return f"{end:.4g}" if math.isfinite(end) else "unknown"
+
+
 def summarize(metric: str, steps: Steps, values: Values) -> LossSummary:
     """Return the summary of `metric`, which had `values` at `steps`."""
     finite = np.isfinite(values)
     some = values[finite]
-    diverged = diverged_step(steps, values)
+    # A learning rate may well rise tenfold.
+    diverged = diverged_step(steps, values) if metric != "learning_rate" else None
     best, best_step, spread, change, error = math.nan, -1, math.nan, math.nan, math.nan
     if some.size:
         smoothing = default_smoothing(values.size)
@@ -100,7 +113,7 @@ def summarize(metric: str, steps: Steps, values: Values) -> LossSummary:
         last_step=int(steps[-1]) if steps.size else -1,
         # Smoothed from the end backwards, the first values weigh as the last ones do in `end`.
         start=smoothed_end(values[::-1]),
-        end=smoothed_end(values),
+        end=smoothed_end(values) if diverged is None or np.isfinite(values[-1]) else math.nan,
         spread=spread,
         best=best,
         best_step=best_step,

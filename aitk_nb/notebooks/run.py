@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 ENGINE = "aitk"
 
 KERNEL = "python3"
-"""The kernel of the Python that runs this, where Jupyter finds it first."""
+"""What Jupyter calls the kernel of Python; here it is that of the Python that runs this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,6 @@ def run(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> Notebook
 def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder: Path) -> str:
     """Execute a notebook in `folder`, and return the first line of what went wrong."""
     import papermill
-    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import DeadKernelError
 
     try:
@@ -159,10 +159,18 @@ def _execute(notebook: Path, draft: Path, parameters: Mapping[str, Any], folder:
         return f"{exc.ename}: {exc.evalue}".splitlines()[0]
     except DeadKernelError as exc:
         return f"DeadKernelError: {exc}"
-    except NoSuchKernel as exc:
-        raise BadInput(
-            f"No Jupyter kernel is named {KERNEL!r}; make one by: python -m ipykernel install"
-        ) from exc
+    return ""
+
+
+def other_python() -> str:
+    """Return the Python that Jupyter's own kernel runs, if it is another environment's."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    with contextlib.suppress(Exception):  # none, or a broken one: it is not used
+        python = KernelSpecManager().get_kernel_spec(KERNEL).argv[0]
+        # Links are not followed: those of several environments may lead to one program.
+        folder, own = Path(python).parent, Path(sys.executable).parent
+        return python if folder.is_absolute() and folder.resolve() != own.resolve() else ""
     return ""
 
 
@@ -182,10 +190,13 @@ def _quiet_kernel() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ended_kernels() -> Iterator[type[AsyncKernelManager]]:
-    """Yield a class of kernel managers whose kernels end with the block.
+    """Yield a class of managers whose kernels run this Python, and end with the block.
 
-    nbclient does not end a kernel when it is interrupted while that one starts.
+    Jupyter's own may be another environment's, and nbclient does not end a kernel when it is
+    interrupted while that one starts.
     """
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_core.utils import ensure_event_loop, run_sync
 
@@ -194,6 +205,7 @@ def _ended_kernels() -> Iterator[type[AsyncKernelManager]]:
     class Manager(AsyncKernelManager):
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
+            self._kernel_spec = KernelSpec(**get_kernel_dict())
             made.append(self)
 
     try:

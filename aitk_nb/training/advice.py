@@ -33,6 +33,9 @@ def advice(params: Fields) -> list[Remark]:
         listed = ", ".join(paths[:_LISTED])
         found["extra"] = f"settings without a field of their own: {listed}{more}"
     ours = [Remark(field, text) for field, text in found.items()]
+    if mute := aside_of(params.extra).get("here", {}).get("type"):
+        text = f"type {mute} is sent as diffusion_trainer, which reports to the web UI"
+        ours.append(Remark("extra", text))
     return [*ours, *remarks(process_of(draft(params).config))]
 
 

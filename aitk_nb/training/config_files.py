@@ -24,7 +24,7 @@ from aitk_nb.training.config_paths import (
 )
 from aitk_nb.training.default_config import default_process
 from aitk_nb.training.effective import SYNONYMS, effective
-from aitk_nb.training.extra import ASIDE, RESERVED, aside_of, process_of
+from aitk_nb.training.extra import ASIDE, MUTE_TYPES, RESERVED, aside_of, process_of
 from aitk_nb.training.fields import PATHS, Fields
 from aitk_nb.training.job_config import draft
 
@@ -152,6 +152,8 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
 def _take_folders(process: dict[str, Any]) -> dict[str, Any]:
     """Take out of a process what is valid on one machine only, and return it."""
     here = {key: process.pop(key) for key in RESERVED if key in process}
+    if process.get("type") in MUTE_TYPES:
+        here["type"], process["type"] = process["type"], "diffusion_trainer"
     datasets = process.get("datasets")
     if not is_mappings(datasets):
         kind = process.get("type")

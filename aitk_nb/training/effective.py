@@ -19,6 +19,7 @@ from aitk_nb._yaml import parsed
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training import presets
 from aitk_nb.training.config_paths import MISSING, merge, value_at
+from aitk_nb.training.extra import process_of
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "network.linear": ("network.rank",),
@@ -76,6 +77,14 @@ def effective(process: Mapping[str, Any]) -> dict[str, Any]:
     for entry in found["datasets"]:
         _dataset(entry)
     return found
+
+
+def effective_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the process of a job config as the trainer takes it; nothing if it has none."""
+    try:
+        return effective(process_of(config))
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _set(section: Any, key: str, value: Any) -> None:

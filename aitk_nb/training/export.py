@@ -12,6 +12,7 @@ from aitk_nb.backends.webui import script
 from aitk_nb.training.fields import schema
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
+from aitk_nb.training.validation import items
 
 
 def parameters_cell(params: TrainingParams) -> str:
@@ -61,9 +62,12 @@ def _options(name: str, value: object) -> list[str]:
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]
-    items = value if isinstance(value, tuple) else (value,)
+    texts = [str(item) for item in (value if isinstance(value, tuple) else (value,))]
+    if isinstance(value, tuple):
+        # What would not be read as one item is written as JSON.
+        texts = [text if items([text], str) == [text] else json.dumps([text]) for text in texts]
     # With `=`, a value may begin with a dash.
-    return [shlex.quote(f"--{flag}={item}") for item in items]
+    return [shlex.quote(f"--{flag}={text}") for text in texts]
 
 
 FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {

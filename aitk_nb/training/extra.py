@@ -15,6 +15,12 @@ from aitk_nb.training.validation import no_variables, safe_name
 RESERVED = ("training_folder", "sqlite_db_path", "device")
 """Keys of the process that the server sets."""
 
+MUTE_TYPES = ("sd_trainer", "ui_trainer")
+"""Types of job files whose trainer tells the web UI neither its steps nor its end.
+
+The job would stay *running* and block its queue; `diffusion_trainer` trains the same and tells.
+"""
+
 ASIDE = "aitk_nb"
 """Key of `extra` below which is what a job file has outside the process, or leaves out."""
 

@@ -138,7 +138,7 @@ class Fields(BaseModel):
     rank: int = field(32, "network.linear", ge=1, le=4096)
     """Rank of the LoRA."""
     alpha: int = field(0, source="config_modules.py: linear_alpha", ge=0, le=4096)
-    """Alpha (scale) of the LoRA; 0: equal to the rank."""
+    """Alpha of the LoRA; 0: equal to the rank. Without effect on transformer models."""
     lokr_factor: Annotated[int, AfterValidator(not_zero)] = field(
         -1,
         "network.lokr_factor",

@@ -10,8 +10,7 @@ from aitk_nb import _html
 from aitk_nb.training import config_files
 from aitk_nb.training.advice import advice
 from aitk_nb.training.config_paths import MISSING, value_at
-from aitk_nb.training.effective import effective
-from aitk_nb.training.extra import process_of
+from aitk_nb.training.effective import effective_of
 from aitk_nb.training.fields import PATHS, Fields
 from aitk_nb.training.job_config import draft
 
@@ -104,7 +103,7 @@ class TrainingParams(Fields):
         return config_files.write(self, path)
 
     def _repr_html_(self) -> str:
-        read = effective(process_of(draft(self).config))
+        read = effective_of(draft(self).config)
         taken = {name: value_at(read, path) for name, path in PATHS.items()}
         values = [
             (name, _shown(taken.get(name, getattr(self, name)))) for name in type(self).model_fields

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from aitk_nb._units import plural, size
 from aitk_nb.training.config_paths import value_at
-from aitk_nb.training.effective import effective
+from aitk_nb.training.effective import effective_of
 from aitk_nb.training.epochs import Epoch, Files
-from aitk_nb.training.extra import process_of
 from aitk_nb.training.fields import Fields
 from aitk_nb.training.job_config import draft
 
@@ -72,7 +71,7 @@ def plan(
             pixels. Without them the epochs are unknown, and without the sizes they may be a range.
         checkpoint_size: Bytes of a checkpoint; without it the disk space is unknown.
     """
-    read = effective(process_of(draft(params).config))
+    read = effective_of(draft(params).config)
     steps, every, most = (
         value_at(read, path)
         for path in ("train.steps", "save.save_every", "save.max_step_saves_to_keep")

@@ -85,8 +85,8 @@ def _network(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[Re
         yield Remark("alpha", f"{absent}the LoRA is scaled by alpha / rank = {times}")
     if has_convolutions(arch) and network["conv"] != rank:
         conv = network["conv"]
-        trained = f"at rank {conv}" if conv else "not"
-        yield Remark("rank", f"convolution layers are trained {trained} (network.conv in extra)")
+        trained = f"trained at rank {conv}" if conv else "not trained"
+        yield Remark("rank", f"convolution layers are {trained} (network.conv in extra)")
 
 
 def _model(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[Remark]:
@@ -168,8 +168,6 @@ def _datasets(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[R
         yield Remark("dataset", "some have buckets and some have not", fails=True)
     for entry, raw in zip(entries, given, strict=True):
         name = repr(entry["folder_path"])
-        if raw.get("dataset_path") and raw.get("folder_path", name) != raw["dataset_path"]:
-            yield Remark("dataset", f"dataset_path ({name}) wins over folder_path")
         if raw.get("control_path") and any(raw.get(key) for key in CONTROL_KEYS[1:]):
             yield Remark("control_datasets", f"control_path_1 to 3 win over control_path in {name}")
         if entry["batch_size"] is not None and not entry["buckets"]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -84,6 +86,23 @@ def numbers(value: object) -> object:
     if isinstance(value, str):
         return [part for part in re.split(r"[\s,]+", value) if part]
     return listed(value)
+
+
+def items(texts: Sequence[str], kind: object) -> list[Any]:
+    """Return the items of a list that is given as texts: each a JSON list, else items itself.
+
+    A text is one item as it stands, with its commas, unless numbers are meant (`kind` is not
+    `str`). An empty one has none.
+    """
+    found: list[Any] = []
+    for text in texts:
+        value: object = None
+        with suppress(ValueError, RecursionError):
+            value = json.loads(text) if text.lstrip().startswith("[") else None
+        if not isinstance(value, list):
+            value = list(filter(None, [text] if kind is str else re.split(r"[\s,\[\]]+", text)))
+        found += value
+    return found
 
 
 def quantized(value: object) -> object:

@@ -28,7 +28,7 @@ def test_a_check_tells_all_and_starts_nothing(url: str, dataset: str) -> None:
     assert "No job is named 'checked' yet." in shown.out
     assert "there is no checkpoint before the end" in shown.out.lower()
     assert told["ok"] is True
-    assert told["images"]
+    assert told["files"]
     assert {"name", "dataset", "needs", "base model", "GPU", "disk", "time"} <= {
         check["name"] for check in told["checks"]
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import signal
 import sqlite3
 from functools import partial
@@ -23,6 +24,7 @@ from safetensors import safe_open
 from aitk_nb.demo.trainer.config import read
 from aitk_nb.demo.trainer.files import safetensors_bytes, safetensors_read
 from aitk_nb.demo.trainer.main import train
+from aitk_nb.losses.history import LossHistory
 from tests.demo.trainings import Running, config, losses
 
 PROMPTS = {"samples": [{"prompt": "portrait of [trigger]"}, {"prompt": "a cap", "width": 1024}]}
@@ -330,3 +332,17 @@ def test_one_thread_is_enough(tmp_path: Path, photos: Path) -> None:
         run.until(lambda: run.row.info == "Training")
         threads = len(list(Path(f"/proc/{run.process.pid}/task").iterdir()))
     assert threads <= 2  # itself, and the one that waits for the end of stdin
+
+
+def test_a_loss_of_nan_is_told_and_logged_as_zero(tmp_path: Path, photos: Path) -> None:
+    """A line for each micro-batch, and the training goes on to its end."""
+    out = io.StringIO()
+    steps = {"train": {"steps": 12, "lr": 10.0, "gradient_accumulation": 2}}
+    train(config(tmp_path, photos, **steps, sample={"samples": []}), out)
+    found = list(losses(tmp_path / "tiny").values())
+    lost = found.index(0.0)
+    assert 0 < lost < 8
+    assert found[lost:] == [0.0] * (11 - lost)
+    assert all(math.isfinite(loss) for loss in found[:lost] if loss is not None)
+    assert out.getvalue().count("loss is nan\n") in (2 * (11 - lost), 2 * (11 - lost) + 1)
+    assert LossHistory.read(tmp_path / "tiny" / "loss_log.db").summary().diverged_step == lost + 1

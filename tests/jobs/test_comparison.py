@@ -57,13 +57,15 @@ def test_equal_runs_are_hardly_ever_ranked() -> None:
 
 
 def test_short_and_diverged_runs() -> None:
-    """Ten points tell nothing of the noise; what ends without a number is last."""
+    """Ten points tell nothing of the noise; what ends without a number has no place."""
     short = compare_jobs([history(0.5, "a", count=10), history(0.1, "b", count=10)])
     assert places(short) == [(1, 2), (1, 2)]
     lost = history(0.1, "c").extended(
         "loss/loss", [LossPoint(step, 1.8e9, math.nan) for step in range(501, 510)]
     )
-    assert places(compare_jobs([history(0.5, "a"), lost])) == [(1, 1), (2, 2)]
+    two = compare_jobs([history(0.5, "a"), lost])
+    assert places(two) == [(1, 1), None]
+    assert two.verdict == "Only a can be ranked. Left out: c (diverged at step 501)."
     with pytest.raises(BadInput, match="at least two"):
         compare_jobs([short.histories[0]])
 
@@ -98,3 +100,62 @@ def test_runs_on_other_data_are_not_ranked() -> None:
     two = compare_jobs([job(0.5, "cats"), job(0.2, "dogs", dataset="dogs")])
     assert places(two) == [None, None]
     assert two.verdict.startswith("Not ranked: the runs differ in datasets")
+
+
+def lost(name: str) -> LossHistory:
+    """Return a history as the trainer writes it from the step on at which its loss is NaN."""
+    zeros = [LossPoint(step, 1.8e9 + step, 0.0) for step in range(61, 501)]
+    return history(0.4, name, count=60).extended("loss/loss", zeros)
+
+
+def test_a_loss_of_zeros_is_no_low_loss() -> None:
+    """It has no place and no end, and is named with the step."""
+    three = compare_jobs([lost("nan"), history(0.5, "b"), history(0.2, "a", 1)])
+    assert places(three) == [None, (2, 2), (1, 1)]
+    assert three.verdict == (
+        "a ends lower than all others, by more than the noise. Left out: nan (diverged at step 61)."
+    )
+    assert "nan  diverged at step 61  diverged" in repr(three)
+    told = three.as_dict()["runs"][0]
+    assert (told["loss"], told["place"], told["why_not"]) == (None, None, "diverged at step 61")
+
+
+def test_runs_without_losses_have_no_place() -> None:
+    """Each is named with its state."""
+    backend = ScriptedBackend()
+    fresh = Job(backend, there(backend, PARAMS, never_started=True))
+    params = PARAMS.model_copy(update={"name": "dog"})
+    queued = Job(backend, there(backend, params, status=JobStatus.QUEUED))
+    empty = LossHistory(name="empty")
+    none = compare_jobs([fresh, queued, empty])
+    assert places(none) == [None] * 3
+    assert none.verdict == (
+        "Nothing to compare: cat (never started), dog (no losses, queued), empty (no losses)."
+    )
+    assert compare_jobs([LossHistory(), LossHistory()]).verdict == (
+        "Nothing to compare: history 1 (no losses), history 2 (no losses)."
+    )
+    one = compare_jobs([empty, history(0.5, "a"), fresh])
+    assert places(one) == [None, (1, 1), None]
+    assert one.verdict == (
+        "Only a can be ranked. Left out: empty (no losses), cat (never started)."
+    )
+    assert "nan" not in repr(one)
+
+
+def test_the_best_checkpoint_is_none_of_a_lost_loss() -> None:
+    """What was saved after the loss was lost counts for nothing; a lonely zero is no matter."""
+    backend = ScriptedBackend()
+    run = Job(backend, there(backend, status=JobStatus.COMPLETED, step=500))
+    backend.losses["loss/loss"] = lost("cat").points()
+    backend.files = {"cat_000000050.safetensors": b"x", "cat_000000250.safetensors": b"x"}
+    assert compare_jobs([run, run]).runs[0].checkpoint == 50
+    assert run.summary().loss is None
+    assert "loss diverged at step 61" in repr(run.summary())
+    assert run.summary().as_dict()["diverged_step"] == 61
+    backend.losses["loss/loss"] = tuple(
+        point._replace(value=0.0) if point.step == 250 else point
+        for point in history(0.5, "cat").points()
+    )
+    assert compare_jobs([run, run]).runs[0].checkpoint in {50, 250}
+    assert "diverged_step" not in run.summary().as_dict()

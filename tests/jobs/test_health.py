@@ -51,6 +51,18 @@ def test_what_the_server_says_is_told(state: dict[str, Any], expected: HealthSta
     assert health.text in str(health)
 
 
+def test_a_type_that_tells_the_web_ui_nothing_is_named() -> None:
+    """It says *Starting job* for ever, also when it has long ended."""
+    backend, clock = ScriptedBackend(), Clock()
+    params = TrainingParams(name="cat", dataset="cats", extra="type: sd_trainer")
+    state = there(backend, params, status=RUNNING, info="Starting job...", pid=7, tells_pid=True)
+    health = Job(backend, state, sleep=clock.sleep, clock=clock).health()
+    assert health.state is HealthState.UNKNOWN
+    assert "Jobs of type sd_trainer tell the web UI neither their steps nor their end" in str(
+        health
+    )
+
+
 def test_a_job_that_stands_still_is_stalled_after_a_time_learned_from_its_speed() -> None:
     """Twenty steps of 4 s; until then it trains, and anything that moves starts the time anew."""
     backend, clock, job = sick(step=0)
@@ -192,6 +204,7 @@ def test_a_loss_that_is_lost_is_told(tail: list[float]) -> None:
         ("Cannot access gated repo for url https://huggingface.co/x", "gated"),
         ("RuntimeError: CUDA error: device-side assert triggered", "driver failed"),
         ("Job process terminated with signal SIGKILL.", "killed from outside"),
+        ("OOM during training step 3 times in a row, aborting training", "GPU ran out of"),
     ],
 )
 def test_known_failures_have_plain_words(words: str, reason: str) -> None:
@@ -201,3 +214,38 @@ def test_known_failures_have_plain_words(words: str, reason: str) -> None:
         assert reason in found.text
         assert found.remedy
     assert explain("boom", "all is well") is None
+
+
+@pytest.mark.parametrize("status", [RUNNING, JobStatus.COMPLETED, JobStatus.STOPPED])
+@pytest.mark.parametrize("info", ["Training", "Generating images - 1/4", "Saving model"])
+def test_zeros_are_the_trainers_nan_and_the_first_is_named(status: JobStatus, info: str) -> None:
+    """However long ago it was, and whatever the job does now; resuming is no remedy."""
+    backend, _, job = sick(step=500, status=status, info=info)
+    values = [0.4] * 60 + [0.0] * 440
+    backend.losses["loss/loss"] = tuple(LossPoint(n, 0.0, x) for n, x in enumerate(values))
+    health = job.health()
+    assert health.state is HealthState.DIVERGED
+    assert "NaN or infinite at step 60." in health.text
+    assert "resume" not in health.remedy
+
+
+def test_an_explosion_is_seen_after_the_end() -> None:
+    """By whoever did not watch: the end is compared with the beginning."""
+    backend, _, job = sick(step=500, status=JobStatus.COMPLETED)
+    values = [0.4] * 200 + [9.0] * 300
+    backend.losses["loss/loss"] = tuple(LossPoint(n, 0.0, x) for n, x in enumerate(values))
+    assert "exploded at step 200" in job.health().text
+
+
+@pytest.mark.parametrize("keys", [(), ("learning_rate",)])
+def test_a_job_without_losses_may_tell_them_in_its_log(keys: tuple[str, ...]) -> None:
+    """A job file without `logging` has no loss database."""
+    backend, _, job = sick(step=9)
+    backend.losses = {key: (LossPoint(n, 0.0, 1e-4) for n in range(9)) for key in keys}  # type: ignore[misc]
+    bar = "\rcat:  18%|#  | {}/60 [00:01<00:06,  8.01it/s, lr: 1.0e-04 loss: {}]"
+    backend.log = "".join(bar.format(n, "2.000e-01") for n in range(1, 6))
+    assert job.health().state is HealthState.TRAINING
+    backend.log += "".join("loss is nan\n" + bar.format(n, "0.000e+00") for n in range(6, 10))
+    health = job.health()
+    assert health.state is HealthState.DIVERGED
+    assert "NaN or infinite at step 5." in health.text

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aitk_nb.backends.webui import parsing
 from aitk_nb.errors import (
     AitkError,
     BadInput,
@@ -234,6 +235,48 @@ def test_a_job_on_the_gpu_is_told() -> None:
     assert (Status.WARNING, True) == (verdict, "'dog'" in text)
 
 
+def test_a_server_without_a_gpu_is_told() -> None:
+    """Whatever GPU is named; that none is listed differs from a list that can't be had."""
+
+    class Silent(Furnished):
+        abilities = Furnished.abilities - {Ability.GPUS}
+
+    class Mute(Furnished):
+        def gpus(self) -> tuple[Gpu, ...]:
+            raise UnexpectedReply("list its GPUs", "no list of GPUs")
+
+    bare = Furnished()
+    bare.cards = ()
+    for given in (PARAMS, params(gpu_ids="0"), params(gpu_ids="0,1"), params(gpu_ids="mps")):
+        verdict, text = found(jobs(bare).preflight(given), "GPU")
+        assert Status.WARNING is verdict
+        assert "reports no GPU" in text
+        assert "whether it works is unknown" in text
+    for backend in (Silent(), Mute()):
+        verdict, text = found(jobs(backend).preflight(PARAMS), "GPU")
+        assert (Status.UNKNOWN, "The server does not report its GPUs.") == (verdict, text)
+
+
+@pytest.mark.parametrize(
+    ("body", "gpus"),
+    [
+        ({"hasNvidiaSmi": False, "isMac": False, "gpus": [], "error": "not found"}, 0),
+        ({"hasNvidiaSmi": True, "gpus": [{"index": 0, "name": "RTX"}]}, 1),
+        ({"hasNvidiaSmi": False, "isMac": True, "gpus": [{"index": 0, "name": "M3"}]}, 1),
+        ({"hasNvidiaSmi": True}, None),
+        ([], None),
+        ({"gpus": "none"}, None),
+    ],
+)
+def test_no_gpu_is_only_what_the_server_says(body: Any, gpus: int | None) -> None:
+    """An answer in another form is no answer."""
+    if gpus is None:
+        with pytest.raises(UnexpectedReply):
+            parsing.gpus(body)
+    else:
+        assert gpus == len(parsing.gpus(body))
+
+
 def test_the_report_is_safe_html_and_json() -> None:
     """A server's names are text; machines read the same."""
     backend = Furnished(datasets=("<b>cats",))
@@ -341,7 +384,8 @@ def test_a_resumed_job_stays_on_its_gpu() -> None:
 
     assert ["start cat"] == backend.calls
     assert "0" == job.state.gpu_ids
-    assert describe(job) == "resumed at step 50; number 1 in the queue of GPU 0"
+    started = "resumed at step 0: the server lists no checkpoint"
+    assert describe(job) == f"{started}; number 1 in the queue of GPU 0"
 
 
 def test_the_place_in_the_queue_is_told() -> None:

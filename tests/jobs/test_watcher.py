@@ -97,3 +97,21 @@ def test_what_stands_still_has_no_speed() -> None:
         clock.sleep(update.wait)
     assert HealthState.STALLED is update.health.state
     assert looks.rate.steps_per_second is None
+
+
+def test_zeros_that_come_with_the_end_are_told() -> None:
+    """And are not mistaken for a restart when they are read again."""
+    backend, clock, looks = watcher()
+    step(backend, 50)
+    assert looks.update().health.state is HealthState.TRAINING
+    zeros = tuple(LossPoint(n, float(n), 0.0) for n in range(50, 60))
+    for to, state in ((57, {}), (60, {"status": JobStatus.COMPLETED})):
+        step(backend, 50)
+        backend.losses = {"loss/loss": backend.losses["loss/loss"] + zeros[: to - 50]}
+        backend.script = [{"step": to, **state}]
+        update = looks.update()
+        clock.sleep(2.0)
+    assert update.health.state is HealthState.DIVERGED
+    assert "at step 50" in update.health.text
+    assert looks.history.restarts == ()
+    assert len(looks.history) == 59

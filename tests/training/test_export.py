@@ -123,6 +123,31 @@ def test_each_face_can_be_printed(face: str, tmp_path: Path) -> None:
         assert FORMATS[titles[face]](meant) == ran.out
 
 
+def test_lists_are_repeated_or_json() -> None:
+    """A prompt keeps its commas and brackets; numbers may stand in one text."""
+    given = ["params", "--name", "cat", "--dataset", "cats", "--format", "json"]
+    prompts = ["[trigger], at sea", "*star", '["a", "b, c"]', ""]
+    ran = run(*given, *(f"--prompts={text}" for text in prompts), "--resolution", "512,0768")
+
+    config = json.loads(ran.out)["config"]["process"][0]
+    shown = [sample["prompt"] for sample in config["sample"]["samples"]]
+    assert shown == ["[trigger], at sea", "*star", "a", "b, c"]
+    assert config["datasets"][0]["resolution"] == [512, 768]
+    wide = run(*given, "--resolution", "512,wide", code=2)
+    assert "resolution: 'wide' should be a valid integer" in wide.err
+
+
+def test_a_prompt_that_looks_like_a_list_comes_back() -> None:
+    """From the command that is shown for it."""
+    meant = params(prompts=['["a"]', "", "x, y"])
+    written = command_line(meant)
+
+    assert '\'--prompts=["[\\"a\\"]"]\'' in written
+    words = shlex.split(written.replace("\\\n", " "))
+    ran = run("params", *words[2:], "--format", "json")
+    assert TrainingParams.from_config(json.loads(ran.out)).prompts == meant.prompts
+
+
 def test_all_that_is_wrong_on_a_command_line_is_said_at_once() -> None:
     """With the values and what is allowed."""
     given = ["--name", "cat", "--dataset", "cats", "--steps", "many", "--rank", "0", "--lr", "x"]

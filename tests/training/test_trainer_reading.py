@@ -144,6 +144,13 @@ TABLE: dict[str, tuple[str, Reading, str]] = {
         Reading(resolutions=(256, 256), per_epoch=14),
         "5",
     ),
+    "repeats, a flip and two resolutions beside another": (
+        "datasets:\n"
+        "- {folder_path: /d/four, resolution: [256, 384], num_repeats: 3, flip_x: true}\n"
+        "- {folder_path: /d/six, resolution: 256}",
+        Reading(resolutions=(256, 384, 256), per_epoch=54),
+        "5",
+    ),
     "a batch size of its own": (
         "datasets:\n- {folder_path: /d/four, resolution: 256, batch_size: 2}\n"
         "- {folder_path: /d/six, resolution: 256}",

@@ -490,3 +490,17 @@ def test_interrupt_and_button_in_a_live_kernel(
     with aitk_nb.connect(demo_server.url) as client:
         assert client.jobs.get("long").state.status is JobStatus.STOPPED
     assert json.dumps(result)
+
+
+def test_a_loss_that_became_nan_is_told_in_the_title_and_the_record() -> None:
+    """The trainer writes it as 0."""
+    job = scripted(at(60), at(100, JobStatus.COMPLETED))
+    points = [LossPoint(n, 36.0 * n, 0.4 * (n < 51)) for n in range(1, 101)]
+    job.losses = lambda since=None: LossHistory({"loss/loss": points}, "cat")  # type: ignore[assignment]
+    monitor = JobMonitor(job)
+    record = watch(monitor)
+    assert "<'cat' completed at step 100, loss diverged at step 51>" == repr(record)
+    assert math.isnan(record.loss)
+    assert monitor._figure is not None
+    title = monitor._figure.figure.axes[0].get_title(loc="left")
+    assert "Loss of cat: 100 steps · diverged at step 51" == title

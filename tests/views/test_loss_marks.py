@@ -14,7 +14,7 @@ from PIL import Image
 from aitk_nb.errors import BadInput
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import Sample
-from aitk_nb.models.loss import LossColumns
+from aitk_nb.models.loss import LossColumns, LossPoint
 from aitk_nb.views import LossFigure, plot_loss
 
 
@@ -149,3 +149,14 @@ def test_a_single_spike_among_a_million_points_is_seen() -> None:
     near, far = pixels[band, column - 2 : column + 3], pixels[band, column + 12 : column + 20]
     assert (near.min(axis=1) < 235).all()
     assert far.min() > near.min()
+
+
+def test_a_step_out_of_memory_has_no_rate() -> None:
+    """The trainer logs 0 for it, and no loss; a rate that begins at 0 is drawn."""
+    points = history().points()
+    steps = [point.step for point in points]
+    rates = [LossPoint(step, 0.0, 0.0 if step in (steps[0], 500) else 1e-4) for step in steps]
+    bare = LossHistory({"loss/loss": [one for one in points if one.step != 500]})
+    plot = plot_loss(bare.extended("learning_rate", rates), learning_rate=True)
+    drawn = plot.figure.axes[1].lines[0].get_ydata()
+    assert list(drawn).count(0.0) == 1

@@ -77,6 +77,8 @@ def test_a_steep_start_and_a_divergence_are_shown_whole() -> None:
     assert plot.figure.axes[0].get_yscale() == "log"
     assert span(plot)[1] > np.nanmax(wild)
     assert legend(plot)[-1] == "40 NaN or infinite"
+    assert "diverged at step 161" in legend(plot)
+    assert plot.alt.endswith(" and diverged at step 161.")
     assert plot_loss(history(wild), log=False).figure.axes[0].get_yscale() == "linear"
 
 

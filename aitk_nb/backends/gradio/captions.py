@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+
+import httpx
 
 from aitk_nb.backends.gradio.app import CAPTION, GradioApp
 from aitk_nb.backends.gradio.login import GradioHttp
+from aitk_nb.backends.wire.proxies import named_proxy
 from aitk_nb.errors import (
     BadInput,
     ConnectionFailed,
@@ -69,10 +71,11 @@ def _client(http: GradioHttp) -> Iterator[tuple[Any, Any]]:
         module = importlib.import_module("gradio_client")
     except ImportError as exc:
         raise MissingExtra("gradio_client", "pip install gradio_client") from exc
-    local = urlsplit(http.url).hostname in {"127.0.0.1", "localhost", "::1"}
-    options: dict[str, Any] = {"cookies": dict(http.cookies), "timeout": 100.0}
-    if local:
-        options["trust_env"] = False  # no proxy for a server on this machine
+    # Of the environment only the proxy for this address counts, and the trusted certificates.
+    options = {"cookies": dict(http.cookies), "timeout": 100.0, "trust_env": False}
+    if proxy := named_proxy(http.url)[1]:
+        options["proxy"] = proxy
+    trusted = httpx.create_ssl_context() if http.verify is True else http.verify
     try:
         with _no_telemetry():
             client = module.Client(
@@ -82,7 +85,7 @@ def _client(http: GradioHttp) -> Iterator[tuple[Any, Any]]:
                 analytics_enabled=False,
                 download_files=False,
                 headers=dict(http.extra_headers),
-                ssl_verify=http.verify,
+                ssl_verify=trusted,
                 httpx_kwargs=options,
             )
     except Exception as exc:  # noqa: BLE001  (of many kinds, each release its own)

@@ -76,8 +76,11 @@ def _config(text: object) -> Mapping[str, Any]:
 
 def _configured_steps(config: Mapping[str, Any]) -> int | None:
     try:
-        return _int(config["config"]["process"][0]["train"]["steps"]) or None
-    except (KeyError, IndexError, TypeError):
+        process = config["config"]["process"][0]
+        # A training that says nothing of it takes the trainer's default.
+        usual = 1000 if process.get("datasets") else 0
+        return _int((process.get("train") or {}).get("steps", usual)) or None
+    except (KeyError, IndexError, TypeError, AttributeError):
         return None
 
 
@@ -149,9 +152,15 @@ def _sample(path: str) -> Sample:
 
 
 def gpus(body: object) -> tuple[Gpu, ...]:
-    """Return the GPUs; empty when the server has none or does not know."""
+    """Return the GPUs; empty when the server reports none.
+
+    Raises:
+        UnexpectedReply: it is not a list of GPUs.
+    """
     found = body.get("gpus") if isinstance(body, dict) else None
-    return tuple(_gpu(gpu) for gpu in found or () if isinstance(gpu, dict))
+    if not isinstance(found, list):
+        raise UnexpectedReply("list its GPUs", "no list of GPUs")
+    return tuple(_gpu(gpu) for gpu in found if isinstance(gpu, dict))
 
 
 def _gpu(gpu: Mapping[str, Any]) -> Gpu:

@@ -16,6 +16,7 @@ from tenacity import retry_if_exception
 from aitk_nb.backends.wire import log_redaction, response_errors
 from aitk_nb.backends.wire.deadline import retrying, seconds_allowed
 from aitk_nb.backends.wire.network_errors import failure, frameless
+from aitk_nb.backends.wire.proxies import Routes
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, UnexpectedReply
 
@@ -60,15 +61,16 @@ class Http:
         log_redaction.keep_clean(self)
         return httpx.Client(
             timeout=self._timeout,
-            verify=self._verify(),
-            limits=httpx.Limits(
-                max_connections=32,
-                max_keepalive_connections=16,
-                # Servers close an idle connection after 5 s; an action must not meet that moment.
-                keepalive_expiry=3.0,
+            transport=Routes(
+                verify=self._verify(),
+                limits=httpx.Limits(
+                    max_connections=32,
+                    max_keepalive_connections=16,
+                    # Servers close an idle connection after 5 s; an action must not meet that
+                    # moment.
+                    keepalive_expiry=3.0,
+                ),
             ),
-            # The usual proxy variables count, but never for a server on this machine.
-            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
             headers={"User-Agent": "aitk-nb", "Accept": "application/json, */*;q=0.5"},
         )
 
@@ -197,7 +199,7 @@ class Http:
         request = self._request("GET", path, headers=headers)
         response = self._exchange(request, stream=True)
         try:
-            if not response.is_success:
+            if not response.is_success or response_errors.is_page(response):
                 self._read_quietly(response)
             yield self._checked(response, what)
         except httpx.TransportError as exc:
@@ -260,7 +262,9 @@ class Http:
         Raises:
             AitkError: the one that fits; see the four error forms in the server's contract.
         """
-        if response.is_success:
+        # No route that is called here answers with a web page; to HEAD, a file's type may be that.
+        page = response_errors.is_page(response) and response.request.method != "HEAD"
+        if response.is_success and not page:
             return response
         raise self._translated(response, what)
 
@@ -291,4 +295,5 @@ def _never_arrived(exc: BaseException) -> bool:
 
 def _line_broke(exc: BaseException) -> bool:
     """True when asking again may help."""
-    return isinstance(exc, ConnectionFailed)
+    unusable = isinstance(exc.__cause__, httpx.UnsupportedProtocol)  # and so the next time
+    return isinstance(exc, ConnectionFailed) and not unusable

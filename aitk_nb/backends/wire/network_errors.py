@@ -5,15 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-import urllib.request
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import httpx
 
+from aitk_nb.backends.wire.proxies import named_proxy, proxy_for
 from aitk_nb.errors import ConnectionFailed
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _TLS = (
     # What OpenSSL says, and what it means to somebody who wants to train.
@@ -44,25 +42,16 @@ def frameless(exc: BaseException) -> BaseException:
     return exc
 
 
-def proxy_for(url: str) -> str:
-    """Return the proxy that the environment names for this address, without its password."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in LOOPBACK or urllib.request.proxy_bypass(host):
-        return ""
-    named = urllib.request.getproxies()
-    proxy = urlsplit(named.get(parts.scheme) or named.get("all") or "")
-    return f"{proxy.hostname}:{proxy.port}" if proxy.port else proxy.hostname or ""
-
-
 def _cause(url: str, exc: Exception) -> tuple[str, str]:
     """Return a word for the cause, and a phrase where the library's own would not do."""
     if isinstance(exc, httpx.ConnectTimeout):
         return "timeout", "the machine did not answer in time: it is off, or behind a firewall"
     if isinstance(exc, httpx.TimeoutException):
         return "timeout", "it did not answer in time"
+    if isinstance(exc, httpx.UnsupportedProtocol):
+        return "proxy", str(exc)
     if (proxy := proxy_for(url)) and isinstance(exc, httpx.ConnectError | httpx.ProxyError):
-        return "proxy", f"the proxy {proxy} of HTTP_PROXY or HTTPS_PROXY did not let it through"
+        return "proxy", f"the proxy {proxy} of {named_proxy(url)[0]} did not let it through"
     chain = list(_chain(exc))
     if any(isinstance(link, socket.gaierror | UnicodeError) for link in chain):
         return "dns", f"the name {urlsplit(url).hostname} is not known"

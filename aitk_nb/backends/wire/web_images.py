@@ -12,6 +12,7 @@ import httpx
 
 from aitk_nb._files import replacing
 from aitk_nb.backends.wire.parallel import each_or_raise
+from aitk_nb.backends.wire.proxies import Routes
 from aitk_nb.errors import BadInput
 from aitk_nb.models.names import safe_file_name
 
@@ -54,7 +55,8 @@ def fetch_all(
     cookies, no password from an address.
     """
     unique = list(dict.fromkeys(addresses))
-    with httpx.Client(timeout=_QUIET, headers={"User-Agent": "aitk-nb"}) as client:
+    agent = {"User-Agent": "aitk-nb"}
+    with httpx.Client(timeout=_QUIET, headers=agent, transport=Routes()) as client:
 
         def one(numbered: tuple[int, str]) -> Path | str:
             number, address = numbered
@@ -83,7 +85,8 @@ def _fetch(
                     raise _GivenUp(f"cannot be fetched: its server answers {response.status_code}")
                 return _stored(response, folder, number, max_bytes, until)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
-            raise _GivenUp(f"cannot be fetched: {type(exc).__name__}") from exc
+            proxy = isinstance(exc, httpx.UnsupportedProtocol)
+            raise _GivenUp(f"cannot be fetched: {exc if proxy else type(exc).__name__}") from exc
     raise _GivenUp(f"cannot be fetched: more than {_REDIRECTS} redirects")
 
 

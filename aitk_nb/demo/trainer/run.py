@@ -1,5 +1,6 @@
 """One training from config to LoRA: the loop, and when it saves, paints and logs."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -154,9 +155,9 @@ class TrainingRun:
         return total / train.accumulation
 
     def _show(self, batch: Batch, step: int) -> float:
-        """Add the gradient of a batch, and return its loss."""
+        """Add the gradient of a batch, and return its loss; one that is NaN is taken for 0."""
         train, denoiser = self._config.train, self._denoiser
-        total = 0.0
+        total, before = 0.0, denoiser.gradient.copy()
         for number, lesson in enumerate(batch):
             rng = np.random.default_rng([train.seed, 2, step, self._shown, number])
             caption = "" if rng.random() < lesson.dropout else lesson.picture.caption
@@ -164,6 +165,10 @@ class TrainingRun:
             loss, gradient = shown.loss(denoiser.forward(shown.question.rows))
             denoiser.backward(gradient / len(batch) if len(batch) > 1 else gradient)
             total += loss
+        if not math.isfinite(total):
+            self._say("loss is nan")
+            denoiser.gradient[:] = before
+            return 0.0
         return total / len(batch)
 
     def _regularizes(self, step: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.progress import cost_line, status_line
 from aitk_nb.jobs.watcher import PATIENCE, Update, Watcher
 from aitk_nb.losses.history import LossHistory
+from aitk_nb.losses.summary import outcome
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
 from aitk_nb.views.monitor.activity import Activity, gpu_line
@@ -56,18 +56,20 @@ class JobRecord:
     step: int
     total_steps: int | None
     loss: float
-    """The end of the smoothed loss; NaN if unknown."""
+    """The end of the smoothed loss; NaN if unknown, or if the loss ended as NaN."""
     error: str = ""
     """Why the result is unusable, in plain words; empty if it is not."""
     remedy: str = ""
     """What to do about that."""
+    diverged_step: int | None = None
+    """The step at which the loss diverged; None if it did not."""
 
     def __repr__(self) -> str:
         return f"<{self.name!r} {self.status.value} at step {self.step}, loss {self._loss}>"
 
     @property
     def _loss(self) -> str:
-        return f"{self.loss:.4g}" if math.isfinite(self.loss) else "unknown"
+        return outcome(self.loss, self.diverged_step)
 
     def _repr_html_(self) -> str:
         kinds: dict[JobStatus, _html.Kind] = {JobStatus.COMPLETED: "ok", JobStatus.ERROR: "error"}
@@ -152,15 +154,16 @@ class JobMonitor(ClosedOptions):
         finally:
             self.panel = None
             panel.end()
-        state, health = update.state, update.health
+        state, health, losses = update.state, update.health, self.history.summary()
         return JobRecord(
             name=state.name,
             status=state.status,
             step=state.step,
             total_steps=state.total_steps,
-            loss=self.history.summary().end,
+            loss=losses.end,
             error=health.text if health.is_bad else "",
             remedy=health.remedy if health.is_bad else "",
+            diverged_step=losses.diverged_step,
         )
 
     async def _follow(self, panel: Panel, watcher: Watcher) -> Update:
@@ -199,12 +202,12 @@ class JobMonitor(ClosedOptions):
             busy = panel.is_busy
 
     def _plot(self, update: Update, watcher: Watcher) -> LossFigure:
-        state, final = update.state, self.history.summary().end
+        state, final = update.state, self.history.summary().outcome
         left = watcher.rate.seconds_left(state)
         words = f"{state.status.value}, step {state.step_text}"
         if state.status is JobStatus.COMPLETED:
             words = f"{state.step} steps"
-        value = f" · {final:.4g}" if math.isfinite(final) else ""
+        value = f" · {final}" if final != "unknown" else ""
         end = "" if left is None else f" · about {duration(left)} left"
         title = f"Loss of {state.name}: {words}{value}{end}"
         # The last picture is a new one: it is the same whatever was drawn before it.

@@ -143,6 +143,10 @@ def _lines(plot: _Plot, curves: Sequence[Curve], smoothing: float | None) -> Non
         meaning = f"smoothed ({past:.{2 if past < 0.985 else 5}g})" if past else "each step"
         words = meaning if only else curve.name
         plot.line(*curve.line, words, color=color, ls=curve.dashes, lw=1.9)
+        if curve.diverged is not None:
+            place = curve.places[np.searchsorted(curve.steps, curve.diverged)]
+            mark = plot.axes.axvline(place, color=color, lw=1.1, ls=(0, (4, 2)))
+            plot.entries.append((mark, f"diverged at step {curve.diverged}"))
         if (alone := curve.alone).any():
             dots = (curve.places[alone], curve.values[alone])
             plot.line(*dots, color=color, ls="", marker=".", markersize=7)
@@ -210,6 +214,9 @@ def _mark_extras(plot: _Plot, history: LossHistory, scale: Scale, extras: Extras
         words = f"{places.size} {words}{'s' if places.size > 1 else ''}"
         plot.row(places, height, words, _MARKS, markersize=4.5, **look)
     steps, values = history.columns("learning_rate")
+    # Where a step ran out of memory and has no loss, the trainer logs 0.
+    real = (values != 0) | np.isin(steps, history.columns()[0])
+    steps, values = steps[real], values[real]
     if extras.rate and values.size:
         right = plot.axes.twinx()
         kept = extremes(values, BINS)

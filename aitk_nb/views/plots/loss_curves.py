@@ -14,6 +14,7 @@ import pandas as pd
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.series import extremes
 from aitk_nb.losses.smoothing import Steps, Values, smooth
+from aitk_nb.losses.summary import diverged_step
 from aitk_nb.views.plots.style import BINS, COLORS, Theme, short
 
 Along: TypeAlias = Literal["step", "time", "epoch"]
@@ -88,6 +89,8 @@ class Curve:
     """Which values are outside the limits or not finite."""
     cuts: Values
     """Where training was restarted: no line is drawn across."""
+    diverged: int | None
+    """The step at which the loss diverged."""
     smooth: Values
     """The smoothed values within the limits."""
     line: tuple[Values, Values]
@@ -133,6 +136,7 @@ def curve_of(
         values=values,
         beyond=beyond,
         cuts=cuts,
+        diverged=None if key == "learning_rate" else diverged_step(steps, values),
         smooth=smoothed,
         line=_thinned(some_places, smoothed, cuts),
         color=colors[index % len(colors)],
@@ -157,6 +161,7 @@ def described(curves: Sequence[Curve], metric: str) -> str:
     for curve in curves[:6]:
         values = curve.smooth[np.isfinite(curve.smooth)]
         span = f"from {values[0]:.3g} to {values[-1]:.3g}" if values.size else "without a number"
-        parts.append(f"{short(curve.name, 40)} {span}")
+        lost = "" if curve.diverged is None else f" and diverged at step {curve.diverged}"
+        parts.append(f"{short(curve.name, 40)} {span}{lost}")
     more = f", and {len(curves) - 6} more" if len(curves) > 6 else ""
     return f"{short(metric, 30)} over steps {first} to {last}, smoothed: {', '.join(parts)}{more}."
