@@ -46,9 +46,17 @@ class CaptionTable:
 
 class _Row(NamedTuple):
     where: str
-    file: str
-    text: str
+    file: str = ""
+    text: str = ""
     fault: str = ""
+    also: frozenset[str] = frozenset()
+    """Other columns in which it has a text."""
+
+
+def _row_of(where: str, cells: Mapping[str, object]) -> _Row:
+    text = first_text(cells, TEXTS)
+    also = (name for name in TEXTS if first_text(cells, (name,)).strip() not in ("", text.strip()))
+    return _Row(where, first_text(cells, _FILES), text, "", frozenset(also))
 
 
 def is_table(path: Path, stems: Iterable[str]) -> bool:
@@ -67,18 +75,17 @@ def read_table(path: Path) -> CaptionTable:
     except OSError as exc:
         return CaptionTable(path, {}, (f"can't be opened ({exc.strerror or exc})",))
     captions: dict[str, str] = {}
-    faults = []
-    for where, file, caption, fault in (_csv if _is_csv(path) else _json)(text):
+    faults, unused = [], set[str]()
+    is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
+    for where, file, caption, fault, also in (_csv if is_csv else _json)(text):
         name = file.strip().replace("\\", "/").rpartition("/")[2]
+        unused |= also
         if fault or (not name and caption.strip()):
             faults.append(f"{where} {fault or 'names no file'}".strip())
         elif name and captions.setdefault(name, caption) != caption:
             faults.append(f"{where} has another caption of {name!r}")
+    faults += [f"has {name} beside its captions, which are not taken" for name in sorted(unused)]
     return CaptionTable(path, captions, tuple(faults))
-
-
-def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() in (".csv", ".tsv", ".txt")
 
 
 # -- JSON ------------------------------------------------------------------------------------------
@@ -95,9 +102,9 @@ def _json(text: str) -> Iterator[_Row]:
         rows = [(f"row {n}", row) for n, row in enumerate(_listed(found), 1)]
     for where, row in rows:
         if isinstance(row, dict):
-            yield _Row(where, first_text(row, _FILES), first_text(row, TEXTS))
+            yield _row_of(where, row)
         else:
-            yield _Row(where, "", "", "is no JSON object")
+            yield _Row(where, fault="is no JSON object")
 
 
 def _loaded(line: str) -> object:
@@ -172,18 +179,7 @@ class _Dialect(NamedTuple):
 
     def needs_quotes(self, value: str) -> bool:
         """Return whether some program puts a value into quotation marks for what is in it."""
-        return (
-            value != value.strip()
-            or not value
-            or bool(set(f"\"'\\\r\n{self.delimiter}") & {*value})
-        )
-
-
-class _Columns(NamedTuple):
-    file: int
-    texts: tuple[int, ...]
-    width: int
-    is_named: bool
+        return not value or value != value.strip() or bool({*value} & {*f"\"'\\\n{self.delimiter}"})
 
 
 class _Reading(NamedTuple):
@@ -200,87 +196,64 @@ def _csv(text: str) -> Iterator[_Row]:
     found = [one for style in styles if (one := _reading(_Dialect(*style), text))]
     usual = [one.rows for one in found if one.is_usual]
     whole = [one.rows for one in found if one.is_whole]
-    for other in usual[1:]:
-        if other != usual[0]:
-            yield _disagreement(usual[0], other)
-            return
-    if not found and text.strip():
-        first = text.partition("\n")[0].strip()[:80]
-        fault = f"has no columns called file_name and text: it begins with {first!r}"
-        yield _Row("", "", "", fault)
+    if other := next((one for one in usual if one != usual[0]), None):
+        pairs = zip_longest(usual[0], other, fillvalue=_Row(""))
+        first, second = next((a, b) for a, b in pairs if a != b)
+        fault = f"can be read as {first.text[:60]!r} or as {second.text[:60]!r}"
+        remedy = "put every cell into double quotes, the header too"
+        yield _Row(first.where or second.where, fault=f"{fault}: {remedy}")
     elif usual or whole:
         yield from (usual or whole)[0]
     elif found:
         yield found[0].rows[-1]
-
-
-def _disagreement(one: list[_Row], other: list[_Row]) -> _Row:
-    pairs = zip_longest(one, other, fillvalue=_Row("", "", ""))
-    first, second = next((a, b) for a, b in pairs if a != b)
-    texts = " or as ".join(repr(row.text[:60]) for row in (first, second))
-    fault = f"can be read as {texts}: put every cell into double quotes, the header too"
-    return _Row(first.where or second.where, "", "", fault)
-
-
-def _columns(first: Sequence[_Cell]) -> _Columns | None:
-    names = [cell.value.strip().casefold() for cell in first]
-    files, texts = ([names.index(one) for one in all_ if one in names] for all_ in (_FILES, TEXTS))
-    if files and texts:
-        return _Columns(files[0], tuple(texts), len(names), is_named=True)
-    if len(first) > 1 and is_one_of(Path(names[0]), IMAGES | MEDIA | FOREIGN):
-        return _Columns(0, (1,), 2, is_named=False)
-    return None
+    elif start := text.strip().partition("\n")[0][:80]:
+        fault = f"has no columns called file_name and text: it begins with {start!r}"
+        yield _Row("", fault=fault)
 
 
 def _reading(dialect: _Dialect, text: str) -> _Reading | None:
     """Return the rows as one dialect reads them; None if it finds no columns that are known."""
-    lines = dialect.rows(text)
-    first = next(lines, None)
-    columns = _columns(first) if first else None
-    if columns is None or first is None:
-        return None
-    cells = [] if columns.is_named else [first]
-    rows: list[_Row] = []
-    is_whole = True
-    for line in lines:
-        if line is None:
-            is_whole = False
-        elif line[0].raw or len(line) > 1:
-            cells.append(line)
-    rows = [_row(dialect, columns, one, n) for n, one in enumerate(cells, 1 + columns.is_named)]
+    lines = list(dialect.rows(text))
+    first = (lines and lines[0]) or []
+    names = [cell.value.strip().casefold() for cell in first]
+    is_named = bool({*names} & {*_FILES} and {*names} & {*TEXTS})
+    if not is_named:
+        if len(names) < 2 or not is_one_of(Path(names[0]), IMAGES | MEDIA | FOREIGN):
+            return None
+        names = [_FILES[0], TEXTS[0]]
+    body = [line for line in lines[is_named:] if line and (line[0].raw or len(line) > 1)]
+    rows = [_row(dialect, names, line, number) for number, line in enumerate(body, 1 + is_named)]
+    is_whole = None not in lines
     if not is_whole:
         fault = "has a quotation that does not end as it should"
-        rows.append(_Row(f"row {len(rows) + 1 + columns.is_named}", "", "", fault))
-    return _Reading(rows, is_whole, is_whole and _is_usual(dialect, columns, [first, *cells]))
+        rows.append(_Row(f"row {len(rows) + 1 + is_named}", fault=fault))
+    is_even = all(len(line) == len(names) and all(c.is_usual for c in line) for line in body)
+    is_usual = is_whole and is_even and _is_usual(dialect, rows, body)
+    return _Reading(rows, is_whole, is_usual)
 
 
-def _row(dialect: _Dialect, columns: _Columns, cells: list[_Cell], number: int) -> _Row:
-    where, last, many = f"row {number}", columns.width - 1, plural(len(cells), "cell")
-    if len(cells) <= max(columns.file, columns.texts[0]):
-        return _Row(where, "", "", f"has {many}, not {columns.width}")
-    if len(cells) > columns.width:
-        if columns.texts[0] != last:
-            return _Row(where, "", "", f"has {many}, not {columns.width}: quote its caption")
-        surplus = [one.value if cells[last].is_quoted else one.raw for one in cells[last:]]
-        return _Row(where, cells[columns.file].value, dialect.delimiter.join(surplus))
-    values = [cells[at].value for at in columns.texts if at < len(cells)]
-    text = next((value for value in values if value.strip()), values[0])
-    return _Row(where, cells[columns.file].value, text)
+def _row(dialect: _Dialect, names: list[str], cells: list[_Cell], number: int) -> _Row:
+    last, values = len(names) - 1, [cell.value for cell in cells]
+    if len(cells) > len(names) and {*names} & {*TEXTS} == {names[last]}:
+        rest = values[last:] if cells[last].is_quoted else [cell.raw for cell in cells[last:]]
+        values[last:] = [dialect.delimiter.join(rest)]
+    known = {*names[: len(values)]}
+    if len(values) > len(names) or not (known & {*_FILES} and known & {*TEXTS}):
+        fault = f"has {plural(len(cells), 'cell')}, not {len(names)}: put its caption into quotes"
+        return _Row(f"row {number}", fault=fault)
+    return _row_of(f"row {number}", dict(zip(names, values, strict=False)))
 
 
-def _is_usual(dialect: _Dialect, columns: _Columns, rows: list[list[_Cell]]) -> bool:
-    if not all(len(row) == columns.width and all(one.is_usual for one in row) for row in rows):
-        return False
-    body = list(zip(*rows[1:], strict=True))
-    texts = [one.value for one in (body[columns.texts[0]] if body else ())]
+def _is_usual(dialect: _Dialect, rows: list[_Row], body: list[list[_Cell]]) -> bool:
+    """Return whether a program can have put just these cells into these quotation marks."""
     other = _QUOTES[dialect.quote == '"']
-    phrases = {one for one in texts if " " in one.strip(f"{other} ")}
-    is_wrapped = all(one[:1] == other == one[-1:] for one in texts)
-    if len(phrases) >= _PHRASES and is_wrapped:
+    phrases = {row.text for row in rows if " " in row.text.strip(f"{other} ")}
+    is_wrapped = all(row.text[:1] == other == row.text[-1:] for row in rows)
+    if is_wrapped and len(phrases) >= _PHRASES:
         return False
     # Many captions begin or end with an apostrophe.
     return dialect.quote == '"' or all(
         all(one.is_quoted or not one.raw for one in column)
         or all(not one.is_quoted or dialect.needs_quotes(one.value) for one in column)
-        for column in body
+        for column in zip(*body, strict=True)
     )

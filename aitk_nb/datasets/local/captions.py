@@ -41,15 +41,12 @@ def text_of(path: Path) -> str:
 
 
 def first_text(row: Mapping[str, object], names: Iterable[str]) -> str:
-    """Return the first text that is not blank of those that go by the names."""
+    """Return the first text that is not blank of those that go by the names, or else the first."""
     by_name = {str(key).strip().casefold(): value for key, value in row.items()}
-    for name in names:
-        value = by_name.get(name)
-        if isinstance(value, list) and all(isinstance(one, str) for one in value):
-            value = ", ".join(value)
-        if isinstance(value, str) and value.strip():
-            return value
-    return ""
+    found = [by_name[name] for name in names if name in by_name]
+    lists = (", ".join(map(str, one)) if isinstance(one, list) else one for one in found)
+    texts = [text for text in lists if isinstance(text, str)]
+    return next((text for text in texts if text.strip()), texts[0] if texts else "")
 
 
 def read_caption(path: Path) -> str | Problem:

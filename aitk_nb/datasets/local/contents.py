@@ -278,7 +278,7 @@ def _sidecar_problems(found: Contents, blank: Sequence[Path]) -> Iterator[Proble
         kind = f"{ending} files" if ending else f"files such as {shown(files[0])!r}"
         how = {
             "": "which the trainer does not read",
-            ".json": "of which it would take the whole text with caption_ext: json",
+            ".json": "of which the trainer takes all as the caption with caption_ext: json",
         }.get(ending, f"which the trainer reads only with caption_ext: {ending[1:]}")
         remedy = Code.CAPTION_TABLE.remedy + (
             f", or set caption_ext: {ending[1:]} in the job" if ending == ".caption" else ""
@@ -317,7 +317,7 @@ def _table_problems(table: CaptionTable, found: Contents) -> Iterator[Problem]:
         yield Problem(Code.CAPTION_TABLE, name, text)
     keys = {table.key(path) for path in images}
     if absent := [key for key, text in table.captions.items() if text.strip() and key not in keys]:
-        many = f"{plural(len(absent), 'caption')} of files that are not here, e.g. {absent[0]!r}"
-        yield Problem(Code.CAPTION_LOST, name, f"has {many}")
+        text = f"names {plural(len(absent), 'file')} not found here, e.g. {absent[0]!r}"
+        yield Problem(Code.CAPTION_LOST, name, text)
     elif not (table.faults or any(text.strip() for text in table.captions.values())):
         yield Problem(Code.CAPTION_LOST, name, "has no caption")
