@@ -55,7 +55,11 @@ class Contents:
         return (*self.images, *self.media)
 
     def sidecar(self, path: Path) -> Path | None:
-        """Return the caption file of another ending that has the only caption of an image."""
+        """Return the caption file of another ending that has the only caption of an image.
+
+        Args:
+            path: The image.
+        """
         file = self.elsewhere.get(path, ("", path))[1]
         is_own = bool(self.captions.get(path.name)) or file not in captions_beside(path)
         return None if is_own else file
