@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from aitk_nb._units import plural, size
+from aitk_nb.datasets.local.caption_problems import caption_problems
 from aitk_nb.datasets.local.captions import ENDINGS
 from aitk_nb.datasets.local.contents import Contents
 from aitk_nb.datasets.local.control_folders import media_needs, pair_problems
@@ -26,6 +27,7 @@ def inherent(found: Contents) -> tuple[Problem, ...]:
     """Return what is wrong whatever the server and the training job are."""
     return (
         *found.problems,
+        *caption_problems(found),
         *_image_problems(found),
         *_duplicates(found),
         *_missing_captions(found),

@@ -19,9 +19,6 @@ from aitk_nb.datasets.local.image_info import ImageInfo, read_all
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.datasets.local.sources import Source
 
-_FAULTS = 5
-"""Rows of a table that are named."""
-
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -40,6 +37,9 @@ class Contents:
     captions: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Mapping[Path, tuple[str, Path]] = field(default_factory=dict)
     """The caption of an image that is in another file than the trainer reads, and that file."""
+    tables: tuple[CaptionTable, ...] = ()
+    blank: tuple[Path, ...] = ()
+    """Caption files of other endings without a caption."""
     sidecars: tuple[Path, ...] = ()
     """Caption files of other endings, which the trainer reads if the job says so."""
     image_info: Mapping[Path, ImageInfo] = field(default_factory=dict)
@@ -124,6 +124,8 @@ def read_contents(
         others=tuple(path for path in files if path not in used and not is_one_of(path, KNOWN)),
         captions=captions,
         elsewhere=_elsewhere(beside, others, tables),
+        tables=tuple(tables),
+        blank=tuple(one for one, text in others.items() if not text),
         sidecars=tuple(one for one, text in others.items() if text and one.stem in stems),
         image_info=_image_info(stamps, known or Contents(), progress),
         stamps=stamps,
@@ -141,8 +143,6 @@ def read_contents(
         *unread,
         *outside,
         *_leftovers(files, found),
-        *_sidecar_problems(found, [one for one, text in others.items() if not text]),
-        *(problem for table in tables for problem in _table_problems(table, found)),
     )
     return replace(found, problems=problems)
 
@@ -270,58 +270,3 @@ def _elsewhere(
             if text.strip():
                 found.setdefault(path, (text.strip(), file))
     return found
-
-
-def _sidecar_problems(found: Contents, blank: Sequence[Path]) -> Iterator[Problem]:
-    """Yield the captions that the trainer does not read, and the files that hold none."""
-    many: dict[str, list[Path]] = {}
-    for path in found.trained:
-        if file := found.sidecar(path):
-            many.setdefault(file.suffix if file.stem == path.stem else "", []).append(file)
-    for ending, files in many.items():
-        kind = f"{ending} files" if ending else f"files such as {shown(files[0])!r}"
-        how = {
-            "": "which the trainer does not read",
-            ".json": "of which the trainer takes all as the caption with caption_ext: json",
-        }.get(ending, f"which the trainer reads only with caption_ext: {ending[1:]}")
-        remedy = Code.CAPTION_TABLE.remedy + (
-            f", or set caption_ext: {ending[1:]} in the job" if ending == ".caption" else ""
-        )
-        text = f"{plural(len(files), 'caption')} in {kind}, {how}"
-        yield Problem(Code.CAPTION_SUFFIX, "", text, remedy)
-    if blank:
-        more = f", as in {plural(len(blank) - 1, 'other file')}" if blank[1:] else ""
-        yield Problem(Code.CAPTION_LOST, shown(blank[0]), f"holds no caption{more}")
-
-
-def _table_problems(table: CaptionTable, found: Contents) -> Iterator[Problem]:
-    name, images = shown(table.path), (*found.trained, *found.foreign)
-    for fault in table.faults[:_FAULTS]:
-        yield Problem(Code.CAPTION_LOST, name, fault)
-    if table.faults[_FAULTS:]:
-        text = f"has {plural(len(table.faults) - _FAULTS, 'more row')} like these"
-        yield Problem(Code.CAPTION_LOST, name, text)
-    used = {
-        path: found.captions.get(path.name) or found.elsewhere.get(path, ("",))[0]
-        for path in images
-    }
-    texts = {path: table.captions.get(table.key(path), "").strip() for path in images}
-    if others := [path for path, text in texts.items() if text not in ("", used[path])]:
-        text = f"has other captions of {plural(len(others), 'image')} than those that are used"
-        yield Problem(Code.CAPTION_LOST, name, text)
-    useful = [
-        path
-        for path in images
-        if texts[path] and not found.captions.get(path.name) and path not in others
-    ]
-    if useful:
-        text = (
-            f"has captions of {plural(len(useful), 'image')}, which the trainer does not read there"
-        )
-        yield Problem(Code.CAPTION_TABLE, name, text)
-    keys = {table.key(path) for path in images}
-    if absent := [key for key, text in table.captions.items() if text.strip() and key not in keys]:
-        text = f"names {plural(len(absent), 'file')} not found here, e.g. {absent[0]!r}"
-        yield Problem(Code.CAPTION_LOST, name, text)
-    elif not (table.faults or any(text.strip() for text in table.captions.values())):
-        yield Problem(Code.CAPTION_LOST, name, "has no caption")
