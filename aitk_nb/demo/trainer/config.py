@@ -8,20 +8,9 @@ from typing import Any
 
 from aitk_nb.demo.trainer import models
 
-RATE_SCALE = 3.0
-"""The small model is trained at this many times the rate of the config, which is what is logged.
-
-So rates that are usual for large models do here what they do there: over 400 steps at rank 16 the
-loss goes from 0.80 to 0.64 at 1e-4, from 0.72 to 0.40 at 1e-3, is worse again from 2e-3 on, and
-diverges from 5e-3 on: by 1e-2 it ends far above its first value, by 1 it is not a number.
-"""
-
 _TRAINERS = ("diffusion_trainer", "ui_trainer", "sd_trainer")
 _PLAIN = ("adam", "adamw", "adam8", "adamw8", "adam8bit", "adamw8bit")
 _OTHERS = ("prodigy", "dadapt", "lion", "adafactor", "automagic", "ademamix", "adagrad")
-# Optimisers that find their own rate take 1 as theirs.
-_SELF_PACED = ("prodigy", "dadapt")
-_SELF_PACED_RATE = 3e-4
 _DTYPES = {
     **dict.fromkeys(("bf16", "bfloat16"), "BF16"),
     **dict.fromkeys(("fp16", "float16", "half"), "F16"),
@@ -214,14 +203,6 @@ def _train(process: dict[str, Any], arch: str) -> TrainConfig:
         alpha=alpha,
         is_scaled=is_scaled,
     )
-
-
-def inner_rate(train: TrainConfig) -> float:
-    """Return the rate that the small model is trained with."""
-    rate = train.rate
-    if train.optimizer.startswith(_SELF_PACED) and rate >= 0.1:
-        rate *= _SELF_PACED_RATE
-    return rate * RATE_SCALE
 
 
 def _seed(process: dict[str, Any]) -> int:
