@@ -15,7 +15,11 @@ _FAULTS = 5
 
 
 def caption_problems(found: Contents) -> Iterator[Problem]:
-    """Yield the captions that the trainer does not read, and the files that hold none."""
+    """Yield the captions that the trainer does not read, and the files that hold none.
+
+    Args:
+        found: What was read of the dataset.
+    """
     yield from _beside(found)
     for table in found.tables:
         yield from _of_table(table, found)
