@@ -76,16 +76,18 @@ def read_table(path: Path) -> CaptionTable:
         return CaptionTable(path, {}, (f"can't be opened ({exc.strerror or exc})",))
     captions: dict[str, str] = {}
     faults, unused = [], set[str]()
-    is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
+    is_csv, is_refused = path.suffix.lower() in (".csv", ".tsv", ".txt"), False
     for where, file, caption, fault, also in (_csv if is_csv else _json)(text):
         name = file.strip().replace("\\", "/").rpartition("/")[2]
         unused |= also
         if fault or (not name and caption.strip()):
             faults.append(f"{where} {fault or 'names no file'}".strip())
+            # Where one row of a CSV is not understood, others may be misunderstood.
+            is_refused |= is_csv and bool(fault)
         elif name and captions.setdefault(name, caption) != caption:
             faults.append(f"{where} has another caption of {name!r}")
     faults += [f"has {name} beside its captions, which are not taken" for name in sorted(unused)]
-    return CaptionTable(path, captions, tuple(faults))
+    return CaptionTable(path, {} if is_refused else captions, tuple(faults))
 
 
 # -- JSON ------------------------------------------------------------------------------------------
