@@ -40,7 +40,11 @@ class CaptionTable:
     """What could not be read, with the number of the row."""
 
     def key(self, image: Path) -> str:
-        """Return the name that the table has for an image; empty if it has none."""
+        """Return the name that the table has for an image; empty if it has none.
+
+        Args:
+            image: The image.
+        """
         return next((key for key in (image.name, image.stem) if key in self.captions), "")
 
 
