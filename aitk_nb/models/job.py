@@ -79,6 +79,8 @@ class JobState:
     """True while a requested checkpoint has not been written yet."""
     queue_rank: int = 0
     """The server's number for its place in the queue: the lowest starts first."""
+    has_queue: bool = True
+    """False on a server without queues, where what is started begins at once."""
     never_started: bool = False
     """True for a row that was created and not started since."""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

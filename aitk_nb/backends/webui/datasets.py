@@ -15,11 +15,12 @@ from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.webui.files import WebUIFiles
 from aitk_nb.backends.webui.manifest import Notes, read_notes
+from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
 from aitk_nb.backends.wire.http import Http
-from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.parallel import each, each_or_raise
 from aitk_nb.backends.wire.upload import Part, send_bundles
 from aitk_nb.backends.wire.upload_rate import UploadRate
-from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
+from aitk_nb.errors import AitkError, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
 
@@ -49,6 +50,9 @@ class WebUIDatasets:
         self._http = http
         self.files = WebUIFiles(http)
         """Its files by path."""
+        self.endpoints = ServerEndpoints(http)
+        """What the server has."""
+        self._one_by_one = False
         self._folders: dict[str, str] = {}
         self.seen: dict[str, DatasetInfo] = {}
         """The datasets as they were last seen, without those that something was sent to since."""
@@ -112,7 +116,7 @@ class WebUIDatasets:
             if exc.status == 404:
                 return None
             raise
-        root, images = _images(body, name)
+        root, images = self._images(body, name)
         info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
         folder = root.rstrip("/\\") or paths.join(self.root(), name)
         self._folders[name], self.seen[name] = folder, info
@@ -121,17 +125,44 @@ class WebUIDatasets:
     def _captions(self, root: str, images: Sequence[str]) -> dict[str, str]:
         """Return the captions that are there, by image."""
         captions: dict[str, str] = {}
-        for start in range(0, len(images), BATCH):
-            paths = {root + image: image for image in images[start : start + BATCH]}
-            body = self._http.post_json(
-                "/api/caption/getBatch",
-                {"imgPaths": list(paths)},
-                what="show captions",
-                repeat=True,
-            )
-            found = body.get("captions", {}) if isinstance(body, dict) else {}
-            captions |= {paths[path]: str(text) for path, text in found.items() if path in paths}
+        try:
+            for start in range(0, 0 if self._one_by_one else len(images), BATCH):
+                captions |= self._batch(root, images[start : start + BATCH])
+        except NotSupported:
+            self._one_by_one = True
+        if self._one_by_one:
+            texts = each_or_raise(lambda image: self._caption(root + image), images)
+            captions = dict(zip(images, texts, strict=True))
         return {image: text for image, text in captions.items() if text}
+
+    def _batch(self, root: str, images: Sequence[str]) -> dict[str, str]:
+        path, what = "/api/caption/getBatch", "show captions"
+        by_path = {root + image: image for image in images}
+        with self.endpoints.required(path, "show many captions at once"):
+            body = self._http.post_json(path, {"imgPaths": list(by_path)}, what=what, repeat=True)
+        found = body.get("captions", {}) if isinstance(body, dict) else {}
+        return {by_path[path]: str(text) for path, text in found.items() if path in by_path}
+
+    def _caption(self, path: str) -> str:
+        body = {"imgPath": path}
+        return self._http.read("POST", "/api/caption/get", what="show a caption", json=body).text
+
+    def _images(self, body: object, name: str) -> tuple[str, list[str]]:
+        """Return the dataset's folder, with a separator, and its images, from any server's answer.
+
+        Older ones tell absolute paths, and the folder only in their settings.
+        """
+        what = f"list the images of {name}"
+        if not isinstance(body, dict) or not isinstance(body.get("images"), list):
+            raise UnexpectedReply(what, "not a list of images")
+        entries = body["images"]
+        if "root" in body:
+            return str(body["root"]), [str(entry) for entry in entries]
+        found = [str(entry["img_path"]) for entry in entries if isinstance(entry, dict)]
+        root = paths.join(paths.normal(self.root()), name, "")
+        if outside := [path for path in found if not path.startswith(root)]:
+            raise UnexpectedReply(what, f"{outside[0]!r}, which is not in {root!r}")
+        return root, [path.removeprefix(root) for path in found]
 
     def missing(
         self, dataset: str, files: Sequence[Upload]
@@ -266,22 +297,3 @@ def _text(file: Upload) -> str | None:
         return file.source.read_bytes().decode() if file.size <= LONGEST_CAPTION else None
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _images(body: object, name: str) -> tuple[str, list[str]]:
-    """Return the dataset's root and its images, from the answers of both eras.
-
-    Since July 2026 `{"root", "images": [relative]}`, before it `{"images": [{"img_path"}]}`.
-    """
-    what = f"list the images of {name}"
-    if not isinstance(body, dict) or not isinstance(body.get("images"), list):
-        raise UnexpectedReply(what, "not a list of images")
-    entries = body["images"]
-    if "root" in body:
-        return str(body["root"]), [str(entry) for entry in entries]
-    paths = [str(entry["img_path"]) for entry in entries if isinstance(entry, dict)]
-    if not paths:
-        return "", []
-    root, found, _ = paths[0].rpartition(name)
-    root = root + found + paths[0][len(root) + len(found) : len(root) + len(found) + 1]
-    return root, [path.removeprefix(root) for path in paths]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ class WebUIJobs:
     def __init__(self, http: Http) -> None:
         self._http = http
         self._datasets = WebUIDatasets(http)
+        self._endpoints = self._datasets.endpoints
         self._ids: dict[str, str] = {}
 
     def list_jobs(self) -> tuple[JobState, ...]:
@@ -102,8 +104,8 @@ class WebUIJobs:
         """
         # Servers from before April 2026 would take the row for a training job; this endpoint came
         # with the captioning jobs.
-        if not self._has("/api/audio/art/x"):
-            raise NotSupported("caption images", "web UI this old", "Update AI Toolkit on it.")
+        if not self._endpoints.has("/api/audio/art/x"):
+            raise NotSupported("caption images", "dated web UI", "Update AI Toolkit on it.")
         check_name("job", draft.name)
         folder, _ = self._datasets.find(check_name("dataset", dataset))
         config = copy.deepcopy(dict(draft.config))
@@ -147,13 +149,9 @@ class WebUIJobs:
         if state.status is not JobStatus.QUEUED:
             # Again on a queued one, it would lose its place.
             self._act(state, "start", f"start the job {state.name}")
-        queue = quote(state.gpu_ids, safe="")
-        try:
+        if state.has_queue:
+            queue = quote(state.gpu_ids, safe="")
             self._http.act(f"/api/queue/{queue}/start", what=f"start the queue {state.gpu_ids}")
-        except UnexpectedReply:
-            # Servers from before October 2025 have no queue; their start spawns the trainer.
-            if self._has(f"/api/queue/{queue}/start"):
-                raise
 
     def stop_job(self, state: JobState) -> None:
         """Ask a job to stop; takes it out of the queue if it has not started."""
@@ -182,12 +180,9 @@ class WebUIJobs:
 
     def queue_runs(self, state: JobState) -> bool:
         """Return whether the job's queue begins what waits in it."""
-        try:
-            body = self._http.get_json("/api/queue", what="list the queues")
-        except UnexpectedReply:
-            if self._has("/api/queue"):
-                raise
-            return True  # a server without queues begins everything
+        if not state.has_queue:
+            return True
+        body = self._http.get_json("/api/queue", what="list the queues")
         return parsing.queue_runs(body, state.gpu_ids)
 
     def mark_stopped(self, state: JobState) -> None:
@@ -209,12 +204,9 @@ class WebUIJobs:
         self._act(state, "sample_now", f"make samples of {state.name} now")
 
     def _act(self, state: JobState, action: str, what: str) -> None:
-        try:
-            self._http.act(f"{self._path(state)}/{action}", what=what)
-        except Rejected as exc:
-            if exc.status == 404:
-                raise NotFound("job", state.name) from exc
-            raise
+        path = f"{self._path(state)}/{action}"
+        with self._of_job(state, path, what):
+            self._http.act(path, what=what)
 
     # -- what a job leaves behind -------------------------------------------------------------
 
@@ -265,28 +257,19 @@ class WebUIJobs:
     def _read(self, state: JobState, leaf: str, params: Mapping[str, str | int]) -> Any:
         what = f"show the {leaf} of {state.name}"
         path = f"{self._path(state)}/{leaf}"
-        try:
+        with self._of_job(state, path, what):
             return self._http.get_json(path, what=what, params=params)
+
+    @contextmanager
+    def _of_job(self, state: JobState, path: str, what: str) -> Iterator[None]:
+        """Tell a job that is not there from an endpoint that is not there."""
+        try:
+            with self._endpoints.required(path, what):
+                yield
         except Rejected as exc:
             if exc.status == 404:
                 raise NotFound("job", state.name) from exc
             raise
-        except UnexpectedReply as exc:
-            if self._has(path):
-                raise
-            raise NotSupported(
-                f"show the {leaf} of a job", "web UI this old", "Update AI Toolkit on the server."
-            ) from exc
-
-    def _has(self, path: str) -> bool:
-        """Return whether the endpoint exists: no endpoint has PUT, and one that exists says 405."""
-        try:
-            self._http.read("PUT", path, what="show whether it has an endpoint")
-        except Rejected as exc:
-            return exc.status == 405
-        except UnexpectedReply:
-            return False
-        return True
 
     def _path(self, state: JobState) -> str:
         return f"/api/jobs/{quote(self._id(state), safe='')}"

@@ -48,6 +48,7 @@ def job_state(row: object) -> JobState:
         tells_pid="pid" in row,
         save_requested=bool(row.get("save_now")),
         queue_rank=_int(row.get("queue_position")),
+        has_queue="queue_position" in row,
         never_started=status is JobStatus.STOPPED and not (step or info or stop or row.get("pid")),
         config=config,
     )

@@ -63,14 +63,17 @@ class Child:
         return f"Job process terminated with {how}."
 
 
-def prepare(store: Store, job: Job) -> Path:
-    """Make the job's folder, put its old log away, write its config, and return the folder."""
+def prepare(store: Store, job: Job, *, with_losses: bool = True) -> Path:
+    """Make the job's folder, put its old log away, write its config, and return the folder.
+
+    Without `with_losses` the trainer is one that does not know `logging.use_ui_logger`.
+    """
     folder = store.job_folder(job.name)
     if folder is None:
         raise Refused("the name of the job leads out of the output folder")
     folder.mkdir(parents=True, exist_ok=True)
     _put_log_away(folder)
-    config = _with_database(job.job_config, store.database_path)
+    config = _with_database(job.job_config, store.database_path, with_losses=with_losses)
     _check(store, config)
     text = json.dumps(config, indent=2, ensure_ascii=False)
     (folder / ".job_config.json").write_bytes(text.encode("utf-8", "replace"))
@@ -126,6 +129,14 @@ def append_line(log: Path, message: str) -> None:
         return
 
 
+def last_words(log: Path) -> str:
+    """Return the end of a log."""
+    try:
+        return log.read_text("utf-8", "replace")[-500:]
+    except OSError:
+        return ""
+
+
 def _put_log_away(folder: Path) -> None:
     log = folder / "log.txt"
     if not log.exists():
@@ -138,10 +149,13 @@ def _put_log_away(folder: Path) -> None:
     log.rename(old / f"{count}_log.txt")
 
 
-def _with_database(text: str, database: Path) -> dict[str, object]:
+def _with_database(text: str, database: Path, *, with_losses: bool) -> dict[str, object]:
     config = json.loads(text)
     try:
-        config["config"]["process"][0]["sqlite_db_path"] = str(database)
+        process = config["config"]["process"][0]
+        process["sqlite_db_path"] = str(database)
+        if not with_losses and isinstance(process.get("logging"), dict):
+            process["logging"].pop("use_ui_logger", None)
     except (KeyError, IndexError, TypeError) as exc:
         raise Unusable("job_config has no config.process[0]") from exc
     checked: dict[str, object] = config

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from aitk_nb.demo.common import leftovers, trainer_process
 from aitk_nb.demo.common.store import Store
+from aitk_nb.demo.webui.eras import NEWEST, Era, EraName
 from aitk_nb.demo.webui.worker import Worker
 
 if TYPE_CHECKING:
@@ -35,15 +36,18 @@ class DemoServer:
         *,
         port: int = 0,
         token: str | None = None,
+        era: EraName = NEWEST,
         command: Sequence[str] = trainer_process.TRAINER,
     ) -> None:
         """Serve the folder `data`, or a temporary one; nothing happens before `start`.
 
-        `port` 0 takes a free one, `token` is what callers must send, and `command` is the trainer.
+        `port` 0 takes a free one, `token` is what callers must send, `era` is the version of AI
+        Toolkit that it is like, and `command` is the trainer.
         """
         self._given = None if data is None else Path(data).expanduser()
         self._port = port
         self._token = token
+        self._era = Era(era)
         self._command = command
         self._owner = os.getpid()
         self._guard = threading.RLock()
@@ -74,7 +78,7 @@ class DemoServer:
             undo.callback(store.close)
             listener = self._listen()
             undo.callback(listener.close)
-            worker = Worker(store, command=self._command)
+            worker = Worker(store, command=self._command, era=self._era)
             undo.callback(worker.stop)
             self._serve(store, worker, listener, undo)
             worker.start()
@@ -142,7 +146,7 @@ class DemoServer:
         from aitk_nb.demo.webui.app import build
         from aitk_nb.demo.webui.wire import Site
 
-        site = Site(store, worker, self._token or None)
+        site = Site(store, worker, self._token or None, era=self._era)
         config = uvicorn.Config(
             build(site),
             http="h11",
@@ -169,10 +173,14 @@ class DemoServer:
 
 
 def start(
-    data: str | os.PathLike[str] | None = None, *, port: int = 0, token: str | None = None
+    data: str | os.PathLike[str] | None = None,
+    *,
+    port: int = 0,
+    token: str | None = None,
+    era: EraName = NEWEST,
 ) -> DemoServer:
     """Return a server that answers; stop it, or use it in a `with`."""
-    return DemoServer(data, port=port, token=token).start()
+    return DemoServer(data, port=port, token=token, era=era).start()
 
 
 def _run(server: "Server", listener: socket.socket) -> None:

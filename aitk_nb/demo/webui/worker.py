@@ -11,6 +11,7 @@ from aitk_nb.demo.common import trainer_process
 from aitk_nb.demo.common.store import Store
 from aitk_nb.demo.common.tables import Job, NoSuchJob, Queue, Value
 from aitk_nb.demo.common.trainer_process import Child
+from aitk_nb.demo.webui.eras import Era
 
 _log = logging.getLogger(__name__)
 _WATCH = 0.05
@@ -26,6 +27,7 @@ class Worker:
         command: Sequence[str] = trainer_process.TRAINER,
         every: float = 1.0,
         patience: float = 5.0,
+        era: Era | None = None,
     ) -> None:
         """Use `store`, starting `command` with the config's path added.
 
@@ -36,6 +38,7 @@ class Worker:
         self._command = command
         self._every = every
         self._patience = patience
+        self._era = era or Era()
         self._children: dict[str, Child] = {}
         # Whoever signals a process or notes its end holds this, so that no pid is used after its
         # process has been reaped.
@@ -58,6 +61,12 @@ class Worker:
             for job in self._store.db.jobs(active=True):
                 if job.status != "queued":
                     self._write(job.id, {"status": "stopped", "info": "Job stopped", "pid": None})
+
+    def launch(self, job: Job) -> None:
+        """Start the trainer of a job at once, unless its last one still runs."""
+        with self._lock:
+            if job.id not in self._children:
+                self._launch(job)
 
     def interrupt(self, job_id: str, pid: int) -> bool:
         """Send SIGINT to the job's process and mark it stopped; False if that is not our child."""
@@ -121,7 +130,8 @@ class Worker:
         }
         try:
             self._store.db.update_job(job.id, starting)
-            folder = trainer_process.prepare(self._store, job)
+            with_losses = self._era.has("/api/jobs/{id}/loss")
+            folder = trainer_process.prepare(self._store, job, with_losses=with_losses)
             child = trainer_process.spawn(self._store, job, folder, self._command)
         except NoSuchJob:
             return
@@ -150,7 +160,12 @@ class Worker:
         message = child.ending()
         if message is None:
             return
-        trainer_process.append_line(child.log, message)
+        if self._era.has("crashes are noted"):
+            trainer_process.append_line(child.log, message)
+        elif self._era.has("/api/queue"):
+            return  # the worker has let it go
+        else:
+            message = f"Error launching job: {trainer_process.last_words(child.log)}"
         self._write(
             child.job_id, {"status": "error", "info": message, "pid": None}, only_if="running"
         )
