@@ -89,10 +89,15 @@ class ScriptedBackend:
         """Return all, newest first."""
         return tuple(reversed(self.jobs.values()))
 
-    def get_job(self, name: str) -> JobState:
+    def all_jobs(self) -> tuple[JobState, ...]:
+        """Return all, newest first."""
+        return self.list_jobs()
+
+    def get_job(self, name: str, job_id: str | None = None) -> JobState:
         """Let the next thing happen, and return the job."""
         if self.failures:
             raise self.failures.pop(0)
+        name = next((state.name for state in self.jobs.values() if state.id == job_id), name)
         if name not in self.jobs:
             raise NotFound("job", name, list(self.jobs))
         if self.script and not self.jobs[name].never_started:
