@@ -86,12 +86,12 @@ class ScriptedBackend:
     # -- jobs ----------------------------------------------------------------------------------
 
     def list_jobs(self) -> tuple[JobState, ...]:
-        """Return all, newest first."""
-        return tuple(reversed(self.jobs.values()))
+        """Return those that train, newest first."""
+        return tuple(state for state in self.all_jobs() if state.job_type == "train")
 
     def all_jobs(self) -> tuple[JobState, ...]:
         """Return all, newest first."""
-        return self.list_jobs()
+        return tuple(reversed(self.jobs.values()))
 
     def get_job(self, name: str, job_id: str | None = None) -> JobState:
         """Let the next thing happen, and return the job."""

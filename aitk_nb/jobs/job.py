@@ -171,9 +171,8 @@ class Job(JobOutputs):
             save_first = RequestedSave(self._backend, state, timeout or SAVES_WITHIN)
             kept = save_first.wait(self.refresh, self._sleep, self._clock)
             state = self.state
-        has_process = state.status in {JobStatus.RUNNING, JobStatus.STOPPING}
         release = None
-        if has_process or not self._backend.has_exited(state):
+        if state.status is not JobStatus.QUEUED and not self._backend.has_exited(state):
             release = GpuRelease(self._backend, state.gpu_ids)
         if state.status.is_active:
             self._backend.stop_job(state)
