@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import nbformat
 import pytest
 
@@ -374,3 +375,28 @@ def test_the_real_trainer_leaves_losses_samples_and_a_lora(
     assert list(range(1, 60)) == history.columns("loss/loss")[0].tolist()
     assert lora.finite
     assert samples
+
+
+def test_a_renamed_job_is_followed_and_jobs_of_all_types_are_found(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy, photos: Path
+) -> None:
+    """By id, and whatever it does; the list shows only those that train."""
+    client.datasets.upload(photos, "cats")
+    job = client.jobs.start(params("before", "wait"))
+    rename = {"id": job.state.id, "name": "after it"}
+    assert httpx.post(f"{proxy.url}/api/jobs", json=rename).status_code == 200
+
+    assert "after it" == job.refresh().name == job.name
+    while job.refresh().status is not JobStatus.RUNNING:
+        time.sleep(0.05)
+    with pytest.raises(AitkError, match="was 'before' when it started"):
+        job.stop(save=True)
+    with pytest.raises(NotFound, match="It has: after it"):
+        client.jobs.get("before")
+    row = {"name": "engine", "gpu_ids": "5", "job_type": "inference", "job_config": {}}
+    engine = httpx.post(f"{proxy.url}/api/jobs", json={"id": None, **row}).json()
+    assert ["after it"] == [one.name for one in client.jobs.list()]
+    for name in ("engine", engine["id"]):
+        assert "inference" == client.jobs.get(name).state.job_type
+    client.jobs.delete("engine")
+    assert JobStatus.STOPPED is job.stop().status

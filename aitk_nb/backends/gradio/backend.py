@@ -175,7 +175,11 @@ class Gradio:
         self._app.log_in()
         return self._jobs.states()
 
-    def get_job(self, name: str) -> JobState:
+    def all_jobs(self) -> tuple[JobState, ...]:
+        """Return the jobs: all of them train."""
+        return self.list_jobs()
+
+    def get_job(self, name: str, job_id: str | None = None) -> JobState:
         """Return the job as it stands now.
 
         The server's folder of a job is a name too: so a job is taken up that was started elsewhere.

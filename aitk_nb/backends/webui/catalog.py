@@ -175,6 +175,6 @@ def abilities(found: tuple[Endpoint, ...]) -> frozenset[Ability]:
     for _, _, operation in operation_objects():
         group = unable if operation["operationId"] in unseen else able
         group.update(Ability[name] for name in operation.get("x-ability", ()))
-    found = able - unable
+    sure = able - unable
     # Where no endpoint tells the losses, the progress bars in the log do.
-    return frozenset(found | {Ability.LOSSES} if Ability.LOG in found else found)
+    return frozenset(sure | {Ability.LOSSES} if Ability.LOG in sure else sure)

@@ -122,9 +122,7 @@ class WebUIDatasetTools:
             if exc.status != 400:
                 raise
             # It takes any target for the samples of a job, and misses the job's name.
-            raise NotSupported(
-                what, "dated web UI", "Download it without --zip (as_zip)."
-            ) from exc
+            raise NotSupported(what, "dated web UI", "Download it without --zip (as_zip).") from exc
         path = answer.get("zipPath") if isinstance(answer, dict) else None
         if not isinstance(path, str) or not path.lower().endswith(".zip"):
             raise UnexpectedReply(what, "no zip")

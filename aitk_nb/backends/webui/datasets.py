@@ -147,7 +147,7 @@ class WebUIDatasets:
         body = {"imgPath": path}
         return self._http.read("POST", "/api/caption/get", what="show a caption", json=body).text
 
-    def _images(self, body: object, name: str) -> tuple[str, list[str]]:
+    def _images(self, body: object, name: str) -> tuple[str, Sequence[str]]:
         """Return the dataset's folder, with a separator, and its images, from any server's answer.
 
         Older ones tell absolute paths, and the folder only in their settings.

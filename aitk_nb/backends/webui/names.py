@@ -48,7 +48,7 @@ def join(folder: str, *parts: str) -> str:
 
 def normal(folder: str) -> str:
     """Return a folder that is set as `/a//b` or `/a/../b` as the server names it in a path."""
-    return (ntpath if _is_windows(folder) else posixpath).normpath(folder)
+    return ntpath.normpath(folder) if _is_windows(folder) else posixpath.normpath(folder)
 
 
 def _is_windows(folder: str) -> bool:

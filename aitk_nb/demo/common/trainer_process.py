@@ -14,6 +14,12 @@ from aitk_nb.demo.common.tables import Job
 
 TRAINER = (sys.executable, "-m", "aitk_nb.demo.trainer")
 
+LIVES_ON = "AITK_DEMO_LIVES_ON"
+"""Variable with the seconds for which a trainer lives on after its last words."""
+
+SAVE_SECONDS = "AITK_DEMO_SAVE_SECONDS"
+"""Variable with the seconds that a checkpoint takes."""
+
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
 _KEPT_WORDS = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _THREADS = (
@@ -41,6 +47,8 @@ class Child:
     job_id: str
     log: Path
     process: "subprocess.Popen[bytes]"
+    is_watched: bool = True
+    """False once nobody notes how the process ends."""
 
     def interrupt(self) -> None:
         """Ask the process to end."""
@@ -80,7 +88,9 @@ def prepare(store: Store, job: Job, *, with_losses: bool = True) -> Path:
     return folder
 
 
-def spawn(store: Store, job: Job, folder: Path, command: Sequence[str]) -> Child:
+def spawn(
+    store: Store, job: Job, folder: Path, command: Sequence[str], manners: Mapping[str, str]
+) -> Child:
     """Start the trainer with its output in the log, and a pipe that holds it alive."""
     log = folder / "log.txt"
     with log.open("ab") as output:
@@ -90,7 +100,7 @@ def spawn(store: Store, job: Job, folder: Path, command: Sequence[str]) -> Child
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=store.data,
-            env=environment(job, os.environ),
+            env={**environment(job, os.environ), **manners},
             # Ctrl-C in a terminal is for the server, which then ends its children in order.
             start_new_session=True,
         )

@@ -38,17 +38,24 @@ class DemoServer:
         token: str | None = None,
         era: EraName = NEWEST,
         command: Sequence[str] = trainer_process.TRAINER,
+        lives_on: float = 1.6,
+        save_seconds: float = 0.2,
     ) -> None:
         """Serve the folder `data`, or a temporary one; nothing happens before `start`.
 
         `port` 0 takes a free one, `token` is what callers must send, `era` is the version of AI
-        Toolkit that it is like, and `command` is the trainer.
+        Toolkit that it is like, and `command` is the trainer. As the real one's, a trainer keeps
+        its GPU for `lives_on` seconds after its last words, and a checkpoint takes `save_seconds`,
+        in which a stop leaves half of it.
         """
         self._given = None if data is None else Path(data).expanduser()
         self._port = port
         self._token = token
         self._era = Era(era)
         self._command = command
+        self._lives_on = lives_on
+        self._save_seconds = save_seconds
+        self._worker: Worker | None = None
         self._owner = os.getpid()
         self._guard = threading.RLock()
         self._undo = contextlib.ExitStack()
@@ -78,7 +85,14 @@ class DemoServer:
             undo.callback(store.close)
             listener = self._listen()
             undo.callback(listener.close)
-            worker = Worker(store, command=self._command, era=self._era)
+            worker = Worker(
+                store,
+                command=self._command,
+                lives_on=self._lives_on,
+                save_seconds=self._save_seconds,
+                era=self._era,
+            )
+            self._worker = worker
             undo.callback(worker.stop)
             self._serve(store, worker, listener, undo)
             worker.start()
@@ -95,6 +109,11 @@ class DemoServer:
             self._alive = False
             atexit.unregister(self.stop)
             self._undo.close()
+
+    def lose_exit_handlers(self) -> None:
+        """Let trainers that run now end unnoticed, as after a restart of the real worker."""
+        if self._worker is not None:
+            self._worker.lose_exit_handlers()
 
     @property
     def alive(self) -> bool:
@@ -178,9 +197,13 @@ def start(
     port: int = 0,
     token: str | None = None,
     era: EraName = NEWEST,
+    lives_on: float = 1.6,
+    save_seconds: float = 0.2,
 ) -> DemoServer:
     """Return a server that answers; stop it, or use it in a `with`."""
-    return DemoServer(data, port=port, token=token, era=era).start()
+    return DemoServer(
+        data, port=port, token=token, era=era, lives_on=lives_on, save_seconds=save_seconds
+    ).start()
 
 
 def _run(server: "Server", listener: socket.socket) -> None:

@@ -33,6 +33,11 @@ class Launcher(Protocol):
         """Send the signal and mark the job stopped; False when there is no such child."""
         ...
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of trainers that live now."""
+        ...
+
 
 class Recent:
     """Remembers an answer for some seconds, as the real server does with slow ones."""
