@@ -46,7 +46,12 @@ class Divergence:
         )
 
     def _last(self, backend: Backend, state: JobState) -> LossHistory:
-        keys = backend.loss_keys(state) if Ability.LOSSES in backend.abilities else ()
+        only_in_log = False
+        keys: tuple[str, ...] = ()
+        try:
+            keys = backend.loss_keys(state) if Ability.LOSSES in backend.abilities else ()
+        except NotSupported:
+            only_in_log = True
         key = LossHistory(dict.fromkeys(keys, ())).main_key
         if key in keys:
             # What has ended well is compared with how it began.
@@ -62,4 +67,5 @@ class Divergence:
             return LossHistory()
         self._log.read(backend, state)
         text = self._log.text
-        return LossHistory().with_rows(from_log(text)[-1] if "loss is nan" in text else ())
+        shown = only_in_log or "loss is nan" in text
+        return LossHistory().with_rows(from_log(text)[-1] if shown else ())

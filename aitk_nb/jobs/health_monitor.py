@@ -11,8 +11,9 @@ from collections.abc import Callable
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, ConnectionFailed
 from aitk_nb.jobs.divergence import Divergence
-from aitk_nb.jobs.failure_reasons import explain
+from aitk_nb.jobs.failure_reasons import explain, last_error
 from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.jobs.queue import end_remedy, own_repair, queue_position, repair_calls
 from aitk_nb.losses.history import LossHistory
@@ -62,6 +63,7 @@ class HealthMonitor:
         self._step: tuple[float, int] | None = None
         self._per_step: float | None = None
         self._divergence = Divergence()
+        self._log = LogTail()
         self._occupants: dict[str, HealthMonitor] = {}
 
     def check(self, state: JobState, losses: LossHistory | None = None) -> Health:
@@ -191,6 +193,14 @@ class HealthMonitor:
             text = f"Jobs of type {kind} tell the web UI neither their steps nor their end."
             remedy = f"Read the log. Once it has ended, {own_repair(state.name)} frees the queue."
             return Health(HealthState.UNKNOWN, text, remedy, can_be_repaired=True)
+        if error := self._error(state):
+            reason = explain(error, "")
+            text = f"The log ends with an error ({error}), and nothing has changed for "
+            text += f"{now - self._moved:.0f} s: its process has probably ended, unnoticed."
+            remedy = (
+                f"{own_repair(state.name)} marks it as stopped. {reason.remedy if reason else ''}"
+            )
+            return Health(HealthState.DEAD, text, remedy.rstrip(), can_be_repaired=True)
         words = state.info.lower()
         phase = next(
             (phase for word, phase in _PHASES.items() if words.startswith(word)),
@@ -217,6 +227,13 @@ class HealthMonitor:
         said = f": {state.info.rstrip('.')}" if words else ""
         return Health(phase, f"{phase.value.capitalize()} {at}{said}.")
 
+    def _error(self, state: JobState) -> str:
+        """Return the error with which the log of a job that stands still ends; else nothing."""
+        if self._clock() - self._moved < _LEAST or Ability.LOG not in self._backend.abilities:
+            return ""
+        self._log.read(self._backend, state)
+        return last_error(self._log.text)
+
     def _still(self, state: JobState, patience: float) -> float:
         """Return for how many seconds there was no sign of life."""
         now = self._clock()
@@ -231,7 +248,8 @@ class HealthMonitor:
         able = self._backend.abilities
         if Ability.LOG in able:
             known = offset if isinstance(offset, int) else None
-            offset = self._backend.read_log(state, known).offset
+            chunk = self._backend.read_log(state, known)
+            offset = chunk.offset or len(chunk.text)  # an old server tells none, and takes none
         self._traces = (
             offset,
             self._backend.list_files(state) if Ability.FILES in able else (),

@@ -232,6 +232,10 @@ class _Checks:
         others = [state for state in jobs if state.name != self._params.name]
         if others:
             labels = ", ".join(state.label for state in others[:3])
+            if not others[0].has_queue:
+                beside = f"{text}: {labels} {'uses' if len(others) == 1 else 'use'} it. This server"
+                text = f"{beside} has no queue: the job would start at once, beside that."
+                return note("GPU", text, "Wait until nothing else uses the GPU.")
             text += f": used by {plural(len(others), 'active job')} first, {labels}."
             never = [one for one in others if one.never_ends and one.gpu_ids == gpu_ids]
             if never:

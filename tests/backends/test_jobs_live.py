@@ -47,7 +47,11 @@ def acts(log: list[Exchange]) -> list[str]:
         path = exchange.path.partition("?")[0]
         if exchange.method == "POST" and path in {"/api/jobs", "/api/datasets/upload"}:
             found.append(f"POST {path}")
-        elif path.startswith("/api/jobs/") and path.rpartition("/")[2] in words:
+        elif (
+            exchange.method != "PUT"  # it does nothing
+            and path.startswith("/api/jobs/")
+            and path.rpartition("/")[2] in words
+        ):
             found.append(path.rpartition("/")[2])
     return found
 
