@@ -5,7 +5,8 @@ Why it is so: docs/behavior.md#outputs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -43,16 +44,20 @@ class WebUIJobOutputs:
                 return state
         raise NotFound("job", name, [state.name for state in states if state.job_type == "train"])
 
+    def list_jobs(self) -> tuple[JobState, ...]:
+        """Return the training jobs, newest first."""
+        return self._list(job_type="train")
+
     def all_jobs(self) -> tuple[JobState, ...]:
         """Return the jobs of all types, newest first."""
-        return tuple(map(self._known, self._rows({}, "list the jobs")))
+        return self._list()
 
-    def _rows(self, params: Mapping[str, str | int], what: str) -> list[Any]:
-        body = self._http.get_json("/api/jobs", what=what, params=params)
+    def _list(self, **params: str | int) -> tuple[JobState, ...]:
+        body = self._http.get_json("/api/jobs", what="list the jobs", params=params)
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
-            raise UnexpectedReply(what, "not a list of jobs")
-        return rows
+            raise UnexpectedReply("list the jobs", "not a list of jobs")
+        return tuple(map(self._known, rows))
 
     def _known(self, row: object) -> JobState:
         """Return the job of a row, and remember its id."""
@@ -105,9 +110,13 @@ class WebUIJobOutputs:
 
     def _read(self, state: JobState, leaf: str, params: Mapping[str, str | int]) -> Any:
         what = f"show the {leaf} of {state.name}"
+        return self._asked(state, leaf, what, partial(self._http.get_json, params=params))
+
+    def _asked(self, state: JobState, leaf: str, what: str, ask: Callable[..., Any]) -> Any:
+        """Return the answer to `ask` for what a job has below its path."""
         path = f"{self._path(state)}/{leaf}"
         try:
-            return self._http.get_json(path, what=what, params=params)
+            return ask(path, what=what)
         except Rejected as exc:
             if exc.status == 404:
                 raise NotFound("job", state.name) from exc
@@ -115,9 +124,7 @@ class WebUIJobOutputs:
         except UnexpectedReply as exc:
             if self._has(path):
                 raise
-            raise NotSupported(
-                f"show the {leaf} of a job", "web UI this old", "Update AI Toolkit on the server."
-            ) from exc
+            raise NotSupported(what, "web UI this old", "Update AI Toolkit on the server.") from exc
 
     def _has(self, path: str) -> bool:
         """Return whether the endpoint exists: no endpoint has PUT, and one that exists says 405."""

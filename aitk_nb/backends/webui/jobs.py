@@ -14,7 +14,7 @@ from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.datasets import WebUIDatasets
 from aitk_nb.backends.webui.job_outputs import WebUIJobOutputs
 from aitk_nb.backends.wire.http import Http
-from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
+from aitk_nb.errors import JobConflict, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.control_images import place_controls
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name
@@ -31,10 +31,6 @@ class WebUIJobs(WebUIJobOutputs):
     def __init__(self, http: Http) -> None:
         super().__init__(http)
         self._datasets = WebUIDatasets(http)
-
-    def list_jobs(self) -> tuple[JobState, ...]:
-        """Return the training jobs, newest first."""
-        return tuple(map(self._known, self._rows({"job_type": "train"}, "list the jobs")))
 
     def create_job(self, draft: JobDraft) -> JobState:
         """Create a job without starting it."""
@@ -78,10 +74,7 @@ class WebUIJobs(WebUIJobOutputs):
 
     def list_captionings(self) -> tuple[JobState, ...]:
         """Return the captioning jobs, newest first."""
-        rows = self._rows({"job_type": "caption"}, "list the captioning jobs")
-        # A server that does not know the parameter lists all jobs.
-        mine = [row for row in rows if isinstance(row, dict) and row.get("job_type") == "caption"]
-        return tuple(map(self._known, mine))
+        return tuple(state for state in self.all_jobs() if state.job_type == "caption")
 
     def _with_paths(self, draft: JobDraft) -> dict[str, Any]:
         """Return the job config with the server's paths in it.
@@ -176,14 +169,4 @@ class WebUIJobs(WebUIJobOutputs):
         self._act(state, "sample_now", f"make samples of {state.name} now")
 
     def _act(self, state: JobState, action: str, what: str) -> None:
-        path = f"{self._path(state)}/{action}"
-        try:
-            self._http.act(path, what=what)
-        except Rejected as exc:
-            if exc.status == 404:
-                raise NotFound("job", state.name) from exc
-            raise
-        except UnexpectedReply as exc:
-            if self._has(path):
-                raise
-            raise NotSupported(what, "web UI this old", "Update AI Toolkit on the server.") from exc
+        self._asked(state, action, what, self._http.act)
