@@ -195,12 +195,11 @@ class HealthMonitor:
             return Health(HealthState.UNKNOWN, text, remedy, can_be_repaired=True)
         if error := self._error(state):
             reason = explain(error, "")
+            more = f" {reason.remedy}" if reason else ""
             text = f"The log ends with an error ({error}), and nothing has changed for "
             text += f"{now - self._moved:.0f} s: its process has probably ended, unnoticed."
-            remedy = (
-                f"{own_repair(state.name)} marks it as stopped. {reason.remedy if reason else ''}"
-            )
-            return Health(HealthState.DEAD, text, remedy.rstrip(), can_be_repaired=True)
+            remedy = f"{own_repair(state.name)} marks it as stopped.{more}"
+            return Health(HealthState.DEAD, text, remedy, can_be_repaired=True)
         words = state.info.lower()
         phase = next(
             (phase for word, phase in _PHASES.items() if words.startswith(word)),

@@ -192,7 +192,7 @@ def test_a_server_that_cannot_save_says_so_before_anything_is_stopped() -> None:
 
     class Old(ScriptedBackend):
         def save_now(self, state: JobState) -> None:
-            raise NotSupported("save now", "web UI this old", "Update it.")
+            raise NotSupported("save now", "dated web UI", "Update it.")
 
     bench = Bench(Old())
     with pytest.raises(NotSupported, match="save now"):

@@ -5,8 +5,8 @@ Why it is so: docs/behavior.md#outputs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -46,16 +46,20 @@ class WebUIJobOutputs:
                 return state
         raise NotFound("job", name, [state.name for state in states if state.job_type == "train"])
 
+    def list_jobs(self) -> tuple[JobState, ...]:
+        """Return the training jobs, newest first."""
+        return self._list(job_type="train")
+
     def all_jobs(self) -> tuple[JobState, ...]:
         """Return the jobs of all types, newest first."""
-        return tuple(map(self._known, self._rows({}, "list the jobs")))
+        return self._list()
 
-    def _rows(self, params: Mapping[str, str | int], what: str) -> list[Any]:
-        body = self._http.get_json("/api/jobs", what=what, params=params)
+    def _list(self, **params: str | int) -> tuple[JobState, ...]:
+        body = self._http.get_json("/api/jobs", what="list the jobs", params=params)
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
-            raise UnexpectedReply(what, "not a list of jobs")
-        return rows
+            raise UnexpectedReply("list the jobs", "not a list of jobs")
+        return tuple(map(self._known, rows))
 
     def _known(self, row: object) -> JobState:
         """Return the job of a row, and remember its id."""
@@ -108,16 +112,14 @@ class WebUIJobOutputs:
 
     def _read(self, state: JobState, leaf: str, params: Mapping[str, str | int]) -> Any:
         what = f"show the {leaf} of {state.name}"
-        path = f"{self._path(state)}/{leaf}"
-        with self._of_job(state, path, what):
-            return self._http.get_json(path, what=what, params=params)
+        return self._asked(state, leaf, what, partial(self._http.get_json, params=params))
 
-    @contextmanager
-    def _of_job(self, state: JobState, path: str, what: str) -> Iterator[None]:
-        """Tell a job that is not there from an endpoint that is not there."""
+    def _asked(self, state: JobState, leaf: str, what: str, ask: Callable[..., Any]) -> Any:
+        """Return the answer to `ask` for what a job has below its path."""
+        path = f"{self._path(state)}/{leaf}"
         try:
             with self._endpoints.required(path, what):
-                yield
+                return ask(path, what=what)
         except Rejected as exc:
             if exc.status == 404:
                 raise NotFound("job", state.name) from exc

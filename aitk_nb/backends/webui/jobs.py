@@ -32,10 +32,6 @@ class WebUIJobs(WebUIJobOutputs):
         super().__init__(http)
         self._datasets = WebUIDatasets(http)
 
-    def list_jobs(self) -> tuple[JobState, ...]:
-        """Return the training jobs, newest first."""
-        return tuple(map(self._known, self._rows({"job_type": "train"}, "list the jobs")))
-
     def create_job(self, draft: JobDraft) -> JobState:
         """Create a job without starting it."""
         return self._save(draft, None)
@@ -78,10 +74,7 @@ class WebUIJobs(WebUIJobOutputs):
 
     def list_captionings(self) -> tuple[JobState, ...]:
         """Return the captioning jobs, newest first."""
-        rows = self._rows({"job_type": "caption"}, "list the captioning jobs")
-        # A server that does not know the parameter lists all jobs.
-        mine = [row for row in rows if isinstance(row, dict) and row.get("job_type") == "caption"]
-        return tuple(map(self._known, mine))
+        return tuple(state for state in self.all_jobs() if state.job_type == "caption")
 
     def _with_paths(self, draft: JobDraft) -> dict[str, Any]:
         """Return the job config with the server's paths in it.
@@ -169,6 +162,4 @@ class WebUIJobs(WebUIJobOutputs):
         self._act(state, "sample_now", f"make samples of {state.name} now")
 
     def _act(self, state: JobState, action: str, what: str) -> None:
-        path = f"{self._path(state)}/{action}"
-        with self._of_job(state, path, what):
-            self._http.act(path, what=what)
+        self._asked(state, action, what, self._http.act)
