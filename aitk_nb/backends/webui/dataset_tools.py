@@ -22,6 +22,8 @@ from aitk_nb.models.names import check_name
 THUMBNAIL = 32 * 2**20
 """Bytes of an image, at most, that is fetched where a server makes no thumbnails."""
 
+UNZIPPED = "Download it without --zip (as_zip)."
+
 T = TypeVar("T")
 
 
@@ -116,13 +118,13 @@ class WebUIDatasetTools:
         what = f"zip the dataset {dataset}"
         order = {"zipTarget": "dataset", "datasetName": check_name("dataset", dataset)}
         try:
-            with self._datasets.endpoints.required("/api/zip", what):
+            with self._datasets.endpoints.required("/api/zip", what, UNZIPPED):
                 answer = self._http.post_json("/api/zip", order, what=what, repeat=True)
         except Rejected as exc:
             if exc.status != 400:
                 raise
             # It takes any target for the samples of a job, and misses the job's name.
-            raise NotSupported(what, "dated web UI", "Download it without --zip (as_zip).") from exc
+            raise NotSupported(what, "dated web UI", UNZIPPED) from exc
         path = answer.get("zipPath") if isinstance(answer, dict) else None
         if not isinstance(path, str) or not path.lower().endswith(".zip"):
             raise UnexpectedReply(what, "no zip")

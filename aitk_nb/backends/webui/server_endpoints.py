@@ -1,6 +1,6 @@
 """`ServerEndpoints`: which endpoints one server has, as the API tells no version.
 
-Why it is so: docs/behavior.md#versions
+Why it is so: docs/behavior.md#authentication
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import NotSupported, UnexpectedReply
 from aitk_nb.models.server import Ability
+
+UPDATE = "Update AI Toolkit on the server."
+"""What to do where nothing else helps."""
 
 
 class ServerEndpoints:
@@ -30,14 +33,13 @@ class ServerEndpoints:
         return self._http.raw("PUT", path).status_code != 404
 
     @contextmanager
-    def required(self, path: str, action: str) -> Iterator[None]:
+    def required(self, path: str, action: str, instead: str = UPDATE) -> Iterator[None]:
         """Raise `NotSupported` where the block gets an answer that only a missing endpoint has."""
         try:
             yield
         except UnexpectedReply as exc:
             if self.has(path):
                 raise
-            instead = "Update AI Toolkit on the server."
             raise NotSupported(action, "dated web UI", instead) from exc
 
     @property
