@@ -14,6 +14,10 @@ LIVES_ON = 5.0
 """Seconds that a process lives on at most after its last words; nothing tells its end."""
 
 
+IDLE = 0.1
+"""Share of its memory below which no model is loaded on a GPU."""
+
+
 class GpuRelease:
     """Notes how much memory the GPUs of a job use, and waits until it has fallen.
 
@@ -22,19 +26,21 @@ class GpuRelease:
     """
 
     def __init__(self, backend: Backend, gpu_ids: str) -> None:
-        """Note the memory; the job still runs, or has just been stopped."""
+        """Note the memory; the job still runs, or has ended."""
         self._backend = backend
         self._gpu_ids = gpu_ids.split(",")
         self._before = self._used()
 
     def wait(self, sleep: Callable[[float], None], clock: Callable[[], float]) -> None:
-        """Wait until less than half of the memory is used, but no longer than it can take."""
+        """Wait until less than half of that memory is used, but no longer than it can take."""
         until = clock() + LIVES_ON
         while clock() < until:
-            if self._before and self._used() < self._before / 2:
+            if self._used() < max(self._before / 2, IDLE):
                 return
             sleep(min(0.5, until - clock()))
 
-    def _used(self) -> int:
-        gpus = gpus_of(self._backend)
-        return sum(gpu.memory_used for gpu in gpus or () if str(gpu.index) in self._gpu_ids)
+    def _used(self) -> float:
+        """Return the share of the memory that is used; all of it where none is shown."""
+        gpus = [gpu for gpu in gpus_of(self._backend) or () if str(gpu.index) in self._gpu_ids]
+        total = sum(gpu.memory_total for gpu in gpus)
+        return sum(gpu.memory_used for gpu in gpus) / total if total else 1.0

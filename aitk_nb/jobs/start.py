@@ -11,7 +11,7 @@ from typing import Literal
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, JobConflict, NotFound
-from aitk_nb.jobs.gpu_release import LIVES_ON
+from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.queue import freest_gpu
 from aitk_nb.jobs.resume_point import resume_point
@@ -150,7 +150,7 @@ class JobStart:
         # whether it has.
         have = self._job(have, "resumed").stop()
         if have.pid is not None:
-            self.sleep(LIVES_ON)
+            GpuRelease(self.backend, have.gpu_ids).wait(self.sleep, self.clock)
         point = resume_point(self.backend, have, self.draft.config)
         gpu_ids = have.gpu_ids if self.draft.any_gpu else self.draft.gpu_ids
         if changes or have.gpu_ids != gpu_ids:

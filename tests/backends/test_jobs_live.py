@@ -15,7 +15,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.errors import AitkError, JobConflict, NotFound
+from aitk_nb.errors import AitkError, JobConflict, NotFound, NotSupported
 from aitk_nb.models.job import JobStatus
 from aitk_nb.notebooks import run
 from tests.proxy import FaultProxy
@@ -404,3 +404,19 @@ def test_a_renamed_job_is_followed_and_jobs_of_all_types_are_found(
         assert "inference" == client.jobs.get(name).state.job_type
     client.jobs.delete("engine")
     assert JobStatus.STOPPED is job.stop().status
+
+
+def test_a_server_without_save_now_says_so_before_anything_is_stopped(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy, photos: Path
+) -> None:
+    """Servers from before May 2026 answer a web page."""
+    client.datasets.upload(photos, "cats")
+    job = client.jobs.start(params("unsaved", "wait"))
+    while job.refresh().status is not JobStatus.RUNNING:
+        time.sleep(0.05)
+    proxy.answer("GET|PUT", ".*/save_now", 404, {"Content-Type": "text/html"}, b"<html>404</html>")
+    with pytest.raises(NotSupported, match=r"cannot save unsaved now\. Update AI Toolkit"):
+        job.stop(save=True)
+
+    assert JobStatus.RUNNING is job.refresh().status
+    assert "stop" not in acts(proxy.log)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from aitk_nb.errors import AitkError, NotSupported
+from aitk_nb.jobs.api import Jobs
 from aitk_nb.jobs.job import Job
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Gpu
-from tests.scripted import Clock, ScriptedBackend, there
+from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 
 QUEUED, RUNNING, STOPPING = JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.STOPPING
 STOPPED, COMPLETED, ERROR = JobStatus.STOPPED, JobStatus.COMPLETED, JobStatus.ERROR
@@ -230,6 +231,19 @@ def test_memory_that_falls_tells_that_the_gpu_is_free(shared: int, waited: float
 
     bench.job.stop()
 
+    assert waited == bench.clock.now
+
+
+@pytest.mark.parametrize(("used", "waited"), [(400, 0.0), (12_000, 5.0)])
+def test_a_job_that_ended_is_resumed_once_its_gpu_is_free(used: int, waited: float) -> None:
+    """Nothing tells when it ended, so that its process may live on."""
+    bench = Bench(status=STOPPED, gpu_ids="0")
+    bench.backend.gpu_list = (Gpu(0, "RTX", 24_000, used),)
+    jobs = Jobs(bench.backend, sleep=bench.clock.sleep, clock=bench.clock)
+
+    jobs.start(PARAMS, if_exists="resume")
+
+    assert ["start cat"] == bench.backend.calls
     assert waited == bench.clock.now
 
 

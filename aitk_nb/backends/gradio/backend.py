@@ -175,9 +175,7 @@ class Gradio:
         self._app.log_in()
         return self._jobs.states()
 
-    def all_jobs(self) -> tuple[JobState, ...]:
-        """Return the jobs: all of them train."""
-        return self.list_jobs()
+    all_jobs = list_jobs  # all of them train
 
     def get_job(self, name: str, job_id: str | None = None) -> JobState:
         """Return the job as it stands now.
