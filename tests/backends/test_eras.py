@@ -13,6 +13,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import Ability, NotSupported, TrainingParams, demo
+from aitk_nb.backends.base import Upload, no_progress
 from aitk_nb.demo import EraName
 
 ERAS: tuple[EraName, ...] = ("2025-08", "2025-11", "2026-05", "2026-08")
@@ -79,6 +80,10 @@ def test_names_that_hold_the_dataset_s_name(
     assert ("2_cat.jpg", "cat.jpg", "cat_1.jpg") == there.images
     assert {f"{stem}.jpg": f"{stem} é" for stem in ("cat_1", "2_cat", "cat")} == there.captions
     assert client.datasets.verify(folder).ok
+    (folder / "cat.json").write_text("{}", "utf-8")
+    client._backend.upload("cat", [Upload(folder / "cat.json", "cat.json", 2)], no_progress)
+    tools = client._backend.dataset_tools
+    assert {"cat.jpg": "{}"} == tools.captions("cat", there.images, ".json")
     new = client.datasets.set_captions("cat", {"cat.jpg": "another"})
     assert "another" == new.captions["cat.jpg"]
     report = client.datasets.download("cat", tmp_path / "back")

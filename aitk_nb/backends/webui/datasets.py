@@ -13,23 +13,21 @@ from typing import Any
 from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names as paths
+from aitk_nb.backends.webui.captions import Captions
 from aitk_nb.backends.webui.files import WebUIFiles
 from aitk_nb.backends.webui.manifest import Notes, read_notes
 from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
 from aitk_nb.backends.wire.http import Http
-from aitk_nb.backends.wire.parallel import each, each_or_raise
+from aitk_nb.backends.wire.parallel import each
 from aitk_nb.backends.wire.upload import Part, send_bundles
 from aitk_nb.backends.wire.upload_rate import UploadRate
-from aitk_nb.errors import AitkError, NotFound, NotSupported, Rejected, UnexpectedReply
+from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
 
 MEASURED = 8 * 2**20
 """Bytes from which a file that was sent is measured: gateways cut what is large. The server answers
 only when it has written the file, and for small ones another request each costs as much again."""
-
-BATCH = 200
-"""Captions asked for in one request."""
 
 SAMPLE = 4
 """Files of which the sizes are asked, to see whether what was noted still holds."""
@@ -52,7 +50,8 @@ class WebUIDatasets:
         """Its files by path."""
         self.endpoints = ServerEndpoints(http)
         """What the server has."""
-        self._one_by_one = False
+        self.captions = Captions(http, self.endpoints)
+        """Its captions by the paths of images."""
         self._folders: dict[str, str] = {}
         self.seen: dict[str, DatasetInfo] = {}
         """The datasets as they were last seen, without those that something was sent to since."""
@@ -117,35 +116,12 @@ class WebUIDatasets:
                 return None
             raise
         root, images = self._images(body, name)
-        info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
+        info = DatasetInfo(
+            name, tuple(sorted(images)), self.captions.of({root + image: image for image in images})
+        )
         folder = root.rstrip("/\\") or paths.join(self.root(), name)
         self._folders[name], self.seen[name] = folder, info
         return folder, info
-
-    def _captions(self, root: str, images: Sequence[str]) -> dict[str, str]:
-        """Return the captions that are there, by image."""
-        captions: dict[str, str] = {}
-        try:
-            for start in range(0, 0 if self._one_by_one else len(images), BATCH):
-                captions |= self._batch(root, images[start : start + BATCH])
-        except NotSupported:
-            self._one_by_one = True
-        if self._one_by_one:
-            texts = each_or_raise(lambda image: self._caption(root + image), images)
-            captions = dict(zip(images, texts, strict=True))
-        return {image: text for image, text in captions.items() if text}
-
-    def _batch(self, root: str, images: Sequence[str]) -> dict[str, str]:
-        path, what = "/api/caption/getBatch", "show captions"
-        by_path = {root + image: image for image in images}
-        with self.endpoints.required(path, "show many captions at once"):
-            body = self._http.post_json(path, {"imgPaths": list(by_path)}, what=what, repeat=True)
-        found = body.get("captions", {}) if isinstance(body, dict) else {}
-        return {by_path[path]: str(text) for path, text in found.items() if path in by_path}
-
-    def _caption(self, path: str) -> str:
-        body = {"imgPath": path}
-        return self._http.read("POST", "/api/caption/get", what="show a caption", json=body).text
 
     def _images(self, body: object, name: str) -> tuple[str, Sequence[str]]:
         """Return the dataset's folder, with a separator, and its images, from any server's answer.

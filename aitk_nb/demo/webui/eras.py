@@ -44,6 +44,7 @@ _SINCE = {
     "videos among samples": "2026-01-13",
     "sounds in datasets": "2026-02-03",
     "optimizer among files": "2026-05-29",
+    "captions with other endings": "2026-06-06",
     "images below a root": "2026-07-01",
     "log from an offset": "2026-07-01",
     "crashes are noted": "2026-07-19",
