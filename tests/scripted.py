@@ -237,7 +237,9 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass; as the real one, it refuses to go back."""
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
         self.naps.append(seconds)
         self.now += seconds
         for when in [when for when in self.events if when <= self.now]:

@@ -37,7 +37,7 @@ class GpuRelease:
         while clock() < until:
             if self._used() < max(self._before / 2, IDLE):
                 return
-            sleep(min(0.5, until - clock()))
+            sleep(0.5)
 
     def _used(self) -> float:
         """Return the share of the memory that is used; all of it where none is shown."""

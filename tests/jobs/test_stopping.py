@@ -220,6 +220,22 @@ def test_without_a_gpu_the_longest_time_is_waited(status: JobStatus) -> None:
     assert 7.0 == bench.clock.now
 
 
+@pytest.mark.parametrize("tick", [0.01, 0.3, 0.7])
+def test_time_that_passes_while_the_server_is_asked_does_no_harm(tick: float) -> None:
+    """No clock stands still between two looks at it."""
+
+    class Ticking(Clock):
+        def __call__(self) -> float:
+            self.now += tick
+            return super().__call__()
+
+    backend, clock = Stoppable(), Ticking()
+    state = replace(there(backend), status=RUNNING, pid=7)
+    backend.jobs["cat"] = state
+
+    assert STOPPED is Job(backend, state, sleep=clock.sleep, clock=clock).stop().status
+
+
 @pytest.mark.parametrize(("shared", "waited"), [(100, 1.5), (9_000, 5.0)])
 def test_memory_that_falls_tells_that_the_gpu_is_free(shared: int, waited: float) -> None:
     """If the job held most of it; what others hold tells nothing."""
