@@ -86,13 +86,18 @@ class ScriptedBackend:
     # -- jobs ----------------------------------------------------------------------------------
 
     def list_jobs(self) -> tuple[JobState, ...]:
+        """Return those that train, newest first."""
+        return tuple(state for state in self.all_jobs() if state.job_type == "train")
+
+    def all_jobs(self) -> tuple[JobState, ...]:
         """Return all, newest first."""
         return tuple(reversed(self.jobs.values()))
 
-    def get_job(self, name: str) -> JobState:
+    def get_job(self, name: str, job_id: str | None = None) -> JobState:
         """Let the next thing happen, and return the job."""
         if self.failures:
             raise self.failures.pop(0)
+        name = next((state.name for state in self.jobs.values() if state.id == job_id), name)
         if name not in self.jobs:
             raise NotFound("job", name, list(self.jobs))
         if self.script and not self.jobs[name].never_started:
@@ -232,7 +237,9 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass; as the real one, it refuses to go back."""
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
         self.naps.append(seconds)
         self.now += seconds
         for when in [when for when in self.events if when <= self.now]:

@@ -176,8 +176,12 @@ class Backend(Protocol):
         """Return the training jobs, newest first."""
         ...
 
-    def get_job(self, name: str) -> JobState:
-        """Return the job as it stands now; `NotFound` when there is none."""
+    def all_jobs(self) -> tuple[JobState, ...]:
+        """Return the jobs of all types, newest first: whatever may use a GPU."""
+        ...
+
+    def get_job(self, name: str, job_id: str | None = None) -> JobState:
+        """Return the job as it stands now, or `NotFound`; by `job_id` also if it was renamed."""
         ...
 
     def create_job(self, draft: JobDraft) -> JobState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -61,7 +62,7 @@ class _Lines:
 def goes_on(client: AIToolkitClient, job: Job) -> str:
     """Return what to know about a job that nobody waits for anymore."""
     if client.can(Ability.STOP):
-        return f"the job keeps running; stop it with: aitk-nb stop {plain(job.name)}"
+        return f"the job keeps running; stop it with: aitk-nb stop {shlex.quote(plain(job.name))}"
     return "a job that has started keeps running"
 
 

@@ -98,9 +98,11 @@ def stop(
     elif state.status.is_final:
         say(f"{plain(handle.name)} has already ended")
     else:
-        say(f"stopping {job} …")
+        say(f"{'saving and ' if save else ''}stopping {plain(handle.name)} …")
         state = handle.stop(save=save)
-    show(lambda: as_dict(state), line(state), as_json=as_json)
+        if save:
+            say(f"saved {plain(', '.join(handle.saved) or 'nothing: it was not running')}")
+    show(lambda: as_dict(state) | {"saved": [*handle.saved]}, line(state), as_json=as_json)
 
 
 def _marked(job: Job, yes: bool) -> JobState:

@@ -15,7 +15,7 @@ from aitk_nb.cli.app import AsJson, command, say, show
 from aitk_nb.cli.server_options import Url, token_of
 from aitk_nb.client import connect
 from aitk_nb.connection.embedded import explained_start
-from aitk_nb.demo import DemoServer, GradioServer, split, start, start_gradio
+from aitk_nb.demo import NEWEST, DemoServer, EraName, GradioServer, split, start, start_gradio
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.models.server import Flavour
 from aitk_nb.notebooks import run as notebooks
@@ -73,6 +73,12 @@ def serve(
     flavour: Annotated[
         Flavour, typer.Option(help="AI Toolkit's web UI, or its Gradio app.")
     ] = Flavour.WEBUI,
+    era: Annotated[
+        EraName | None,
+        typer.Option(
+            help="Web UI: month of its version. [default: the newest]", show_default=False
+        ),
+    ] = None,
     token_env: Annotated[
         str, typer.Option(help="Web UI: variable that holds the token that clients must send.")
     ] = "",
@@ -89,6 +95,7 @@ def serve(
     """
     if flavour is Flavour.GRADIO:
         _only("--token-env", token_env, "web UI")
+        _only("--era", era or "", "web UI")
         login = _login_of(user_env, password_env)
         with explained_start():
             app = start_gradio(data, port=port, login=login)
@@ -99,7 +106,7 @@ def serve(
     _only("--password-env", password_env, "Gradio app")
     token = token_of(token_env) if token_env else None
     with explained_start():
-        webui = start(data, port=port, token=token)
+        webui = start(data, port=port, token=token, era=era or NEWEST)
     with webui:
         _serve(webui, "web UI")
 

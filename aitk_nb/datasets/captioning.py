@@ -184,7 +184,7 @@ class CaptionJob:
             log = self.job.log()
         reason = explain(state.info, log)
         if reason is None:
-            return f"{what} failed: {state.info or 'see its log'}."
+            return f"{what} failed: {state.info.rstrip('. ') or 'see its log'}."
         return f"{what} failed: {reason.text}. {reason.remedy}"
 
 

@@ -8,10 +8,13 @@ Importing this loads nothing but the standard library; the web framework comes w
 from aitk_nb.demo.common.folder_lock import FolderInUse
 from aitk_nb.demo.gradio.server import GradioMissing, GradioServer, start_gradio
 from aitk_nb.demo.shared import shared, split
+from aitk_nb.demo.webui.eras import NEWEST, EraName
 from aitk_nb.demo.webui.server import DemoServer, start
 
 __all__ = [
+    "NEWEST",
     "DemoServer",
+    "EraName",
     "FolderInUse",
     "GradioMissing",
     "GradioServer",

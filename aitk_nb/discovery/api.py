@@ -32,8 +32,9 @@ def discover(
     """List the endpoints of the server at `url`; read-only, and does not raise if it fails.
 
     Whether an endpoint exists is found out with PUT, which none implements: an existing one
-    rejects the method and does nothing. A web UI with a token needs the token to show that;
-    without it every endpoint is `locked`. A Gradio app lists its functions itself.
+    rejects the method and does nothing; or with OPTIONS, where the path would match another one
+    too. A web UI with a token needs the token to show that; without it every endpoint is `locked`.
+    A Gradio app lists its functions itself.
 
     Args:
         url: An address or a `Connection`, as for `connect`.
@@ -73,10 +74,13 @@ def discover(
 def _webui(ask: Asker, url: str) -> DiscoveryReport:
     gate = Probe("GET", catalog.PATHS["auth"], Credential.NONE)
     checks = claim_probes(Flavour.WEBUI)
-    puts = [Probe("PUT", entry.probe_path) for entry in CATALOG]
-    control, *answers = ask([_CONTROL, gate, *checks, *puts])
+    probes = [Probe(catalog.probe_method(entry), entry.probe_path) for entry in CATALOG]
+    control, *answers = ask([_CONTROL, gate, *checks, *probes])
     seen = answers[1 + len(checks) :]
-    told = {e.name: _state(answer, control) for e, answer in zip(CATALOG, seen, strict=True)}
+    told = {
+        entry.name: _state(answer, control, entry.method)
+        for entry, answer in zip(CATALOG, seen, strict=True)
+    }
     if told["auth"] in {"absent", "unknown"}:
         # It has just answered a GET: what PUT gets there comes from something in front.
         told = dict.fromkeys(told, "unknown")
@@ -100,7 +104,9 @@ _CONTROL = Probe("PUT", "/api/aitk-nb-has-no-such-endpoint")
 """Where it gets 405 as well, 405 proves nothing."""
 
 
-def _state(answer: Answer, control: Answer) -> str:
+def _state(answer: Answer, control: Answer, method: str = "") -> str:
+    if answer.probe.method == "OPTIONS" and answer.allow:
+        return "present" if method in answer.allow else "absent"
     if answer.status == 405:
         return "unknown" if control.status == 405 else "present"
     if answer.status == 401:

@@ -73,7 +73,7 @@ class Jobs:
         try:
             return self._job(self._backend.get_job(name))
         except NotFound:
-            for state in self._backend.list_jobs():
+            for state in self._backend.all_jobs():
                 if state.id == name:
                     return self._job(state)
             raise
@@ -260,9 +260,10 @@ def _checked(job: Job) -> Job:
     """Warn about a job that failed before: an attached job is not started again."""
     state = job.state
     if job.start_result == "attached" and state.status is JobStatus.ERROR:
+        said = f": {state.info.rstrip('. ')}" if state.info else ""
         warnings.warn(
             f"Job {job.name!r} already exists and failed at step {state.step}"
-            f"{f': {state.info}' if state.info else ''}. It was not started again: use "
+            f"{said}. It was not started again: use "
             "if_exists='resume' to continue it, or if_exists='new' for a new job.",
             stacklevel=3,
         )

@@ -62,6 +62,21 @@ _KNOWN = (
 )
 
 
+_BAR = re.compile(r"\d(it/s|s/it)\b|\r")
+_AFTERWORDS = 12
+
+
+def last_error(log: str) -> str:
+    """Return the exception with which a log ends; empty if there is none, or the job went on."""
+    *_, last = log.split("Traceback (most recent call last):\n")
+    lines = last.splitlines() if last != log else []
+    at = next((at for at, line in enumerate(lines) if line[:1].strip()), len(lines))
+    after = lines[at + 1 :]
+    if at == len(lines) or len(after) > _AFTERWORDS or _BAR.search(last[last.find(lines[at]) :]):
+        return ""
+    return lines[at][:200].rstrip(". ")
+
+
 def explain(info: str, log: str) -> Reason | None:
     """Return the reason found in the server's words or the end of the log; None if unknown.
 

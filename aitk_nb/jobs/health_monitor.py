@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
-
-import numpy as np
 
 from aitk_nb.backends.base import Backend
-from aitk_nb.errors import AitkError, ConnectionFailed, NotSupported
-from aitk_nb.jobs.failure_reasons import explain
+from aitk_nb.errors import AitkError, ConnectionFailed
+from aitk_nb.jobs.divergence import Divergence
+from aitk_nb.jobs.failure_reasons import explain, last_error
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.progress import seconds_per_step
-from aitk_nb.jobs.queue import queue_position
-from aitk_nb.losses.files import from_log
+from aitk_nb.jobs.queue import end_remedy, own_repair, queue_position, repair_calls
 from aitk_nb.losses.history import LossHistory
-from aitk_nb.losses.summary import diverged_step, usual_level
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
 from aitk_nb.training.effective import effective_of
@@ -67,6 +63,8 @@ class HealthMonitor:
         self._step: tuple[float, int] | None = None
         self._per_step: float | None = None
         self._divergence = Divergence()
+        self._log = LogTail()
+        self._occupants: dict[str, HealthMonitor] = {}
 
     def check(self, state: JobState, losses: LossHistory | None = None) -> Health:
         """Return the health of a job.
@@ -149,14 +147,26 @@ class HealthMonitor:
         position = queue_position(self._backend, state)
         if position is None:
             return Health(HealthState.QUEUED, "Waiting in the queue.")
-        remedy = "Start the queue on the server's page; nothing in it starts until then."
-        return Health(
-            HealthState.QUEUED,
-            f"Waiting as {position}.",
-            "" if position.queue_runs else remedy,
-        )
+        text, remedies = f"Waiting as {position}.", []
+        if not position.queue_runs:
+            remedies = ["Start the queue on the server's page; nothing in it starts until then."]
+        for one in position.occupants:
+            monitor = self._occupants.setdefault(
+                one.name, HealthMonitor(self._backend, self._clock)
+            )
+            health = monitor.check(one)
+            if health.can_be_repaired and not one.has_died:
+                text += f" {one.name!r} may block it: {health.text}"
+                remedies.append(f"If its process has ended, {repair_calls(one.name)} frees it.")
+            elif remedy := end_remedy(one):
+                remedies.append(remedy)
+        return Health(HealthState.QUEUED, text, " ".join(remedies))
 
     def _stopping(self, state: JobState, at: str) -> Health:
+        if state.has_died:
+            text = f"Asked to stop {at}, and the server found no process to stop."
+            remedy = f"{own_repair(state.name)} marks it as stopped and frees its queue."
+            return Health(HealthState.DEAD, text, remedy, can_be_repaired=True)
         still = self._still(state, STOPS_WITHIN)
         if still < STOPS_WITHIN:
             return Health(HealthState.STOPPING, f"Asked to stop {at}.")
@@ -164,7 +174,7 @@ class HealthMonitor:
             HealthState.STALLED,
             f"Asked to stop {at}, and nothing has changed for {still:.0f} s. The process is "
             "loading a model, hangs or has died; the server can't tell which.",
-            "If it stays like this, job.repair(confirmed=True) marks it as stopped and frees its "
+            f"If it stays like this, {own_repair(state.name)} marks it as stopped and frees its "
             "queue.",
             can_be_repaired=True,
         )
@@ -176,13 +186,20 @@ class HealthMonitor:
                 HealthState.DEAD,
                 "The server calls it running, but has had no process for it for "
                 f"{now - self._bare_since:.0f} s.",
-                "job.repair(confirmed=True) marks it as stopped and frees its queue.",
+                f"{own_repair(state.name)} marks it as stopped and frees its queue.",
                 can_be_repaired=True,
             )
         if (kind := effective_of(state.config).get("type")) in MUTE_TYPES:
             text = f"Jobs of type {kind} tell the web UI neither their steps nor their end."
-            remedy = "Read the log. Once it has ended, job.repair(confirmed=True) frees the queue."
+            remedy = f"Read the log. Once it has ended, {own_repair(state.name)} frees the queue."
             return Health(HealthState.UNKNOWN, text, remedy, can_be_repaired=True)
+        if error := self._error(state):
+            reason = explain(error, "")
+            more = f" {reason.remedy}" if reason else ""
+            text = f"The log ends with an error ({error}), and nothing has changed for "
+            text += f"{now - self._moved:.0f} s: its process has probably ended, unnoticed."
+            remedy = f"{own_repair(state.name)} marks it as stopped.{more}"
+            return Health(HealthState.DEAD, text, remedy, can_be_repaired=True)
         words = state.info.lower()
         phase = next(
             (phase for word, phase in _PHASES.items() if words.startswith(word)),
@@ -197,7 +214,7 @@ class HealthMonitor:
                 f"with no log line or file for {min(still, quiet):.0f} s. The process hangs or "
                 "has died; the server can't tell which.",
                 "Check the log and the GPU. job.stop() ends a process that hangs; "
-                "job.repair(confirmed=True) marks a job without a process as stopped.",
+                f"{own_repair(state.name)} marks a job without a process as stopped.",
                 can_be_repaired=True,
             )
         trains = phase is not HealthState.LOADING
@@ -208,6 +225,13 @@ class HealthMonitor:
             return Health(phase, f"Training {at}.")
         said = f": {state.info.rstrip('.')}" if words else ""
         return Health(phase, f"{phase.value.capitalize()} {at}{said}.")
+
+    def _error(self, state: JobState) -> str:
+        """Return the error with which the log of a job that stands still ends; else nothing."""
+        if self._clock() - self._moved < _LEAST or Ability.LOG not in self._backend.abilities:
+            return ""
+        self._log.read(self._backend, state)
+        return last_error(self._log.text)
 
     def _still(self, state: JobState, patience: float) -> float:
         """Return for how many seconds there was no sign of life."""
@@ -223,7 +247,8 @@ class HealthMonitor:
         able = self._backend.abilities
         if Ability.LOG in able:
             known = offset if isinstance(offset, int) else None
-            offset = self._backend.read_log(state, known).offset
+            chunk = self._backend.read_log(state, known)
+            offset = chunk.offset or len(chunk.text)  # an old server tells none, and takes none
         self._traces = (
             offset,
             self._backend.list_files(state) if Ability.FILES in able else (),
@@ -240,59 +265,9 @@ class HealthMonitor:
             log = ""
         reason = explain(state.info, log)
         if reason is None:
-            text = state.info or "the server does not say why"
+            text = f"{state.info.rstrip('. ') or 'the server does not say why'}."
             remedy = "Check the end of job.log()."
         else:
-            said = f" (the server says: {state.info[:200]})" if state.info else ""
+            said = f" (the server says: {state.info[:200].rstrip('. ')})" if state.info else ""
             text, remedy = f"{reason.text}{said}.", reason.remedy
         return Health(HealthState.FAILED, f"Failed at step {state.step}: {text}", remedy)
-
-
-_TAIL = 100
-"""Steps whose losses are read."""
-
-
-class Divergence:
-    """Remembers the usual level of one job's loss."""
-
-    def __init__(self) -> None:
-        self._usual = float("nan")
-        self._log = LogTail(2**22)
-
-    def check(self, backend: Backend, state: JobState, losses: LossHistory | None) -> str:
-        """Return what is wrong with the loss; empty if nothing is.
-
-        The last losses are read from the server unless `losses` are given; a job without losses
-        may have them in its log.
-        """
-        with suppress(NotSupported):
-            losses = losses or self._last(backend, state)
-        steps, values = (losses or LossHistory()).columns()
-        self._usual = float(np.fmin(self._usual, usual_level(values)))
-        step = diverged_step(steps, values, self._usual)
-        if step is None:
-            return ""
-        if not np.isfinite(values[-1]):
-            return f"The loss became NaN or infinite at step {step}."
-        return (
-            f"The loss exploded at step {step}: it is {values[-1]:.3g} and was {self._usual:.3g}."
-        )
-
-    def _last(self, backend: Backend, state: JobState) -> LossHistory:
-        keys = backend.loss_keys(state) if Ability.LOSSES in backend.abilities else ()
-        key = LossHistory(dict.fromkeys(keys, ())).main_key
-        if key in keys:
-            # What has ended well is compared with how it began.
-            starts = () if state.status.is_final else (max(-1, state.step - _TAIL),)
-            for since in (*starts, None):
-                history = LossHistory()
-                for page in backend.read_losses(state, key, since):
-                    history = history.extended(key, page.points)
-                if np.isfinite(history.columns()[1]).any():
-                    break  # else the first step without a loss is further back
-            return history
-        if Ability.LOG not in backend.abilities:
-            return LossHistory()
-        self._log.read(backend, state)
-        text = self._log.text
-        return LossHistory().with_rows(from_log(text)[-1] if "loss is nan" in text else ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 from aitk_nb import _html
@@ -15,10 +15,12 @@ from aitk_nb.errors import (
     Rejected,
     UnexpectedReply,
 )
+from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.health import Health
 from aitk_nb.jobs.health_monitor import HealthMonitor
 from aitk_nb.jobs.outputs import JobOutputs
-from aitk_nb.jobs.queue import QueuePosition, queue_position
+from aitk_nb.jobs.queue import QueuePosition, own_repair, queue_position
+from aitk_nb.jobs.requested_save import RequestedSave
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus, StartResult
 from aitk_nb.training.config_files import portable
@@ -29,6 +31,12 @@ EVERY = 2.0
 
 HEALTH_TIMEOUT = 8.0
 """Seconds after which a server that is asked for a job's health counts as unreachable."""
+
+SAVES_WITHIN = 600.0
+"""Seconds in which a checkpoint that was requested should be complete."""
+
+STOPS_WITHIN = 60.0
+"""Seconds in which a job that was asked to stop should have ended."""
 
 
 class Job(JobOutputs):
@@ -48,6 +56,9 @@ class Job(JobOutputs):
     """What `client.jobs.start` did; None if the job comes from another call."""
     resumed_from = ""
     """The step and the checkpoint at which a resumed job continues, as a phrase."""
+
+    saved: tuple[str, ...] = ()
+    """Files of the checkpoint that the last `stop(save=True)` has written."""
 
     @cached_property
     def _monitor(self) -> HealthMonitor:
@@ -122,7 +133,7 @@ class Job(JobOutputs):
             The state, what is known about it, and what to do.
 
         Raises:
-            NotFound: The job was deleted or renamed.
+            NotFound: The job was deleted.
             Unauthorized: The server does not accept the token anymore.
         """
         try:
@@ -135,47 +146,65 @@ class Job(JobOutputs):
 
     # -- acting on it --------------------------------------------------------------------------
 
-    def stop(self, *, save: bool = False, timeout: float = 60.0) -> JobState:
-        """Stop the job, and wait until it has released the GPU.
+    def stop(self, *, save: bool = False, timeout: float | None = None) -> JobState:
+        """Stop the job, and wait until it has released the GPU, as far as the server shows it.
 
         A queued job is taken out of its queue; a job that has ended is left as it is.
 
         Args:
-            save: Write a checkpoint first; otherwise the steps since the last one are lost.
-            timeout: Seconds to wait at most.
+            save: Write a checkpoint first, and stop only once it is complete; otherwise the steps
+                since the last one are lost. `saved` then names its files.
+            timeout: Seconds to wait at most, for the checkpoint and then for the end; by default
+                600 and 60.
 
         Returns:
             Its state afterwards.
 
         Raises:
-            AitkError: The job did not save or end in time.
+            AitkError: The job did not save, and was not stopped; or it did not end in time.
+            NotSupported: The server can't stop jobs or, with `save`, save on demand.
         """
         state = self.refresh()
+        self.saved = ()
+        kept: dict[str, int] = {}
         if save and state.status is JobStatus.RUNNING:
-            self.save_now()
-            state = self._wait_until(
-                lambda state: not (state.save_requested and state.status.is_active),
-                timeout,
-                "did not save",
-            )
+            save_first = RequestedSave(self._backend, state, timeout or SAVES_WITHIN)
+            kept = save_first.wait(self.refresh, self._sleep, self._clock)
+            state = self.state
+        release = None
+        if state.status is not JobStatus.QUEUED and not self._backend.has_exited(state):
+            release = GpuRelease(self._backend, state.gpu_ids)
         if state.status.is_active:
             self._backend.stop_job(state)
-        self._wait_until(self._backend.has_exited, timeout, "was asked to stop and did not end")
+        self._wait_for_exit(timeout or STOPS_WITHIN)
+        if release is not None:
+            release.wait(self._sleep, self._clock)
         # Its last words were read after its state, which may have changed in between.
-        return self.refresh()
-
-    def _wait_until(self, done: Callable[[JobState], bool], timeout: float, what: str) -> JobState:
-        until = self._clock() + timeout
-        while not done(state := self.refresh()):
-            if self._clock() >= until:
-                raise AitkError(
-                    f"{self.name} {what} within {timeout:g} s; the server says "
-                    f"{state.info or state.status.value!r}. It may be loading a model: try again."
-                )
-            self._sleep(0.5)
+        state = self.refresh()
+        sizes = {file.name: file.size for file in self._backend.list_files(state)} if kept else {}
+        if any(sizes.get(name, -1) != size for name, size in kept.items()):
+            raise AitkError(f"{self.name} has ended, and its checkpoint is gone or has changed.")
+        self.saved = tuple(kept)
         return state
 
-    def delete(self, *, timeout: float = 60.0) -> None:
+    def _wait_for_exit(self, timeout: float) -> None:
+        until = self._clock() + timeout
+        while not self._backend.has_exited(state := self.refresh()):
+            if state.has_died:
+                raise AitkError(
+                    f"The server found no process of {self.name} to stop, and still calls it "
+                    f"running, which blocks its queue. Free it with {own_repair(self.name)}."
+                )
+            if self._clock() >= until:
+                raise AitkError(
+                    f"{self.name} was asked to stop and did not end within {timeout:g} s; the "
+                    f"server says {state.info or state.status.value!r}. If it is loading a model, "
+                    f"try again later. If its process has died, {own_repair(self.name)} frees "
+                    "its queue."
+                )
+            self._sleep(0.5)
+
+    def delete(self, *, timeout: float = STOPS_WITHIN) -> None:
         """Stop the job if it runs, and delete it with its checkpoints, samples and losses.
 
         Args:

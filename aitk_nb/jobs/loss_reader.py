@@ -10,10 +10,13 @@ from itertools import chain
 import numpy as np
 
 from aitk_nb.backends.base import Backend
+from aitk_nb.errors import NotSupported
+from aitk_nb.losses.files import from_log
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.series import series
 from aitk_nb.models.job import JobState
 from aitk_nb.models.loss import LossColumns
+from aitk_nb.models.server import Ability
 
 _FURTHER = 32
 
@@ -24,8 +27,23 @@ def read_on(backend: Backend, state: JobState, history: LossHistory) -> LossHist
     The last known point of each metric is read again with what follows it. If it has changed or is
     gone, the job was restarted from an earlier step: the server has deleted what came after that
     step, and so does the result, which records the restart.
+
+    Where the server does not tell the losses, they are those of the progress bars in the log.
+
+    Raises:
+        NotSupported: The server shows neither losses nor logs.
     """
-    for key in backend.loss_keys(state):
+    try:
+        keys = backend.loss_keys(state)
+    except NotSupported:
+        if Ability.LOG not in backend.abilities:
+            raise
+        for rows in filter(None, from_log(backend.read_log(state, None).text)):
+            # A log begins anew with each start: it goes on where another one ended.
+            history = history.extended(history.main_key, (), restart_after=rows[0][0] - 1)
+            history = history.with_rows(rows)
+        return history
+    for key in keys:
         history = _metric_read_on(backend, state, history, key)
     return history
 

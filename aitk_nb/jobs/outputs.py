@@ -60,9 +60,9 @@ class JobOutputs:
         """Return the job's present state from the server, and keep it as `state`.
 
         Raises:
-            NotFound: The job was deleted or renamed.
+            NotFound: The job was deleted.
         """
-        self.state = self._backend.get_job(self.name)
+        self.state = self._backend.get_job(self.name, self.state.id)
         return self.state
 
     def log(self, tail: int | None = None) -> str:

@@ -13,7 +13,7 @@ from aitk_nb.jobs.caption_checks import caption_check
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
-from aitk_nb.jobs.queue import NO_GPU, freest_gpu, gpus_of, jobs_on
+from aitk_nb.jobs.queue import NO_GPU, end_remedy, freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names
 from aitk_nb.models.dataset import DatasetInfo
@@ -112,6 +112,8 @@ class _Checks:
         except NotFound:
             return ok("name", f"No job is named {name!r} yet.")
         status = have.status.value
+        if have.job_type != "train":
+            return problem("name", f"{have.label} exists ({status}).", "Choose another name.")
         if not have.config:
             return problem("name", f"A job named {name!r} exists, and its config is unreadable.")
         if changes := differences(have.config, self._draft.config):
@@ -225,11 +227,20 @@ class _Checks:
         free = [_card(known[one]) for one in wanted if one in known]
         text = f"GPU {gpu_ids} ({'; '.join(free)})" if free else f"GPU {gpu_ids}"
         listed = Ability.LIST_JOBS in self._backend.abilities
-        jobs = jobs_on(gpu_ids, self._backend.list_jobs() if listed else ())
-        others = [repr(state.name) for state in jobs if state.name != self._params.name]
+        jobs = jobs_on(gpu_ids, self._backend.all_jobs() if listed else ())
+        others = [state for state in jobs if state.name != self._params.name]
         if others:
-            first = f"{plural(len(others), 'active job')} first, {', '.join(others[:3])}"
-            return note("GPU", f"{text}: used by {first}.")
+            labels = ", ".join(state.label for state in others[:3])
+            if not others[0].has_queue:
+                beside = f"{text}: {labels} {'uses' if len(others) == 1 else 'use'} it. This server"
+                text = f"{beside} has no queue: the job would start at once, beside that."
+                return note("GPU", text, "Wait until nothing else uses the GPU.")
+            text += f": used by {plural(len(others), 'active job')} first, {labels}."
+            never = [one for one in others if one.never_ends and one.gpu_ids == gpu_ids]
+            if never:
+                text += " This job would wait in the queue and not start."
+            remedies = [remedy for one in (*never, *others) if (remedy := end_remedy(one))]
+            return (problem if never else note)("GPU", text, "".join(remedies[:1]))
         if not known:
             return unknown("GPU", "The server does not report its GPUs.")
         if not listed:

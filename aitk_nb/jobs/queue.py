@@ -5,8 +5,9 @@ Why it is so: docs/behavior.md#jobs
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported, Rejected, UnexpectedReply
@@ -35,11 +36,13 @@ class QueuePosition:
     gpu_ids: str
     """The GPUs of the queue."""
     running: tuple[str, ...] = ()
-    """Names of the jobs running on these GPUs."""
+    """Names of the jobs of any type running on these GPUs."""
     before: tuple[str, ...] = ()
     """Names of the jobs waiting before this one, the next one first."""
     queue_runs: bool = True
     """False while the queue is stopped, so that nothing in it starts."""
+    occupants: tuple[JobState, ...] = field(default=(), repr=False)
+    """The states of the running jobs."""
 
     @property
     def number(self) -> int:
@@ -50,9 +53,10 @@ class QueuePosition:
         text = f"number {self.number} in the queue of GPU {self.gpu_ids}"
         if self.running:
             verb = "is" if len(self.running) == 1 else "are"
-            text += f", where {_listed(self.running)} {verb} running"
+            labels = tuple(one.label for one in self.occupants) or tuple(map(repr, self.running))
+            text += f", where {_listed(labels)} {verb} running"
         if self.before:
-            text += f"; before it: {_listed(self.before)}"
+            text += f"; before it: {_listed(tuple(map(repr, self.before)))}"
         return text if self.queue_runs else f"{text}; the queue is stopped"
 
 
@@ -60,19 +64,42 @@ def queue_position(backend: Backend, state: JobState) -> QueuePosition | None:
     """Return the position of a queued job; None if it is not queued or the server lists no jobs."""
     if state.status is not JobStatus.QUEUED or Ability.LIST_JOBS not in backend.abilities:
         return None
-    others = [other for other in backend.list_jobs() if other.name != state.name]
+    others = [other for other in backend.all_jobs() if other.name != state.name]
     queued = [other for other in others if other.status is JobStatus.QUEUED]
     before = [
         other
         for other in sorted(queued, key=lambda other: other.queue_rank)
         if other.gpu_ids == state.gpu_ids and other.queue_rank < state.queue_rank
     ]
+    occupants = tuple(one for one in jobs_on(state.gpu_ids, others) if one not in queued)
     return QueuePosition(
         gpu_ids=state.gpu_ids,
-        running=tuple(one.name for one in jobs_on(state.gpu_ids, others) if one not in queued),
+        running=tuple(other.name for other in occupants),
         before=tuple(other.name for other in before),
         queue_runs=backend.queue_runs(state),
+        occupants=occupants,
     )
+
+
+def end_remedy(state: JobState) -> str:
+    """Return how to end a job that is in the way of a training job; empty for one that trains."""
+    if state.has_died:
+        return f"The process of {state.name!r} has ended: {repair_calls(state.name)} frees the GPU."
+    if state.job_type == "train":
+        return ""
+    calls = f"client.jobs.get({state.name!r}).stop() or `aitk-nb stop {shlex.quote(state.name)}`"
+    until = " It keeps the GPU until then." if state.never_ends else ""
+    return f"To end {state.label}: {calls}.{until}"
+
+
+def repair_calls(name: str) -> str:
+    """Return the calls that mark a job without a process as stopped."""
+    return own_repair(name).replace("job", f"client.jobs.get({name!r})", 1)
+
+
+def own_repair(name: str) -> str:
+    """Return the same calls for whoever holds the job."""
+    return f"job.repair(confirmed=True) or `aitk-nb stop {shlex.quote(name)} --force`"
 
 
 def jobs_on(gpu_ids: str, jobs: Iterable[JobState]) -> tuple[JobState, ...]:
@@ -105,7 +132,7 @@ def freest_gpu(backend: Backend) -> str:
     gpus = gpus_of(backend)
     if not gpus:
         return FIRST
-    jobs = backend.list_jobs() if Ability.LIST_JOBS in backend.abilities else ()
+    jobs = backend.all_jobs() if Ability.LIST_JOBS in backend.abilities else ()
 
     def load(gpu: Gpu) -> tuple[int, int, int]:
         return len(jobs_on(str(gpu.index), jobs)), gpu.memory_used - gpu.memory_total, gpu.index
@@ -114,5 +141,5 @@ def freest_gpu(backend: Backend) -> str:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(map(repr, names[:3]))
+    shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

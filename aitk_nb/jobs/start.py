@@ -11,6 +11,7 @@ from typing import Literal
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, JobConflict, NotFound
+from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.queue import freest_gpu
 from aitk_nb.jobs.resume_point import resume_point
@@ -77,7 +78,6 @@ class JobStart:
                 # Somebody created it between our look and our request: the server elected them.
                 have = self._find()
                 if have is None:
-                    # The name belongs to a captioning job, which is none of ours.
                     raise
         return self._resume(have) if self.if_exists == "resume" else self._attach(have)
 
@@ -88,9 +88,12 @@ class JobStart:
 
     def _find(self) -> JobState | None:
         try:
-            return self.backend.get_job(self.draft.name)
+            have = self.backend.get_job(self.draft.name)
         except NotFound:
             return None
+        if have.job_type != "train":
+            raise JobConflict(have.name, [f"it is {have.label}"])
+        return have
 
     def _check_datasets(self) -> None:
         """Find a missing dataset here: the server would find it minutes later, in the trainer."""
@@ -143,8 +146,11 @@ class JobStart:
         changes = self._changes(have)
         if have.status is JobStatus.COMPLETED and not changes:
             return self._job(have, "attached")
-        # Two processes would train at once if the old one has not ended yet.
+        # Two processes would train at once if the old one has not ended yet, and nothing tells
+        # whether it has.
         have = self._job(have, "resumed").stop()
+        if have.pid is not None:
+            GpuRelease(self.backend, have.gpu_ids).wait(self.sleep, self.clock)
         point = resume_point(self.backend, have, self.draft.config)
         gpu_ids = have.gpu_ids if self.draft.any_gpu else self.draft.gpu_ids
         if changes or have.gpu_ids != gpu_ids:

@@ -79,10 +79,28 @@ class JobState:
     """True while a requested checkpoint has not been written yet."""
     queue_rank: int = 0
     """The server's number for its place in the queue: the lowest starts first."""
+    has_queue: bool = True
+    """False on a server without queues, where what is started begins at once."""
+    job_type: str = "train"
+    """What it does: `train`, `caption`, or `inference` for the inference engine."""
+    has_died: bool = False
+    """True if it was asked to stop and the server found no process of it."""
     never_started: bool = False
     """True for a row that was created and not started since."""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The job config as the server keeps it; empty when it cannot be read."""
+
+    @property
+    def label(self) -> str:
+        """Its name in quotes, with what it does unless it trains."""
+        kinds = {"caption": "a captioning job", "inference": "the inference engine"}
+        kind = kinds.get(self.job_type, f"a job of type {self.job_type}")
+        return repr(self.name) if self.job_type == "train" else f"{self.name!r} ({kind})"
+
+    @property
+    def never_ends(self) -> bool:
+        """True if it keeps its GPU until somebody ends it."""
+        return self.has_died or (self.job_type == "inference" and self.status.is_active)
 
     @property
     def step_text(self) -> str:

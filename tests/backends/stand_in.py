@@ -57,8 +57,12 @@ class Training:
             row = db.execute("SELECT save_now, sample_now FROM Job WHERE id = ?", [job_id()])
             save, sample = row.fetchone() or (0, 0)
         if save:
-            self._keep(f"{self.name}_{self.step:09d}.safetensors")
             self.write(save_now=0)
+            name = f"{self.name}_{self.step:09d}.safetensors"
+            sys.stdout.write(f"\nSaving at step {self.step}\n")
+            self._keep(name)
+            sys.stdout.write(f"Saved checkpoint to {self.folder / name}\nSaved optimizer to x\n")
+            sys.stdout.flush()
         if sample:
             self._keep(f"samples/{time.time_ns() // 10**6}__{self.step:09d}_0.jpg")
             self.write(sample_now=0)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import nbformat
 import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.errors import AitkError, JobConflict, NotFound
+from aitk_nb.errors import AitkError, JobConflict, NotFound, NotSupported
 from aitk_nb.models.job import JobStatus
 from aitk_nb.notebooks import run
 from tests.proxy import FaultProxy
@@ -46,7 +47,11 @@ def acts(log: list[Exchange]) -> list[str]:
         path = exchange.path.partition("?")[0]
         if exchange.method == "POST" and path in {"/api/jobs", "/api/datasets/upload"}:
             found.append(f"POST {path}")
-        elif path.startswith("/api/jobs/") and path.rpartition("/")[2] in words:
+        elif (
+            exchange.method != "PUT"  # it does nothing
+            and path.startswith("/api/jobs/")
+            and path.rpartition("/")[2] in words
+        ):
             found.append(path.rpartition("/")[2])
     return found
 
@@ -374,3 +379,44 @@ def test_the_real_trainer_leaves_losses_samples_and_a_lora(
     assert list(range(1, 60)) == history.columns("loss/loss")[0].tolist()
     assert lora.finite
     assert samples
+
+
+def test_a_renamed_job_is_followed_and_jobs_of_all_types_are_found(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy, photos: Path
+) -> None:
+    """By id, and whatever it does; the list shows only those that train."""
+    client.datasets.upload(photos, "cats")
+    job = client.jobs.start(params("before", "wait"))
+    rename = {"id": job.state.id, "name": "after it"}
+    assert httpx.post(f"{proxy.url}/api/jobs", json=rename).status_code == 200
+
+    assert "after it" == job.refresh().name == job.name
+    while job.refresh().status is not JobStatus.RUNNING:
+        time.sleep(0.05)
+    with pytest.raises(AitkError, match="was 'before' when it started"):
+        job.stop(save=True)
+    with pytest.raises(NotFound, match="It has: after it"):
+        client.jobs.get("before")
+    row = {"name": "engine", "gpu_ids": "5", "job_type": "inference", "job_config": {}}
+    engine = httpx.post(f"{proxy.url}/api/jobs", json={"id": None, **row}).json()
+    assert ["after it"] == [one.name for one in client.jobs.list()]
+    for name in ("engine", engine["id"]):
+        assert "inference" == client.jobs.get(name).state.job_type
+    client.jobs.delete("engine")
+    assert JobStatus.STOPPED is job.stop().status
+
+
+def test_a_server_without_save_now_says_so_before_anything_is_stopped(
+    client: aitk_nb.AIToolkitClient, proxy: FaultProxy, photos: Path
+) -> None:
+    """Servers from before May 2026 answer a web page."""
+    client.datasets.upload(photos, "cats")
+    job = client.jobs.start(params("unsaved", "wait"))
+    while job.refresh().status is not JobStatus.RUNNING:
+        time.sleep(0.05)
+    proxy.answer("GET|PUT", ".*/save_now", 404, {"Content-Type": "text/html"}, b"<html>404</html>")
+    with pytest.raises(NotSupported, match=r"cannot save unsaved now\. Update AI Toolkit"):
+        job.stop(save=True)
+
+    assert JobStatus.RUNNING is job.refresh().status
+    assert "stop" not in acts(proxy.log)

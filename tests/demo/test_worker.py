@@ -253,13 +253,26 @@ def test_stopping_the_worker_leaves_no_child(tmp_path: Path, act: str, patience:
     bench.store.close()
 
 
-def test_a_job_waits_for_its_own_last_process(bench: Bench) -> None:
-    """Started again while its process lives, it does not get a second one."""
-    job = bench.wait(bench.add("a", "wait"), training)
+def test_a_job_does_not_wait_for_its_own_last_process(bench: Bench) -> None:
+    """Started again while its process lives, it gets a second one, as on the real server."""
+    job = bench.wait(bench.add("a", "deaf"), training)
     bench.store.db.update_job(job.id, {"status": "queued"})
-    time.sleep(0.35)
+    bench.wait(job, lambda now: now.pid != job.pid)
 
-    assert bench.worker.pids == (job.pid,)
+    assert len(bench.worker.pids) == 2
+
+
+def test_without_exit_handlers_a_crash_is_not_noted(bench: Bench) -> None:
+    """The job runs for ever, and a stop finds nothing to signal."""
+    job = bench.wait(bench.add("a", "wait"), training)
+    assert job.pid is not None
+    bench.worker.lose_exit_handlers()
+    os.kill(job.pid, signal.SIGKILL)
+    while bench.worker.pids:
+        time.sleep(0.01)
+
+    assert not bench.worker.interrupt(job.id, job.pid)
+    assert bench.store.db.job(job.id) == job
 
 
 def test_over_http_from_start_to_stop(tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ def test_an_older_server_shows_its_era_and_its_older_forms(demo_server: DemoServ
             if entry.since >= "2026-05-01":
                 page = {"Content-Type": "text/html"}
                 proxy.answer("PUT", entry.probe_path + "$", 404, page, b"<html>")
+        # There, what serves files answers.
+        proxy.answer("OPTIONS", "/api/files/delete", 204, {"Allow": "GET, HEAD, OPTIONS"}, b"")
         report = discover(proxy.url)
     by_name = {endpoint.name: endpoint for endpoint in report.endpoints}
 

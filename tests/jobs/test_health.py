@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from aitk_nb.errors import AitkError, BadInput, Rejected, ServerNotReady, UnexpectedReply
-from aitk_nb.jobs.failure_reasons import explain
+from aitk_nb.jobs.failure_reasons import explain, last_error
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
-from aitk_nb.models.job import JobStatus
+from aitk_nb.models.job import JobStatus, LogChunk
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.training.params import TrainingParams
 from tests.scripted import Clock, ScriptedBackend, there
@@ -119,6 +119,67 @@ def test_a_server_that_tells_no_process_ids_proves_nothing_by_telling_none() -> 
     job.health()
     clock.sleep(300.0)
     assert job.health().state is HealthState.LOADING
+
+
+TRACEBACK = """Loading
+Traceback (most recent call last):
+  File "/app/run.py", line 3, in <module>
+    import peft
+    ^^^^^^^^^^^
+ModuleNotFoundError: No module named 'peft'
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "error"),
+    [
+        (TRACEBACK, "ModuleNotFoundError: No module named 'peft'"),
+        (
+            f"{TRACEBACK}\nDuring that:\n\n{TRACEBACK[8:]}====\nResult:\n - 1 failure\n",
+            "M",
+        ),
+        (
+            "Traceback (most recent call last):\n  File 'x'\nRuntimeError: CUDA error: no\nCompile",
+            "R",
+        ),
+        (f"{TRACEBACK}cat:  10%|#| 6/60 [00:03<00:27, 2.00it/s, loss: 2.5e-01]", ""),
+        (TRACEBACK + "it goes on\n" * 13, ""),
+        ("Traceback (most recent call last):\n  File 'half", ""),
+        ("Training\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_error_at_the_end_of_a_log(log: str, error: str) -> None:
+    """Only where the process cannot have gone on after it."""
+    found = last_error(log)
+    assert found[:1] == error if len(error) < 2 else found == error
+
+
+def test_a_dead_trainer_that_nobody_notes_is_told_from_its_log() -> None:
+    """Older web UIs call it running for ever; whoever goes on after an error is not dead."""
+    backend, clock, job = sick(info="Starting job...", step=0)
+    backend.log = TRACEBACK
+    job.health()
+    clock.sleep(9.0)
+    assert job.health().state is HealthState.LOADING
+    clock.sleep(2.0)
+    health = job.health()
+    assert health.state is HealthState.DEAD
+    assert health.can_be_repaired
+    assert "No module named 'peft'), and nothing has changed for 11 s" in health.text
+    backend.log += "Loading transformer\n" * 13
+    assert job.health().state is HealthState.LOADING
+
+
+def test_a_server_without_offsets_shows_signs_of_life_by_its_log() -> None:
+    """It answers the whole log each time, and no number that grows."""
+    backend, clock, job = sick(info="Loading model", step=0)
+    backend.read_log = lambda _state, _offset: LogChunk(backend.log, 0, reset=True)  # type: ignore[method-assign]
+    job.health()
+    for _ in range(8):
+        clock.sleep(301.0)
+        backend.log += "a line\n"
+        assert job.health().state is HealthState.LOADING
 
 
 def test_a_job_that_never_stops_is_stalled_and_can_be_repaired() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.loss import LossPoint
-from tests.scripted import Clock, ScriptedBackend, there
+from aitk_nb.training.job_config import draft
+from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 
 QUEUED, RUNNING = JobStatus.QUEUED, JobStatus.RUNNING
 STOPPED, COMPLETED, ERROR = JobStatus.STOPPED, JobStatus.COMPLETED, JobStatus.ERROR
@@ -70,7 +72,7 @@ def test_leaving_the_loop_stops_watching_only() -> None:
 
 
 def test_a_job_that_vanishes_while_watched_is_not_found() -> None:
-    """It was deleted or renamed."""
+    """It was deleted."""
     backend, clock = ScriptedBackend(RUNNING), Clock()
     job = watched(backend, clock)
     clock.events[2.0] = backend.jobs.clear
@@ -126,43 +128,13 @@ def test_showing_a_job_asks_nothing() -> None:
 # -- stop and delete ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [QUEUED, RUNNING])
-def test_stopping_waits_until_it_has_let_go(status: JobStatus) -> None:
-    """The server says stopped at once, the process ends later."""
-    backend, clock = ScriptedBackend({}, {"status": STOPPED}), Clock()
-    job = Job(backend, there(backend, status=status, step=3), sleep=clock.sleep, clock=clock)
-    backend.exits = lambda state: state.status is STOPPED and clock.now >= 2
-
-    assert STOPPED is job.stop().status
-    assert ["stop cat"] == backend.calls
-    assert 2.0 == clock.now
-
-
-def test_stopping_can_save_first() -> None:
-    """The checkpoint is there before the process is stopped."""
-    script: list[Any] = [{}, {"save_requested": True}, {"save_requested": False}, STOPPED]
-    backend, clock = ScriptedBackend(*script), Clock()
-    job = Job(backend, there(backend, status=RUNNING, step=3), sleep=clock.sleep, clock=clock)
-    job.stop(save=True)
-
-    assert ["save_now cat", "stop cat"] == backend.calls
-
-
-def test_a_job_that_ends_while_it_saves_is_not_stopped() -> None:
-    """The signal would go to a process that is gone."""
-    backend, clock = ScriptedBackend({}, {"save_requested": True}, COMPLETED), Clock()
-    job = Job(backend, there(backend, status=RUNNING), sleep=clock.sleep, clock=clock)
-
-    assert COMPLETED is job.stop(save=True).status
-    assert ["save_now cat"] == backend.calls
-
-
 def test_a_waiting_job_has_nothing_to_save() -> None:
     """It is taken out of the queue."""
     backend, clock = ScriptedBackend({}, STOPPED), Clock()
     Job(backend, there(backend, status=QUEUED), sleep=clock.sleep, clock=clock).stop(save=True)
 
     assert ["stop cat"] == backend.calls
+    assert [] == clock.naps
 
 
 @pytest.mark.parametrize("status", [STOPPED, COMPLETED, ERROR])
@@ -214,6 +186,19 @@ def test_what_does_not_stop_is_not_deleted() -> None:
 
     assert ["stop cat"] == backend.calls
     assert "cat" in backend.jobs
+
+
+def test_a_job_that_is_renamed_is_followed_by_its_id() -> None:
+    """Whatever it is called meanwhile, also when its old name is another job's."""
+    backend, clock = ScriptedBackend({"step": 3}, {"step": 4}, COMPLETED), Clock()
+    job = watched(backend, clock)
+    backend.jobs = {"a dog": replace(backend.jobs["cat"], name="a dog")}
+    backend.put(draft(PARAMS), id="another", status=ERROR)
+
+    states = list(job.watch(every=2.0))
+
+    assert ["a dog"] * 3 == [state.name for state in states]
+    assert ("a dog", COMPLETED) == (job.name, job.state.status)
 
 
 # -- losses and files -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Why it is so: docs/behavior.md#authentication
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -55,6 +56,8 @@ class Answer:
     """The first characters of the body, on one line."""
     failure: str = ""
     """Why nothing answered."""
+    allow: tuple[str, ...] = ()
+    """The methods that the answer says are allowed."""
     json: Any = field(default=None, repr=False, compare=False)
     """The whole body, where it is JSON."""
 
@@ -153,5 +156,6 @@ def _ask(http: Http, probe: Probe) -> Answer:
         status=response.status_code,
         kind=http.clean(kind),
         head=http.clean(" ".join(response.text[:400].split()))[:200],
+        allow=tuple(re.findall(r"[A-Z]+", response.headers.get("allow", ""))),
         json=json,
     )

@@ -175,7 +175,9 @@ class Gradio:
         self._app.log_in()
         return self._jobs.states()
 
-    def get_job(self, name: str) -> JobState:
+    all_jobs = list_jobs  # all of them train
+
+    def get_job(self, name: str, job_id: str | None = None) -> JobState:
         """Return the job as it stands now.
 
         The server's folder of a job is a name too: so a job is taken up that was started elsewhere.

@@ -36,8 +36,8 @@ class WebUI(WebUIJobs):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """Everything that there is but captions."""
-        return frozenset(Ability) - {Ability.CAPTION_IMAGES}
+        """What its endpoints allow; captions of local images never are."""
+        return self._endpoints.abilities
 
     def close(self) -> None:
         """Close connections."""

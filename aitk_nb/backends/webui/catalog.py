@@ -91,6 +91,23 @@ CATALOG: tuple[Endpoint, ...] = tuple(_endpoint(*found) for found in operation_o
 """Every endpoint in its newest form, in the order in which somebody meets them."""
 PATHS: Mapping[str, str] = {endpoint.name: endpoint.path for endpoint in CATALOG}
 """The path of each, with its parameters in braces."""
+OPTIONAL = tuple(
+    found["operationId"]
+    for *_, found in operation_objects()
+    if "x-ability" in found and found["x-since"] > "2025-03-20"
+)
+"""Endpoints with an ability that are younger than `auth`, by which a web UI is known."""
+_CATCH_ALL = tuple(path.partition("{path}")[0] for path in PATHS.values() if "{path}" in path)
+
+
+def probe_method(endpoint: Endpoint) -> str:
+    """Return the method that shows whether an endpoint exists: PUT, which none has, gets 405.
+
+    Where a path would also match `/api/files/{path}` or the like, that says 405 in its place; there
+    OPTIONS tells the methods of what answers.
+    """
+    prefixes = (start for start in _CATCH_ALL if endpoint.path.startswith(start))
+    return "OPTIONS" if any(prefixes) and "{path}" not in endpoint.path else "PUT"
 
 
 def endpoints(states: Mapping[str, str], auth: str) -> tuple[Endpoint, ...]:
@@ -158,4 +175,6 @@ def abilities(found: tuple[Endpoint, ...]) -> frozenset[Ability]:
     for _, _, operation in operation_objects():
         group = unable if operation["operationId"] in unseen else able
         group.update(Ability[name] for name in operation.get("x-ability", ()))
-    return frozenset(able - unable)
+    sure = able - unable
+    # Where no endpoint tells the losses, the progress bars in the log do.
+    return frozenset(sure | {Ability.LOSSES} if Ability.LOG in sure else sure)

@@ -14,13 +14,15 @@ from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.manifest import Notes, read_notes
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
-from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
+from aitk_nb.errors import AitkError, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.names import check_name
 
 THUMBNAIL = 32 * 2**20
 """Bytes of an image, at most, that is fetched where a server makes no thumbnails."""
+
+UNZIPPED = "Download it without --zip (as_zip)."
 
 T = TypeVar("T")
 
@@ -59,20 +61,27 @@ class WebUIDatasetTools:
 
     def remove(self, dataset: str, names: Sequence[str]) -> dict[str, str]:
         """Delete files, and return why by name for those that could not be."""
-        folder = self._folder(dataset)
+        folder, old = self._folder(dataset), False
 
         def delete(name: str) -> None:
+            nonlocal old
+            path, what = _join(folder, name), f"delete {name}"
             # The server decodes the path once more.
-            path = quote(_join(folder, name), safe="/\\:")
+            body = {"filePath": quote(path, safe="/\\:")}
             try:
-                self._http.post_json(
-                    "/api/files/delete", {"filePath": path}, what=f"delete {name}", repeat=True
-                )
+                self._http.post_json("/api/files/delete", body, what=what, repeat=True)
             except Rejected as exc:
-                if exc.status != 404:
+                if exc.status == 405:
+                    old = True
+                    # It only deletes images, each with the caption beside it.
+                    self._http.post_json("/api/img/delete", {"imgPath": path}, what=what)
+                elif exc.status != 404:
                     raise
 
         failures = _failures(delete, names)
+        if old:
+            left = self.sizes(dataset, list(failures))
+            failures = {name: why for name, why in failures.items() if left[name] is not None}
         self.forget(dataset, set(names) - failures.keys())
         return failures
 
@@ -92,7 +101,7 @@ class WebUIDatasetTools:
         """Return the captions that are in files of another ending than .txt, by image."""
         folder = self._folder(dataset)
         by_path = {_join(folder, image): image for image in images}
-        return self._datasets.captions(by_path, ending.lstrip("."))
+        return self._datasets.captions.of(by_path, ending.lstrip("."))
 
     def write_captions(self, dataset: str, captions: Mapping[str, str]) -> dict[str, str]:
         """Write captions by image, and return why by image for those that were not taken."""
@@ -114,9 +123,15 @@ class WebUIDatasetTools:
         """Have the server pack a dataset, and fetch the zip to `target`; return its bytes."""
         what = f"zip the dataset {dataset}"
         order = {"zipTarget": "dataset", "datasetName": check_name("dataset", dataset)}
-        answer = self._http.post_json("/api/zip", order, what=what, repeat=True)
+        try:
+            with self._datasets.endpoints.required("/api/zip", what, UNZIPPED):
+                answer = self._http.post_json("/api/zip", order, what=what, repeat=True)
+        except Rejected as exc:
+            if exc.status != 400:
+                raise
+            # It takes any target for the samples of a job, and misses the job's name.
+            raise NotSupported(what, "dated web UI", UNZIPPED) from exc
         path = answer.get("zipPath") if isinstance(answer, dict) else None
-        # Servers from before they packed datasets take any target for the samples of a job.
         if not isinstance(path, str) or not path.lower().endswith(".zip"):
             raise UnexpectedReply(what, "no zip")
         return self._datasets.files.download(path, target, progress)

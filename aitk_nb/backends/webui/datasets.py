@@ -13,8 +13,10 @@ from typing import Any
 from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names as paths
+from aitk_nb.backends.webui.captions import Captions
 from aitk_nb.backends.webui.files import WebUIFiles
 from aitk_nb.backends.webui.manifest import Notes, read_notes
+from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
 from aitk_nb.backends.wire.upload import Part, send_bundles
@@ -26,9 +28,6 @@ from aitk_nb.models.names import check_name
 MEASURED = 8 * 2**20
 """Bytes from which a file that was sent is measured: gateways cut what is large. The server answers
 only when it has written the file, and for small ones another request each costs as much again."""
-
-BATCH = 200
-"""Captions asked for in one request."""
 
 SAMPLE = 4
 """Files of which the sizes are asked, to see whether what was noted still holds."""
@@ -49,6 +48,10 @@ class WebUIDatasets:
         self._http = http
         self.files = WebUIFiles(http)
         """Its files by path."""
+        self.endpoints = ServerEndpoints(http)
+        """What the server has."""
+        self.captions = Captions(http, self.endpoints)
+        """Its captions by the paths of images."""
         self._folders: dict[str, str] = {}
         self.seen: dict[str, DatasetInfo] = {}
         """The datasets as they were last seen, without those that something was sent to since."""
@@ -112,29 +115,30 @@ class WebUIDatasets:
             if exc.status == 404:
                 return None
             raise
-        root, images = _images(body, name)
+        root, images = self._images(body, name)
         info = DatasetInfo(
-            name, tuple(sorted(images)), self.captions({root + image: image for image in images})
+            name, tuple(sorted(images)), self.captions.of({root + image: image for image in images})
         )
         folder = root.rstrip("/\\") or paths.join(self.root(), name)
         self._folders[name], self.seen[name] = folder, info
         return folder, info
 
-    def captions(self, images: Mapping[str, str], ending: str = "") -> dict[str, str]:
-        """Return the captions that are there, by image; `images` has the image of each path."""
-        captions: dict[str, str] = {}
-        paths = list(images)
-        for start in range(0, len(paths), BATCH):
-            batch = paths[start : start + BATCH]
-            body = self._http.post_json(
-                "/api/caption/getBatch",
-                {"imgPaths": batch, **({"ext": ending} if ending else {})},
-                what="show captions",
-                repeat=True,
-            )
-            found = body.get("captions", {}) if isinstance(body, dict) else {}
-            captions |= {images[path]: str(text) for path, text in found.items() if path in images}
-        return {image: text for image, text in captions.items() if text}
+    def _images(self, body: object, name: str) -> tuple[str, Sequence[str]]:
+        """Return the dataset's folder, with a separator, and its images, from any server's answer.
+
+        Older ones tell absolute paths, and the folder only in their settings.
+        """
+        what = f"list the images of {name}"
+        if not isinstance(body, dict) or not isinstance(body.get("images"), list):
+            raise UnexpectedReply(what, "not a list of images")
+        entries = body["images"]
+        if "root" in body:
+            return str(body["root"]), [str(entry) for entry in entries]
+        found = [str(entry["img_path"]) for entry in entries if isinstance(entry, dict)]
+        root = paths.join(paths.normal(self.root()), name, "")
+        if outside := [path for path in found if not path.startswith(root)]:
+            raise UnexpectedReply(what, f"{outside[0]!r}, which is not in {root!r}")
+        return root, [path.removeprefix(root) for path in found]
 
     def missing(
         self, dataset: str, files: Sequence[Upload]
@@ -269,22 +273,3 @@ def _text(file: Upload) -> str | None:
         return file.source.read_bytes().decode() if file.size <= LONGEST_CAPTION else None
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _images(body: object, name: str) -> tuple[str, list[str]]:
-    """Return the dataset's root and its images, from the answers of both eras.
-
-    Since July 2026 `{"root", "images": [relative]}`, before it `{"images": [{"img_path"}]}`.
-    """
-    what = f"list the images of {name}"
-    if not isinstance(body, dict) or not isinstance(body.get("images"), list):
-        raise UnexpectedReply(what, "not a list of images")
-    entries = body["images"]
-    if "root" in body:
-        return str(body["root"]), [str(entry) for entry in entries]
-    paths = [str(entry["img_path"]) for entry in entries if isinstance(entry, dict)]
-    if not paths:
-        return "", []
-    root, found, _ = paths[0].rpartition(name)
-    root = root + found + paths[0][len(root) + len(found) : len(root) + len(found) + 1]
-    return root, [path.removeprefix(root) for path in paths]

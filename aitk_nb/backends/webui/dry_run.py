@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.models.dry_run import PlannedRequest
 
@@ -37,9 +38,11 @@ class DryRunHttp(Http):
         if match := _QUEUE.fullmatch(path):
             self._queues.add(unquote(match["gpu_ids"]))
         if (match := _START.fullmatch(path)) and (row := self._row(unquote(match["id"]))):
-            position = _LAST + len(self.requests)
-            queued = {"status": "queued", "info": "Job queued", "queue_position": position}
-            self._rows[row["id"]] = row | queued
+            begun: dict[str, Any] = {"status": "running", "info": "Starting job..."}
+            if "queue_position" in row:
+                position = _LAST + len(self.requests)
+                begun = {"status": "queued", "info": "Job queued", "queue_position": position}
+            self._rows[row["id"]] = row | begun
         return {}
 
     def post_json(self, path: str, body: object, *, what: str, repeat: bool = False) -> Any:
@@ -68,7 +71,9 @@ class DryRunHttp(Http):
     def _saved(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the row that the server would answer, and keep it."""
         job_id = body["id"] or "NEW_ID" + (str(len(self._rows) + 1) if self._rows else "")
-        new = {"id": job_id, "status": "stopped", "step": 0, "info": ""}
+        new: dict[str, Any] = {"id": job_id, "status": "stopped", "step": 0, "info": ""}
+        if ServerEndpoints(self).has("/api/queue"):
+            new["queue_position"] = 0
         there = self._row(job_id) if body["id"] else None
         changes = {
             "name": body["name"],

@@ -1,4 +1,4 @@
-"""Jobs of the web UI: created, started, stopped, and what they leave behind.
+"""Jobs of the web UI: created, started and stopped.
 
 Why it is so: docs/behavior.md#jobs
 """
@@ -6,21 +6,18 @@ Why it is so: docs/behavior.md#jobs
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.datasets import WebUIDatasets
+from aitk_nb.backends.webui.job_outputs import WebUIJobOutputs
 from aitk_nb.backends.wire.http import Http
-from aitk_nb.errors import JobConflict, NotFound, NotSupported, Rejected, UnexpectedReply
+from aitk_nb.errors import JobConflict, NotSupported, Rejected
 from aitk_nb.models.control_images import place_controls
-from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFile, Sample
-from aitk_nb.models.loss import LossPage
+from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name
-
-LOSS_PAGE = 20_000
-"""Points per request; the server caps a page at this number without saying so."""
 
 TAIL = 4096
 """Bytes at the end of the log in which the last words of a process stand."""
@@ -28,48 +25,12 @@ TAIL = 4096
 LAST_WORDS = ("Job stopped", "Job process terminated", "Job process exited")
 
 
-class WebUIJobs:
+class WebUIJobs(WebUIJobOutputs):
     """The job half of the web UI backend."""
 
     def __init__(self, http: Http) -> None:
-        self._http = http
+        super().__init__(http)
         self._datasets = WebUIDatasets(http)
-        self._ids: dict[str, str] = {}
-
-    def list_jobs(self) -> tuple[JobState, ...]:
-        """Return the training jobs, newest first."""
-        return tuple(map(self._known, self._rows("train", "list the jobs")))
-
-    def _rows(self, job_type: str, what: str) -> list[Any]:
-        body = self._http.get_json("/api/jobs", what=what, params={"job_type": job_type})
-        rows = body.get("jobs") if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise UnexpectedReply(what, "not a list of jobs")
-        return rows
-
-    def _known(self, row: object) -> JobState:
-        """Return the job of a row, and remember its id."""
-        state = parsing.job_state(row)
-        if state.id:
-            self._ids[state.name] = state.id
-        return state
-
-    def get_job(self, name: str) -> JobState:
-        """Return the job as it stands now."""
-        if job_id := self._ids.get(name):
-            # One row instead of all; it is null when the job was deleted, and has another name
-            # when it was renamed.
-            row = self._http.get_json(
-                "/api/jobs", what=f"show the job {name}", params={"id": job_id}
-            )
-            if row is not None and (state := parsing.job_state(row)).name == name:
-                return state
-            self._ids.pop(name, None)
-        states = self.list_jobs()
-        for state in states:
-            if state.name == name:
-                return state
-        raise NotFound("job", name, [state.name for state in states])
 
     def create_job(self, draft: JobDraft) -> JobState:
         """Create a job without starting it."""
@@ -102,8 +63,8 @@ class WebUIJobs:
         """
         # Servers from before April 2026 would take the row for a training job; this endpoint came
         # with the captioning jobs.
-        if not self._has("/api/audio/art/x"):
-            raise NotSupported("caption images", "web UI this old", "Update AI Toolkit on it.")
+        if not self._endpoints.has("/api/audio/art/x"):
+            raise NotSupported("caption images", "dated web UI", "Update AI Toolkit on it.")
         check_name("job", draft.name)
         folder, _ = self._datasets.find(check_name("dataset", dataset))
         config = copy.deepcopy(dict(draft.config))
@@ -113,10 +74,7 @@ class WebUIJobs:
 
     def list_captionings(self) -> tuple[JobState, ...]:
         """Return the captioning jobs, newest first."""
-        rows = self._rows("caption", "list the captioning jobs")
-        # A server that does not know the parameter lists all jobs.
-        mine = [row for row in rows if isinstance(row, dict) and row.get("job_type") == "caption"]
-        return tuple(map(self._known, mine))
+        return tuple(state for state in self.all_jobs() if state.job_type == "caption")
 
     def _with_paths(self, draft: JobDraft) -> dict[str, Any]:
         """Return the job config with the server's paths in it.
@@ -147,13 +105,9 @@ class WebUIJobs:
         if state.status is not JobStatus.QUEUED:
             # Again on a queued one, it would lose its place.
             self._act(state, "start", f"start the job {state.name}")
-        queue = quote(state.gpu_ids, safe="")
-        try:
+        if state.has_queue:
+            queue = quote(state.gpu_ids, safe="")
             self._http.act(f"/api/queue/{queue}/start", what=f"start the queue {state.gpu_ids}")
-        except UnexpectedReply:
-            # Servers from before October 2025 have no queue; their start spawns the trainer.
-            if self._has(f"/api/queue/{queue}/start"):
-                raise
 
     def stop_job(self, state: JobState) -> None:
         """Ask a job to stop; takes it out of the queue if it has not started."""
@@ -170,6 +124,8 @@ class WebUIJobs:
             return False
         if state.status is not JobStatus.STOPPED or state.pid is None:
             return True
+        if state.job_type not in {"train", "caption"}:
+            return True  # an inference engine has no known last words
         tail = self._log_tail(state)
         return not tail or any(words in tail for words in LAST_WORDS)
 
@@ -182,12 +138,9 @@ class WebUIJobs:
 
     def queue_runs(self, state: JobState) -> bool:
         """Return whether the job's queue begins what waits in it."""
-        try:
-            body = self._http.get_json("/api/queue", what="list the queues")
-        except UnexpectedReply:
-            if self._has("/api/queue"):
-                raise
-            return True  # a server without queues begins everything
+        if not state.has_queue:
+            return True
+        body = self._http.get_json("/api/queue", what="list the queues")
         return parsing.queue_runs(body, state.gpu_ids)
 
     def mark_stopped(self, state: JobState) -> None:
@@ -209,90 +162,4 @@ class WebUIJobs:
         self._act(state, "sample_now", f"make samples of {state.name} now")
 
     def _act(self, state: JobState, action: str, what: str) -> None:
-        try:
-            self._http.act(f"{self._path(state)}/{action}", what=what)
-        except Rejected as exc:
-            if exc.status == 404:
-                raise NotFound("job", state.name) from exc
-            raise
-
-    # -- what a job leaves behind -------------------------------------------------------------
-
-    def read_log(self, state: JobState, offset: int | None) -> LogChunk:
-        """Return the log from a byte offset on, or its end when `offset` is None."""
-        params = {} if offset is None else {"offset": offset}
-        body = self._read(state, "log", params)
-        try:
-            text = str(body["log"])
-            # Servers from before July 2026 answer the whole log each time, without an offset.
-            return LogChunk(text, int(body.get("offset", 0)), bool(body.get("reset", True)))
-        except (KeyError, TypeError, ValueError) as exc:
-            raise UnexpectedReply("show the log", "no log") from exc
-
-    def loss_keys(self, state: JobState) -> tuple[str, ...]:
-        """Return the names of the logged metrics; empty before the first value."""
-        try:
-            return parsing.loss_page(self._read(state, "loss", {"limit": 1})).keys
-        except Rejected as exc:
-            if exc.status == 500 and not exc.reply:
-                # The trainer has made the database and not yet its tables.
-                return ()
-            raise
-
-    def read_losses(self, state: JobState, key: str, since_step: int | None) -> Iterator[LossPage]:
-        """Yield all points of one metric after `since_step`, page by page, oldest first."""
-        since = since_step
-        while True:
-            params: dict[str, str | int] = {"key": key, "limit": LOSS_PAGE}
-            if since is not None:
-                params["since_step"] = since
-            page = parsing.loss_page(self._read(state, "loss", params))
-            yield page
-            if len(page.points) < LOSS_PAGE:
-                return
-            since = page.points[-1].step
-
-    def list_files(self, state: JobState) -> tuple[RemoteFile, ...]:
-        """Return checkpoints and optimizer state."""
-        return parsing.remote_files(self._read(state, "files", {}))
-
-    def list_samples(self, state: JobState) -> tuple[Sample, ...]:
-        """Return the sample pictures, oldest first."""
-        return parsing.samples(self._read(state, "samples", {}))
-
-    # -- shared ------------------------------------------------------------------------------
-
-    def _read(self, state: JobState, leaf: str, params: Mapping[str, str | int]) -> Any:
-        what = f"show the {leaf} of {state.name}"
-        path = f"{self._path(state)}/{leaf}"
-        try:
-            return self._http.get_json(path, what=what, params=params)
-        except Rejected as exc:
-            if exc.status == 404:
-                raise NotFound("job", state.name) from exc
-            raise
-        except UnexpectedReply as exc:
-            if self._has(path):
-                raise
-            raise NotSupported(
-                f"show the {leaf} of a job", "web UI this old", "Update AI Toolkit on the server."
-            ) from exc
-
-    def _has(self, path: str) -> bool:
-        """Return whether the endpoint exists: no endpoint has PUT, and one that exists says 405."""
-        try:
-            self._http.read("PUT", path, what="show whether it has an endpoint")
-        except Rejected as exc:
-            return exc.status == 405
-        except UnexpectedReply:
-            return False
-        return True
-
-    def _path(self, state: JobState) -> str:
-        return f"/api/jobs/{quote(self._id(state), safe='')}"
-
-    def _id(self, state: JobState) -> str:
-        job_id = state.id or self._ids.get(state.name) or self.get_job(state.name).id
-        if not job_id:
-            raise NotFound("job", state.name)
-        return job_id
+        self._asked(state, action, what, self._http.act)

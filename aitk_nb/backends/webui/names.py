@@ -5,6 +5,8 @@ Why it is so: docs/behavior.md#uploads
 
 from __future__ import annotations
 
+import ntpath
+import posixpath
 import re
 import secrets
 from urllib.parse import quote
@@ -40,8 +42,17 @@ def base_name(path: str) -> str:
 
 def join(folder: str, *parts: str) -> str:
     """Return a path below `folder` with the separator that the server uses."""
-    separator = "\\" if "\\" in folder and "/" not in folder else "/"
+    separator = "\\" if _is_windows(folder) else "/"
     return separator.join([folder.rstrip("/\\"), *parts])
+
+
+def normal(folder: str) -> str:
+    """Return a folder that is set as `/a//b` or `/a/../b` as the server names it in a path."""
+    return ntpath.normpath(folder) if _is_windows(folder) else posixpath.normpath(folder)
+
+
+def _is_windows(folder: str) -> bool:
+    return "\\" in folder and "/" not in folder
 
 
 def file_url(path: str) -> str:

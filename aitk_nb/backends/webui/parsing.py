@@ -14,6 +14,9 @@ from aitk_nb.models.job import JobState, JobStatus, RemoteFile, Sample
 from aitk_nb.models.loss import LossColumns, LossPage
 from aitk_nb.models.server import Gpu
 
+UNSIGNALED = "Stopping job..."
+"""What the server says from a request to stop until it has signaled the process."""
+
 _SAMPLE = re.compile(r"^(?P<ms>\d+)__(?P<step>\d+)_(?P<index>\d+)\.\w+$")
 
 
@@ -48,6 +51,10 @@ def job_state(row: object) -> JobState:
         tells_pid="pid" in row,
         save_requested=bool(row.get("save_now")),
         queue_rank=_int(row.get("queue_position")),
+        has_queue="queue_position" in row,
+        job_type=str(row.get("job_type") or "train"),
+        # Its `stop` would say "Job stopped" if there had been a process to signal.
+        has_died=status is JobStatus.STOPPING and bool(row.get("pid")) and info == UNSIGNALED,
         never_started=status is JobStatus.STOPPED and not (step or info or stop or row.get("pid")),
         config=config,
     )

@@ -136,16 +136,16 @@ class Http:
         what: str,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
+        json: object = None,
         timeout: float | None = None,
     ) -> httpx.Response:
         """Return the answer to a request without effects; tried again when the connection breaks.
 
         `timeout` is how many seconds of silence are borne, if it is to be less than usual.
         """
-        brief = {} if timeout is None else {"timeout": timeout}
-        return self._send(
-            method, path, what=what, repeat=_line_broke, params=params, headers=headers, **brief
-        )
+        extra: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+        extra |= {"params": params, "headers": headers, "json": json}
+        return self._send(method, path, what=what, repeat=_line_broke, **extra)
 
     def raw(self, method: str, path: str, body: str = "") -> httpx.Response:
         """Return whatever answers, success or not; asked once, and read up to `MAX_RAW` bytes.

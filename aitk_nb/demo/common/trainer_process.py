@@ -14,6 +14,12 @@ from aitk_nb.demo.common.tables import Job
 
 TRAINER = (sys.executable, "-m", "aitk_nb.demo.trainer")
 
+LIVES_ON = "AITK_DEMO_LIVES_ON"
+"""Variable with the seconds for which a trainer lives on after its last words."""
+
+SAVE_SECONDS = "AITK_DEMO_SAVE_SECONDS"
+"""Variable with the seconds that a checkpoint takes."""
+
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
 _KEPT_WORDS = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _THREADS = (
@@ -41,6 +47,8 @@ class Child:
     job_id: str
     log: Path
     process: "subprocess.Popen[bytes]"
+    is_watched: bool = True
+    """False once nobody notes how the process ends."""
 
     def interrupt(self) -> None:
         """Ask the process to end."""
@@ -63,21 +71,26 @@ class Child:
         return f"Job process terminated with {how}."
 
 
-def prepare(store: Store, job: Job) -> Path:
-    """Make the job's folder, put its old log away, write its config, and return the folder."""
+def prepare(store: Store, job: Job, *, with_losses: bool = True) -> Path:
+    """Make the job's folder, put its old log away, write its config, and return the folder.
+
+    Without `with_losses` the trainer is one that does not know `logging.use_ui_logger`.
+    """
     folder = store.job_folder(job.name)
     if folder is None:
         raise Refused("the name of the job leads out of the output folder")
     folder.mkdir(parents=True, exist_ok=True)
     _put_log_away(folder)
-    config = _with_database(job.job_config, store.database_path)
+    config = _with_database(job.job_config, store.database_path, with_losses=with_losses)
     _check(store, config)
     text = json.dumps(config, indent=2, ensure_ascii=False)
     (folder / ".job_config.json").write_bytes(text.encode("utf-8", "replace"))
     return folder
 
 
-def spawn(store: Store, job: Job, folder: Path, command: Sequence[str]) -> Child:
+def spawn(
+    store: Store, job: Job, folder: Path, command: Sequence[str], manners: Mapping[str, str]
+) -> Child:
     """Start the trainer with its output in the log, and a pipe that holds it alive."""
     log = folder / "log.txt"
     with log.open("ab") as output:
@@ -87,7 +100,7 @@ def spawn(store: Store, job: Job, folder: Path, command: Sequence[str]) -> Child
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=store.data,
-            env=environment(job, os.environ),
+            env={**environment(job, os.environ), **manners},
             # Ctrl-C in a terminal is for the server, which then ends its children in order.
             start_new_session=True,
         )
@@ -126,6 +139,14 @@ def append_line(log: Path, message: str) -> None:
         return
 
 
+def last_words(log: Path) -> str:
+    """Return the end of a log."""
+    try:
+        return log.read_text("utf-8", "replace")[-500:]
+    except OSError:
+        return ""
+
+
 def _put_log_away(folder: Path) -> None:
     log = folder / "log.txt"
     if not log.exists():
@@ -138,10 +159,13 @@ def _put_log_away(folder: Path) -> None:
     log.rename(old / f"{count}_log.txt")
 
 
-def _with_database(text: str, database: Path) -> dict[str, object]:
+def _with_database(text: str, database: Path, *, with_losses: bool) -> dict[str, object]:
     config = json.loads(text)
     try:
-        config["config"]["process"][0]["sqlite_db_path"] = str(database)
+        process = config["config"]["process"][0]
+        process["sqlite_db_path"] = str(database)
+        if not with_losses and isinstance(process.get("logging"), dict):
+            process["logging"].pop("use_ui_logger", None)
     except (KeyError, IndexError, TypeError) as exc:
         raise Unusable("job_config has no config.process[0]") from exc
     checked: dict[str, object] = config

@@ -1,12 +1,14 @@
-"""What a training job leaves in its folder: checkpoints, optimizer, samples; each is complete.
+"""What a training job leaves in its folder: checkpoints, optimizer, samples.
 
-A file is written under a hidden name that ends in `.part`, and renamed when it is whole.
+A file is written under a hidden name that ends in `.part`, and renamed when it is whole; but a
+checkpoint that takes its time is written in place, as the real one is.
 """
 
 import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 import time
 import zipfile
@@ -42,6 +44,7 @@ class JobFolder:
     def __init__(self, config: JobConfig) -> None:
         """Use the folder of `config`; `prepare` makes it."""
         self._config = config
+        self._save_seconds = float(os.environ.get("AITK_DEMO_SAVE_SECONDS", "0"))
         self.root = config.root
 
     def prepare(self) -> None:
@@ -56,7 +59,11 @@ class JobFolder:
         """Write a checkpoint, numbered unless `step` is None, and drop those too many."""
         number = "" if step is None else f"_{step:09d}"
         path = self.root / f"{self._config.name}{number}.safetensors"
-        self._write(path, safetensors_bytes(tensors, self._config.save.dtype, self._notes(info)))
+        content = safetensors_bytes(tensors, self._config.save.dtype, self._notes(info))
+        if self._save_seconds:
+            self._write_slowly(path, content)
+        else:
+            self._write(path, content)
         numbered = self._numbered()
         if self._config.save.keep > 0:
             for old in numbered[: -self._config.save.keep]:
@@ -123,6 +130,15 @@ class JobFolder:
         if trigger:
             notes["ss_tag_frequency"] = json.dumps({f"1_{trigger}": {trigger: 1}})
         return notes
+
+    def _write_slowly(self, path: Path, content: bytes) -> None:
+        time.sleep(self._save_seconds / 2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = len(content) // 2
+        with path.open("wb", buffering=0) as file:
+            file.write(content[:half])
+            time.sleep(self._save_seconds / 2)
+            file.write(content[half:])
 
     def _write(self, path: Path, content: bytes) -> None:
         # Deleting a job does not stop it, and its next file brings the folder back.

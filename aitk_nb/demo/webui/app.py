@@ -1,5 +1,6 @@
 """The flavour `webui`: an ASGI application that answers as AI Toolkit's web UI does."""
 
+import functools
 import hmac
 import inspect
 import logging
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from aitk_nb.demo.webui import javascript, routes_datasets, routes_files, routes_jobs, routes_media
 from aitk_nb.demo.webui import routes_job_files as job_files
 from aitk_nb.demo.webui import routes_system as system
+from aitk_nb.demo.webui.eras import Era
 from aitk_nb.demo.webui.routes_zip import make_zip
 from aitk_nb.demo.webui.wire import Call, Site, answer, empty, page
 
@@ -90,7 +92,9 @@ def _entry(template: str, methods: Mapping[str, Route]) -> _Entry:
     return _Entry(re.compile(pattern), methods)
 
 
-_ENTRIES = [_entry(template, methods) for template, methods in ROUTES.items()]
+@functools.cache
+def _entries(era: Era) -> tuple[_Entry, ...]:
+    return tuple(_entry(template, methods) for template, methods in era.kept(ROUTES).items())
 
 
 def build(site: Site) -> "ASGIApp":
@@ -130,7 +134,7 @@ async def _route(site: Site, request: Request) -> Response:
         return await _unread(request, _moved(clean, request))
     if not _allowed(site.token, path, request):
         return await _unread(request, answer({"error": "Unauthorized"}, 401))
-    for entry in _ENTRIES:
+    for entry in _entries(site.era):
         if match := entry.pattern.fullmatch(path):
             return await _call(entry, match, site, request)
     return await _unread(request, page(_NOT_FOUND, 404))

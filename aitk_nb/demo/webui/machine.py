@@ -16,15 +16,16 @@ _HISTORY = int(120 / TICK)
 _MIB = 1024 * 1024
 
 
-def gpus() -> dict[str, object]:
-    """Return one GPU in the shape of `nvidia-smi`, always with the same figures."""
+def gpus(processes: int = 0) -> dict[str, object]:
+    """Return one GPU in the shape of `nvidia-smi`; each trainer that lives uses some memory."""
+    used = min(512 + 4096 * processes, 8192)
     gpu = {
         "index": 0,
         "name": GPU_NAME,
         "driverVersion": "0.0",
         "temperature": 41,
         "utilization": {"gpu": 0, "memory": 0},
-        "memory": {"total": 8192, "free": 7680, "used": 512},
+        "memory": {"total": 8192, "free": 8192 - used, "used": used},
         "power": {"draw": 25.5, "limit": 100},
         "clocks": {"graphics": 300, "memory": 405},
         "fan": {"speed": 0},

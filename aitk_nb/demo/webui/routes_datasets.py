@@ -72,11 +72,17 @@ def list_images(call: Call) -> Response:
     if folder is None or not folder.exists():
         return error(f"Folder '{name}' not found", 404)
     try:
-        found = [path.relative_to(folder) for path in _media(folder)]
+        known = MEDIA if call.has("sounds in datasets") else MEDIA - {*_SOUNDS}
+        found = [
+            path.relative_to(folder) for path in _media(folder) if _extension(path.name) in known
+        ]
     except OSError:
         return error("Failed to process request", 500)
     images = sorted(map(str, found), key=javascript.collation_key)
-    body = javascript.dumps({"root": f"{folder}{os.sep}", "images": images})
+    listing: dict[str, object] = {"root": f"{folder}{os.sep}", "images": images}
+    if not call.has("images below a root"):
+        listing = {"images": [{"img_path": str(folder / image)} for image in images]}
+    body = javascript.dumps(listing)
     data = body.encode("utf-8", "replace")
     if re.search(r"\bgzip\b", call.request.headers.get("accept-encoding", "")):
         headers = {"content-encoding": "gzip"}

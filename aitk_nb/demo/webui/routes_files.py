@@ -105,14 +105,16 @@ def serve(call: Call) -> Response:
     raw = call.params["path"]
     inline = call.params["prefix"] == MEDIA
     try:
-        path = "/".join(javascript.decode_component(part) for part in raw.split("/"))
+        parts = [javascript.decode_component(part) for part in raw.split("/")]
     except ValueError:
         return empty(500)
+    # A list of parts that JavaScript takes for a text is joined with commas.
+    path = ("/" if call.has("file paths in parts") else ",").join(parts)
     roots = [call.store.datasets, call.store.training, *([call.store.media] if inline else [])]
     found = resolve_inside(path, *roots)
     if found is None:
         return bare("Access denied", 403)
-    if inline and call.query("thumb") is not None:
+    if inline and call.query("thumb") is not None and call.has("thumbnails"):
         found = _thumbnail(found) or found
     try:
         stat = found.stat()

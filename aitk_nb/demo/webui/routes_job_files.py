@@ -14,7 +14,8 @@ from aitk_nb.demo.webui.routes_jobs import find
 from aitk_nb.demo.webui.wire import HTML, Call, answer, empty, error
 
 MAX_TAIL_BYTES = 5 * 1024 * 1024
-_SAMPLES = (".png", ".jpg", ".jpeg", ".webp", ".mp4", "mp3", "wav", "flac", "ogg")
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_SAMPLES = (*_PICTURES, ".mp4", "mp3", "wav", "flac", "ogg")
 _POINTS = """
 SELECT m.step AS step, s.wall_time AS wall_time, m.value_real AS number, m.value_text AS text
 FROM metrics AS m JOIN steps AS s ON s.step = m.step
@@ -35,28 +36,32 @@ def of_job(route: Callable[[Call, Path | None], Response]) -> Callable[[Call], R
     return with_folder
 
 
-def files(_call: Call, folder: Path | None) -> Response:
+def files(call: Call, folder: Path | None) -> Response:
     """Answer the checkpoints and the optimizer's state, with sizes."""
     if folder is None or not folder.exists():
         return answer({"files": []})
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".safetensors"))
     found = [folder / name for name in names]
-    found += [path for path in [folder / "optimizer.pt"] if path.exists()]
+    if call.has("optimizer among files"):
+        found += [path for path in [folder / "optimizer.pt"] if path.exists()]
     return answer({"files": [{"path": str(p), "size": p.stat().st_size} for p in found]})
 
 
-def samples(_call: Call, folder: Path | None) -> Response:
+def samples(call: Call, folder: Path | None) -> Response:
     """Answer the paths of the samples."""
     if folder is None or not (folder / "samples").exists():
         return answer({"samples": []})
     entries = (folder / "samples").iterdir()
-    found = [e for e in entries if e.is_file() and not e.is_symlink() and e.name.endswith(_SAMPLES)]
+    ends = _SAMPLES if call.has("videos among samples") else _PICTURES
+    found = [e for e in entries if e.is_file() and not e.is_symlink() and e.name.endswith(ends)]
     return answer({"samples": sorted(map(str, found))})
 
 
 def log(call: Call, folder: Path | None) -> Response:
     """Answer the log from a byte offset on, or its tail."""
     path = _own(folder, "log.txt")
+    if not call.has("log from an offset"):
+        return answer({"log": path.read_bytes().decode("utf-8", "replace") if path else ""})
     if path is None:
         return answer({"log": "", "offset": 0, "reset": True})
     offset = javascript.parse_int(call.query("offset") or "")

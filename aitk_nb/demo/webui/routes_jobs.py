@@ -22,14 +22,14 @@ def list_jobs(call: Call) -> Response:
     db = call.store.db
     if job_id := call.query("id"):
         job = db.job(job_id)
-        return answer(job.as_json() if job else None)
+        return _row(call, job)
     if job_ref := call.query("job_ref"):
         job = db.job_by_ref(job_ref)
-        return answer(job.as_json() if job else None)
-    job_type = call.query("job_type")
+        return _row(call, job)
+    job_type = call.query("job_type") if call.has("job_type") else None
 
     def rows(*, active: bool = False) -> list[dict[str, object]]:
-        return [job.as_json() for job in db.jobs(job_type, active=active)]
+        return [call.site.era.kept(job.as_json()) for job in db.jobs(job_type, active=active)]
 
     if call.query("only_active") == "true":
         key = f"jobs-active:{job_type!r}"
@@ -43,15 +43,15 @@ def save_job(call: Call) -> Response:
         body = call.json()
         if not isinstance(body, dict):
             raise TypeError("not an object")
-        fields = _columns(body)
+        fields = call.site.era.kept(_columns(body))
         if "name" in fields and call.store.job_folder(str(fields["name"])) is None:
             raise ValueError("the name leads out of the output folder")
         job_id = body.get("id")
         if not job_id:
-            return answer(call.store.db.create_job(_complete(fields)).as_json())
+            return _row(call, call.store.db.create_job(_complete(fields)))
         if not isinstance(job_id, str):
             raise TypeError("id")
-        return answer(call.store.db.update_job(job_id, fields).as_json())
+        return _row(call, call.store.db.update_job(job_id, fields))
     except NameTaken:
         return error("Job name already exists", 409)
     except (TypeError, ValueError, NoSuchJob):
@@ -59,9 +59,12 @@ def save_job(call: Call) -> Response:
 
 
 def start(call: Call) -> Response:
-    """Put the job at the end of its queue, which stays as it is."""
+    """Put the job at the end of its queue, which stays as it is; without queues, begin it."""
     if (job := find(call)) is None:
         return error(_NOT_FOUND, 404)
+    if not call.has("/api/queue"):
+        call.site.worker.launch(job)
+        return _row(call, job)
     call.store.db.add_queue(job.gpu_ids, running=False)
     call.store.db.update_job(
         job.id,
@@ -73,7 +76,7 @@ def start(call: Call) -> Response:
             "info": "Job queued",
         },
     )
-    return answer(job.as_json())
+    return _row(call, job)
 
 
 def stop(call: Call) -> Response:
@@ -81,9 +84,9 @@ def stop(call: Call) -> Response:
     if (job := find(call)) is None:
         return error(_NOT_FOUND, 404)
     call.store.db.update_job(job.id, {"stop": True, "info": "Stopping job..."})
-    if job.pid is not None:
+    if job.pid is not None and call.has("pid"):
         call.site.worker.interrupt(job.id, job.pid)
-    return answer(job.as_json())
+    return _row(call, job)
 
 
 def mark_stopped(call: Call) -> Response:
@@ -93,7 +96,7 @@ def mark_stopped(call: Call) -> Response:
     call.store.db.update_job(
         job.id, {"stop": True, "status": "stopped", "info": "Job stopped", "pid": None}
     )
-    return answer(job.as_json())
+    return _row(call, job)
 
 
 def delete(call: Call) -> Response:
@@ -106,7 +109,7 @@ def delete(call: Call) -> Response:
         # A trainer that lives may have written meanwhile.
         shutil.rmtree(folder, ignore_errors=True)
     call.store.db.delete_job(job.id)
-    return answer(job.as_json())
+    return _row(call, job)
 
 
 def save_now(call: Call) -> Response:
@@ -143,9 +146,13 @@ def stop_queue(call: Call) -> Response:
     return answer(before.as_json())
 
 
+def _row(call: Call, job: Job | None) -> Response:
+    return answer(call.site.era.kept(job.as_json()) if job else None)
+
+
 def _flag(call: Call, column: str) -> Response:
     try:
-        return answer(call.store.db.update_job(call.params["id"], {column: True}).as_json())
+        return _row(call, call.store.db.update_job(call.params["id"], {column: True}))
     except NoSuchJob:
         return empty(500)
 

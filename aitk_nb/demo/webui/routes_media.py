@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -36,7 +36,7 @@ def write_caption(call: Call) -> Response:
     body = call.fields()
     image, caption = _word(body.get("imgPath")), body.get("caption")
     found = resolve_inside(image, call.store.datasets)
-    extension = _caption_extension(body.get("ext"))
+    extension = _caption_extension(call, body)
     target = resolve_inside(call.store.caption_path(image, extension), call.store.datasets)
     if found is None or target is None:
         return error("Invalid image path", 400)
@@ -57,7 +57,7 @@ def read_caption(call: Call) -> Response:
     fields = body if isinstance(body, dict) else {}
     try:
         image = _word(fields.get("imgPath"))
-        extension = _caption_extension(fields.get("ext"))
+        extension = _caption_extension(call, fields)
         target = resolve_inside(call.store.caption_path(image, extension), call.store.datasets)
         if resolve_inside(image, call.store.datasets) is None or target is None:
             return text("Access denied", 403)
@@ -80,7 +80,7 @@ def read_captions(call: Call) -> Response:
     images = fields.get("imgPaths")
     if not isinstance(images, list):
         return error("imgPaths must be an array", 400)
-    extension = _caption_extension(fields.get("ext"))
+    extension = _caption_extension(call, fields)
     root = call.store.datasets
     inside = [i for i in images if isinstance(i, str) and resolve_inside(i, root) is not None]
     captions = {i: _caption(call.store.caption_path(i, extension), root) for i in inside}
@@ -95,7 +95,7 @@ def delete_image(call: Call) -> Response:
     found = resolve_inside(image, *roots)
     if found is None:
         return error("Invalid image path", 400)
-    if not _IMAGE.search(image):
+    if call.has("only images of a dataset are deleted alone") and not _IMAGE.search(image):
         return error("Not an image", 400)
     if not found.exists():
         return answer({"success": True})
@@ -164,8 +164,10 @@ def _word(value: object) -> str:
     return value
 
 
-def _caption_extension(sent: object) -> str:
-    return _word(sent or "txt").lstrip(".").strip() or "txt"
+def _caption_extension(call: Call, fields: Mapping[str, object]) -> str:
+    if not call.has("captions with other endings"):
+        return "txt"
+    return _word(fields.get("ext") or "txt").lstrip(".").strip() or "txt"
 
 
 def _caption(path: str, root: Path) -> str:

@@ -17,7 +17,7 @@ def make_zip(call: Call) -> Response:
     try:
         body = call.fields()
         target = body.get("zipTarget")
-        if target in {"dataset", "dataset_captions"}:
+        if target in {"dataset", "dataset_captions"} and call.has("datasets in zips"):
             return _dataset(call, body.get("datasetName"), captions=target == "dataset_captions")
         return _samples(call, body.get("jobName"))
     except (OSError, TypeError, ValueError):

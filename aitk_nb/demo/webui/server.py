@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from aitk_nb.demo.common import leftovers, trainer_process
 from aitk_nb.demo.common.store import Store
+from aitk_nb.demo.webui.eras import NEWEST, Era, EraName
 from aitk_nb.demo.webui.worker import Worker
 
 if TYPE_CHECKING:
@@ -35,16 +36,26 @@ class DemoServer:
         *,
         port: int = 0,
         token: str | None = None,
+        era: EraName = NEWEST,
         command: Sequence[str] = trainer_process.TRAINER,
+        lives_on: float = 1.6,
+        save_seconds: float = 0.2,
     ) -> None:
         """Serve the folder `data`, or a temporary one; nothing happens before `start`.
 
-        `port` 0 takes a free one, `token` is what callers must send, and `command` is the trainer.
+        `port` 0 takes a free one, `token` is what callers must send, `era` is the version of AI
+        Toolkit that it is like, and `command` is the trainer. As the real one's, a trainer keeps
+        its GPU for `lives_on` seconds after its last words, and a checkpoint takes `save_seconds`,
+        in which a stop leaves half of it.
         """
         self._given = None if data is None else Path(data).expanduser()
         self._port = port
         self._token = token
+        self._era = Era(era)
         self._command = command
+        self._lives_on = lives_on
+        self._save_seconds = save_seconds
+        self._worker: Worker | None = None
         self._owner = os.getpid()
         self._guard = threading.RLock()
         self._undo = contextlib.ExitStack()
@@ -74,7 +85,14 @@ class DemoServer:
             undo.callback(store.close)
             listener = self._listen()
             undo.callback(listener.close)
-            worker = Worker(store, command=self._command)
+            worker = Worker(
+                store,
+                command=self._command,
+                lives_on=self._lives_on,
+                save_seconds=self._save_seconds,
+                era=self._era,
+            )
+            self._worker = worker
             undo.callback(worker.stop)
             self._serve(store, worker, listener, undo)
             worker.start()
@@ -91,6 +109,11 @@ class DemoServer:
             self._alive = False
             atexit.unregister(self.stop)
             self._undo.close()
+
+    def lose_exit_handlers(self) -> None:
+        """Let trainers that run now end unnoticed, as after a restart of the real worker."""
+        if self._worker is not None:
+            self._worker.lose_exit_handlers()
 
     @property
     def alive(self) -> bool:
@@ -142,7 +165,7 @@ class DemoServer:
         from aitk_nb.demo.webui.app import build
         from aitk_nb.demo.webui.wire import Site
 
-        site = Site(store, worker, self._token or None)
+        site = Site(store, worker, self._token or None, era=self._era)
         config = uvicorn.Config(
             build(site),
             http="h11",
@@ -169,10 +192,18 @@ class DemoServer:
 
 
 def start(
-    data: str | os.PathLike[str] | None = None, *, port: int = 0, token: str | None = None
+    data: str | os.PathLike[str] | None = None,
+    *,
+    port: int = 0,
+    token: str | None = None,
+    era: EraName = NEWEST,
+    lives_on: float = 1.6,
+    save_seconds: float = 0.2,
 ) -> DemoServer:
     """Return a server that answers; stop it, or use it in a `with`."""
-    return DemoServer(data, port=port, token=token).start()
+    return DemoServer(
+        data, port=port, token=token, era=era, lives_on=lives_on, save_seconds=save_seconds
+    ).start()
 
 
 def _run(server: "Server", listener: socket.socket) -> None:

@@ -10,7 +10,9 @@ from urllib.parse import parse_qsl
 from starlette.responses import Response
 
 from aitk_nb.demo.common.store import Store
+from aitk_nb.demo.common.tables import Job
 from aitk_nb.demo.webui import javascript
+from aitk_nb.demo.webui.eras import Era
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -20,11 +22,20 @@ TEXT = "text/plain;charset=UTF-8"
 HTML = "text/html; charset=utf-8"
 
 
-class Interrupter(Protocol):
-    """Can ask the trainer of a job to stop, if that is a living child of this server."""
+class Launcher(Protocol):
+    """Can start the trainer of a job, and ask it to stop if it is a living child of this server."""
+
+    def launch(self, job: Job) -> None:
+        """Start it."""
+        ...
 
     def interrupt(self, job_id: str, pid: int) -> bool:
         """Send the signal and mark the job stopped; False when there is no such child."""
+        ...
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of trainers that live now."""
         ...
 
 
@@ -52,10 +63,11 @@ class Site:
     """What all routes of one server share."""
 
     store: Store
-    worker: Interrupter
+    worker: Launcher
     token: str | None = field(default=None, repr=False)
     closing: threading.Event = field(default_factory=threading.Event)
     recent: Recent = field(default_factory=Recent)
+    era: Era = field(default_factory=Era)
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,10 @@ class Call:
     def store(self) -> Store:
         """The folder and rows of the server."""
         return self.site.store
+
+    def has(self, thing: str) -> bool:
+        """Return whether the server's version has one of the things in the table of eras."""
+        return self.site.era.has(thing)
 
     def query(self, name: str) -> str | None:
         """Return the first value of a query parameter; None when it is absent."""

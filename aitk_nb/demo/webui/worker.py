@@ -11,6 +11,7 @@ from aitk_nb.demo.common import trainer_process
 from aitk_nb.demo.common.store import Store
 from aitk_nb.demo.common.tables import Job, NoSuchJob, Queue, Value
 from aitk_nb.demo.common.trainer_process import Child
+from aitk_nb.demo.webui.eras import Era
 
 _log = logging.getLogger(__name__)
 _WATCH = 0.05
@@ -26,17 +27,26 @@ class Worker:
         command: Sequence[str] = trainer_process.TRAINER,
         every: float = 1.0,
         patience: float = 5.0,
+        lives_on: float = 0.0,
+        save_seconds: float = 0.0,
+        era: Era | None = None,
     ) -> None:
         """Use `store`, starting `command` with the config's path added.
 
         `every` is the time between two looks in seconds, and `patience` how long a trainer may
-        take to end when the worker stops.
+        take to end when the worker stops. A trainer lives on for `lives_on` seconds after its last
+        words, and needs `save_seconds` for a checkpoint.
         """
         self._store = store
         self._command = command
         self._every = every
         self._patience = patience
-        self._children: dict[str, Child] = {}
+        self._era = era or Era()
+        self._manners = {
+            trainer_process.LIVES_ON: str(lives_on),
+            trainer_process.SAVE_SECONDS: str(save_seconds),
+        }
+        self._children: dict[int, Child] = {}
         # Whoever signals a process or notes its end holds this, so that no pid is used after its
         # process has been reaped.
         self._lock = threading.RLock()
@@ -59,21 +69,33 @@ class Worker:
                 if job.status != "queued":
                     self._write(job.id, {"status": "stopped", "info": "Job stopped", "pid": None})
 
+    def launch(self, job: Job) -> None:
+        """Start the trainer of a job at once, unless its last one still runs."""
+        with self._lock:
+            if job.id not in {child.job_id for child in self._children.values()}:
+                self._launch(job)
+
     def interrupt(self, job_id: str, pid: int) -> bool:
         """Send SIGINT to the job's process and mark it stopped; False if that is not our child."""
         with self._lock:
-            child = self._children.get(job_id)
-            if child is None or child.process.pid != pid or child.process.poll() is not None:
+            child = self._children.get(pid)
+            if child is None or child.job_id != job_id or child.process.poll() is not None:
                 return False
             child.interrupt()
             self._write(job_id, {"status": "stopped", "info": "Job stopped"})
             return True
 
+    def lose_exit_handlers(self) -> None:
+        """Note the end of no trainer that runs now, as after a restart of the real worker."""
+        with self._lock:
+            for child in self._children.values():
+                child.is_watched = False
+
     @property
     def pids(self) -> tuple[int, ...]:
         """The processes that live now."""
         with self._lock:
-            return tuple(child.process.pid for child in self._children.values())
+            return tuple(self._children)
 
     def _run(self) -> None:
         due = time.monotonic() + self._every
@@ -108,8 +130,8 @@ class Worker:
         waiting = self._store.db.jobs_of_queue(queue.gpu_ids, "queued")
         if not waiting:
             self._store.db.set_queue(queue.gpu_ids, running=False)
-        elif waiting[0].id not in self._children:
-            # Its last process may take a moment to end: two would write the same files.
+        else:
+            # Also while the process of the last job lives on, and be it the same job's.
             self._launch(waiting[0])
 
     def _launch(self, job: Job) -> None:
@@ -121,8 +143,9 @@ class Worker:
         }
         try:
             self._store.db.update_job(job.id, starting)
-            folder = trainer_process.prepare(self._store, job)
-            child = trainer_process.spawn(self._store, job, folder, self._command)
+            with_losses = self._era.has("/api/jobs/{id}/loss")
+            folder = trainer_process.prepare(self._store, job, with_losses=with_losses)
+            child = trainer_process.spawn(self._store, job, folder, self._command, self._manners)
         except NoSuchJob:
             return
         except trainer_process.Unusable:
@@ -135,22 +158,27 @@ class Worker:
             self._write(job.id, {"status": "error", "info": f"Error launching job: {exc}"})
             return
         with self._lock:
-            self._children[job.id] = child
+            self._children[child.process.pid] = child
             self._write(job.id, {"pid": child.process.pid})
 
     def _reap(self) -> None:
         with self._lock:
-            for job_id, child in list(self._children.items()):
+            for pid, child in list(self._children.items()):
                 if child.process.poll() is not None:
-                    del self._children[job_id]
+                    del self._children[pid]
                     self._note_end(child)
 
     def _note_end(self, child: Child) -> None:
         child.hang_up()
         message = child.ending()
-        if message is None:
+        if message is None or not child.is_watched:
             return
-        trainer_process.append_line(child.log, message)
+        if self._era.has("crashes are noted"):
+            trainer_process.append_line(child.log, message)
+        elif self._era.has("/api/queue"):
+            return  # the worker has let it go
+        else:
+            message = f"Error launching job: {trainer_process.last_words(child.log)}"
         self._write(
             child.job_id, {"status": "error", "info": message, "pid": None}, only_if="running"
         )
@@ -158,8 +186,13 @@ class Worker:
     def _end_children(self) -> None:
         children = list(self._children.values())
         for child in children:
-            if child.process.poll() is None:
+            if child.process.poll() is not None:
+                continue
+            job = self._store.db.job(child.job_id)
+            if job is not None and job.status == "running":
                 child.interrupt()
+            else:
+                child.hang_up()  # it has said its last words, and only lives on
         until = time.monotonic() + self._patience
         while any(c.process.poll() is None for c in children) and time.monotonic() < until:
             time.sleep(0.02)
