@@ -23,8 +23,6 @@ NEWEST_ENDPOINT = {
 
 TRAIN = ("--steps", "30", "--lr", "1e-3", "--rank", "4", "--resolution", "64", "--every", "0.1")
 
-WITHOUT_PID = pytest.mark.xfail(strict=True, reason="stop takes it for a job without a process")
-
 
 @pytest.fixture(params=NEWEST_ENDPOINT)
 def era(request: pytest.FixtureRequest) -> str:
@@ -73,15 +71,6 @@ def test_the_whole_path(era: str, url: str, photos: Path, tmp_path: Path) -> Non
     assert (True, 4, True) == (lora["ok"], lora["rank"], lora["finite"])
 
 
-@pytest.mark.parametrize(
-    "era",
-    [
-        pytest.param("2025-08", marks=WITHOUT_PID),
-        "2025-11",
-        "2026-05",
-        "2026-08",
-    ],
-)
 def test_a_job_is_stopped(era: EraName, photos: Path) -> None:
     """By a signal, or by a flag that the trainer reads; without saving where that is not there."""
     with demo.start(token=TOKEN, era=era, lives_on=0, save_seconds=0) as server:

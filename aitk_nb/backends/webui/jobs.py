@@ -111,7 +111,8 @@ class WebUIJobs(WebUIJobOutputs):
 
     def stop_job(self, state: JobState) -> None:
         """Ask a job to stop; takes it out of the queue if it has not started."""
-        if state.status is JobStatus.QUEUED or (state.status.is_active and state.pid is None):
+        bare = state.status.is_active and state.pid is None and state.tells_pid
+        if state.status is JobStatus.QUEUED or bare:
             # `stop` only sets a flag on a job without a process, and it starts later all the same.
             self._act(state, "mark_stopped", f"take {state.name} out of the queue")
         elif state.status is JobStatus.RUNNING:
