@@ -16,10 +16,14 @@ from aitk_nb.backends.base import Backend
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, NotSupported
 from aitk_nb.jobs.failure_reasons import explain
+from aitk_nb.jobs.queue import NO_GPU
 from aitk_nb.models.access import AuthState
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability
+
+KNOWN = frozenset({"AI Toolkit's web UI", "AI Toolkit's Gradio app"})
+"""What `AuthReport.product` is where the server is known to be AI Toolkit's."""
 
 FULL = 0.95
 """Share of a GPU's memory from which on hardly any training starts."""
@@ -83,7 +87,9 @@ def _checks(
     open_backend: Callable[[Connection], AbstractContextManager[Backend]],
 ) -> Iterator[Check]:
     yield from _access(auth)
-    if auth.ok:
+    if auth.ok and auth.product not in KNOWN:
+        yield Check("abilities", Status.UNKNOWN, f"Unknown, as it is {auth.product}.")
+    elif auth.ok:
         try:
             with open_backend(connection) as backend:
                 yield from _inside(backend)
@@ -109,8 +115,8 @@ def _access(auth: AuthReport) -> Iterator[Check]:
         name = "auth" if in_front else "flavour"
         yield Check(name, Status.PROBLEM, auth.diagnosis, auth.next_step)
         return
-    named = {"webui": "AI Toolkit's web UI", "gradio": "AI Toolkit's Gradio app"}
-    yield Check("flavour", Status.OK, f"It is {named[auth.flavour.value]}.")
+    status = Status.OK if auth.product in KNOWN else Status.UNKNOWN
+    yield Check("flavour", status, f"It is {auth.product}.")
     if auth.ok:
         yield Check("auth", Status.OK, auth.diagnosis)
     else:
@@ -158,8 +164,7 @@ def _gpu(backend: Backend) -> Check:
         return Check("GPU", Status.SKIPPED, "This server doesn't report its GPUs.")
     gpus = backend.gpus()
     if not gpus:
-        remedy = "Start the pod with one; on a Mac this is normal."
-        return Check("GPU", Status.WARNING, "The server sees no GPU.", remedy)
+        return Check("GPU", Status.WARNING, NO_GPU, "Start the server on a machine with a GPU.")
     shown = ", ".join(
         f"{gpu.name} ({gpu.memory_used:,} of {gpu.memory_total:,} MiB used)" for gpu in gpus
     )

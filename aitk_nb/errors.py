@@ -155,20 +155,30 @@ class ServerNotReady(ConnectionFailed):
 class Unauthorized(AitkError):
     """Authentication failed; `sent` is true if credentials were sent and rejected.
 
+    `gateway` is what a gateway in front of the server answered, if that refused the request.
+
     Example:
         >>> aitk_nb.Unauthorized("https://my-pod.example", sent=True).sent
         True
     """
 
-    def __init__(self, url: str, *, sent: bool, login: bool = False) -> None:
+    def __init__(self, url: str, *, sent: bool, login: bool = False, gateway: str = "") -> None:
         thing, do = (_LOGIN if login else _TOKEN)[sent]
         what = f"rejects {thing}" if sent else f"requires {thing}, and none was given"
-        super().__init__(f"The server at {url} {what}. {do}")
+        text = f"The server at {url} {what}. {do}"
+        super().__init__(f"{url} answers {gateway}. {_GATEWAY}" if gateway else text)
         self.url = url
         self.sent = sent
         self.login = login
+        self.gateway = gateway
 
 
+_GATEWAY = (
+    "A gateway in front of a server refuses like this: nothing behind it can be seen without a "
+    "login, and a running job isn't affected. Renew the gateway's login, pass its credentials "
+    "(headers={…}, --header-env, or a user name and password), or use an SSH tunnel. Without a "
+    "gateway, check the port."
+)
 _GIVE_ONE = (
     "Set AITK_TOKEN to the value that the server has in "
     "AI_TOOLKIT_AUTH (the default of AI Toolkit's Docker files is 'password')."

@@ -120,6 +120,7 @@ class FaultProxy:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         times: int | None = None,
+        after: int = 0,
     ) -> None:
         """Answer requests whose method and path match whole, without asking the upstream.
 
@@ -130,8 +131,10 @@ class FaultProxy:
             headers: its headers; `Content-Length` is added.
             body: its body.
             times: after so many answers the rule is over; None for ever.
+            after: so many matching requests go through before it begins.
         """
-        rule = Rule(re.compile(method), re.compile(path), status, dict(headers or {}), body, times)
+        patterns = re.compile(method), re.compile(path)
+        rule = Rule(*patterns, status, dict(headers or {}), body, times, after)
         with self._lock:
             self._answers.append(rule)
 
@@ -227,6 +230,9 @@ class FaultProxy:
         with self._lock:
             for rule in self._answers:
                 if rule.times != 0 and rule.method.fullmatch(method) and rule.path.fullmatch(path):
+                    if rule.after > 0:
+                        rule.after -= 1
+                        continue
                     rule.times = None if rule.times is None else rule.times - 1
                     return rule
         return None

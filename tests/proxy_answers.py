@@ -70,6 +70,9 @@ class Rule:
     times: int | None
     """How often it is still to be given; None for ever."""
 
+    after: int = 0
+    """How many matching requests still go through before it begins."""
+
 
 def respond(client: Reader, exchange: Exchange, canned: Rule, close: bool = False) -> bool:
     """Send an answer; return whether the connection may serve another request."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, Unpack
+from typing import Unpack
 
 from aitk_nb.auth import messages
 from aitk_nb.auth.report import AuthReport
@@ -17,7 +17,7 @@ from aitk_nb.backends.detection.identify import Sighting, look
 from aitk_nb.backends.detection.unknown_server import Foreign, Kind
 from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.login import login_of
-from aitk_nb.backends.gradio.matching import match
+from aitk_nb.backends.gradio.matching import match, product
 from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.connection.secret import Secret
@@ -77,7 +77,9 @@ def _report(facts: Facts, seen: Sighting) -> AuthReport:
     connection, flavour = facts.connection, facts.flavour or Flavour.WEBUI
     if facts.state is AuthState.NOT_AITK:
         what = f"as a Gradio {facts.version} app without functions for training"
-        return _foreign(replace(seen, foreign=Foreign(Kind.GRADIO, what)), facts.skew)
+        report = _foreign(replace(seen, foreign=Foreign(Kind.GRADIO, what)), facts.skew)
+        diagnosis = f"It is {facts.product}: it answers {what}."
+        return replace(report, diagnosis=diagnosis, product=facts.product)
     other_kind = bool(connection.login if flavour is Flavour.WEBUI else connection.token)
     diagnosis, step = messages.of_server(flavour, facts.state, other_kind=other_kind)
     report = _summed_up(facts, diagnosis, step, seen.headers)
@@ -98,6 +100,7 @@ def _summed_up(
         diagnosis,
         step,
         flavour=facts.flavour,
+        product=facts.product,
         findings=find(facts),
         checks=facts.knocks.cells,
         cause=facts.cause,
@@ -114,7 +117,10 @@ def _webui(seen: Sighting, timeout: float) -> Facts:
     connection = seen.connection
     knocks = access_probes.knock_webui(connection, timeout)
     state = _webui_state(knocks, connection)
-    facts = Facts(connection, state, Flavour.WEBUI, knocks)
+    # That it says "Unauthorized" is true of many servers; "Access denied" to a file is its own.
+    own = state.is_in or any(c.group == "files" and c.outcome.is_in for c in knocks.cells)
+    product = "AI Toolkit's web UI" if own else _LIKE_WEBUI
+    facts = Facts(connection, state, Flavour.WEBUI, knocks, product=product)
     if connection.token:
         facts = replace(facts, flaws=_flaws(connection.token))
     if state is AuthState.OPEN:
@@ -131,6 +137,9 @@ def _webui(seen: Sighting, timeout: float) -> Facts:
         meant=_meant(connection, timeout),
         default_password=access_probes.default_password(connection, timeout),
     )
+
+
+_LIKE_WEBUI = "like AI Toolkit's web UI; whether it is that cannot be seen without a token"
 
 
 def _flaws(token: Secret) -> tuple[str, ...]:
@@ -174,8 +183,10 @@ def _gradio(seen: Sighting, timeout: float) -> Facts:
     if seen.locked and login:
         config = access_probes.config_by_login(connection, timeout) or config
     version = str(config.get("version", ""))
-    if "components" in config and not _trains(config):
-        return Facts(connection, AuthState.NOT_AITK, Flavour.GRADIO, version=version)
+    functions = endpoints.read_app(config, None).endpoints if "components" in config else None
+    what = product(functions)
+    if functions is not None and match(functions)["start training"].api_name is None:
+        return Facts(connection, AuthState.NOT_AITK, Flavour.GRADIO, version=version, product=what)
     prefix = endpoints.prefix_of(config)
     knocks = access_probes.knock_gradio(connection, prefix, timeout, locked=seen.locked)
     outcomes = {c.credential: c.outcome for c in knocks.cells if c.group == "login"}
@@ -186,13 +197,7 @@ def _gradio(seen: Sighting, timeout: float) -> Facts:
         state = AuthState.ACCEPTED
     else:
         state = AuthState.REJECTED if login else AuthState.MISSING
-    return Facts(connection, state, Flavour.GRADIO, knocks, version=version)
-
-
-def _trains(config: Mapping[str, Any]) -> bool:
-    """Return whether a function of a Gradio app, or of a fork of it, starts training."""
-    functions = endpoints.read_app(config, None).endpoints
-    return match(functions)["start training"].api_name is not None
+    return Facts(connection, state, Flavour.GRADIO, knocks, version=version, product=what)
 
 
 # -- nothing, and something else ------------------------------------------------------------------
@@ -203,18 +208,16 @@ def _foreign(seen: Sighting, skew: float | None) -> AuthReport:
     foreign = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
     connection = seen.connection
     state = AuthState.NOT_AITK
-    diagnosis, step = (
-        f"It answers {foreign.seen}, which is not an AI Toolkit server.",
-        foreign.advice,
-    )
+    diagnosis = f"It answers {foreign.seen}, which is not an AI Toolkit server."
+    step = "" if foreign.hides else foreign.advice
     if foreign.kind is Kind.BOOTING:
         state = AuthState.BOOTING
-        diagnosis = f"A gateway answers {foreign.seen}; the server is still starting."
+        diagnosis = f"A gateway answers {foreign.seen}: the server is still starting."
         step = "Wait a minute and try again; this is not about the token."
-    elif foreign.kind is Kind.GATEWAY:
-        given = connection.login or any(n.lower() == "authorization" for n in connection.headers)
+    elif foreign.hides:
+        given = connection.login or connection.headers
         state = AuthState.REJECTED if given else AuthState.MISSING
-        diagnosis, step = messages.in_front(state)
+        diagnosis, step = messages.in_front(state, foreign.seen)
     detail = f"{connection.url} answers {foreign.seen}"
     facts = Facts(connection, state, skew=skew, cause=foreign.kind.value, detail=detail)
     return _summed_up(facts, diagnosis, step, seen.headers)
@@ -228,6 +231,8 @@ def _unreachable(connection: Connection, exc: ConnectionFailed) -> AuthReport:
 
 def _skew(seen: Sighting) -> float | None:
     """Return the seconds by which the server's clock is ahead of ours, by the Date it sent."""
+    if "age" in seen.headers:
+        return None  # a cache answered, with the time of an older response
     try:
         said = parsedate_to_datetime(seen.headers["date"])
     except (KeyError, ValueError):

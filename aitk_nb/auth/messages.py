@@ -101,16 +101,18 @@ def unreachable(cause: str) -> tuple[str, str]:
     return _CAUSES.get(cause, _CAUSES["broken"])
 
 
-def in_front(state: AuthState) -> tuple[str, str]:
-    """Return diagnosis and next step if a gateway in front requires credentials."""
-    if state is AuthState.REJECTED:
-        return (
-            "A gateway in front of the server rejects the credentials.",
-            "Check the extra headers, or the gateway's user name and password.",
-        )
+def in_front(state: AuthState, seen: str) -> tuple[str, str]:
+    """Return diagnosis and next step if what answers, as `seen`, hides what is behind it."""
+    rejected = state is AuthState.REJECTED
+    despite = " and does not accept the credentials" if rejected else ""
+    step = (
+        "Check the extra headers, or the gateway's user name and password"
+        if rejected
+        else "Pass the gateway's credentials as headers={…}, or as a user name and a password"
+    )
     return (
-        "A gateway in front of the server requires credentials of its own.",
-        "Pass them as headers={'Authorization': …}, or as a user name and a password.",
+        f"It answers {seen}{despite}; what is behind it can't be seen without a login.",
+        f"{step}; without a gateway, check the port: 8675 for the web UI, 7860 for Gradio.",
     )
 
 

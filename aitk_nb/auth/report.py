@@ -81,6 +81,8 @@ class AuthReport(JsonReport):
     """What to do, in one sentence."""
     flavour: Flavour | None = None
     """The kind of server; None if no AI Toolkit answers."""
+    product: str = ""
+    """What answers, as far as can be told, such as "AI Toolkit's web UI"."""
     findings: Checklist[Check] = field(default=Checklist())
     """Security findings, worst first."""
     checks: tuple[Access, ...] = ()

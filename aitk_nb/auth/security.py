@@ -6,13 +6,13 @@ Why it is so: docs/behavior.md#authentication
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from aitk_nb.backends.detection.access_probes import Knocks
 from aitk_nb.connection.connection import Connection
-from aitk_nb.models.access import AuthState, Credential, Outcome
+from aitk_nb.models.access import Access, AuthState, Credential, Outcome
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.server import Flavour
 
@@ -42,6 +42,8 @@ class Facts:
     knocks: Knocks = field(default_factory=Knocks)
     version: str = ""
     """A Gradio app's version."""
+    product: str = ""
+    """What answers, as far as can be told."""
     default_password: bool = False
     """True if the server takes the password that it ships with."""
     hf_token: bool = False
@@ -94,8 +96,8 @@ def _password(facts: Facts) -> Iterator[Check]:
     elif facts.state is AuthState.OPEN:
         yield _finding(
             "no-password",
-            "No password is set: anyone who reaches the address can train, read and delete.",
-            "Requests without credentials, and with invalid ones, were answered.",
+            _openness(facts),
+            _shown(c for c in _unasked(facts) if c.outcome.is_in) or "GET /config answered.",
             remedy,
             severe=reachable,
         )
@@ -107,6 +109,26 @@ def _password(facts: Facts) -> Iterator[Check]:
             "Set AI_TOOLKIT_AUTH on the server to a long random text and restart it.",
             severe=reachable,
         )
+
+
+def _unasked(facts: Facts) -> list[Access]:
+    """Return what was answered to requests without credentials."""
+    return [cell for cell in facts.knocks.cells if cell.credential is Credential.NONE]
+
+
+def _shown(cells: Iterable[Access]) -> str:
+    return "; ".join(f"{cell.request} without credentials: {cell.evidence}" for cell in cells)
+
+
+def _openness(facts: Facts) -> str:
+    """Return what anyone can do, as far as the answers to requests without credentials prove it."""
+    found = {cell.group: cell.outcome for cell in _unasked(facts)}
+    who = "who passes the gateway" if facts.connection.headers else "who reaches the address"
+    acting = [found[group] for group in ("jobs", "functions") if group in found]
+    if acting and not any(outcome.is_in for outcome in acting):
+        return f"No password is set for anyone {who}; whether they can train is unknown."
+    only = "A password protects only the page" if found.get("page") is Outcome.REFUSED else ""
+    return f"{only or 'No password is set'}: anyone {who} can train, read and delete."
 
 
 def _is_open(facts: Facts) -> bool:
@@ -129,8 +151,8 @@ def _unguarded(facts: Facts) -> Iterator[Check]:
         yield _finding(
             "public-files",
             "Anyone who guesses a path can read files and samples without the token, among them "
-            "LoRAs, logs and datasets; a real server also accepts writes there.",
-            "; ".join(f"{cell.request} without a token: {cell.evidence}" for cell in public),
+            "LoRAs, logs and datasets; AI Toolkit also accepts writes there.",
+            _shown(public),
             "Keep the address private, or put an SSH tunnel or a proxy with a password in front.",
             severe=True,
         )
@@ -145,8 +167,8 @@ def _unguarded(facts: Facts) -> Iterator[Check]:
     if facts.flavour is Flavour.GRADIO and facts.version.startswith(("3.", "4.")):
         yield _finding(
             "old-gradio",
-            "This Gradio version serves files from the server's own folder.",
-            f"GET /config reports version {facts.version}; 5 and later reject such requests.",
+            "Gradio before version 5 can be made to send files from the server's own folder.",
+            f"GET /config reports version {facts.version}; this is known of it, and wasn't tried.",
             "Update gradio on the server to version 5 or later.",
             severe=is_public(facts.connection.url),
         )
@@ -227,8 +249,9 @@ def _clocks(facts: Facts) -> Iterator[Check]:
         span = _span(abs(facts.skew))
         yield _finding(
             "clock",
-            f"The clocks differ by {span}: certificates and the times of losses will be wrong.",
-            f"The Date header of a response is {span} {side} this machine's clock.",
+            f"The clocks differ by {span}: certificates and the times of losses may be wrong.",
+            f"The Date header of a response, of the server or a gateway, is {span} {side} this "
+            "machine's clock.",
             "Set the wrong clock with a time service.",
         )
 

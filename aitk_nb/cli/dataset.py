@@ -199,6 +199,8 @@ def dataset_captions(
     """
     if write:
         job = client.datasets.generate_captions(name, aitk_nb.CaptionOptions(model=model))
+        if job.not_started:
+            say(plain(f"no captioning was started: {job.not_started}"))
         for state in job.watch():
             say(plain(f"{state.status.value} {state.step}/{state.total_steps or '?'} {state.info}"))
         job.wait()

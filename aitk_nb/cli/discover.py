@@ -76,7 +76,7 @@ def discover(
         show_json(report.as_dict())
     if report.failure:
         say(f"aitk-nb: {report.failure}")
-        raise typer.Exit(3)
+        raise typer.Exit(4 if report.is_hidden else 3)
     for name in on_stdout:
         typer.echo(DOCUMENTS[name](report), nl=False)
     if snippet:
@@ -85,6 +85,9 @@ def discover(
         typer.echo(report.to_markdown(), nl=False)
     elif not as_json and not on_stdout:
         typer.echo(_in_words(report))
+    if report.is_hidden:
+        say(f"aitk-nb: What {report.url} has cannot be seen without a login or a token.")
+        raise typer.Exit(4)
 
 
 def _in_words(report: DiscoveryReport) -> str:
@@ -100,7 +103,7 @@ def _in_words(report: DiscoveryReport) -> str:
             lines.append(f"  {' ' * width}  takes {described(e.parameters)}")
     lines.append("\noperations")
     for operation in report.operations.values():
-        calls = " → ".join(operation.calls) or "not on this server"
+        calls = " → ".join(operation.calls) or report.absent
         lines.append(f"  {operation.name}: {calls} ({operation.confidence:.0%})")
     lines.append(f"\nclaims\n{report.claims}")
     lines.append("\nmore: --json, --markdown, --html FILE; --snippet NAME --language python")

@@ -210,14 +210,15 @@ class Datasets:
         return self.get(name) if new else old
 
     def generate_captions(self, name: str, options: CaptionOptions | None = None) -> CaptionJob:
-        """Start a job on the server that captions the images without a caption.
+        """Start a job on the server that captions the images without a caption, if there are any.
 
         Args:
             name: The dataset's name.
             options: Which model captions, and how.
 
         Returns:
-            The captioning job; its `wait()` returns the captions.
+            The captioning job; its `wait()` returns the captions. If there was nothing to caption,
+            its `not_started` says why.
 
         Raises:
             NotFound: The server has no such dataset.

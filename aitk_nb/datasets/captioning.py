@@ -111,19 +111,22 @@ def _draft(dataset: str, options: CaptionOptions) -> JobDraft:
 class CaptionJob:
     """A job in which a model on the server writes captions, from `generate_captions`."""
 
-    def __init__(self, backend: Backend, dataset: str, job: Job) -> None:
+    def __init__(self, backend: Backend, dataset: str, job: Job, not_started: str = "") -> None:
         """Read the captions of a dataset when the job has completed.
 
         Args:
             backend: What sends the requests.
             dataset: Name of the dataset.
             job: The captioning job.
+            not_started: Why no job was started, if none was.
         """
         self._backend = backend
         self.dataset = dataset
         """Name of the dataset."""
         self.job = job
         """The job on the server, with `stop()` and `log()`."""
+        self.not_started = not_started
+        """Why there was nothing to start; empty if a job runs, or did."""
 
     @property
     def state(self) -> JobState:
@@ -132,6 +135,8 @@ class CaptionJob:
 
     def __repr__(self) -> str:
         state = self.state
+        if self.not_started:
+            return f"<captioning of {self.dataset!r} not started: {self.not_started}>"
         return f"<captioning of {self.dataset!r} {state.status.value}, {state.step_text} files>"
 
     def watch(self, every: float = EVERY, timeout: float | None = None) -> Iterator[JobState]:
@@ -144,7 +149,7 @@ class CaptionJob:
         Raises:
             AitkError: The job did not end in time.
         """
-        return self.job.watch(every, timeout)
+        return iter(()) if self.not_started else self.job.watch(every, timeout)
 
     def wait(self, timeout: float | None = None, *, every: float = EVERY) -> Mapping[str, str]:
         """Wait until the job has completed.
@@ -186,8 +191,8 @@ class CaptionJob:
 def start_captioning(backend: Backend, there: DatasetInfo, options: CaptionOptions) -> CaptionJob:
     """Start the job that captions a dataset, once, and return it.
 
-    A job that is running is returned. One that has ended is started again while images lack a
-    caption; with `recaption` only if it did not complete.
+    A job that is running is returned. Where no file lacks a caption, none is created or started;
+    with `recaption`, one that has completed is not started again.
 
     Raises:
         NotSupported: The server has no captioners.
@@ -195,11 +200,29 @@ def start_captioning(backend: Backend, there: DatasetInfo, options: CaptionOptio
     draft = _draft(there.name, options)
     tools = backend.dataset_tools
     found = next((state for state in tools.list_captionings() if state.name == draft.name), None)
+    done = _done(there, options, found)
+    if done and not (found and found.status.is_active):
+        state = found or JobState(draft.name, JobStatus.COMPLETED, info=done)
+        return CaptionJob(backend, there.name, Job(backend, state), done)
     state = found or tools.create_captioning(there.name, draft)
-    complete = options.recaption or not set(there.images) - set(there.captions)
-    if state.status is JobStatus.QUEUED or not (
-        state.status.is_active or (state.status is JobStatus.COMPLETED and complete)
-    ):
+    if state.status is JobStatus.QUEUED or not state.status.is_active:
         backend.start_job(state)
         state = backend.get_job(draft.name)
     return CaptionJob(backend, there.name, Job(backend, state))
+
+
+def _done(there: DatasetInfo, options: CaptionOptions, found: JobState | None) -> str:
+    """Return why a captioner would have nothing to do; empty if it has."""
+    if options.recaption:
+        completed = found is not None and found.status is JobStatus.COMPLETED
+        return "the same captioning has completed before" if completed else ""
+    extensions = _DEFAULTS[options.captioner][1]
+    lacking = [image for image in there.images if image not in there.captions]
+    if any(image.lower().endswith(tuple(f".{end}" for end in extensions)) for image in lacking):
+        return ""
+    if not lacking:
+        return f"none of {plural(len(there.images), 'file')} lacks a caption"
+    return (
+        f"{plural(len(lacking), 'file')} without a caption, and {options.captioner} reads none of "
+        f"that kind (only {', '.join(extensions)})"
+    )

@@ -8,17 +8,16 @@ from typing import Unpack
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.detection.claims import claim_probes, claims_from
-from aitk_nb.backends.detection.identify import look
+from aitk_nb.backends.detection.identify import look, unrecognized
 from aitk_nb.backends.detection.probes import Answer, Asker, Credential, Probe
-from aitk_nb.backends.detection.unknown_server import Foreign, Kind
 from aitk_nb.backends.gradio import endpoints
-from aitk_nb.backends.gradio.matching import match
+from aitk_nb.backends.gradio.matching import match, product
 from aitk_nb.backends.webui import catalog
 from aitk_nb.backends.webui.catalog import CATALOG
 from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.discovery.report import DiscoveryReport
-from aitk_nb.errors import ConnectionFailed, ServerNotReady
+from aitk_nb.errors import ConnectionFailed, Unauthorized
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Ability, Flavour
 
@@ -61,8 +60,9 @@ def discover(
         return DiscoveryReport(connection.url, failure=str(exc))
     url = seen.connection.url
     if seen.flavour is None:
-        what = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
-        return DiscoveryReport(url, failure=str(ServerNotReady(url, what.seen, what.advice)))
+        why = unrecognized(seen)
+        hidden_by = "login" if isinstance(why, Unauthorized) else "unknown"
+        return DiscoveryReport(url, auth=hidden_by, failure=str(why))
     with Asker(seen.connection, seen.flavour, seconds=seconds / 2, progress=progress) as ask:
         return _webui(ask, url) if seen.flavour is Flavour.WEBUI else _gradio(ask, url)
 
@@ -74,11 +74,12 @@ def _webui(ask: Asker, url: str) -> DiscoveryReport:
     gate = Probe("GET", catalog.PATHS["auth"], Credential.NONE)
     checks = claim_probes(Flavour.WEBUI)
     puts = [Probe("PUT", entry.probe_path) for entry in CATALOG]
-    answers = ask([gate, *checks, *puts])
-    told = {
-        entry.name: _state(answer)
-        for entry, answer in zip(CATALOG, answers[1 + len(checks) :], strict=True)
-    }
+    control, *answers = ask([_CONTROL, gate, *checks, *puts])
+    seen = answers[1 + len(checks) :]
+    told = {e.name: _state(answer, control) for e, answer in zip(CATALOG, seen, strict=True)}
+    if told["auth"] in {"absent", "unknown"}:
+        # It has just answered a GET: what PUT gets there comes from something in front.
+        told = dict.fromkeys(told, "unknown")
     found = catalog.endpoints(told, _asked_for(answers[0], "token"))
     newest, odd = catalog.era(found)
     return DiscoveryReport(
@@ -90,13 +91,18 @@ def _webui(ask: Asker, url: str) -> DiscoveryReport:
         abilities=catalog.abilities(found),
         endpoints=found,
         operations=catalog.operations(found),
+        product="AI Toolkit's web UI" if newest else "like AI Toolkit's web UI",
         claims=claims_from(Flavour.WEBUI, answers[1 : 1 + len(checks)]),
     )
 
 
-def _state(answer: Answer) -> str:
+_CONTROL = Probe("PUT", "/api/aitk-nb-has-no-such-endpoint")
+"""Where it gets 405 as well, 405 proves nothing."""
+
+
+def _state(answer: Answer, control: Answer) -> str:
     if answer.status == 405:
-        return "present"
+        return "unknown" if control.status == 405 else "present"
     if answer.status == 401:
         return "locked"
     return "absent" if answer.status == 404 else "unknown"
@@ -122,16 +128,17 @@ def _gradio(ask: Asker, url: str) -> DiscoveryReport:
     addresses = endpoints.fixed(prefix, "")
     puts = [Probe("PUT", address.probe_path) for address in addresses]
     checks = claim_probes(Flavour.GRADIO, prefix)
-    info, *answers = ask([Probe("GET", f"{prefix}/info"), *puts, *checks])
+    info, control, *answers = ask([Probe("GET", f"{prefix}/info"), _CONTROL, *puts, *checks])
     app = endpoints.read_app(config.json, info.json)
     common = [
-        replace(address, state=_state(answer), auth=_needed(address, asked_for))
+        replace(address, state=_state(answer, control), auth=_needed(address, asked_for))
         for address, answer in zip(
             endpoints.fixed(prefix, app.version), answers[: len(puts)], strict=True
         )
     ]
     functions = [replace(function, auth=asked_for) for function in app.endpoints]
-    operations = match(functions) if config.status == 200 else _unseen()
+    is_seen = config.status == 200
+    operations = match(functions) if is_seen else _unseen()
     return DiscoveryReport(
         url=url,
         flavour=Flavour.GRADIO,
@@ -142,6 +149,7 @@ def _gradio(ask: Asker, url: str) -> DiscoveryReport:
         endpoints=(*functions, *common),
         operations=operations,
         claims=claims_from(Flavour.GRADIO, answers[len(puts) :], prefix),
+        product=product(functions if is_seen else None),
     )
 
 

@@ -12,7 +12,7 @@ from aitk_nb.discovery.survey import Survey
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, described
 from aitk_nb.models.server import Flavour
 
-TITLE = "What this AI Toolkit server offers"
+TITLE = "What this server offers"
 
 KINDS: Mapping[str, _html.Kind] = {
     "present": "ok",

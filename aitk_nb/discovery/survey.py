@@ -48,6 +48,14 @@ class Survey(JsonReport):
     """Common claims about AI Toolkit servers, checked against this one."""
     failure: str = ""
     """Why nothing was found out; empty if something was."""
+    product: str = ""
+    """What answers, as far as can be told, such as "AI Toolkit's web UI"."""
+
+    @property
+    def is_hidden(self) -> bool:
+        """True if a login or a token hides what the server has."""
+        hidden = self.auth == "login" and not self.version
+        return hidden or any(endpoint.state == "locked" for endpoint in self.endpoints)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON-compatible values, always in the same order."""
@@ -80,12 +88,17 @@ class Survey(JsonReport):
         return frame
 
     @property
+    def absent(self) -> str:
+        """The words for an operation without calls."""
+        return "cannot be seen without a login" if self.is_hidden else "not on this server"
+
+    @property
     def operations_table(self) -> Table:
         """The tasks, the endpoints for each in the order of calls, and why these."""
         rows = tuple(
             (
                 operation.name,
-                " → ".join(operation.calls) or "not on this server",
+                " → ".join(operation.calls) or self.absent,
                 f"{operation.confidence:.0%}",
                 "; ".join(operation.reasons),
             )
@@ -100,9 +113,15 @@ class Survey(JsonReport):
             return [("address", self.url), ("found", self.failure)]
         present = sum(endpoint.exists for endpoint in self.endpoints)
         lines = [
+            ("found", self.product),
             ("flavour", f"{self.flavour.value} {self.version}".strip()),
             ("required credentials", self.auth),
-            ("endpoints", f"{present} of {len(self.endpoints)} known ones"),
+            (
+                "endpoints",
+                self.absent
+                if self.is_hidden and not present
+                else f"{present} of {len(self.endpoints)} known ones",
+            ),
         ]
         if self.flavour is Flavour.WEBUI:
             lines.append(("minimum version", self.newest or "unknown"))
@@ -112,7 +131,7 @@ class Survey(JsonReport):
         true = sum(not claim.remedy for claim in self.claims)
         return [
             *lines,
-            ("operations", operations or "none"),
+            ("operations", operations or (self.absent if self.is_hidden else "none")),
             ("true claims", f"{true} of {len(self.claims)}"),
         ]
 

@@ -46,6 +46,8 @@ class Job(JobOutputs):
 
     start_result: StartResult | None = None
     """What `client.jobs.start` did; None if the job comes from another call."""
+    resumed_from = ""
+    """The step and the checkpoint at which a resumed job continues, as a phrase."""
 
     @cached_property
     def _monitor(self) -> HealthMonitor:

@@ -12,7 +12,7 @@ from aitk_nb.errors import NotFound
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
-from aitk_nb.jobs.queue import freest_gpu, gpus_of, jobs_on
+from aitk_nb.jobs.queue import NO_GPU, freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names
 from aitk_nb.models.dataset import DatasetInfo
@@ -142,7 +142,7 @@ class _Checks:
         """Check whether the architecture gets what it requires."""
         if self._preset is None:
             yield from self._media()
-            text = f"Unknown architecture {self._params.arch!r}: can't check what it requires."
+            text = f"No preset for {self._params.arch!r}: what it requires is unknown."
             yield unknown("needs", text)
             return
         found = [*self._controls(self._preset), *self._media()]
@@ -213,9 +213,12 @@ class _Checks:
         return unknown("base model", f"{text}; the server does not say whether it has a token.")
 
     def gpu(self) -> Check:
-        """Check what else uses the GPU."""
+        """Check whether there is a GPU, and what else uses it."""
         gpu_ids = self._params.gpu_ids or freest_gpu(self._backend)
-        known = {str(gpu.index): gpu for gpu in gpus_of(self._backend)}
+        gpus = gpus_of(self._backend)
+        if gpus == ():
+            return note("GPU", NO_GPU, "Start the server on a machine with a GPU.")
+        known = {str(gpu.index): gpu for gpu in gpus or ()}
         wanted = gpu_ids.split(",")
         if known and (absent := [one for one in wanted if one not in known]):
             text = f"The server has no GPU {', '.join(absent)}; it has {', '.join(known)}."
@@ -225,10 +228,14 @@ class _Checks:
         listed = Ability.LIST_JOBS in self._backend.abilities
         jobs = jobs_on(gpu_ids, self._backend.list_jobs() if listed else ())
         others = [repr(state.name) for state in jobs if state.name != self._params.name]
-        if not others:
-            return ok("GPU", f"{text}: no other job uses it.")
-        active = plural(len(others), "active job")
-        return note("GPU", f"{text}: used by {active} first, {', '.join(others[:3])}.")
+        if others:
+            first = f"{plural(len(others), 'active job')} first, {', '.join(others[:3])}"
+            return note("GPU", f"{text}: used by {first}.")
+        if not known:
+            return unknown("GPU", "The server does not report its GPUs.")
+        if not listed:
+            return unknown("GPU", f"{text}: the server does not show whether another job uses it.")
+        return ok("GPU", f"{text}: no other job uses it.")
 
     def disk(self) -> Check:
         """Tell the size of the checkpoints; no server says how much disk is free."""
@@ -256,10 +263,11 @@ class _Checks:
 
     def remarks(self) -> Iterator[Check]:
         """Tell which parameters do not fit together."""
-        for name, remark, fails in advice(self._params):
-            # What the architecture requires was checked above.
-            if fails or name not in {"arch", "num_frames"}:
-                yield (problem if fails else note)(name, f"{remark[:1].upper()}{remark[1:]}.")
+        # What the architecture requires was checked above.
+        for name, remark, fails in advice(self._params, architecture=False):
+            first = remark.partition(" ")[0]
+            text = remark if {"_", "."} & {*first} else f"{remark[:1].upper()}{remark[1:]}"
+            yield (problem if fails else note)(name, f"{text}.")
 
 
 def _card(gpu: Gpu) -> str:

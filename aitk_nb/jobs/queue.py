@@ -16,6 +16,11 @@ from aitk_nb.models.server import Ability, Gpu
 FIRST = "0"
 """The GPU of a server that does not list any; the web UI's form starts with it too."""
 
+NO_GPU = (
+    "The server reports no GPU: nvidia-smi lists none, or is missing. A training job there may "
+    "fail at once; whether it works is unknown."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
@@ -81,15 +86,15 @@ def jobs_on(gpu_ids: str, jobs: Iterable[JobState]) -> tuple[JobState, ...]:
     )
 
 
-def gpus_of(backend: Backend) -> tuple[Gpu, ...]:
-    """Return the server's GPUs; empty when it has none or does not list them."""
+def gpus_of(backend: Backend) -> tuple[Gpu, ...] | None:
+    """Return the server's GPUs; empty when it reports none, None when it does not report them."""
     if Ability.GPUS not in backend.abilities:
-        return ()
+        return None
     try:
         return backend.gpus()
     except (NotSupported, Rejected, UnexpectedReply):
         # Only a better choice depends on it, which must not keep a job from starting.
-        return ()
+        return None
 
 
 def freest_gpu(backend: Backend) -> str:

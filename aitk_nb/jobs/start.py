@@ -13,6 +13,7 @@ from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, JobConflict, NotFound
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.queue import freest_gpu
+from aitk_nb.jobs.resume_point import resume_point
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, StartResult
 from aitk_nb.training.config_diff import differences
 
@@ -27,7 +28,7 @@ def describe(job: Job) -> str:
     """Return what starting `job` did and where it waits, as a phrase."""
     done = {
         "attached": f"already exists ({job.state.status.value}, step {job.state.step})",
-        "resumed": f"resumed at step {job.state.step}",
+        "resumed": f"resumed {job.resumed_from}",
     }.get(job.start_result or "", "created and started")
     try:
         position = job.queue_position()
@@ -144,8 +145,11 @@ class JobStart:
             return self._job(have, "attached")
         # Two processes would train at once if the old one has not ended yet.
         have = self._job(have, "resumed").stop()
+        point = resume_point(self.backend, have, self.draft.config)
         gpu_ids = have.gpu_ids if self.draft.any_gpu else self.draft.gpu_ids
         if changes or have.gpu_ids != gpu_ids:
             have = self.backend.update_job(have, replace(self.draft, gpu_ids=gpu_ids))
         self.backend.start_job(have)
-        return self._job(self.backend.get_job(have.name), "resumed")
+        job = self._job(self.backend.get_job(have.name), "resumed")
+        job.resumed_from = point
+        return job

@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from aitk_nb import _html
+from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend
-from aitk_nb.errors import AitkError
+from aitk_nb.errors import ConnectionFailed, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.summary import outcome
 from aitk_nb.models.job import JobState
+
+_UNREAD = (ConnectionFailed, NotSupported, Rejected, UnexpectedReply)
+"""Why a part of a summary stays unknown; who is refused is told so instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +35,22 @@ class JobSummary:
     step: int
     loss: float | None
     """The end of the smoothed loss; None if unknown, or if the loss ended as NaN."""
-    files: tuple[tuple[str, int], ...]
-    """Name and bytes of each file."""
+    files: tuple[tuple[str, int], ...] | None
+    """Name and bytes of each file; None if unknown."""
     diverged_step: int | None = None
     """The step at which the loss diverged; None if it did not."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as plain data, ready for JSON."""
-        files = [{"name": name, "size": size} for name, size in self.files]
-        shown = {**asdict(self), "files": files}
+        known = self.files is not None
+        files = [{"name": name, "size": size} for name, size in self.files or ()]
+        shown = {**asdict(self), "files": files if known else None}
         if self.diverged_step is None:
             del shown["diverged_step"]
         return shown
 
     def __repr__(self) -> str:
-        count = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
+        count = "files unknown" if self.files is None else plural(len(self.files), "file")
         return f"<{self.name!r} {self.status} at step {self.step}, loss {self._loss}, {count}>"
 
     @property
@@ -53,11 +58,12 @@ class JobSummary:
         return outcome(math.nan if self.loss is None else self.loss, self.diverged_step)
 
     def _repr_html_(self) -> _html.Html:
+        names = None if self.files is None else ", ".join(name for name, _size in self.files)
         rows: list[tuple[object, object]] = [
             ("status", self.status),
             ("step", self.step),
             ("final loss", self._loss),
-            ("files", ", ".join(name for name, _size in self.files) or "none"),
+            ("files", "unknown" if names is None else names or "none"),
         ]
         return _html.definition(rows, caption=self.name)
 
@@ -66,12 +72,12 @@ class JobSummary:
 
 
 def summary(backend: Backend, state: JobState) -> JobSummary:
-    """Read the losses and the files of a job; what the server does not give is left out."""
+    """Read the losses and the files of a job; what the server does not give is unknown."""
     losses = LossHistory(name=state.name).summary()
-    files: tuple[tuple[str, int], ...] = ()
-    with suppress(AitkError):
+    files: tuple[tuple[str, int], ...] | None = None
+    with suppress(*_UNREAD):
         losses = read_on(backend, state, LossHistory(name=state.name)).summary()
-    with suppress(AitkError):
+    with suppress(*_UNREAD):
         files = tuple((file.name, file.size) for file in backend.list_files(state))
     return JobSummary(
         state.name,

@@ -55,6 +55,11 @@ class Outcome(enum.Enum):
     """The endpoint does not exist on this server."""
     UNKNOWN = "unknown"
 
+    @property
+    def is_in(self) -> bool:
+        """True if the request came past whatever protects the endpoint."""
+        return self in {Outcome.ALLOWED, Outcome.PUBLIC}
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

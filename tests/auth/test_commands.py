@@ -220,7 +220,7 @@ def gpu_of(used: int, temperature: int) -> dict[str, Any]:
         (gpu_of(1000, 40), Status.OK, "RTX 9000"),
         (gpu_of(23900, 40), Status.WARNING, "No free memory"),
         (gpu_of(1000, 93), Status.WARNING, "93 °C"),
-        ({"hasNvidiaSmi": False, "gpus": []}, Status.WARNING, "sees no GPU"),
+        ({"hasNvidiaSmi": False, "gpus": []}, Status.WARNING, "reports no GPU"),
         ({}, Status.PROBLEM, "Request failed"),
     ],
 )

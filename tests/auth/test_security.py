@@ -130,7 +130,7 @@ def test_files_that_need_no_token(token_server: demo.DemoServer) -> None:
     findings = {f.name: f for f in check_auth(token_server.url, token=TOKEN).findings}
 
     assert Status.PROBLEM is findings["public-files"].status
-    assert "GET /api/img/x without a token: 403" in findings["public-files"].evidence
+    assert "GET /api/img/x without credentials: 403" in findings["public-files"].evidence
 
     def guarded(asked: Asked) -> Reply:
         if asked.headers.get("authorization") == "Bearer right":

@@ -30,6 +30,7 @@ ALLOWED = {
     ("PUT", "/api/jobs"),
     ("PUT", "/api/datasets/list"),
     ("PUT", "/api/settings"),
+    ("PUT", "/api/aitk-nb-has-no-such-endpoint"),
 }
 """All that may be asked of a web UI: these read, or do nothing at all."""
 
@@ -122,11 +123,11 @@ def test_before_the_flavour_is_known_no_secret_is_sent() -> None:
         (sites.jupyter_open, AuthState.NOT_AITK, "Jupyter", "Jupyter's"),
         (sites.jupyter_closed, AuthState.NOT_AITK, "Jupyter", "Jupyter's"),
         (sites.file_server, AuthState.NOT_AITK, "file server", "list of files"),
-        (sites.LOGIN_PAGE, AuthState.NOT_AITK, "login page", "a login page"),
-        (sites.login_wall, AuthState.NOT_AITK, "login page", "a login page"),
+        (sites.LOGIN_PAGE, AuthState.MISSING, "login page", "a login page"),
+        (sites.login_wall, AuthState.MISSING, "login page", "a login page"),
         (
             Reply(302, headers={"Location": "https://sso.example/authorize?x=1"}),
-            AuthState.NOT_AITK,
+            AuthState.MISSING,
             "login page",
             "a redirect to https://sso.example/authorize",
         ),
@@ -135,7 +136,7 @@ def test_before_the_flavour_is_known_no_secret_is_sent() -> None:
         (sites.POD_404, AuthState.NOT_AITK, "web page", "titled '404'"),
         (Reply(200, "hello"), AuthState.NOT_AITK, "other", "text/plain"),
         (Reply(500), AuthState.NOT_AITK, "other", "status 500"),
-        (sites.BASIC, AuthState.MISSING, "gateway", "A gateway in front"),
+        (sites.BASIC, AuthState.MISSING, "gateway", "can't be seen without a login"),
     ],
 )
 def test_something_else_is_named(
@@ -160,7 +161,7 @@ def test_something_else_is_named(
         (Reply(200, "<html>Starting …</html>", sites.HTML), AuthState.BOOTING, "booting"),
         (sites.BAD_GATEWAY, AuthState.BOOTING, "booting"),
         (sites.jupyter_closed, AuthState.NOT_AITK, "Jupyter"),
-        (sites.LOGIN_PAGE, AuthState.NOT_AITK, "login page"),
+        (sites.LOGIN_PAGE, AuthState.MISSING, "login page"),
         (sites.file_server, AuthState.NOT_AITK, "file server"),
         (Reply(200, {"isAuthenticated": True}), AuthState.OPEN, ""),
         (Reply(401, {"error": "Unauthorized"}), AuthState.REJECTED, ""),

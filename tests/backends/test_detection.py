@@ -11,7 +11,7 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.detection.identify import detect
 from aitk_nb.connection.connection import Connection, Secret
-from aitk_nb.errors import ConnectionFailed, NotSupported, ServerNotReady
+from aitk_nb.errors import ConnectionFailed, NotSupported, ServerNotReady, Unauthorized
 from aitk_nb.models.server import Ability, Flavour
 from tests.backends.canned import Asked, Reply, canned, nobody
 
@@ -112,7 +112,6 @@ def test_a_pod_that_boots_is_not_ready(status: int) -> None:
         (Reply(200, "hello"), "text/plain"),
         (Reply(200, {"version": 3}), "application/json"),
         (Reply(200, ["isAuthenticated"]), "application/json"),
-        (Reply(302, headers={"Location": "https://login.example/?next=x"}), "login.example"),
         (Reply(500), "status 500"),
     ],
 )
@@ -123,6 +122,27 @@ def test_something_else_is_no_training_server(reply: Reply, seen: str) -> None:
 
     assert "not understood" not in str(caught.value)
     assert "next=" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "seen"),
+    [
+        (Reply(302, headers={"Location": "https://sso.example/?next=x"}), "https://sso.example/"),
+        (Reply(303, headers={"Location": "/oauth2/start?rd=x"}), "/oauth2/start"),
+        (Reply(200, "<input type=password>", HTML), "with a login page"),
+        (Reply(403, "<title>Blocked</title>", HTML), "titled 'Blocked' (status 403)"),
+        (Reply(403, {"message": "Forbidden"}), "with a refusal (status 403)"),
+        (Reply(401, "", {"WWW-Authenticate": "Digest realm=x"}), "Digest credentials"),
+    ],
+)
+def test_what_hides_behind_a_login_is_not_called_absent(reply: Reply, seen: str) -> None:
+    """The gateway refuses; what is behind it cannot be seen, and no port is called wrong."""
+    with canned(reply) as site, pytest.raises(Unauthorized, match=re.escape(seen)) as caught:
+        detect(Connection(site.url))
+
+    assert "can be seen without a login" in str(caught.value)
+    assert "next=" not in str(caught.value)
+    assert "rd=" not in str(caught.value)
 
 
 def test_nobody_is_at_the_address() -> None:

@@ -11,7 +11,7 @@ import pytest
 import aitk_nb
 from aitk_nb import check_auth, demo
 from aitk_nb.connection.connection import Connection, Secret
-from aitk_nb.errors import AitkError, ServerNotReady
+from aitk_nb.errors import AitkError, ServerNotReady, Unauthorized
 from aitk_nb.models.access import AuthState
 from tests.backends.canned import Asked, Reply, canned
 from tests.backends.certificate import server_context
@@ -43,11 +43,13 @@ def test_extra_headers_go_beside_the_bearer() -> None:
         return web_ui(asked, token=TOKEN)
 
     with canned(answer) as site:
-        assert AuthState.NOT_AITK is check_auth(site.url, token=TOKEN).state
+        refused = check_auth(site.url, token=TOKEN)
         report = check_auth(site.url, token=TOKEN, headers={"X-Gateway": GATEWAY_TOKEN})
         with aitk_nb.connect(site.url, token=TOKEN, headers={"X-Gateway": GATEWAY_TOKEN}) as client:
             assert () == client.jobs.list()
 
+    assert AuthState.MISSING is refused.state
+    assert "titled 'Access denied' (status 403)" in refused.diagnosis
     assert AuthState.ACCEPTED is report.state
 
 
@@ -84,11 +86,12 @@ def test_a_gateway_that_does_not_let_us_through(given: dict[str, object], state:
     """It is the gateway that is named, not the server's token, and no pod that boots."""
     with canned(behind_basic) as site:
         report = check_auth(site.url, **given)  # type: ignore[arg-type]
-        with pytest.raises(ServerNotReady, match="gateway") as caught:
+        with pytest.raises(Unauthorized, match="gateway") as caught:
             aitk_nb.connect(site.url, **given)  # type: ignore[arg-type]
 
     assert (state, "gateway") == (report.state, report.cause)
-    assert "gateway" in report.diagnosis
+    assert "gateway" in report.next_step
+    assert "with a request for Basic credentials (status 401)" == caught.value.gateway
     assert "booting" not in str(caught.value)
     assert "a-token" not in str(site.asked)
 

@@ -18,9 +18,9 @@ from aitk_nb.backends.gradio.app import GradioApp
 from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.gradio.loss_db import LossFollower
-from aitk_nb.connection.connection import Connection
+from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.demo.trainer.loss_log import LossLog
-from aitk_nb.errors import NotFound
+from aitk_nb.errors import NotFound, Unauthorized
 from aitk_nb.models.loss import LossPoint
 from tests.backends.canned import Reply, canned
 
@@ -223,3 +223,37 @@ def test_a_file_that_goes_while_the_server_looks_at_it() -> None:
         http = GradioHttp(Connection(site.url))
         assert FileRoute(GradioApp(http)).stat("/gone") is None
         http.close()
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(302, headers={"Location": "https://sso.example/login"}),
+        Reply(403, "<h1>Forbidden</h1>", {"Content-Type": "text/html"}),
+        Reply(403, "RBAC: access denied"),
+    ],
+)
+def test_a_gateways_refusal_is_no_missing_file(reply: Reply, method: str) -> None:
+    """It would be a job that has lost its files, or a server that has lost the job."""
+    config = Reply(200, {"version": "6.0.0", "protocol": "sse_v3", "dependencies": []})
+    with canned(lambda asked: config if "config" in asked.path else reply) as site:
+        http = GradioHttp(Connection(site.url), attempts=1)
+        route = FileRoute(GradioApp(http))
+        with pytest.raises(Unauthorized, match="gateway"):
+            _ = route.stat("/there") if method == "HEAD" else route.read("/there", 0, 5)
+        with pytest.raises(Unauthorized, match="gateway"):
+            GradioApp(http).ended()
+        http.close()
+
+
+def test_a_gateways_challenge_does_not_get_the_login_of_the_app() -> None:
+    """Its 401 is told as its own; the app's is answered with the login."""
+    reply = Reply(401, "", {"WWW-Authenticate": "Basic realm=x"})
+    with canned(reply) as site:
+        http = GradioHttp(Connection(site.url, login=("me", Secret("planted"))), attempts=1)
+        with pytest.raises(Unauthorized, match="credentials of its own"):
+            http.get_json("/config", what="describe itself")
+        http.close()
+
+    assert ["/config"] == site.paths()

@@ -12,6 +12,8 @@ from aitk_nb import demo
 from aitk_nb.datasets.captioning import CaptionOptions
 from aitk_nb.errors import AitkError, BadInput, NotFound
 from aitk_nb.models.job import JobStatus
+from tests.cli.command import run
+from tests.proxy import FaultProxy
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,37 @@ def test_images_without_a_caption_get_one(client: aitk_nb.AIToolkitClient, bare:
     again = client.datasets.generate_captions("to_caption")
     assert again.job.name == job.job.name
     assert again.state.status is JobStatus.COMPLETED
+    assert "none of 3 files lacks a caption" == again.not_started
+    assert [] == list(again.watch())
+    assert captions == again.wait()
     assert job.job.name not in [other.name for other in client.jobs.list()]
+
+
+def test_nothing_missing_starts_nothing(
+    client: aitk_nb.AIToolkitClient, bare: Path, server: demo.DemoServer
+) -> None:
+    """Neither is a job created; another model, or a captioner of sounds, changes nothing of it."""
+    for number in (0, 2):
+        (bare / f"photo_{number:02}.txt").write_text("said", encoding="utf-8")
+    client.datasets.upload(bare, "all_said")
+    with FaultProxy(server.url) as proxy:
+        for model in ("", "nobody/has-this"):
+            args = ("dataset", "captions", "all_said", "--write", "--url", proxy.url)
+            ran = run(*args, *(("--model", model) if model else ()))
+            assert "no captioning was started: none of 3 files lacks a caption" in ran.err
+            assert 3 == len(ran.out.splitlines())
+        with aitk_nb.connect(proxy.url) as watched:
+            (bare / "photo_02.txt").unlink()
+            watched.datasets.upload(bare, "for_ears")
+            proxy.log.clear()
+            ears = CaptionOptions(captioner="AceStepCaptioner")
+            job = watched.datasets.generate_captions("for_ears", ears)
+            assert "1 file without a caption" in job.not_started
+            assert "AceStepCaptioner reads none of that kind" in job.not_started
+            assert 2 == len(job.wait())
+            assert "not started: 1 file" in repr(job)
+        assert not [e for e in proxy.log if e.method == "POST" and e.path == "/api/jobs"]
+        assert not [e for e in proxy.log if e.path.endswith("/start")]
 
 
 def test_recaption_replaces_and_another_order_is_another_job(
@@ -70,9 +102,9 @@ def test_recaption_replaces_and_another_order_is_another_job(
 
     assert "picture" in captions["photo_01.jpg"]
     assert 3 == job.state.total_steps
-    assert (
-        client.datasets.generate_captions("to_recaption", order).state.status is JobStatus.COMPLETED
-    )
+    again = client.datasets.generate_captions("to_recaption", order)
+    assert again.state.status is JobStatus.COMPLETED
+    assert "completed before" in again.not_started
     assert job.job.name != client.datasets.generate_captions("to_recaption").job.name
 
 

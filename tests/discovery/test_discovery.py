@@ -128,7 +128,7 @@ def test_gradio_tells_its_functions(gradio_server: GradioServer) -> None:
     assert Ability.STOP not in report.abilities
     verdicts = {claim.name: claim.message for claim in report.claims}
     assert {
-        "AI Toolkit's server is a Gradio app": "true",
+        "The server is a Gradio app": "true",
         "/docs has the OpenAPI documentation": "false",
         "GET /api/ lists the endpoints": "false",
         "POST /api/predict with fn_index runs functions": "false",

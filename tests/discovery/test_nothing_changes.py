@@ -58,7 +58,9 @@ def test_the_web_ui_is_as_it_was(photos: Path, tmp_path: Path) -> None:
         job.stop()
 
     assert before == after
-    probes = {entry.probe_path for entry in CATALOG} | {"/api/predict", "/api/queue/status"}
+    probes = {entry.probe_path for entry in CATALOG} | {
+        *("/api/predict", "/api/queue/status", "/api/aitk-nb-has-no-such-endpoint")
+    }
     for asked in proxy.log:
         allowed = probes if asked.method == "PUT" else READS
         assert asked.method in {"GET", "PUT"}, asked

@@ -58,7 +58,9 @@ def test_a_type_that_tells_the_web_ui_nothing_is_named() -> None:
     state = there(backend, params, status=RUNNING, info="Starting job...", pid=7, tells_pid=True)
     health = Job(backend, state, sleep=clock.sleep, clock=clock).health()
     assert health.state is HealthState.UNKNOWN
-    assert "Jobs of type sd_trainer tell the web UI neither their steps nor their end" in str(health)
+    assert "Jobs of type sd_trainer tell the web UI neither their steps nor their end" in str(
+        health
+    )
 
 
 def test_a_job_that_stands_still_is_stalled_after_a_time_learned_from_its_speed() -> None:

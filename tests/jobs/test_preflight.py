@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aitk_nb.backends.webui import parsing
 from aitk_nb.errors import (
     AitkError,
     BadInput,
@@ -27,6 +28,7 @@ from aitk_nb.models.checklist import Status
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability, Gpu
+from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 
@@ -161,9 +163,9 @@ AUTO = {"extra": "datasets: [{auto_frame_count: true}]"}
         ("a.m4a", {"arch": "ace_step_15"}, Status.OK, "has all it requires"),
         ("a.webp b.flv", {"arch": "ace_step_15"}, Status.PROBLEM, "only 1 image and 1 video"),
         ("a.mp3 a.png", {"arch": "ace_step_15"}, Status.WARNING, "skips 1 image"),
-        ("a.png", NEW, Status.UNKNOWN, "can't check what it requires"),
+        ("a.png", NEW, Status.UNKNOWN, "what it requires is unknown"),
         ("a.mp4", NEW, Status.PROBLEM, "finds no image in 'cats'"),
-        ("a.mp4", NEW | {"num_frames": 5}, Status.UNKNOWN, "can't check what it requires"),
+        ("a.mp4", NEW | {"num_frames": 5}, Status.UNKNOWN, "what it requires is unknown"),
         ("a.wav", NEW, Status.UNKNOWN, "It may train on audio"),
     ],
 )
@@ -232,6 +234,48 @@ def test_a_job_on_the_gpu_is_told() -> None:
     assert Status.OK is found(jobs(backend).preflight(params(gpu_ids="0")), "GPU")[0]
     verdict, text = found(jobs(backend).preflight(params(gpu_ids="0,1")), "GPU")
     assert (Status.WARNING, True) == (verdict, "'dog'" in text)
+
+
+def test_a_server_without_a_gpu_is_told() -> None:
+    """Whatever GPU is named; that none is listed differs from a list that can't be had."""
+
+    class Silent(Furnished):
+        abilities = Furnished.abilities - {Ability.GPUS}
+
+    class Mute(Furnished):
+        def gpus(self) -> tuple[Gpu, ...]:
+            raise UnexpectedReply("list its GPUs", "no list of GPUs")
+
+    bare = Furnished()
+    bare.cards = ()
+    for given in (PARAMS, params(gpu_ids="0"), params(gpu_ids="0,1"), params(gpu_ids="mps")):
+        verdict, text = found(jobs(bare).preflight(given), "GPU")
+        assert Status.WARNING is verdict
+        assert "reports no GPU" in text
+        assert "whether it works is unknown" in text
+    for backend in (Silent(), Mute()):
+        verdict, text = found(jobs(backend).preflight(PARAMS), "GPU")
+        assert (Status.UNKNOWN, "The server does not report its GPUs.") == (verdict, text)
+
+
+@pytest.mark.parametrize(
+    ("body", "gpus"),
+    [
+        ({"hasNvidiaSmi": False, "isMac": False, "gpus": [], "error": "not found"}, 0),
+        ({"hasNvidiaSmi": True, "gpus": [{"index": 0, "name": "RTX"}]}, 1),
+        ({"hasNvidiaSmi": False, "isMac": True, "gpus": [{"index": 0, "name": "M3"}]}, 1),
+        ({"hasNvidiaSmi": True}, None),
+        ([], None),
+        ({"gpus": "none"}, None),
+    ],
+)
+def test_no_gpu_is_only_what_the_server_says(body: Any, gpus: int | None) -> None:
+    """An answer in another form is no answer."""
+    if gpus is None:
+        with pytest.raises(UnexpectedReply):
+            parsing.gpus(body)
+    else:
+        assert gpus == len(parsing.gpus(body))
 
 
 def test_the_report_is_safe_html_and_json() -> None:
@@ -341,7 +385,8 @@ def test_a_resumed_job_stays_on_its_gpu() -> None:
 
     assert ["start cat"] == backend.calls
     assert "0" == job.state.gpu_ids
-    assert describe(job) == "resumed at step 50; number 1 in the queue of GPU 0"
+    started = "resumed at step 0: the server lists no checkpoint"
+    assert describe(job) == f"{started}; number 1 in the queue of GPU 0"
 
 
 def test_the_place_in_the_queue_is_told() -> None:
@@ -421,3 +466,15 @@ def test_a_server_without_dry_runs_says_so() -> None:
     with pytest.raises(NotSupported, match="without sending"):
         jobs(backend).plan(PARAMS)
     assert [] == backend.calls
+
+
+def test_epochs_are_told_and_what_the_trainer_silently_does() -> None:
+    """Words of a config stay as they are written, and an absent architecture is named."""
+    config = draft(params(steps=6)).config
+    process = config["config"]["process"][0]
+    process["train"]["gradient_accumulation_steps"] = 4
+    del process["model"]["arch"]
+    report = jobs(Furnished()).preflight(TrainingParams.from_config(config, name="another"))
+    assert (Status.OK, "6 steps · 6 steps per epoch · 1 epoch.") == found(report, "epochs")
+    assert "takes the model as sd1." in found(report, "arch")[1]
+    assert found(report, "gradient_accumulation")[1].startswith("gradient_accumulation_steps is 4")

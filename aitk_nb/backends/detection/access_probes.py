@@ -17,6 +17,7 @@ import httpx
 from aitk_nb.backends.gradio.login import GradioHttp, login_of
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.response_errors import gateway_refusal
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Rejected, Unauthorized, UnexpectedReply
 from aitk_nb.models.access import Access, Credential, Outcome
@@ -55,6 +56,19 @@ def _past_the_door(answer: httpx.Response) -> Outcome:
     return Outcome.ABSENT if answer.status_code == 404 else Outcome.UNKNOWN
 
 
+def _login(answer: httpx.Response) -> Outcome:
+    """Judge GET /api/auth: a page with status 200, as under every address of some, is no yes."""
+    return _plain(answer) if answer.status_code != 200 or lets_in(answer) else Outcome.UNKNOWN
+
+
+def lets_in(answer: httpx.Response) -> bool:
+    """Return whether a web UI says that it lets us in."""
+    with suppress(ValueError):
+        body = answer.json()
+        return answer.status_code == 200 and isinstance(body, dict) and "isAuthenticated" in body
+    return False
+
+
 def _plain(answer: httpx.Response) -> Outcome:
     """Judge a GET that only reads."""
     if answer.status_code in {401, 403} or answer.is_redirect:
@@ -63,23 +77,25 @@ def _plain(answer: httpx.Response) -> Outcome:
 
 
 def _file(answer: httpx.Response) -> Outcome:
-    """Judge the question for a file that is not there: to say so, the password was passed."""
-    if answer.status_code == 401 or answer.is_redirect:
+    """Judge the question for a file that is not there: to say so, the password was passed.
+
+    Only the route's own words prove it; any gateway has a 403, and some a 404 for everything.
+    """
+    if answer.status_code == 401 or answer.is_redirect or gateway_refusal(answer):
         return Outcome.REFUSED
-    if "html" in answer.headers.get("content-type", ""):
-        # A gateway's own page, or a server without this prefix.
-        return Outcome.REFUSED if answer.status_code == 403 else Outcome.UNKNOWN
-    return Outcome.ALLOWED if answer.status_code in {200, 403, 404} else Outcome.UNKNOWN
+    own = answer.status_code == 403 or (answer.status_code == 404 and '"detail"' in answer.text)
+    return Outcome.ALLOWED if own else Outcome.UNKNOWN
 
 
 _WEBUI = (
-    _Question("login", "GET", "/api/auth", _plain),
+    _Question("login", "GET", "/api/auth", _login),
     _Question("jobs", "PUT", "/api/jobs", _past_the_door),
     _Question("datasets", "PUT", "/api/datasets/list", _past_the_door),
     _Question("settings", "PUT", "/api/settings", _past_the_door),
     _Question("images", "GET", "/api/img/x", _file),
     _Question("files", "GET", "/api/files/x", _file),
     _Question("page", "GET", "/", _plain),
+    _Question("control", "PUT", "/api/aitk-nb-has-no-such-endpoint", _past_the_door),
 )
 """The public prefixes are asked by GET, for which the contract says what they answer."""
 
@@ -174,7 +190,7 @@ def default_password(connection: Connection, timeout: float) -> bool:
     token = Secret(DEFAULT_PASSWORD)
     http = Http(replace(connection, token=token, login=None), attempts=1, timeout=timeout)
     with _closing({Credential.GIVEN: http}), suppress(AitkError):
-        return http.raw("GET", "/api/auth").status_code == 200
+        return lets_in(http.raw("GET", "/api/auth"))
     return False
 
 
@@ -193,7 +209,7 @@ def accepts(connection: Connection, timeout: float) -> bool:
     with suppress(AitkError):
         http = Http(connection, attempts=1, timeout=timeout)
         with _closing({Credential.GIVEN: http}):
-            return http.raw("GET", "/api/auth").status_code == 200
+            return lets_in(http.raw("GET", "/api/auth"))
     return False
 
 
@@ -215,7 +231,19 @@ def _ask_all(
 ) -> tuple[Access, ...]:
     pairs = [(question, credential) for question in questions for credential in doors]
     cells = each(lambda pair: _ask(doors[pair[1]], *pair), pairs)
-    return _with_public([cell for cell in cells if isinstance(cell, Access)])
+    return _with_public(_proven([cell for cell in cells if isinstance(cell, Access)]))
+
+
+def _proven(cells: Sequence[Access]) -> list[Access]:
+    """Return the cells without the control: where it got 405 too, a 405 proves no endpoint."""
+    blind = {cell.credential for cell in cells if (cell.group, cell.status) == ("control", 405)}
+    return [
+        replace(cell, outcome=Outcome.UNKNOWN)
+        if cell.status == 405 and cell.credential in blind
+        else cell
+        for cell in cells
+        if cell.group != "control"
+    ]
 
 
 def _with_public(cells: Sequence[Access]) -> tuple[Access, ...]:

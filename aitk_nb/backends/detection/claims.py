@@ -39,7 +39,7 @@ _STATUS = {"true": Status.OK, "false": Status.PROBLEM, "unknown": Status.UNKNOWN
 
 
 def _checked(claim: str, question: Question, answer: Answer) -> Check:
-    verdict = question.judge(answer) if answer.status else "unknown"
+    verdict = (question.judge(answer) if answer.status else "") or "unknown"
     evidence = f"{answer.probe.method} {answer.probe.path}: {answer.evidence}"
     if answer.probe.method == "PUT":
         evidence += f" ({WHY_PUT})"
@@ -50,40 +50,65 @@ def _checked(claim: str, question: Question, answer: Answer) -> Check:
 # -- how a response is judged---------------------------------------------------------------------
 
 
-def _by_status(words: Mapping[int, str], otherwise: str = "false") -> Judge:
-    return lambda answer: words.get(answer.status, otherwise)
-
-
 # By PUT, which no endpoint has: an existing one rejects the method, any other address is 404.
-_exists = _by_status({401: "locked", 405: "true"})
-# 200 without credentials: there is no password, so nothing protects the API.
-_password = _by_status({200: "no password", 401: "false", 403: "false"}, "unknown")
-# 403 "Access denied" is the endpoint's own response to a path that it does not serve.
-_hands_out = _by_status({200: "true", 401: "locked", 403: "true", 405: "true"})
-_hands_out_some = _by_status({200: "true", 401: "locked", 403: "some files"})
+# What answers in another way proves neither.
+def _by_status(words: Mapping[int, str]) -> Judge:
+    return lambda answer: words.get(answer.status, "unknown")
+
+
+_exists = _by_status({401: "locked", 404: "false", 405: "true"})
+
+
+def _password(answer: Answer) -> str:
+    """Without credentials: the API's own document means that nothing protects it."""
+    if answer.status in {401, 403}:
+        return "false"
+    return "no password" if {"jobs", "components"} & _mapping(answer.json).keys() else "unknown"
+
+
+def _hands_out(answer: Answer) -> str:
+    """By its own words for a path that it does not serve, which a gateway's 403 does not have."""
+    own = answer.head == "Access denied" or "detail" in _mapping(answer.json)
+    return "locked" if answer.status == 401 else "true" if answer.status == 403 and own else ""
+
+
+def _hands_out_some(answer: Answer) -> str:
+    found = _hands_out(answer)
+    return "some files" if found == "true" else "false" if answer.status == 404 else found
 
 
 def _documents(answer: Answer) -> str:
     """By GET of a page: a Swagger page, and not the app's own page under every address."""
     shown = answer.status == 200 and "swagger" in answer.head.lower()
-    return "locked" if answer.status == 401 else "true" if shown else "false"
+    return "true" if shown else _not_found(answer)
 
 
 def _lists(answer: Answer) -> str:
-    if answer.status == 401:
-        return "locked"
-    return "true" if answer.status == 200 and answer.is_json else "false"
+    """By GET: JSON that names a function or an endpoint, and not one answer to everything."""
+    named = any(word in answer.head for word in ("_endpoints", "/api/", "api_name"))
+    return "true" if answer.status == 200 and answer.is_json and named else _not_found(answer)
+
+
+def _not_found(answer: Answer) -> str:
+    # The web UI moves /api/ to /api, under which it has nothing.
+    return {401: "locked", 404: "false", 200: "false", 308: "false"}.get(answer.status, "unknown")
 
 
 def _is_gradio(answer: Answer) -> str:
-    return "true" if answer.status == 401 or "version" in _mapping(answer.json) else "false"
+    shown = {"version", "components"} <= _mapping(answer.json).keys() or _asks_login(answer)
+    return "true" if shown else "false" if answer.status in {200, 404} else "unknown"
 
 
 def _serves_gradio_client(answer: Answer) -> str:
-    if answer.status == 401:
-        return "with a login"
     protocol = _mapping(answer.json).get("protocol")
-    return "true" if isinstance(protocol, str) and protocol.startswith("sse") else "false"
+    if isinstance(protocol, str):
+        return "true" if protocol.startswith("sse") else "false"
+    return "with a login" if _asks_login(answer) else _is_gradio(answer)
+
+
+def _asks_login(answer: Answer) -> bool:
+    """Return whether it is a Gradio app's own 401."""
+    return answer.status == 401 and "detail" in _mapping(answer.json)
 
 
 def _mapping(value: object) -> dict[str, object]:
@@ -99,7 +124,7 @@ def _told(flavour: Flavour, prefix: str) -> tuple[tuple[str, Question], ...]:
 
 
 _CLAIMS = (
-    "AI Toolkit's server is a Gradio app",
+    "The server is a Gradio app",
     "/docs has the OpenAPI documentation",
     "GET /api/ lists the endpoints",
     "POST /api/predict with fn_index runs functions",

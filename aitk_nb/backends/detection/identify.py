@@ -15,9 +15,9 @@ from aitk_nb.backends.detection.unknown_server import Foreign, Kind, recognize
 from aitk_nb.backends.wire.deadline import retrying
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.proxies import proxy_for
-from aitk_nb.backends.wire.response_errors import NOT_READY
+from aitk_nb.backends.wire.response_errors import NOT_READY, gateway_refusal
 from aitk_nb.connection.connection import Connection, Secret
-from aitk_nb.errors import ConnectionFailed, ServerNotReady
+from aitk_nb.errors import AitkError, ConnectionFailed, ServerNotReady, Unauthorized
 from aitk_nb.models.server import Flavour
 
 # Addresses are copied from a browser's address bar; these are pages of the web UI, not base paths.
@@ -119,7 +119,10 @@ class _Eyes:
         if answer.status_code == 401:
             return self._seen(answer, foreign=self._named(answer))
         page = self._first_page()
-        return self._seen(page, foreign=self._named(page))
+        foreign = self._named(page)
+        if foreign.kind in {Kind.PAGE, Kind.OTHER} and gateway_refusal(answer):
+            foreign = self._named(answer)
+        return self._seen(page, foreign=foreign)
 
     def _seen(self, answer: httpx.Response, **facts: Any) -> Sighting:
         return Sighting(self._connection, headers=dict(answer.headers), **facts)
@@ -198,15 +201,23 @@ def _json(answer: httpx.Response) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+def unrecognized(seen: Sighting) -> AitkError:
+    """Return the error that says what answers in place of a training server, or in front of it."""
+    url, what = seen.connection.url, seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
+    if what.hides:
+        return Unauthorized(url, sent=bool(seen.connection.headers), gateway=what.seen)
+    return ServerNotReady(url, what.seen, what.advice)
+
+
 def detect(connection: Connection) -> tuple[Flavour, Connection]:
     """Return the flavour that answers, and the connection with the address it answers at.
 
     Raises:
         ConnectionFailed: the server does not answer.
         ServerNotReady: something else answers, such as the page of a booting pod.
+        Unauthorized: a gateway in front refuses, or requires a login.
     """
     seen = look(connection)
     if seen.flavour is None:
-        what = seen.foreign or Foreign(Kind.OTHER, "in an unknown way")
-        raise ServerNotReady(seen.connection.url, what.seen, what.advice)
+        raise unrecognized(seen)
     return seen.flavour, seen.connection

@@ -11,15 +11,18 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from aitk_nb.backends.wire.response_errors import NOT_READY
+from aitk_nb.backends.wire.response_errors import (
+    NOT_READY,
+    PASSWORD_FIELD,
+    gateway_refusal,
+    leads_to_login,
+)
 
 MAX_TITLE = 60
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_PASSWORD = re.compile(r"<input[^>]+type\s*=\s*[\"']?password", re.IGNORECASE)
 _LISTING = re.compile(r"(?:Directory listing for|Index of) /", re.IGNORECASE)
 _JUPYTER = re.compile(r"jupyter-config-data|Jupyter (?:Server|Notebook)|JupyterLab|JupyterHub")
-_LOGIN_PATH = re.compile(r"/(?:[\w-]*log-?in|sign-?in|sso|oauth2?|auth|saml|session)\b", re.I)
 
 
 class Kind(Enum):
@@ -28,7 +31,7 @@ class Kind(Enum):
     BOOTING = "booting"
     """A gateway, for a server that is not up yet."""
     GATEWAY = "gateway"
-    """A gateway that wants to know who asks."""
+    """What refuses everybody, or wants to know who asks."""
     LOGIN = "login page"
     JUPYTER = "Jupyter"
     FILES = "file server"
@@ -43,10 +46,6 @@ _WEBUI_PORT = "AI Toolkit's web UI listens on port 8675, and its Gradio app on 7
 _ADVICE = {
     Kind.BOOTING: "A pod that is still booting answers like this: wait a minute and try again, "
     f"then check the port in the address. {_WEBUI_PORT}",
-    Kind.GATEWAY: "Pass the gateway's credentials as headers={'Authorization': 'Basic …'}, or as "
-    "user name and password.",
-    Kind.LOGIN: "Pass the gateway's credentials as headers={…}, or use an address that avoids the "
-    "login, such as an SSH tunnel.",
     Kind.JUPYTER: f"Check the port in the address. {_WEBUI_PORT}",
     Kind.FILES: f"Check the port in the address. {_WEBUI_PORT}",
     Kind.GRADIO: f"Check the port in the address. {_WEBUI_PORT}",
@@ -61,6 +60,11 @@ class Foreign(NamedTuple):
     kind: Kind
     seen: str
     """What it answered, as the end of a sentence: `with a web page titled 'x'`."""
+
+    @property
+    def hides(self) -> bool:
+        """True if what is behind it can't be seen without a login."""
+        return self.kind in {Kind.GATEWAY, Kind.LOGIN}
 
     @property
     def advice(self) -> str:
@@ -82,10 +86,12 @@ def recognize(url: str, page: httpx.Response, clean: Callable[[str], str]) -> Fo
     if status in {401, 407}:
         return Foreign(Kind.GATEWAY, f"with {_challenge(page, clean)}{end}")
     if target := page.headers.get("location"):
-        return _redirect(url, clean(target.partition("?")[0]), page)
+        return _redirect(clean(target.partition("?")[0]), page)
     mark = _marked(page)
     if mark is not None:
         return Foreign(mark, f"with {_ARTICLES[mark]}{end}")
+    if gateway_refusal(page):
+        return Foreign(Kind.GATEWAY, f"with a refusal{_titled(page, clean)}{end}")
     kind = page.headers.get("content-type", "nothing").partition(";")[0].strip()
     if is_pod_proxy(url) and (status == 404 or kind == "text/html"):
         return Foreign(Kind.BOOTING, f"with {clean(kind)}{end}")
@@ -111,23 +117,20 @@ def _marked(page: httpx.Response) -> Kind | None:
         return Kind.FILES
     if "window.gradio_config" in text:
         return Kind.GRADIO
-    return Kind.LOGIN if _PASSWORD.search(text) else None
+    return Kind.LOGIN if PASSWORD_FIELD.search(text) else None
 
 
-def _redirect(url: str, target: str, page: httpx.Response) -> Foreign:
-    here, there = urlsplit(url), urlsplit(target)
+def _redirect(target: str, page: httpx.Response) -> Foreign:
     if "Tornado" in page.headers.get("server", ""):
         return Foreign(Kind.JUPYTER, f"with Jupyter's redirect to {target}")
-    moved = there.hostname not in {None, here.hostname}
-    if moved or _LOGIN_PATH.search(there.path):
-        return Foreign(Kind.LOGIN, f"with a redirect to {target}")
-    return Foreign(Kind.PAGE, f"with a redirect to {target}")
+    kind = Kind.LOGIN if leads_to_login(page) else Kind.PAGE
+    return Foreign(kind, f"with a redirect to {target}")
 
 
 def _challenge(page: httpx.Response, clean: Callable[[str], str]) -> str:
     scheme = clean(page.headers.get("www-authenticate", "")).split(" ")[0]
     if scheme.lower() in {"basic", "digest", "bearer", "negotiate"}:
-        return f"a gateway's request for {scheme.capitalize()} credentials"
+        return f"a request for {scheme.capitalize()} credentials"
     return "a request for credentials unlike any of an AI Toolkit server"
 
 

@@ -14,6 +14,7 @@ from aitk_nb.errors import (
     ConnectionFailed,
     NotSupported,
     Rejected,
+    Unauthorized,
     UnexpectedReply,
 )
 
@@ -183,7 +184,7 @@ class GradioApp:
             name = self._names[TRAIN].lstrip("/")
             functions = body["functions"]
             return int(functions[name]["total_requests"]) if name in functions else 0
-        except ConnectionFailed:
+        except (ConnectionFailed, Unauthorized):
             raise
         except (AitkError, KeyError, TypeError, ValueError):
             return None

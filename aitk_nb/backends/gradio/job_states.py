@@ -11,7 +11,7 @@ from aitk_nb.backends.gradio.job_outputs import Results
 from aitk_nb.backends.gradio.journal import JobNote, Journal
 from aitk_nb.backends.gradio.outcome import Outcomes, Verdict
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
-from aitk_nb.errors import AitkError, ConnectionFailed, NotFound
+from aitk_nb.errors import AitkError, ConnectionFailed, NotFound, Unauthorized
 from aitk_nb.models.job import JobState, JobStatus
 
 _STARTING: Final = 5.0
@@ -104,6 +104,8 @@ class JobStates:
     def _step(self, note: JobNote) -> int:
         try:
             return self._results.step(note)
+        except Unauthorized:
+            raise
         except AitkError:
             return 0
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from aitk_nb.backends.wire.http import TIMEOUT, Http
+from aitk_nb.backends.wire.response_errors import gateway_refusal
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Unauthorized
 
@@ -88,6 +89,8 @@ class GradioHttp(Http):
         if self._login is None:
             raise Unauthorized(self.url, sent=False, login=True)
         response = super()._exchange(self._form())
+        if gateway_refusal(response):
+            raise super()._translated(response, "log in")
         if response.status_code in {400, 401, 403} or response.is_redirect:
             # Gradio says 400 to wrong ones. A redirect comes from an app without a login, so that
             # the 401 that brought us here was a gateway's.
@@ -109,7 +112,8 @@ class GradioHttp(Http):
     def _exchange(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
         before = self._entries
         response = super()._exchange(request, stream=stream)
-        if response.status_code != 401 or self._login is None:
+        # A gateway that wants its own credentials must not get those of the app.
+        if response.status_code != 401 or self._login is None or gateway_refusal(response):
             return response
         response.close()
         with self._door:
@@ -121,7 +125,7 @@ class GradioHttp(Http):
         return super()._exchange(request, stream=stream)
 
     def _translated(self, response: httpx.Response, what: str) -> AitkError:
-        if response.status_code == 401:
+        if response.status_code == 401 and not gateway_refusal(response):
             return Unauthorized(self.url, sent=self.has_login, login=True)
         return super()._translated(response, what)
 

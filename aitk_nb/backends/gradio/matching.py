@@ -64,6 +64,17 @@ def match(endpoints: Sequence[Endpoint]) -> dict[str, Operation]:
     }
 
 
+def product(functions: Sequence[Endpoint] | None) -> str:
+    """Return what a Gradio app with these functions is; None if a login hides them."""
+    if functions is None:
+        return "a Gradio app; whether it is AI Toolkit's cannot be seen without a login"
+    if _is_ai_toolkit(functions):
+        return "AI Toolkit's Gradio app"
+    train = _best(map(_training, functions))
+    other = "a Gradio app that is not AI Toolkit's as far as can be told"
+    return f"{other}, though {train.endpoint.name} seems to train" if train else other
+
+
 # -- the four operations --------------------------------------------------------------------------
 
 

@@ -152,10 +152,10 @@ def _operation(name: str, calls: list[Endpoint]) -> Operation:
 
 def abilities(found: tuple[Endpoint, ...]) -> frozenset[Ability]:
     """Return what a server with these endpoints can do."""
-    absent = {endpoint.name for endpoint in found if endpoint.state == "absent"}
+    unseen = {endpoint.name for endpoint in found if not endpoint.exists}
     able: set[Ability] = set()
     unable: set[Ability] = set()
     for _, _, operation in operation_objects():
-        group = unable if operation["operationId"] in absent else able
+        group = unable if operation["operationId"] in unseen else able
         group.update(Ability[name] for name in operation.get("x-ability", ()))
     return frozenset(able - unable)

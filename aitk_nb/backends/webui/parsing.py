@@ -152,9 +152,15 @@ def _sample(path: str) -> Sample:
 
 
 def gpus(body: object) -> tuple[Gpu, ...]:
-    """Return the GPUs; empty when the server has none or does not know."""
+    """Return the GPUs; empty when the server reports none.
+
+    Raises:
+        UnexpectedReply: it is not a list of GPUs.
+    """
     found = body.get("gpus") if isinstance(body, dict) else None
-    return tuple(_gpu(gpu) for gpu in found or () if isinstance(gpu, dict))
+    if not isinstance(found, list):
+        raise UnexpectedReply("list its GPUs", "no list of GPUs")
+    return tuple(_gpu(gpu) for gpu in found if isinstance(gpu, dict))
 
 
 def _gpu(gpu: Mapping[str, Any]) -> Gpu:

@@ -199,7 +199,7 @@ class Http:
         request = self._request("GET", path, headers=headers)
         response = self._exchange(request, stream=True)
         try:
-            if not response.is_success:
+            if not response.is_success or response_errors.is_page(response):
                 self._read_quietly(response)
             yield self._checked(response, what)
         except httpx.TransportError as exc:
@@ -262,7 +262,9 @@ class Http:
         Raises:
             AitkError: the one that fits; see the four error forms in the server's contract.
         """
-        if response.is_success:
+        # No route that is called here answers with a web page; to HEAD, a file's type may be that.
+        page = response_errors.is_page(response) and response.request.method != "HEAD"
+        if response.is_success and not page:
             return response
         raise self._translated(response, what)
 

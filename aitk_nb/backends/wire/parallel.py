@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.upload_rate import LANES
-from aitk_nb.errors import AitkError
+from aitk_nb.errors import AitkError, Unauthorized
 
 T = TypeVar("T")
 
@@ -22,8 +22,8 @@ def each(
 ) -> list[R | AitkError]:
     """Return `work` of each item, in order, with an `AitkError` in the place of a failure.
 
-    An interrupt, or an error that is not ours, lets the items that have started finish, drops the
-    others and is raised.
+    An interrupt, an error that is not ours, or credentials that are refused, let the items that
+    have started finish, drop the others and are raised.
     """
     with ThreadPoolExecutor(max_workers=max(1, min(workers, len(items)))) as pool:
         futures = [pool.submit(work, item) for item in items]
@@ -33,7 +33,8 @@ def each(
                 done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
                 for future in done:
                     error = future.exception()
-                    if error is not None and not isinstance(error, AitkError):
+                    ours = isinstance(error, AitkError) and not isinstance(error, Unauthorized)
+                    if error is not None and not ours:
                         raise error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
