@@ -24,7 +24,7 @@ from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training.validation import did_you_mean, problems
 
 VERSION = "0.13.22"
-"""The version of AI Toolkit that the presets are of; what is `since` a version came after 0.12.26."""
+"""The version of AI Toolkit that our presets are of."""
 
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""

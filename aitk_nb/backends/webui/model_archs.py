@@ -28,15 +28,17 @@ _DEEPEST = 40
 _LIST = "AI_TOOLKIT_UI_MODELS"
 _PROCESS = "config.process[0]."
 _NAME_ALONE = re.compile(r"^ {8}name: [\"']([^\"'\n]+)[\"']", re.M)
+_STRING = r""""(?:\\.|[^"\\\n])*+"?|'(?:\\.|[^'\\\n])*+'?"""
 _TOKEN = re.compile(
-    r"""(?:\s+|//[^\n]*|/\*.*?(?:\*/|\Z))*+(?:
+    rf"""(?:\s+|//[^\n]*|/\*.*?(?:\*/|\Z))*+(?:
     (?P<number>0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-    |(?P<string>"(?:\\.|[^"\\\n])*+"?|'(?:\\.|[^'\\\n])*+'?)
+    |(?P<string>{_STRING})
     |(?P<name>[A-Za-z_$][\w$]*)
     |(?P<sign>\.\.\.|.))""",
     re.X | re.S,
 )
-_IN_TEMPLATE = re.compile(r"\\.|`|\$\{|[{}]", re.S)
+_IN_TEMPLATE = re.compile(r"\\.|`|\$\{", re.S)
+_IN_CODE = re.compile(rf"{_STRING}|[`{{}}]", re.S)
 _ESCAPE = re.compile(
     r"\\(?:u\{0*([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.S
 )
@@ -174,10 +176,10 @@ class _Reader:
             self._at = self._ends.get(self._at, self._at) + 1
             return
         self._at += 3
-        before, self._level = self._values, 0
+        self._values = self._level = 0
         # The list itself may be followed by .sort(…) or the like.
         value = self._literal(0) if name == _LIST else self._value(0)
-        self.constants[name] = value, self._values - before, self._level
+        self.constants[name] = value, self._values, self._level
 
     def _value(self, level: int) -> Any:
         """Return a value; unknown if it is followed by anything but its end."""
@@ -251,15 +253,16 @@ class _Reader:
 def _template_end(code: str, at: int) -> int:
     """Return where the template ends whose backtick stands before `at`; `${` may nest others."""
     inside = ["`"]
-    for found in _IN_TEMPLATE.finditer(code, at):
-        sign, around = found[0], inside[-1]
-        if sign == "`" and around == "`" or sign == "}" and around == "{":
+    while inside:
+        found = (_IN_TEMPLATE if inside[-1] == "`" else _IN_CODE).search(code, at)
+        if found is None:
+            return len(code)
+        at, sign = found.end(), found[0]
+        if sign == ("`" if inside[-1] == "`" else "}"):
             inside.pop()
-        elif sign == ("${" if around == "`" else "{") or sign == "`":
+        elif sign in ("${", "{", "`"):
             inside.append(sign[-1])
-        if not inside:
-            return found.end()
-    return len(code)
+    return at
 
 
 def _number(text: str) -> Any:

@@ -27,6 +27,10 @@ class Interrupter(Protocol):
         """Send the signal and mark the job stopped; False when there is no such child."""
         ...
 
+    def kill(self, job_id: str, pid: int) -> bool:
+        """Kill the process; False when there is no such child."""
+        ...
+
 
 class Recent:
     """Remembers an answer for some seconds, as the real server does with slow ones."""
