@@ -173,7 +173,8 @@ class Job(JobOutputs):
             if self._clock() >= until:
                 raise AitkError(
                     f"{self.name} {what} within {timeout:g} s; the server says "
-                    f"{state.info or state.status.value!r}. It may be loading a model: try again."
+                    f"{state.info or state.status.value!r}. It may be loading a model: try again. "
+                    "If that does not help, job.kill() ends it, or --kill (AI Toolkit 0.13)."
                 )
             self._sleep(0.5)
         return state
