@@ -232,7 +232,7 @@ def _done(there: DatasetInfo, options: CaptionOptions, found: JobState | None) -
     if options.recaption:
         completed = found is not None and found.status is JobStatus.COMPLETED
         return "the same captioning has completed before" if completed else ""
-    extensions = _DEFAULTS[options.captioner][1]
+    extensions = _DEFAULTS.get(options.captioner, _UNKNOWN)[1]
     lacking = [image for image in there.images if image not in there.captions]
     if any(image.lower().endswith(tuple(f".{end}" for end in extensions)) for image in lacking):
         return ""

@@ -228,11 +228,13 @@ def test_qwen25_omni_gives_its_literal_ones() -> None:
         ("[...x]", "", ...),
         ("{a: 1, 'b c': {d: null}, 3: 4}", "", {"a": 1, "b c": {"d": None}, "3": 4}),
         ("{a: f()}", "", ...),
-        ("{...more, b: 1}", "const more = {a: 1, b: 2};", {"a": 1, "b": 1}),
+        ("{...more, b: 1}", "const more = {a: 1, b: 2};", ...),
+        ("1 - 1", "", ...),
+        ("1 -1", "", ...),
         ("{...more(), b: 1}", "", ...),
         ("{a() { return 1 }}", "", ...),
         ("name", 'const name = "x";', "x"),
-        ("name", "let name = [1];", [1]),
+        ("name", "let name = -1.5;", -1.5),
         ("name.x", "const name = {x: 1};", ...),
         ("name", "function f() { const name = 1; }", ...),
         ("true ? 1 : 2", "", ...),
@@ -283,13 +285,11 @@ def test_of_a_list_that_cannot_be_read_the_names_are_known() -> None:
 
 
 def test_size_and_depth_are_bounded() -> None:
-    """Whatever is deeper or larger is unknown, and a page of constants does not grow."""
+    """Whatever is deeper or larger is unknown, and constants of constants do not grow."""
     assert {} == entries(module("") + " " * LARGEST)
     assert ... is default("[" * 60 + "]" * 60)
     assert [[[]]] == default("[[[]]]")
-    growing = "const a0 = [1, 1];" + "".join(f"const a{n + 1} = [a{n}, a{n}];" for n in range(60))
-    assert ... is default("a60", growing)
-    assert [[1, 1], [1, 1]] == default("a1", growing)
+    assert ... is default("many", "const many = [1, 1];")
 
 
 CODES = st.sampled_from([FLEX2, OMNI, module("controls: []", "const x = `${1}`;")])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from aitk_nb.backends.wire.deadline import deadline
@@ -23,30 +23,25 @@ SECONDS = 5.0
 """How long a server may take to answer: without its list, ours is used."""
 
 _MOST = 600_000
-"""Tokens of a module, and values in what is read of it, at most."""
+"""Tokens of a module that are read at most."""
 _DEEPEST = 40
 _LIST = "AI_TOOLKIT_UI_MODELS"
 _PROCESS = "config.process[0]."
 _NAME_ALONE = re.compile(r"^ {8}name: [\"']([^\"'\n]+)[\"']", re.M)
-_STRING = r""""(?:\\.|[^"\\\n])*+"?|'(?:\\.|[^'\\\n])*+'?"""
 _TOKEN = re.compile(
-    rf"""(?:\s+|//[^\n]*|/\*.*?(?:\*/|\Z))*+(?:
-    (?P<number>0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-    |(?P<string>{_STRING})
-    |(?P<name>[A-Za-z_$][\w$]*)
+    r"""(?:\s+|//[^\n]*|/\*.*?(?:\*/|\Z))*+(?:
+    (?P<number>-?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))
+    |(?P<text>"(?:\\.|[^"\\\n])*+"?|'(?:\\.|[^'\\\n])*+'?|`(?:\\.|\$\{[^{}]*\}|[^`\\])*+`?)
+    |(?P<name>(?:void\ 0|[A-Za-z_$][\w$]*))
     |(?P<sign>\.\.\.|.))""",
     re.X | re.S,
 )
-_IN_TEMPLATE = re.compile(r"\\.|`|\$\{", re.S)
-_IN_CODE = re.compile(rf"{_STRING}|[`{{}}]", re.S)
 _ESCAPE = re.compile(
     r"\\(?:u\{0*([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.S
 )
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": ""}
-_WORDS = {"true": True, "false": False, "null": None, "undefined": None}
+_ESCAPED = dict(zip("ntrbfv0\n", "\n\t\r\b\f\v\0", strict=False)) | {"\n": ""}
 _CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
-_ENDS = frozenset({("sign", sign) for sign in ",;)]}"})
-_COMMA = ("sign", ",")
+_COMMA, _COLON, _EQUALS, _END = (("sign", sign) for sign in ",:=;")
 
 
 class _Unknown:
@@ -81,7 +76,7 @@ def entries(code: str) -> dict[str, dict[str, Any]]:
     """Return the entries of one module by architecture; empty if it holds none."""
     if len(code) > LARGEST:
         return {}
-    listed = _Reader(code).constants.get(_LIST, (UNKNOWN,))[0]
+    listed = _Reader(code).listed()
     if not isinstance(listed, list):
         return {name: {"unread": [""]} for name in _NAME_ALONE.findall(code)}
     found: dict[str, dict[str, Any]] = {}
@@ -132,137 +127,72 @@ def _is_unknown(value: object) -> bool:
 
 
 class _Reader:
-    """Reads the constants of a module, once and from left to right.
+    """The tokens of a module, of which brackets are paired before anything is read.
 
-    Brackets are paired first, so that whatever is not a literal is passed over at once.
+    So whatever is not a literal is passed over at once, and nothing is read twice.
     """
 
     def __init__(self, code: str) -> None:
         self._tokens: list[tuple[str, str]] = []
         self._ends: dict[int, int] = {}
-        self._at = self._values = self._level = 0
-        self.constants: dict[str, tuple[Any, int, int]] = {}
-        """Each with the number of its values, and how deep they nest."""
-        self._split(code)
-        while self._at < len(self._tokens):
-            self._statement()
-
-    def _split(self, code: str) -> None:
+        self._constants: dict[str, Any] = {"true": True, "false": False}
+        self._constants |= dict.fromkeys(("null", "undefined", "void 0"))
         at, opened = 0, list[int]()
         while (token := _TOKEN.match(code, at)) and len(self._tokens) < _MOST:
-            kind = str(token.lastgroup)
-            text, start, at = token[kind], token.start(kind), token.end()
-            number = len(self._tokens)
-            if text == "`":
-                at = _template_end(code, at)
-                kind, text = "template", code[start:at]
-            elif text in _CLOSED_BY and kind == "sign":
-                opened.append(number)
-            elif opened and _CLOSED_BY[self._tokens[opened[-1]][1]] == text and kind == "sign":
-                self._ends[opened.pop()] = number
+            kind, at = str(token.lastgroup), token.end()
+            text, number = token[kind], len(self._tokens)
             self._tokens.append((kind, text))
+            if kind == "sign" and text in _CLOSED_BY:
+                opened.append(number)
+            elif kind == "sign" and opened and text == _CLOSED_BY[self._tokens[opened[-1]][1]]:
+                self._ends[opened.pop()] = number
         # What is never closed reaches to the end.
         self._ends |= dict.fromkeys(opened, len(self._tokens))
 
-    def _next(self, ahead: int = 0) -> tuple[str, str]:
-        place = self._at + ahead
-        return self._tokens[place] if place < len(self._tokens) else ("end", "")
-
-    def _statement(self) -> None:
-        """Keep a constant of the module; pass over anything else, with what is inside it."""
-        (_, word), (kind, name) = self._next(), self._next(1)
-        declared = word in ("const", "let", "var") and kind == "name"
-        if not declared or self._next(2) != ("sign", "="):
-            self._at = self._ends.get(self._at, self._at) + 1
-            return
-        self._at += 3
-        self._values = self._level = 0
-        # The list itself may be followed by .sort(…) or the like.
-        value = self._literal(0) if name == _LIST else self._value(0)
-        self.constants[name] = value, self._values, self._level
-
-    def _value(self, level: int) -> Any:
-        """Return a value; unknown if it is followed by anything but its end."""
-        value = self._literal(level)
-        if self._at >= len(self._tokens) or self._next() in _ENDS:
-            return value
-        while self._at < len(self._tokens) and self._next() not in _ENDS:
-            self._at = self._ends.get(self._at, self._at) + 1
+    def listed(self) -> Any:
+        """Return the list, in which plain constants of the module stand for their values."""
+        at, last = 0, len(self._tokens) - 3
+        while at < last:
+            (kind, name), sign, _, end = self._tokens[at : at + 4]
+            if kind == "name" and sign == _EQUALS and name == _LIST:
+                # It may be followed by .sort(…) or the like.
+                return self._value(at + 2, self._ends.get(at + 2, at) + 1)
+            if kind == "name" and sign == _EQUALS and end == _END:
+                self._constants[name] = self._value(at + 2, at + 3)
+            at = self._ends.get(at, at) + 1
         return UNKNOWN
 
-    def _literal(self, level: int) -> Any:
-        (kind, text), start = self._next(), self._at
-        self._values += 1
-        self._level = max(self._level, level)
-        if kind == "sign" and text in "[{":
-            end = self._ends[start]
-            value: Any = UNKNOWN
-            if level < _DEEPEST and end < len(self._tokens):
-                self._at += 1
-                value = self._list(end, level) if text == "[" else self._mapping(end, level)
-            self._at = end + 1
-            return value
-        if kind == "sign" and text == "-" and self._next(1)[0] == "number":
-            self._at += 2
-            return _number(f"-{self._tokens[start + 1][1]}")
-        if kind in ("sign", "end"):
+    def _value(self, start: int, end: int, level: int = 0) -> Any:
+        """Return what stands from one token to before another."""
+        kind, text = self._tokens[start] if start < end <= len(self._tokens) else _END
+        if kind == "sign" and level < _DEEPEST and self._ends.get(start) == end - 1:
+            parts = self._parts(start + 1, end - 1)
+            if text == "[":
+                return [self._value(*part, level + 1) for part in parts]
+            return UNKNOWN if text == "(" else dict(self._pair(*part, level) for part in parts)
+        if end - start != 1 or kind == "sign":
             return UNKNOWN
-        self._at += 1
         if kind == "name":
-            return self._named(text, level)
+            return self._constants.get(text, UNKNOWN)
         return _number(text) if kind == "number" else _text(text)
 
-    def _named(self, name: str, level: int) -> Any:
-        if name == "void" and self._next() == ("number", "0"):
-            self._at += 1
-            return None
-        value, size, deep = self.constants.get(name, (_WORDS.get(name, UNKNOWN), 0, 0))
-        # Constants of constants of constants could grow without end.
-        if level + deep > _DEEPEST or self._values + size > _MOST:
-            return UNKNOWN
-        self._values += size
-        self._level = max(self._level, level + deep)
-        return value
+    def _parts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield where the parts between commas begin and end."""
+        at = start
+        while at < end:
+            if self._tokens[at] == _COMMA:
+                yield start, at
+                start = at + 1
+            at = self._ends.get(at, at) + 1
+        if start < end:
+            yield start, end
 
-    def _list(self, end: int, level: int) -> list[Any]:
-        found = []
-        while self._at < end:
-            if self._next() not in _ENDS:
-                found.append(self._value(level + 1))
-            else:
-                self._at += 1
-        return found
-
-    def _mapping(self, end: int, level: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        while self._at < end:
-            kind, text = self._next()
-            self._at += 1
-            if (kind, text) == ("sign", "..."):
-                spread = self._value(level + 1)
-                found |= spread if isinstance(spread, dict) else {"": UNKNOWN}
-            elif self._next() == ("sign", ":"):
-                self._at += 1
-                found[str(_text(text)) if kind == "string" else text] = self._value(level + 1)
-            elif (kind, text) != _COMMA:
-                self._value(level + 1)  # a method, or a constant's own name
-                found[text] = UNKNOWN
-        return found
-
-
-def _template_end(code: str, at: int) -> int:
-    """Return where the template ends whose backtick stands before `at`; `${` may nest others."""
-    inside = ["`"]
-    while inside:
-        found = (_IN_TEMPLATE if inside[-1] == "`" else _IN_CODE).search(code, at)
-        if found is None:
-            return len(code)
-        at, sign = found.end(), found[0]
-        if sign == ("`" if inside[-1] == "`" else "}"):
-            inside.pop()
-        elif sign in ("${", "{", "`"):
-            inside.append(sign[-1])
-    return at
+    def _pair(self, start: int, end: int, level: int) -> tuple[str, Any]:
+        kind, key = self._tokens[start]
+        if end - start < 3 or self._tokens[start + 1] != _COLON:
+            return "", UNKNOWN  # a spread, a method, or a constant under its own name
+        name = _text(key) if kind == "text" else key
+        return str(name), self._value(start + 2, end, level + 1)
 
 
 def _number(text: str) -> Any:

@@ -76,7 +76,7 @@ def model_archs(call: Call) -> Response:
         return {"id": package, "file": str(root / package / "ui.tsx")}
 
     modules = [
-        {**place(f"extensions_built_in/{package}"), "mtimeMs": _MTIME, "code": _code(package)}
+        {**place(f"extensions_built_in/{package}"), "mtimeMs": _MTIME, "code": code(package)}
         for package in _PACKAGES
     ]
     errors = [{**place("extensions/broken"), "error": _BROKEN}]
@@ -86,7 +86,7 @@ def model_archs(call: Call) -> Response:
 
 
 @cache
-def _code(package: str) -> str:
+def code(package: str) -> str:
     """Return the module of a package."""
     # The one table of the architectures, which is data of the other side.
     text = (files("aitk_nb") / "training" / "presets.yaml").read_text(encoding="utf-8")
