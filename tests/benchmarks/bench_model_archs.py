@@ -1,4 +1,4 @@
-"""How fast a server's list of architectures is read: `python tests/benchmarks/bench_model_archs.py`.
+"""How fast a list of architectures is read: `python tests/benchmarks/bench_model_archs.py`.
 
 Processor time counts, so that it does not matter what else the machine does. Each text has 2 MB,
 which is the most that is read: entries as the server writes them, and texts that are made to be
