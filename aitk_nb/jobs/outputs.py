@@ -155,7 +155,11 @@ class JobOutputs:
         return self._backend.list_samples(self.state)
 
     def sample_text(self, sample: Sample) -> str:
-        """Return a sample of a model that generates text, whose name ends in `.txt`."""
+        """Return a sample of a model that generates text, whose name ends in `.txt`.
+
+        Args:
+            sample: One of `samples()`.
+        """
         return self.sample_image(sample).decode("utf-8", "replace")
 
     def sample_image(self, sample: Sample) -> bytes:
