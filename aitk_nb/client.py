@@ -51,6 +51,8 @@ def connect(
 ) -> AIToolkitClient:
     """Return a client of the server at `url`, whose flavour is detected.
 
+    If the server lists the architectures that it can train, their presets are used from now on.
+
     The credentials are not checked: the first call that needs them does that.
 
     Args:
@@ -85,7 +87,9 @@ def connect(
     }
     del token, credentials, headers
     connection = locate(url, **hidden(options))
-    return AIToolkitClient(open_backend(connection, gradio), connection)
+    client = AIToolkitClient(open_backend(connection, gradio), connection)
+    client.architectures()
+    return client
 
 
 def open_backend(
@@ -214,6 +218,26 @@ class AIToolkitClient:
     def meta(self) -> Mapping[str, str]:
         """Return the server's description of itself by name, without secrets."""
         return self._backend.meta()
+
+    def architectures(self) -> tuple[str, ...]:
+        """Return the architectures that the server lists, and use their presets from now on.
+
+        `connect` has done so. Call it to return to this server after connecting to another one.
+
+        Returns:
+            Their names as `TrainingParams` takes them; empty if the server does not list them, as
+            before AI Toolkit 0.13.16. Then the package's own presets are used.
+
+        Example:
+            >>> "flux" in client.architectures()
+            True
+        """
+        from aitk_nb.backends.base import architectures
+        from aitk_nb.training import presets
+
+        listed = architectures(self._backend)
+        presets.use(listed)
+        return tuple(listed)
 
     def close(self) -> None:
         """Close the connections."""

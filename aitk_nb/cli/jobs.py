@@ -29,7 +29,7 @@ from aitk_nb.cli.chart import chart
 from aitk_nb.cli.job_output import as_dict, follow, goes_on, line
 from aitk_nb.cli.server_options import Where, at_address, on_server
 from aitk_nb.client import AIToolkitClient
-from aitk_nb.errors import BadInput
+from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.jobs.job import Job
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState
@@ -85,10 +85,15 @@ def stop(
         bool,
         typer.Option("--force", help="Mark a job without a process as stopped; asks first."),
     ] = False,
+    kill: Annotated[
+        bool, typer.Option("--kill", help="Kill its process if it does not end in time.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop a job, and wait until it has released the GPU."""
+    if kill and (force or save):
+        raise BadInput("A killed job does not save: use --kill without --save and --force.")
     if force and save:
         raise BadInput("A job without a process can't save: use either --save or --force.")
     handle = client.jobs.get(job)
@@ -99,7 +104,13 @@ def stop(
         say(f"{plain(handle.name)} has already ended")
     else:
         say(f"{'saving and ' if save else ''}stopping {plain(handle.name)} …")
-        state = handle.stop(save=save)
+        try:
+            state = handle.stop(save=save)
+        except AitkError as exc:
+            if not kill:
+                raise
+            say(plain(str(exc)))
+            state = handle.kill()
         if save:
             say(f"saved {plain(', '.join(handle.saved) or 'nothing: it was not running')}")
     show(lambda: as_dict(state) | {"saved": [*handle.saved]}, line(state), as_json=as_json)

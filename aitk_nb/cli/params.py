@@ -20,7 +20,10 @@ from aitk_nb.training.validation import items, limits
 
 
 def with_fields(function: Callable[..., None]) -> Callable[..., None]:
-    """Replace the argument `params` with an option for each training parameter."""
+    """Replace the argument `params` with an option for each training parameter.
+
+    If the function takes a `client`, the presets are those of its server.
+    """
     own = [item for item in signature(function).parameters.values() if item.name != "params"]
     fields = [_option(name, entry) for name, entry in schema().items()]
 
@@ -28,6 +31,8 @@ def with_fields(function: Callable[..., None]) -> Callable[..., None]:
         given = {name: kwargs.pop(name) for name in schema()}
         chosen = {name: _listed(name, value) for name, value in given.items() if value is not None}
         file: Path | None = kwargs.pop(FILE.name)
+        if client := kwargs.get("client"):
+            client.architectures()
         function(params=_params(file, chosen), **kwargs)
 
     set_signature(run, [*fields, FILE, *own], function)

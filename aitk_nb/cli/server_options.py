@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from aitk_nb.client import AIToolkitClient, connect
+from aitk_nb.client import AIToolkitClient, open_backend
 from aitk_nb.connection.connection import ConnectionOptions, Credentials
+from aitk_nb.connection.embedded import locate
 from aitk_nb.connection.secret import Secret, ask_login, ask_secret
 from aitk_nb.errors import BadInput
 
@@ -30,7 +31,7 @@ def on_server(function: Callable[..., None]) -> Callable[..., None]:
 
     def run(where: Where, **kwargs: Any) -> None:
         with where.connected() as client:
-            function(client, **kwargs)
+            function(client=client, **kwargs)
 
     return _with_server_options(function, "client", run)
 
@@ -49,7 +50,8 @@ class Where:
 
     def connected(self) -> AIToolkitClient:
         """Return a client of that server, to be closed."""
-        return connect(self.url, **self.options)
+        connection = locate(self.url, **self.options)
+        return AIToolkitClient(open_backend(connection), connection)
 
 
 def _where(

@@ -18,8 +18,8 @@ from aitk_nb.training.params import TrainingParams
 
 
 @command("train")
-@with_fields
 @on_server
+@with_fields
 def train(
     client: AIToolkitClient,
     *,

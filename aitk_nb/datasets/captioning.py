@@ -17,10 +17,13 @@ from aitk_nb.jobs.job import EVERY, Job
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 
-Captioner: TypeAlias = Literal[
-    "Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner", "AceStepCaptioner"
-]
-"""The server's captioners: of images; of images, videos and sound; for Ideogram 4; of music."""
+Captioner: TypeAlias = (
+    Literal["Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner", "AceStepCaptioner"]
+    | Literal["MossMusicCaptioner", "Qwen25OmniCaptioner"]
+    | str
+)
+"""The server's captioners: of images; of images, videos and sound; for Ideogram 4; of music; and
+since AI Toolkit 0.13 of music, and of images, videos and sound. A newer server may have others."""
 
 _IMAGES = ("jpg", "jpeg", "png", "bmp", "webp")
 _VIDEOS = ("mp4", "mov", "webm", "mkv", "avi")
@@ -34,7 +37,14 @@ _DEFAULTS: Mapping[str, tuple[str, tuple[str, ...], int]] = {
     "Qwen3OmniCaptioner": ("ai-toolkit/Qwen3-Omni-30B-A3B-Thinking", (*_VIDEOS, *_IMAGES), 512),
     "Ideogram4Captioner": ("Qwen/Qwen3-VL-8B-Instruct", _IMAGES, 4096),
     "AceStepCaptioner": ("ACE-Step/acestep-transcriber", _SOUNDS, 512),
+    "MossMusicCaptioner": ("OpenMOSS-Team/MOSS-Music-8B-Instruct", _SOUNDS, 512),
+    "Qwen25OmniCaptioner": (
+        "ai-toolkit/Qwen2.5-Omni-7B/qwen2_5_omni_7b_convrot8.safetensors",
+        (*_VIDEOS, *_IMAGES, *_SOUNDS),
+        512,
+    ),
 }
+_UNKNOWN = ("", (*_IMAGES, *_VIDEOS, *_SOUNDS), 512)
 _NAMES = uuid.UUID("5b0c1a52-6f0e-4a3e-9d53-3d0a54c2f1aa")
 
 
@@ -48,7 +58,7 @@ class CaptionOptions:
     """
 
     captioner: Captioner = "Qwen3VLCaptioner"
-    """Which of the server's captioners."""
+    """Which of the server's captioners; one that is unknown here requires `model`."""
     model: str = ""
     """Model to load; empty for the captioner's default. The server downloads it if necessary."""
     prompt: str = _PROMPT
@@ -68,23 +78,27 @@ class CaptionOptions:
         """Refuse options that no server knows.
 
         Raises:
-            BadInput: Unknown captioner, or a number is too small.
+            BadInput: Unknown captioner without a model, or a number is too small.
         """
-        if self.captioner not in _DEFAULTS:
+        if self.captioner not in _DEFAULTS and not self.model:
             names = ", ".join(_DEFAULTS)
-            raise BadInput(f"Unknown captioner {self.captioner!r}; choose from {names}.")
+            raise BadInput(
+                f"Unknown captioner {self.captioner!r}; choose from {names}. If the server has it, "
+                "set model too."
+            )
         if self.max_res < 1 or self.max_new_tokens < 0:
             raise BadInput("max_res must be at least 1, and max_new_tokens at least 0.")
 
 
 def _draft(dataset: str, options: CaptionOptions) -> JobDraft:
     """Return the job that captions `dataset`; the same options always give the same name."""
-    model, extensions, tokens = _DEFAULTS[options.captioner]
+    model, extensions, tokens = _DEFAULTS.get(options.captioner, _UNKNOWN)
     caption: dict[str, Any] = {
         "model_name_or_path": options.model or model,
         "dtype": "bf16",
         "quantize": True,
-        "qtype": "float8",
+        # The checkpoint that Qwen2.5-Omni loads is quantized so already.
+        "qtype": "convrot8" if options.captioner == "Qwen25OmniCaptioner" else "float8",
         "low_vram": options.low_vram,
         "extensions": list(extensions),
         "path_to_caption": "",
@@ -96,6 +110,8 @@ def _draft(dataset: str, options: CaptionOptions) -> JobDraft:
     }
     if options.captioner == "AceStepCaptioner":
         caption["model_name_or_path2"] = "ACE-Step/acestep-captioner"
+    if options.captioner == "MossMusicCaptioner" and options.prompt == _PROMPT:
+        del caption["caption_prompt"]  # ours is about images; it has its own
     process = {
         "type": options.captioner,
         "sqlite_db_path": "./aitk_db.db",
@@ -216,7 +232,7 @@ def _done(there: DatasetInfo, options: CaptionOptions, found: JobState | None) -
     if options.recaption:
         completed = found is not None and found.status is JobStatus.COMPLETED
         return "the same captioning has completed before" if completed else ""
-    extensions = _DEFAULTS[options.captioner][1]
+    extensions = _DEFAULTS.get(options.captioner, _UNKNOWN)[1]
     lacking = [image for image in there.images if image not in there.captions]
     if any(image.lower().endswith(tuple(f".{end}" for end in extensions)) for image in lacking):
         return ""

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 
-from aitk_nb.backends.base import Backend, SupportsDryRun
+from aitk_nb.backends.base import Backend, SupportsDryRun, architectures
 from aitk_nb.errors import BadInput, NotFound, NotSupported
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.job import Job
@@ -17,6 +17,7 @@ from aitk_nb.jobs.start import IfExists, JobStart, describe
 from aitk_nb.models.dry_run import DryRunReport
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.names import check_name
+from aitk_nb.training import presets
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
 
@@ -192,7 +193,8 @@ class Jobs:
         Returns:
             A report whose `ok` is false if a check found a problem.
         """
-        return preflight(self._backend, params, draft(params), price_per_hour)
+        with presets.using(architectures(self._backend)):
+            return preflight(self._backend, params, draft(params), price_per_hour)
 
     def estimate(
         self, params: TrainingParams, *, price_per_hour: float | None = None
@@ -207,7 +209,8 @@ class Jobs:
             Time in seconds, cost in that currency and size in bytes; None for what no earlier job
             shows.
         """
-        return estimate(self._backend, draft(params), price_per_hour)
+        with presets.using(architectures(self._backend)):
+            return estimate(self._backend, draft(params), price_per_hour)
 
     def delete(self, name: str) -> None:
         """Stop a job if it runs, and delete it with all its files.
@@ -247,7 +250,9 @@ class Jobs:
             elif params.name in taken:
                 raise BadInput(f"Two jobs are called {params.name!r}. Give each its own name.")
             taken.add(params.name)
-            starts.append(JobStart(backend, draft(params), if_exists, sleep, clock))
+            with presets.using(architectures(self._backend)):
+                drafted = draft(params)
+            starts.append(JobStart(backend, drafted, if_exists, sleep, clock))
         return starts
 
 

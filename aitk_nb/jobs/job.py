@@ -60,6 +60,9 @@ class Job(JobOutputs):
     saved: tuple[str, ...] = ()
     """Files of the checkpoint that the last `stop(save=True)` has written."""
 
+    _ran: int | None = None
+    """The process that it was last seen to run in."""
+
     @cached_property
     def _monitor(self) -> HealthMonitor:
         return HealthMonitor(self._backend, self._clock)
@@ -200,7 +203,7 @@ class Job(JobOutputs):
                     f"{self.name} was asked to stop and did not end within {timeout:g} s; the "
                     f"server says {state.info or state.status.value!r}. If it is loading a model, "
                     f"try again later. If its process has died, {own_repair(self.name)} frees "
-                    "its queue."
+                    "its queue. If it hangs, job.kill() ends it, or --kill (AI Toolkit 0.13)."
                 )
             self._sleep(0.5)
 
@@ -242,6 +245,44 @@ class Job(JobOutputs):
             )
         self._backend.mark_stopped(state)
         return self.refresh()
+
+    def kill(self) -> JobState:
+        """Kill the process of a job that `stop` did not end; unsaved steps are lost.
+
+        The server kills whatever process has the job's process id, so this is only for a job that
+        runs, or that this handle has seen running and that has not ended since.
+
+        Returns:
+            Its state afterwards.
+
+        Raises:
+            BadInput: The job does not run, so that another process may have its id by now.
+            AitkError: The server found no such process.
+            NotSupported: The server can't kill jobs, as before AI Toolkit 0.13.
+        """
+        ran = self._ran
+        state = self.refresh()
+        runs = state.status in (JobStatus.RUNNING, JobStatus.STOPPING)
+        hangs = state.pid == ran and not self._backend.has_exited(state)
+        if state.pid is None or not (runs or hangs):
+            raise BadInput(
+                f"{self.name} is {state.status.value}, so its process id may belong to another "
+                "process by now. It was not killed."
+            )
+        if not self._notes.kill_job(state):
+            raise AitkError(f"The server found no process of {self.name}; job.repair() frees it.")
+        return self.refresh()
+
+    def refresh(self) -> JobState:
+        """Return the job's present state from the server, and keep it as `state`.
+
+        Raises:
+            NotFound: The job was deleted or renamed.
+        """
+        state = super().refresh()
+        if state.status is JobStatus.RUNNING:
+            self._ran = state.pid
+        return state
 
     def save_now(self) -> None:
         """Request a checkpoint at the end of the next step.

@@ -23,6 +23,8 @@ def taken_kinds(entry: Mapping[str, Any], preset: Preset | None) -> tuple[tuple[
     frames = entry.get("num_frames", 1)
     if preset is not None and preset.group == "audio":
         return ("sound",), f"{preset.label} trains on audio"
+    if preset is not None and preset.group == "llm":
+        return ("image", "video", "sound"), f"{preset.label} describes media"
     if entry.get("auto_frame_count"):
         return ("image", "video"), "auto_frame_count is on"
     is_video = isinstance(frames, int | float) and frames > 1

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aitk_nb.backends.base import Backend, Progress
+from aitk_nb.backends.base import Backend, Progress, SupportsNotes
+from aitk_nb.errors import NotSupported
 from aitk_nb.jobs.download import fetch, saved_steps, the_file
 from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.loss_reader import read_on
@@ -112,16 +113,57 @@ class JobOutputs:
         every = value_at(effective_of(self.state.config), "sample.sample_every")
         return every if isinstance(every, int) else 0
 
+    @property
+    def _notes(self) -> SupportsNotes:
+        if isinstance(self._backend, SupportsNotes):
+            return self._backend
+        raise NotSupported("kill a job or keep its notes", "Gradio", "Write to its log or folder.")
+
+    def notes(self) -> str:
+        """Return the notes that people have written on the job; empty if there are none.
+
+        Raises:
+            NotSupported: The server keeps no notes, as before AI Toolkit 0.13.
+        """
+        return self._notes.read_notes(self.state)
+
+    def write_notes(self, text: str) -> None:
+        """Replace the notes on the job, which the web UI shows to everyone who uses it.
+
+        They are deleted with the job, and lost if it is renamed. Without the password, anyone who
+        knows their path can read them.
+
+        Args:
+            text: The notes, in Markdown.
+
+        Raises:
+            NotSupported: The server keeps no notes, as before AI Toolkit 0.13.
+
+        Example:
+            >>> job.write_notes("The best one so far.")
+            >>> job.notes()
+            'The best one so far.'
+        """
+        self._notes.write_notes(self.state, text)
+
     def samples(self) -> tuple[Sample, ...]:
-        """Return the sample images, oldest first.
+        """Return the samples, oldest first: images, videos, sound or text.
 
         Raises:
             NotSupported: The server does not list samples.
         """
         return self._backend.list_samples(self.state)
 
+    def sample_text(self, sample: Sample) -> str:
+        """Return a sample of a model that generates text, whose name ends in `.txt`.
+
+        Args:
+            sample: One of `samples()`.
+        """
+        return self.sample_image(sample).decode("utf-8", "replace")
+
     def sample_image(self, sample: Sample) -> bytes:
-        """Return the image file of a sample.
+        """Return the file of a sample.
 
         Args:
             sample: One of `samples()`.

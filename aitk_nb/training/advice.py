@@ -7,7 +7,7 @@ from typing import Any
 
 from aitk_nb.training import presets
 from aitk_nb.training.extra import aside_of, parse_extra, process_of
-from aitk_nb.training.fields import Fields
+from aitk_nb.training.fields import Fields, preset_fields, schema
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.presets import Preset
 from aitk_nb.training.remarks import Remark, remarks
@@ -31,6 +31,9 @@ def advice(params: Fields, *, architecture: bool = True) -> list[Remark]:
     found = _schedule(params) | _network(params)
     if architecture and (preset := presets.load().get(params.arch)):
         found |= _architecture(params, preset)
+    for name, value in preset_fields(params.arch).items():
+        if isinstance(value, str) and value not in schema()[name].get("enum", [value]):
+            found[name] = f"the server's own value, {value!r}, is unknown here (set it in extra)"
     if params.dataset in params.extra_datasets:
         found["extra_datasets"] = f"{params.dataset!r} is used twice"
     if "around" in aside_of(params.extra) and (paths := _paths(parse_extra(params.extra))):

@@ -148,12 +148,6 @@ def resolutions(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list) else (value,)
 
 
-def is_known(arch: object) -> bool:
-    """Return whether AI Toolkit 0.12.26 has a model class for an architecture, or we a preset."""
-    base = str(arch).partition(":")[0]
-    return base in presets.OTHERS or base in {name.partition(":")[0] for name in presets.load()}
-
-
 def alpha_counts(arch: str) -> bool | None:
     """Return whether a LoRA is scaled by alpha over rank, as the older model classes do it.
 
@@ -162,9 +156,11 @@ def alpha_counts(arch: str) -> bool | None:
     Returns:
         None if AI Toolkit 0.12.26 does not know the architecture.
     """
-    if not is_known(arch):
+    base = arch.partition(":")[0]
+    ours = {name.partition(":")[0] for name, one in presets.packaged().items() if not one.since}
+    if base not in presets.OTHERS | ours:
         return None
-    return arch.partition(":")[0] in _SCALED
+    return base in _SCALED
 
 
 def has_convolutions(arch: str) -> bool:

@@ -212,14 +212,22 @@ class Fields(BaseModel):
     @classmethod
     def _explain(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Fill in the architecture's own values, and say what is wrong in our words."""
+        own: dict[str, Any] = {}
+        served = False
         if isinstance(data, Mapping):
-            data = {**preset_fields(data.get("arch", presets.DEFAULT_ARCH)), **data}
+            arch = data.get("arch", presets.DEFAULT_ARCH)
+            own, served = preset_fields(arch), str(arch) in presets.listing().names
         found: dict[str, str] = {}
         params: Self | None = None
-        try:
-            params = handler(data)
-        except ValidationError as exc:
-            found = problems(exc, cls.model_fields)
+        while params is None and not found:
+            try:
+                params = handler({**own, **data} if own else data)
+            except ValidationError as exc:
+                found = problems(exc, cls.model_fields)
+                # A newer server's preset may have values that are unknown here.
+                if served and (odd := found.keys() & own.keys() - data.keys()):
+                    own = {name: value for name, value in own.items() if name not in odd}
+                    found = {}
         given = data if isinstance(data, Mapping) else dict(params or ())
         arch = given.get("arch", presets.DEFAULT_ARCH)
         if "arch" not in found and (why := presets.arch_problem(arch, given.get("base_model"))):

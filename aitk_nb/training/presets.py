@@ -1,10 +1,15 @@
-"""The architectures that AI Toolkit's web UI offers, and what it sets for each."""
+"""The architectures that AI Toolkit's web UI offers, and what it sets for each.
+
+Ours are those of one version; a server that lists its own (0.13.16 and newer) is believed.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +22,9 @@ from aitk_nb._yaml import parsed
 from aitk_nb.errors import BadInput
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training.validation import did_you_mean, problems
+
+VERSION = "0.13.22"
+"""The version of AI Toolkit that our presets are of."""
 
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""
@@ -51,7 +59,7 @@ class Preset:
     label: str
     """The web UI's name for it."""
     group: str
-    """`image`, `instruction`, `video`, `audio` or `experimental`."""
+    """`image`, `instruction`, `video`, `audio`, `llm` or `experimental`."""
     defaults: Mapping[Annotated[str, AfterValidator(_checked_path)], Any]
     """Value by path below the job's process, such as `model.name_or_path`; None leaves it out."""
     needs: tuple[str, ...] = ()
@@ -64,6 +72,8 @@ class Preset:
     """Where access to its weights has to be asked for."""
     video: bool = False
     """True when it trains on moving pictures."""
+    since: str = ""
+    """The first version of AI Toolkit that is known to have it; empty if 0.12.26 has it."""
 
     @property
     def control_keys(self) -> tuple[str, ...]:
@@ -82,8 +92,41 @@ class Preset:
         return bool(self.control_keys) and edits
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Listing:
+    """The presets of one server: ours, with what it lists itself in their place."""
+
+    presets: Mapping[str, Preset]
+    names: frozenset[str] = field(default=frozenset())
+    """The architectures that it lists; empty if it lists none."""
+
+
+_LISTING: ContextVar[Listing | None] = ContextVar("listing", default=None)
+_at_hand: list[Listing] = []
+
+
+def use(entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Use what a server lists for all that does not name its server, from now on."""
+    _at_hand[:] = [_listing(entries)]
+
+
+@contextmanager
+def using(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Use what a server lists inside of the block."""
+    token = _LISTING.set(_listing(entries))
+    try:
+        yield
+    finally:
+        _LISTING.reset(token)
+
+
+def listing() -> Listing:
+    """Return the presets of the server at hand; ours if there is none."""
+    return _LISTING.get() or (_at_hand or [_unlisted()])[0]
+
+
 def load(environ: Mapping[str, str] = os.environ) -> Mapping[str, Preset]:
-    """Return the presets by architecture: ours, and those of the file that AITK_PRESETS names.
+    """Return the presets by architecture: the server's, and those of the file in AITK_PRESETS.
 
     That file looks like ours: an entry of a new name is one more architecture, and an entry of a
     known name changes what it names and keeps the rest.
@@ -93,10 +136,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Mapping[str, Preset]:
     """
     own = environ.get("AITK_PRESETS", "")
     if not own:
-        return _ours()
+        return listing().presets
     path = Path(own).expanduser()
     try:
-        return _with_own(path, path.stat().st_mtime_ns)
+        return _with_own(path, path.stat().st_mtime_ns, listing())
     except OSError as exc:
         raise BadInput(f"Can't read {own}, set by AITK_PRESETS: {exc.strerror}.") from exc
 
@@ -114,11 +157,27 @@ def control_keys(arch: str, count: int) -> tuple[str, ...]:
 def arch_problem(arch: object, base_model: object) -> str | None:
     """Return why an architecture is refused; a newer server may know more than we do."""
     known = load()
-    if not isinstance(arch, str) or arch in known or arch.partition(":")[0] in OTHERS:
+    if not isinstance(arch, str) or arch in known or arch.partition(":")[0] in OTHERS or base_model:
         return None
-    if hint := did_you_mean(arch, known, cutoff=0.7):
-        return f"unknown architecture {arch!r}{hint}"
-    return None if base_model else f"unknown architecture {arch!r} requires base_model"
+    hint = did_you_mean(arch, known, cutoff=0.7)
+    return f"unknown architecture {arch!r}{hint or ' requires base_model'}"
+
+
+def arch_remark(arch: str) -> str | None:
+    """Return what is known of a server or a trainer that may lack an architecture."""
+    bases = {name.partition(":")[0] for name in listing().names}
+    base, preset = arch.partition(":")[0], load().get(arch)
+    if base in OTHERS | bases or (preset and not preset.since and not bases):
+        return None
+    hint = "" if preset else did_you_mean(arch, load(), cutoff=0.7)
+    if bases:
+        return f"the server does not list {arch!r}{hint}; {_AS_SD1}"
+    if preset:
+        return f"{arch!r} requires AI Toolkit {preset.since} or newer; {_AS_SD1}"
+    return f"AI Toolkit {VERSION} does not list {arch!r}{hint}; {_AS_SD1}"
+
+
+_AS_SD1 = "a trainer that does not know it takes the model as sd1"
 
 
 def controls_problem(arch: str, names: Sequence[str]) -> str | None:
@@ -132,8 +191,49 @@ def controls_problem(arch: str, names: Sequence[str]) -> str | None:
     return f"{arch!r} takes control images from {most} dataset{plural}, not from {len(names)}"
 
 
+_PRESET: TypeAdapter[Preset] = TypeAdapter(Preset)
+
+
 @cache
-def _ours() -> Mapping[str, Preset]:
+def _unlisted() -> Listing:
+    return Listing(packaged())
+
+
+def _listing(entries: Mapping[str, Mapping[str, Any]]) -> Listing:
+    if not entries:
+        return _unlisted()
+    ours = packaged()
+    found = {arch: _served(arch, ours.get(arch), entry) for arch, entry in entries.items()}
+    return Listing({**ours, **found}, frozenset(entries))
+
+
+def _served(arch: str, have: Preset | None, entry: Mapping[str, Any]) -> Preset:
+    """Return the preset of a server's entry; what was not read of it is as in ours."""
+    ours = have or Preset(arch, arch, "other", {})
+    kept = {
+        path: value
+        for path, value in ours.defaults.items()
+        if any(not one or f"{path}.".startswith(f"{one}.") for one in entry["unread"])
+    }
+    changes = {key: part for key, part in entry.items() if key != "unread"}
+    given = entry.get("defaults", {}).items()
+    changes["defaults"] = kept | {path: value for path, value in given if _is_path(path)}
+    try:
+        return _PRESET.validate_python({**asdict(ours), **changes})
+    except ValidationError:
+        return ours
+
+
+def _is_path(path: str) -> bool:
+    try:
+        return bool(_checked_path(path))
+    except ValueError:
+        return False
+
+
+@cache
+def packaged() -> Mapping[str, Preset]:
+    """Return our own presets."""
     text = files("aitk_nb.training").joinpath("presets.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     entries = yaml.load(text, Loader=loader)  # noqa: S506  (a safe loader, the fast one if there)
@@ -145,14 +245,14 @@ def _ours() -> Mapping[str, Preset]:
 
 
 @lru_cache(maxsize=4)
-def _with_own(path: Path, _changed: int) -> Mapping[str, Preset]:
+def _with_own(path: Path, _changed: int, listed: Listing) -> Mapping[str, Preset]:
     try:
         entries = parsed(path.read_text(encoding="utf-8"))
     except ValueError as exc:
         raise BadInput(f"Invalid presets in {path}: {exc}.") from None
     if not isinstance(entries, dict):
         raise BadInput(f"Invalid presets in {path}: expected a mapping by architecture.")
-    found = dict(_ours())
+    found = dict(listed.presets)
     for arch, entry in entries.items():
         try:
             found[arch] = _changed_preset(arch, found.get(arch), entry)
@@ -171,4 +271,4 @@ def _changed_preset(arch: str, have: Preset | None, entry: Any) -> Preset:
     changes = TypeAdapter(dict[str, Any]).validate_python(entry)
     if isinstance(defaults := changes.get("defaults", {}), dict):
         changes["defaults"] = fields["defaults"] | defaults
-    return TypeAdapter(Preset).validate_python({**fields, **changes, "arch": arch})
+    return _PRESET.validate_python({**fields, **changes, "arch": arch})

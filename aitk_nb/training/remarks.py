@@ -12,11 +12,11 @@ from aitk_nb.training.effective import (
     alpha_counts,
     effective,
     has_convolutions,
-    is_known,
     resolutions,
     trainer_defaults,
 )
 from aitk_nb.training.fields import PATHS
+from aitk_nb.training.presets import arch_remark
 from aitk_nb.training.validation import did_you_mean
 
 _TRAINERS = ("diffusion_trainer", "ui_trainer", "sd_trainer", "concept_slider")
@@ -96,9 +96,8 @@ def _model(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[Rema
     arch = str(model.get("arch"))
     if given.get("arch") is None and arch == "sd1":
         yield Remark("arch", "the job names none, so the trainer takes the model as sd1")
-    elif not is_known(arch):
-        text = f"AI Toolkit 0.12.26 does not know {arch!r} and takes such a model as sd1"
-        yield Remark("arch", f"{text}; a newer one may know it")
+    elif text := arch_remark(arch):
+        yield Remark("arch", text)
     if not model.get("name_or_path"):
         yield Remark("base_model", "the trainer ends without one", fails=True)
     if "|" in str(model.get("qtype")) and model.get("assistant_lora_path"):

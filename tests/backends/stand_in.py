@@ -2,13 +2,14 @@
 
 It is started as a script with the path of the job config. With `act: wait` in the process it
 trains until it is stopped, otherwise it is done after its steps; `act: linger` takes its time to
-end. It saves and samples on demand.
+end, and `act: deaf` hears no signal. It saves and samples on demand.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import sys
 import threading
@@ -32,7 +33,7 @@ class Training:
     def run(self) -> None:
         """Train until all steps are done, or for ever."""
         self.write(status="running", info="Training")
-        while self.act in {"wait", "linger"} or self.step < self.process["train"]["steps"]:
+        while self.act in {"wait", "linger", "deaf"} or self.step < self.process["train"]["steps"]:
             time.sleep(0.02)
             self.step += 1
             self.write(step=self.step, speed_string="50.00 iter/sec")
@@ -93,6 +94,8 @@ def main(path: str) -> int:
     """Train, and return the exit code."""
     threading.Thread(target=end_with_stdin, daemon=True).start()
     training = Training(json.loads(Path(path).read_text(encoding="utf-8")))
+    if training.act == "deaf":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         sys.stdout.write(f"# Running job: {training.name} 🐈\n")
         sys.stdout.flush()

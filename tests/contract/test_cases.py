@@ -25,9 +25,11 @@ ROUTES = [
         f"GET /api/jobs/*/{name}"
         for name in (
             "start", "stop", "mark_stopped", "delete", "save_now", "sample_now",
-            "files", "samples", "log", "loss", "plugin",
+            "files", "samples", "log", "loss", "plugin", "kill", "notes",
         )
     ),
+    "POST /api/jobs/*/notes",
+    "GET /api/model_archs",
     "GET /api/queue",
     "GET /api/queue/*/start",
     "GET /api/queue/*/stop",

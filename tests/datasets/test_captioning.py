@@ -124,6 +124,6 @@ def test_what_cannot_be_captioned_is_refused_before(client: aitk_nb.AIToolkitCli
     with pytest.raises(NotFound):
         client.datasets.generate_captions("nobody_has_this")
     with pytest.raises(BadInput, match="Unknown captioner 'Florence'"):
-        CaptionOptions(captioner="Florence")  # type: ignore[arg-type]
+        CaptionOptions(captioner="Florence")
     with pytest.raises(BadInput):
         CaptionOptions(max_res=0)

@@ -46,7 +46,7 @@ def test_kinds_are_counted(sets: dict[str, LocalDataset]) -> None:
 WANTED = {
     PAIRS: {"boogu_image_edit", "flux_kontext", "hidream_e1", "mageflow_edit", "qwen_image_edit"}
     | {"qwen_image_edit_plus", "qwen_image_edit_plus:2511", "krea2:o_edit", "krea2:o_edit_turbo"},
-    SOUNDS: {"ace_step_15", "ace_step_15_xl"},
+    SOUNDS: {"ace_step_15", "ace_step_15_xl", "yue2"},
     VIDEOS: {"wan21_i2v:14b480p", "wan21_i2v:14b", "wan22_14b_i2v"},
 }
 """Architectures that cannot be trained on plain images, and what they need."""
@@ -64,7 +64,9 @@ def test_needs_that_are_unmet_are_refused(arch: str, sets: dict[str, LocalDatase
             sets[PLAIN].check(Requirements(arch=arch)).raise_for_errors()
         assert label in str(caught.value)
     assert sets[needed].check(Requirements(arch=arch)).errors == ()
-    if presets.load()[arch].group != "audio":
+    if presets.load()[arch].group == "llm":
+        assert all(one.check(Requirements(arch=arch)).errors == () for one in sets.values())
+    elif presets.load()[arch].group != "audio":
         with pytest.raises(InvalidDataset):
             sets[SOUNDS].check(Requirements(arch=arch)).raise_for_errors()
 

@@ -65,6 +65,9 @@ def test_a_history_never_changes() -> None:
         (("learning_rate", "loss/img", "loss/loss"), "loss/loss"),
         (("learning_rate", "loss/img", "loss/audio"), "loss/img"),
         (("learning_rate", "val"), "val"),
+        # Of models that generate text or music.
+        (("learning_rate", "loss/ce", "loss/loss"), "loss/loss"),
+        (("learning_rate", "loss/ar_ce", "loss/ar_kl", "val/loss"), "loss/ar_ce"),
         (("learning_rate",), "loss/loss"),
         ((), "loss/loss"),
     ],

@@ -82,8 +82,10 @@ def test_every_field_has_all_its_faces(field: str) -> None:
     form.close()
 
 
-OWN = {name for arch in presets.load() for name in preset_fields(arch)} - {
-    *("rank", "alpha", "learning_rate"),  # which the example chooses for itself
+OWN = {
+    name for arch in presets.load() for name in preset_fields(arch) if not schema()[name]["per_job"]
+} - {
+    *("rank", "alpha", "learning_rate", "caption_dropout"),  # which the example chooses for itself
 }
 """Fields that belong to the architecture: a line in a notebook would go before the preset."""
 

@@ -47,7 +47,7 @@ def said(changes: str, **fields: Any) -> dict[str, str]:
         ),
         ("model: {name_or_path: m, arch: sd15}", "rank", "convolution layers are not trained"),
         ("model: {name_or_path: m}", "arch", "the job names none, so the trainer takes the model"),
-        ("model: {name_or_path: m, arch: no_such}", "arch", "does not know 'no_such' and takes"),
+        ("model: {name_or_path: m, arch: no_such}", "arch", "0.13.22 does not list 'no_such'; a"),
         (
             "sample: {samples: [], prompts: [a, b]}",
             "prompts",

@@ -319,14 +319,14 @@ def test_examples_of_ai_toolkit(name: str) -> None:
 
 
 def test_the_embedded_trainer_knows_the_same_models() -> None:
-    """Whether alpha counts, and the multiples of bucket sides."""
+    """Whether alpha counts, where that is known, and the multiples of bucket sides."""
     bases = {name.partition(":")[0] for name in load()} | OTHERS
     for arch in sorted(bases):
         read = embedded.read(job(f"model: {{name_or_path: m, arch: {arch}}}"))
         # Of CogView4's 8 pixels the small model knows nothing.
         if arch != "cogview4":
             assert (arch, divisibility(arch)) == (arch, read.divisibility)
-        assert (arch, alpha_counts(arch)) == (arch, read.train.is_scaled)
+        assert (arch, alpha_counts(arch)) in ((arch, read.train.is_scaled), (arch, None))
     for size in ((700, 700), (1999, 501), (31, 900), (1, 1), (512, 511)):
         for multiple in (16, 32):
             assert bucket_size(*size, 512, multiple) == photographs.bucket_size(

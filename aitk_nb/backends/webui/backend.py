@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui.dry_run import DryRunHttp
 from aitk_nb.backends.webui.jobs import WebUIJobs
+from aitk_nb.backends.webui.model_archs import model_archs
+from aitk_nb.backends.webui.server_endpoints import UPDATE
 from aitk_nb.backends.webui.settings import WebUISettings
 from aitk_nb.errors import NotSupported
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.dry_run import PlannedRequest
+from aitk_nb.models.job import JobState
 from aitk_nb.models.server import Ability, Flavour, Gpu
 
 
@@ -107,6 +112,39 @@ class WebUI(WebUIJobs):
     def meta(self) -> Mapping[str, str]:
         """Return whether it has a Hugging Face token; no endpoint tells its version."""
         return {"hugging_face_token": "set" if self._datasets.has_model_token() else "missing"}
+
+    # -- what 0.13 brought -------------------------------------------------------------------
+
+    def kill_job(self, state: JobState) -> bool:
+        """Kill the process of a job; False if there was none.
+
+        The server signals whatever has the row's process id, whoever that is by now.
+        """
+        path = self._newer(state, "kill", "kill a job")
+        answer = self._http.act(path, what=f"kill the job {state.name}")
+        return isinstance(answer, dict) and answer.get("killed") is True
+
+    def read_notes(self, state: JobState) -> str:
+        """Return the notes of a job; empty if there are none."""
+        body = self._read(state, "notes", {})
+        return str(body.get("content") or "") if isinstance(body, dict) else ""
+
+    def write_notes(self, state: JobState, text: str) -> None:
+        """Replace the notes of a job."""
+        path = self._newer(state, "notes", "keep notes of a job")
+        self._http.post_json(path, {"content": text}, what=f"save the notes of {state.name}")
+
+    def _newer(self, state: JobState, leaf: str, what: str) -> str:
+        """Return the path of an endpoint that older servers lack."""
+        path = f"{self._path(state)}/{leaf}"
+        if not self._endpoints.has(path):
+            raise NotSupported(what, "dated web UI", UPDATE)
+        return path
+
+    @cached_property
+    def model_archs(self) -> Mapping[str, Mapping[str, Any]]:
+        """The architectures that it lists; empty if it does not."""
+        return model_archs(self._http)
 
     def dry_run(self) -> tuple[WebUI, Sequence[PlannedRequest]]:
         """Return a read-only backend of this server, and the list of requests it holds back."""

@@ -113,6 +113,8 @@ def media_needs(images: Sequence[Path], media: Sequence[Path], preset: Preset) -
     """Yield what an architecture lacks, and what it would skip."""
     videos = [path for path in media if is_one_of(path, VIDEOS)]
     sounds = [path for path in media if is_one_of(path, SOUNDS)]
+    if preset.group == "llm":
+        return  # it describes media of each kind
     if preset.group == "audio":
         kinds, lacking, skipped = "sounds", not sounds, [*images, *videos]
     elif "datasets.num_frames" in preset.needs:

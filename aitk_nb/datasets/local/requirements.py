@@ -89,7 +89,7 @@ class Requirements:
         return cls(
             limit=limit,
             resolution=params.resolution,
-            arch=params.arch,
+            arch=params.arch if params.arch in presets.load() else "",
             trigger_word=params.trigger_word,
         )
 

@@ -18,7 +18,10 @@ from PIL import Image
 from aitk_nb.demo.trainer.job_row import JobRow
 
 CAPTIONERS = frozenset(
-    {"AceStepCaptioner", "Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner"}
+    {
+        *("AceStepCaptioner", "Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner"),
+        *("MossMusicCaptioner", "Qwen25OmniCaptioner"),
+    }
 )
 DONE = "Captioning completed"
 _MAKERS = ("Qwen/", "ai-toolkit/", "huihui-ai/", "ACE-Step/")

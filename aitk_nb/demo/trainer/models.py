@@ -15,6 +15,8 @@ _PEFT = frozenset(
         *("omnigen2", "prx_pixel", "qwen_image", "qwen_image_edit", "qwen_image_edit_plus", "sd3"),
         *("wan21", "wan21_i2v", "wan22_14b", "wan22_14b_i2v", "wan22_5b", "zeta_chroma"),
         *("zimage", "zimage_l2p"),
+        # What came with 0.13, of which the format is not known.
+        *("iris3b", "ming_image", "minimax_h3_vsa", "qwen25_omni", "qwen_image_2", "yue2"),
     }
 )
 _OLD_ARCHES = {"is_v2": "sd2", "is_v3": "sd3", "is_xl": "sdxl"} | {

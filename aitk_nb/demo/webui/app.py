@@ -13,7 +13,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from aitk_nb.demo.webui import javascript, routes_datasets, routes_files, routes_jobs, routes_media
+from aitk_nb.demo.webui import (
+    javascript,
+    model_archs,
+    routes_datasets,
+    routes_files,
+    routes_jobs,
+    routes_media,
+)
 from aitk_nb.demo.webui import routes_job_files as job_files
 from aitk_nb.demo.webui import routes_system as system
 from aitk_nb.demo.webui.eras import Era
@@ -45,6 +52,7 @@ _JOB_ROUTES: dict[str, Route] = {
     "log": job_files.of_job(job_files.log),
     "loss": job_files.of_job(job_files.loss),
     "plugin": job_files.of_job(job_files.plugin),
+    "kill": routes_jobs.kill,
 }
 # Fixed paths come before those with a parameter that would match them too.
 ROUTES: dict[str, dict[str, Route]] = {
@@ -54,6 +62,11 @@ ROUTES: dict[str, dict[str, Route]] = {
     "/api/auth": {"GET": system.auth},
     "/api/jobs": {"GET": routes_jobs.list_jobs, "POST": routes_jobs.save_job},
     **{f"/api/jobs/{{id}}/{name}": {"GET": route} for name, route in _JOB_ROUTES.items()},
+    "/api/jobs/{id}/notes": {
+        "GET": job_files.of_job(job_files.notes),
+        "POST": job_files.of_job(job_files.write_notes),
+    },
+    "/api/model_archs": {"GET": model_archs.model_archs},
     "/api/queue": {"GET": routes_jobs.list_queues},
     "/api/queue/{id}/start": {"GET": routes_jobs.start_queue},
     "/api/queue/{id}/stop": {"GET": routes_jobs.stop_queue},

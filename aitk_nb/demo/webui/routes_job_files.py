@@ -16,6 +16,7 @@ from aitk_nb.demo.webui.wire import HTML, Call, answer, empty, error
 MAX_TAIL_BYTES = 5 * 1024 * 1024
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _SAMPLES = (*_PICTURES, ".mp4", "mp3", "wav", "flac", "ogg")
+_NOTES = "notes.md"
 _POINTS = """
 SELECT m.step AS step, s.wall_time AS wall_time, m.value_real AS number, m.value_text AS text
 FROM metrics AS m JOIN steps AS s ON s.step = m.step
@@ -53,8 +54,33 @@ def samples(call: Call, folder: Path | None) -> Response:
         return answer({"samples": []})
     entries = (folder / "samples").iterdir()
     ends = _SAMPLES if call.has("videos among samples") else _PICTURES
-    found = [e for e in entries if e.is_file() and not e.is_symlink() and e.name.endswith(ends)]
+    files = [entry for entry in entries if entry.is_file() and not entry.is_symlink()]
+    found = [path for path in files if path.name.endswith(ends)]
+    # A text is a sample of its own unless it belongs to another one of the same name.
+    stems = {path.stem for path in found}
+    found += [path for path in files if path.suffix == ".txt" and path.stem not in stems]
     return answer({"samples": sorted(map(str, found))})
+
+
+def notes(_call: Call, folder: Path | None) -> Response:
+    """Answer what people have noted of the job."""
+    path = _own(folder, _NOTES)
+    content = path.read_bytes().decode("utf-8", "replace") if path else ""
+    return answer({"content": content})
+
+
+def write_notes(call: Call, folder: Path | None) -> Response:
+    """Keep what people note of the job, in a file in its folder; what is no text is empty."""
+    content = call.fields().get("content")
+    try:
+        if folder is None:
+            raise OSError("the name leads out of the output folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        text = content if isinstance(content, str) else ""
+        (folder / _NOTES).write_bytes(text.encode("utf-8", "replace"))
+    except OSError:
+        return error("Error saving notes file", 500)
+    return answer({"success": True})
 
 
 def log(call: Call, folder: Path | None) -> Response:

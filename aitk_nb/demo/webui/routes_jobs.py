@@ -99,6 +99,17 @@ def mark_stopped(call: Call) -> Response:
     return _row(call, job)
 
 
+def kill(call: Call) -> Response:
+    """Kill the job's process, whatever the job's state, and call the job stopped."""
+    if (job := find(call)) is None:
+        return error(_NOT_FOUND, 404)
+    killed = job.pid is not None and call.site.worker.kill(job.id, job.pid)
+    call.store.db.update_job(
+        job.id, {"stop": True, "status": "stopped", "info": "Job force stopped", "pid": None}
+    )
+    return answer({"ok": True, "killed": killed})
+
+
 def delete(call: Call) -> Response:
     """Remove the job's folder and row; its process goes on."""
     if (job := find(call)) is None:

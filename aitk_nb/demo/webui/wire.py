@@ -33,6 +33,10 @@ class Launcher(Protocol):
         """Send the signal and mark the job stopped; False when there is no such child."""
         ...
 
+    def kill(self, job_id: str, pid: int) -> bool:
+        """Kill the process; False when there is no such child."""
+        ...
+
     @property
     def pids(self) -> tuple[int, ...]:
         """The processes of trainers that live now."""

@@ -91,6 +91,18 @@ class Worker:
             for child in self._children.values():
                 child.is_watched = False
 
+    def kill(self, job_id: str, pid: int) -> bool:
+        """Kill the job's process; False if that is not our child, whom the real server would kill.
+
+        No stranger's process is touched here, whoever has its number.
+        """
+        with self._lock:
+            for child in self._children.values():
+                if (child.job_id, child.process.pid) == (job_id, pid):
+                    child.process.kill()
+                    return True
+        return False
+
     @property
     def pids(self) -> tuple[int, ...]:
         """The processes that live now."""

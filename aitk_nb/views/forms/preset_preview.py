@@ -73,7 +73,7 @@ class PresetPreview:
             (label(name), _cell(self._texts.get(name, "")), _cell(text))
             for name, text in changes.items()
         ]
-        preset = presets.load()[arch]
+        preset = presets.load().get(arch) or presets.Preset(arch, arch, "", {})
         parts = [
             _html.table(("Field", "Now", "With the preset"), rows),
             _html.note("All other fields stay as they are."),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import ipywidgets as widgets
 
 from aitk_nb.errors import InvalidParams
 from aitk_nb.training import presets
-from aitk_nb.training.fields import schema
+from aitk_nb.training.fields import preset_fields, schema
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.validation import allowed
 from aitk_nb.views.forms.form import Field, Looks
@@ -65,13 +65,21 @@ def _parsed(name: str, text: str) -> object:
     return text
 
 
-def own_texts(arch: str) -> dict[str, str]:
-    """Return the texts of the fields that belong to an architecture rather than to a job."""
+def own_texts(arch: str, also: Container[str] = ()) -> dict[str, str]:
+    """Return the texts of the fields that belong to an architecture rather than to a job.
+
+    Those of a job are among them if its preset sets them, or if they are named in `also`.
+    """
     try:
         own = TrainingParams(name="x", dataset="x", arch=arch, base_model="x")
     except InvalidParams:
         return {}
-    return {name: text for name, text in texts_of(own).items() if not _SCHEMA[name]["per_job"]}
+    chosen = preset_fields(arch)
+    return {
+        name: text
+        for name, text in texts_of(own).items()
+        if not _SCHEMA[name]["per_job"] or name in chosen or name in also
+    }
 
 
 def preset_texts(arch: str) -> dict[str, str]:

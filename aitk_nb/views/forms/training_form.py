@@ -124,7 +124,8 @@ class TrainingForm(Form[TrainingParams]):
 
     def _on_arch(self, _change: object) -> None:
         arch = str(self._fields["arch"].control.value)
-        old, new = own_texts(self._preset), own_texts(arch)
+        new = own_texts(arch, own_texts(self._preset))
+        old = own_texts(self._preset, new)
         self._preset = arch
         brought = {}
         for name, text in new.items():
