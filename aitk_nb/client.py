@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -47,6 +47,7 @@ def connect(
     credentials: Credentials | None = None,
     headers: Mapping[str, str | Secret] | None = None,
     verify: bool | str | Path | None = None,
+    outage: float | None = None,
     gradio: GradioOptions = GradioOptions(),  # it is frozen
 ) -> AIToolkitClient:
     """Return a client of the server at `url`, whose flavour is detected.
@@ -61,6 +62,8 @@ def connect(
             AITK_USERNAME and AITK_PASSWORD.
         headers: Extra headers for a gateway in front of the server.
         verify: File with a private CA; False accepts any certificate.
+        outage: Seconds that an upload or a download waits for a server that is away; by default
+            120.
         gradio: Options for Gradio apps.
 
     Returns:
@@ -85,6 +88,8 @@ def connect(
     }
     del token, credentials, headers
     connection = locate(url, **hidden(options))
+    if outage is not None:
+        connection = replace(connection, outage=outage)
     return AIToolkitClient(open_backend(connection, gradio), connection)
 
 

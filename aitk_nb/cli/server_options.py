@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from aitk_nb.client import AIToolkitClient, connect
-from aitk_nb.connection.connection import ConnectionOptions, Credentials
+from aitk_nb.connection.connection import OUTAGE, ConnectionOptions, Credentials
 from aitk_nb.connection.secret import Secret, ask_login, ask_secret
 from aitk_nb.errors import BadInput
 
@@ -46,10 +46,11 @@ class Where:
 
     url: str
     options: ConnectionOptions
+    outage: float = OUTAGE
 
     def connected(self) -> AIToolkitClient:
         """Return a client of that server, to be closed."""
-        return connect(self.url, **self.options)
+        return connect(self.url, **self.options, outage=self.outage)
 
 
 def _where(
@@ -71,13 +72,18 @@ def _where(
         typer.Option(help="Header for a gateway, as NAME=VARIABLE with its value."),
     ] = None,
     ca: Annotated[Path | None, typer.Option(help="File with a private CA's certificates.")] = None,
+    outage: Annotated[
+        float, typer.Option(min=0, help="Seconds that a transfer waits for a server that is away.")
+    ] = OUTAGE,
 ) -> Where:
     if ask_token:
         credentials: Credentials | None = ask_login(user) if user else ask_secret()
     else:
         credentials = _credentials(user, _token(token_env, token_file))
     return Where(
-        url, {"credentials": credentials, "headers": _headers(header_env or ()), "verify": ca}
+        url,
+        {"credentials": credentials, "headers": _headers(header_env or ()), "verify": ca},
+        outage,
     )
 
 
