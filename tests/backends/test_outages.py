@@ -361,7 +361,8 @@ def test_a_large_file_with_the_server_away_for_half_a_minute(tmp_path: Path) -> 
             away = _away_at(proxy, size // 2, 30.0)
             client.download(str(path), tmp_path / "lora", away)
             client.close()
-            assert size == fetched(proxy)
+            # What was on its way when the line was cut is counted as neither.
+            assert size - 2**17 < fetched(proxy) <= size
             assert any(exchange.status == 503 for exchange in proxy.log)
         with (tmp_path / "lora").open("rb") as file:
             assert digest.hexdigest() == hashlib.file_digest(file, "sha256").hexdigest()
