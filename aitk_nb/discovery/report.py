@@ -26,7 +26,7 @@ class DiscoveryReport(Survey):
     Example:
         >>> report = aitk_nb.discover(client.url)
         >>> report
-        <webui server with 39 of 39 endpoints>
+        <webui server with 41 of 41 endpoints>
         >>> report.snippet("job status", "python").splitlines()[0]
         '# Show a job: its status, step and last losses.'
     """

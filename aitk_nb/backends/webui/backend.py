@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from aitk_nb.backends.base import Progress, Upload
@@ -11,15 +11,22 @@ from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui.dry_run import DryRunHttp
 from aitk_nb.backends.webui.jobs import WebUIJobs
+from aitk_nb.backends.webui.loras import UPLOAD, WebUILoras
 from aitk_nb.backends.webui.settings import WebUISettings
-from aitk_nb.errors import NotSupported
+from aitk_nb.backends.wire.deadline import deadline
+from aitk_nb.errors import AitkError, NotSupported
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.dry_run import PlannedRequest
 from aitk_nb.models.server import Ability, Flavour, Gpu
 
+BRIEF = 5.0
+"""Seconds that an answer about what the server has may take."""
+
 
 class WebUI(WebUIJobs):
     """One AI Toolkit web UI."""
+
+    _loras: bool | None = None
 
     def __repr__(self) -> str:
         return f"<WebUI {self.url}>"
@@ -36,8 +43,18 @@ class WebUI(WebUIJobs):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """Everything that there is but captions."""
-        return frozenset(Ability) - {Ability.CAPTION_IMAGES}
+        """Everything that there is but captions, and LoRAs only where they are listed."""
+        lacking = {Ability.CAPTION_IMAGES}
+        # A server that does not answer now is asked again.
+        with suppress(AitkError), deadline(BRIEF):
+            if self._takes_loras():
+                return frozenset(Ability) - lacking
+        return frozenset(Ability) - lacking - {Ability.LORAS}
+
+    def _takes_loras(self) -> bool:
+        if self._loras is None:
+            self._loras = self._has(UPLOAD)
+        return self._loras
 
     def close(self) -> None:
         """Close connections."""
@@ -89,6 +106,18 @@ class WebUI(WebUIJobs):
     def settings_store(self) -> WebUISettings:
         """The server's own settings."""
         return WebUISettings(self._http)
+
+    @property
+    def loras(self) -> WebUILoras:
+        """Its LoRA files; `NotSupported` where it does not list them."""
+        if not self._takes_loras():
+            raise NotSupported(
+                Ability.LORAS.value,
+                "web UI this old",
+                "Update AI Toolkit on it (0.13), or copy the file to it yourself. "
+                "job.files() lists the LoRAs of a job.",
+            )
+        return WebUILoras(self._http)
 
     # -- the machine -------------------------------------------------------------------------
 

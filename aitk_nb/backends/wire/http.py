@@ -137,15 +137,15 @@ class Http:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        content: bytes = b"",
     ) -> httpx.Response:
-        """Return the answer to a request without effects; tried again when the connection breaks.
+        """Return the answer to a request that may be repeated, as it is when the connection breaks.
 
         `timeout` is how many seconds of silence are borne, if it is to be less than usual.
         """
+        given = {"params": params, "headers": headers, "content": content or None}
         brief = {} if timeout is None else {"timeout": timeout}
-        return self._send(
-            method, path, what=what, repeat=_line_broke, params=params, headers=headers, **brief
-        )
+        return self._send(method, path, what=what, repeat=_line_broke, **given, **brief)
 
     def raw(self, method: str, path: str, body: str = "") -> httpx.Response:
         """Return whatever answers, success or not; asked once, and read up to `MAX_RAW` bytes.
