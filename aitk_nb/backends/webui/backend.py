@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import cached_property
 from pathlib import Path
 
 from aitk_nb.backends.base import Progress, Upload
@@ -26,8 +27,6 @@ BRIEF = 5.0
 class WebUI(WebUIJobs):
     """One AI Toolkit web UI."""
 
-    _loras: bool | None = None
-
     def __repr__(self) -> str:
         return f"<WebUI {self.url}>"
 
@@ -47,14 +46,13 @@ class WebUI(WebUIJobs):
         lacking = {Ability.CAPTION_IMAGES}
         # A server that does not answer now is asked again.
         with suppress(AitkError), deadline(BRIEF):
-            if self._takes_loras():
+            if self._takes_loras:
                 return frozenset(Ability) - lacking
         return frozenset(Ability) - lacking - {Ability.LORAS}
 
+    @cached_property
     def _takes_loras(self) -> bool:
-        if self._loras is None:
-            self._loras = self._has(UPLOAD)
-        return self._loras
+        return self._has(UPLOAD)
 
     def close(self) -> None:
         """Close connections."""
@@ -110,7 +108,7 @@ class WebUI(WebUIJobs):
     @property
     def loras(self) -> WebUILoras:
         """Its LoRA files; `NotSupported` where it does not list them."""
-        if not self._takes_loras():
+        if not self._takes_loras:
             raise NotSupported(
                 Ability.LORAS.value,
                 "web UI this old",

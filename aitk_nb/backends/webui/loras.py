@@ -57,14 +57,21 @@ class WebUILoras:
             now = file.source.stat()
         except OSError as exc:
             raise BadInput(f"{file.source} can't be sent: {exc.strerror or exc}.") from exc
-        notes.unlink(missing_ok=True)
         if (now.st_size, now.st_mtime_ns) != (stat.st_size, stat.st_mtime_ns):
+            notes.unlink(missing_ok=True)
             self._post(file, {"action": "cancel", "uploadId": upload_id})
             raise TransferFailed({file.name: "it changed after the upload started"})
-        self._finish(file, upload_id, name, overwrite)
+        finish = {"action": "finish", "uploadId": upload_id, **_named(file, name, overwrite)}
+        try:
+            self._post(file, finish)
+        except Rejected as exc:
+            # Asked again after a lost answer, it says that of an upload that it has finished.
+            if exc.status != 404:
+                raise
         sent = self._there().get(name)
         if sent is None or sent.size != file.size or sent == before.get(name):
             raise UnexpectedReply(f"take {file.name}", f"{sent or 'nothing'} after it was sent")
+        notes.unlink(missing_ok=True)
         return sent
 
     def _there(self) -> dict[str, ServerLora]:
@@ -97,10 +104,7 @@ class WebUILoras:
                 raise
             hint = "Choose another name, or pass overwrite=True (--overwrite)"
             raise Rejected(f"take {file.name}", f"{exc.reply}. {hint}", 409) from exc
-        try:
-            return str(body["uploadId"]), str(body["fileName"])
-        except KeyError as exc:
-            raise UnexpectedReply(f"take {file.name}", "no id of the upload") from exc
+        return str(body.get("uploadId")), str(body.get("fileName"))
 
     def _send(
         self, file: Upload, notes: Path, upload_id: str, arrived: frozenset[str], progress: Progress
@@ -124,19 +128,10 @@ class WebUILoras:
             try:
                 send_all(chunks, send, lambda sent, _: progress(before + sent, file.size), rate)
             except TransferFailed as exc:
-                why = next(iter(exc.failures.values()))
-                rest = len(exc.failures) * CHUNK / file.size
-                told = f"{why} The next call sends only what is missing, about {min(rest, 1):.0%}."
-                raise TransferFailed({file.name: told}) from exc
-
-    def _finish(self, file: Upload, upload_id: str, name: str, overwrite: bool) -> None:
-        finish = {"action": "finish", "uploadId": upload_id, **_named(file, name, overwrite)}
-        try:
-            self._post(file, finish)
-        except Rejected as exc:
-            # Asked again after a lost answer, it says that of an upload that it has finished.
-            if exc.status != 404:
-                raise
+                why = (
+                    f"{next(iter(exc.failures.values()))} The next call sends only what is missing."
+                )
+                raise TransferFailed({file.name: why}) from exc
 
     def _post(
         self, file: Upload, params: Mapping[str, str | int], content: bytes = b""

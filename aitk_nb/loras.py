@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from aitk_nb.backends.base import Backend, Progress, Upload, no_progress
 from aitk_nb.errors import BadInput
 from aitk_nb.lora.safetensors_file import read_header
 from aitk_nb.models.lora import ServerLora
-
-SUFFIX = ".safetensors"
 
 
 class Loras:
@@ -67,11 +66,8 @@ class Loras:
             NotSupported: The server takes no LoRAs.
         """
         path = Path(file).expanduser()
-        wanted = (name or path.name).strip()
-        # The server lists only what ends so in lower case.
-        stem = wanted[: -len(SUFFIX)] if wanted.lower().endswith(SUFFIX) else wanted
-        if not stem or stem.startswith("."):
-            raise BadInput(f"{wanted!r} is no name of a LoRA.")
+        # The server lists only what ends in lower case.
+        stem = re.sub(r"(?i)\.safetensors$", "", (name or path.name).strip())
         try:
             size = path.stat().st_size
             with path.open("rb") as stream:
@@ -79,7 +75,5 @@ class Loras:
                 read_header(lambda _, length: stream.read(length), size, str(path))
         except OSError as exc:
             raise BadInput(f"{path} can't be read: {exc.strerror or exc}.") from exc
-        store = self._backend.loras
-        return store.upload(
-            Upload(path, stem + SUFFIX, size), progress or no_progress, overwrite=overwrite
-        )
+        upload = Upload(path, f"{stem}.safetensors", size)
+        return self._backend.loras.upload(upload, progress or no_progress, overwrite=overwrite)
