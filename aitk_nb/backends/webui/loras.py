@@ -128,9 +128,7 @@ class WebUILoras:
             try:
                 send_all(chunks, send, lambda sent, _: progress(before + sent, file.size), rate)
             except TransferFailed as exc:
-                why = (
-                    f"{next(iter(exc.failures.values()))} The next call sends only what is missing."
-                )
+                why = f"{next(iter(exc.failures.values()))} The next call sends only the rest"
                 raise TransferFailed({file.name: why}) from exc
 
     def _post(
