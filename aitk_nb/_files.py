@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from aitk_nb.errors import AitkError, BadInput
+from aitk_nb.errors import AitkError, BadInput, Rejected, UnexpectedReply
 
 
 def sha256(path: Path) -> str:
@@ -44,6 +46,45 @@ def replacing(path: str | Path) -> Iterator[Path]:
             draft.replace(target)
     except OSError as exc:
         raise BadInput(f"{target} can't be written: {exc.strerror or exc}.") from exc
+
+
+KEPT = 2**20
+"""Bytes of a file from which what is left of an older version of it is looked for, and removed."""
+
+
+@contextmanager
+def resuming(path: Path, version: str) -> Iterator[BinaryIO]:
+    """Yield a file with what an earlier call has written, which becomes `path` in the end.
+
+    When the block, or the process, is cut short, it stays for the next call that writes the same
+    `version` of `path`. Whoever writes it at the same time writes the same bytes.
+
+    Raises:
+        BadInput: The file can't be written; nothing of it is left.
+        Rejected: As the block did: what was begun is not there anymore, so that nothing is left.
+        UnexpectedReply: Likewise.
+    """
+    names = (hashlib.sha256(os.fsencode(text)).hexdigest()[:12] for text in (path.name, version))
+    prefix = f".aitk-{next(names)}-"
+    partial = path.with_name(f"{prefix}{next(names)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        with partial.open("r+b") as file:
+            yield file
+        partial.replace(path)
+        for older in path.parent.glob(f"{prefix}*") if path.stat().st_size >= KEPT else ():
+            older.unlink(missing_ok=True)
+    except (OSError, Rejected, UnexpectedReply) as exc:
+        with suppress(OSError):
+            partial.unlink()
+        if isinstance(exc, OSError):
+            raise BadInput(f"{path} can't be written: {exc.strerror or exc}.") from exc
+        raise
+    finally:
+        with suppress(OSError):
+            if not partial.stat().st_size:
+                partial.unlink()
 
 
 def write(path: str | Path, content: bytes | str) -> Path:

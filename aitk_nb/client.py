@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aitk_nb.datasets.api import Datasets
     from aitk_nb.doctor import DoctorReport
     from aitk_nb.jobs.api import Jobs
+    from aitk_nb.loras import Loras
     from aitk_nb.server_settings import ServerSettings
 
 
@@ -47,6 +48,7 @@ def connect(
     credentials: Credentials | None = None,
     headers: Mapping[str, str | Secret] | None = None,
     verify: bool | str | Path | None = None,
+    outage: float | None = None,
     gradio: GradioOptions = GradioOptions(),  # it is frozen
 ) -> AIToolkitClient:
     """Return a client of the server at `url`, whose flavour is detected.
@@ -63,6 +65,8 @@ def connect(
             AITK_USERNAME and AITK_PASSWORD.
         headers: Extra headers for a gateway in front of the server.
         verify: File with a private CA; False accepts any certificate.
+        outage: Seconds that an upload or a download waits for a server that is away; by default
+            120.
         gradio: Options for Gradio apps.
 
     Returns:
@@ -87,6 +91,8 @@ def connect(
     }
     del token, credentials, headers
     connection = locate(url, **hidden(options))
+    if outage is not None:
+        connection = replace(connection, outage=outage)
     client = AIToolkitClient(open_backend(connection, gradio), connection)
     client.architectures()
     return client
@@ -159,6 +165,13 @@ class AIToolkitClient:
         from aitk_nb.jobs.api import Jobs
 
         return Jobs(self._backend)
+
+    @cached_property
+    def loras(self) -> Loras:
+        """List the LoRA files that the server has, and upload one."""
+        from aitk_nb.loras import Loras
+
+        return Loras(self._backend)
 
     @cached_property
     def settings(self) -> ServerSettings:

@@ -54,6 +54,7 @@ class ScriptedBackend:
         Ability.CAPTION,
         Ability.CAPTION_IMAGES,
         Ability.SETTINGS,
+        Ability.LORAS,
     }
 
     # -- datasets ------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ def test_every_result_is_documented() -> None:
 
 def test_every_exported_name_has_an_example(client: aitk_nb.AIToolkitClient) -> None:
     """As has what hangs on a client."""
-    parts = [type(client.jobs), type(client.datasets), type(client.settings)]
+    parts = [type(client.jobs), type(client.datasets), type(client.settings), type(client.loras)]
     bare = [
         value.__qualname__
         for value in exported() + parts

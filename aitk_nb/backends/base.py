@@ -12,6 +12,7 @@ from aitk_nb.connection.connection import Secret
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.dry_run import PlannedRequest
 from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
+from aitk_nb.models.lora import ServerLora
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.server import Ability, Flavour, Gpu
 
@@ -33,6 +34,10 @@ class Upload:
     """Bytes."""
     sha256: str = ""
     """Its digest, where that is known already; then the file need not be read to be compared."""
+    start: int = 0
+    """Where it begins in `source`, of which it may be a part."""
+    part_of: int = 0
+    """Bytes of `source`, if it is a part."""
 
 
 class DatasetTools(Protocol):
@@ -92,6 +97,18 @@ class DatasetTools(Protocol):
 
     def list_captionings(self) -> tuple[JobState, ...]:
         """Return the captioning jobs, newest first."""
+        ...
+
+
+class LoraStore(Protocol):
+    """The LoRA files that a server has."""
+
+    def list(self) -> tuple[ServerLora, ...]:
+        """Return those of the jobs, newest first, then those of the server's own folder."""
+        ...
+
+    def upload(self, file: Upload, progress: Progress, *, overwrite: bool = False) -> ServerLora:
+        """Send a file to that folder, and return it as it is listed then."""
         ...
 
 
@@ -170,6 +187,11 @@ class Backend(Protocol):
     @property
     def settings_store(self) -> SettingsStore:
         """The server's own settings; `NotSupported` where it has none."""
+        ...
+
+    @property
+    def loras(self) -> LoraStore:
+        """Its LoRA files; `NotSupported` where it does not list them."""
         ...
 
     def list_jobs(self) -> tuple[JobState, ...]:

@@ -33,6 +33,7 @@ COMMANDS = {
     "discover": "discover",
     **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare", "download"), "jobs"),
     "lora": "lora",
+    "loras": "loras",
     "params": "params",
     "run": "run",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from aitk_nb.client import AIToolkitClient, open_backend
-from aitk_nb.connection.connection import ConnectionOptions, Credentials
+from aitk_nb.connection.connection import OUTAGE, ConnectionOptions, Credentials
 from aitk_nb.connection.embedded import locate
 from aitk_nb.connection.secret import Secret, ask_login, ask_secret
 from aitk_nb.errors import BadInput
@@ -47,10 +47,11 @@ class Where:
 
     url: str
     options: ConnectionOptions
+    outage: float = OUTAGE
 
     def connected(self) -> AIToolkitClient:
         """Return a client of that server, to be closed."""
-        connection = locate(self.url, **self.options)
+        connection = replace(locate(self.url, **self.options), outage=self.outage)
         return AIToolkitClient(open_backend(connection), connection)
 
 
@@ -73,13 +74,18 @@ def _where(
         typer.Option(help="Header for a gateway, as NAME=VARIABLE with its value."),
     ] = None,
     ca: Annotated[Path | None, typer.Option(help="File with a private CA's certificates.")] = None,
+    outage: Annotated[
+        float, typer.Option(min=0, help="Seconds that a transfer waits for a server that is away.")
+    ] = OUTAGE,
 ) -> Where:
     if ask_token:
         credentials: Credentials | None = ask_login(user) if user else ask_secret()
     else:
         credentials = _credentials(user, _token(token_env, token_file))
     return Where(
-        url, {"credentials": credentials, "headers": _headers(header_env or ()), "verify": ca}
+        url,
+        {"credentials": credentials, "headers": _headers(header_env or ()), "verify": ca},
+        outage,
     )
 
 

@@ -23,6 +23,9 @@ TOKEN_VARIABLES = ("AITK_TOKEN", "AI_TOOLKIT_AUTH")
 LOGIN_VARIABLES = ("AITK_USERNAME", "AITK_PASSWORD")
 """Variables that may hold the login of a Gradio app, or of a gateway that asks for one."""
 
+OUTAGE = 120.0
+"""Seconds that a transfer waits for a server that is away, by default: one restarts in less."""
+
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -45,6 +48,8 @@ class Connection:
     """Extra headers for a gateway in front of the server."""
     verify: bool | Path = True
     """False accepts any certificate; a path names a file with a private CA."""
+    outage: float = field(default=OUTAGE, repr=False)
+    """Seconds that an upload or a download waits for a server that is away."""
 
     @property
     def is_demo(self) -> bool:

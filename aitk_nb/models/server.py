@@ -46,6 +46,7 @@ class Ability(enum.Enum):
     EDIT_DATASETS = "edit, download and delete datasets"
     CAPTION = "caption a dataset"
     SETTINGS = "read and change its settings"
+    LORAS = "list and upload LoRAs"
 
 
 @dataclass(frozen=True, slots=True)

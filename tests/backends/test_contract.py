@@ -56,6 +56,7 @@ def test_what_a_server_cannot_do_is_said(backend: Backend, tmp_path: Path) -> No
         Ability.EDIT_DATASETS: lambda: backend.dataset_tools,
         Ability.CAPTION: lambda: backend.dataset_tools,
         Ability.SETTINGS: lambda: backend.settings_store,
+        Ability.LORAS: lambda: backend.loras,
     }
     assert calls.keys() == set(Ability)
     words = {Ability.CAPTION: Ability.EDIT_DATASETS.value}  # one place for both

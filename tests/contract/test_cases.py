@@ -49,6 +49,8 @@ ROUTES = [
     "GET /api/files/*",
     "HEAD /api/files/*",
     "POST /api/files/delete",
+    "GET /api/loras",
+    "POST /api/loras/upload",
     "GET /api/settings",
     "POST /api/settings",
     "GET /api/gpu",

@@ -90,6 +90,7 @@ def _values(server: DemoServer, name: str, photo: Path) -> dict[str, dict[str, A
         "stop_queue": {"gpu_ids": f"9{len(name)}"},
         "file": {"path": image},
         "delete_file": {"filePath": f"{root}/it_s_1.txt"},
+        "upload_lora": {"fileName": f"{name}.safetensors", "size": 6},
         "zip": {"zipTarget": "dataset", "datasetName": name},
     }
 

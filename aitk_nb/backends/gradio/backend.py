@@ -168,6 +168,11 @@ class Gradio:
         """Raise `NotSupported`."""
         raise _cannot(Ability.SETTINGS, "They are environment variables of the server's process.")
 
+    @property
+    def loras(self) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(Ability.LORAS, "job.files() lists those of a job that was started here.")
+
     # -- jobs --------------------------------------------------------------------------------
 
     def list_jobs(self) -> tuple[JobState, ...]:

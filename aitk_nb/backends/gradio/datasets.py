@@ -22,6 +22,7 @@ from aitk_nb.backends.gradio.journal import DatasetNote, Journal, SentFile
 from aitk_nb.backends.wire.file_readers import CountingReader
 from aitk_nb.backends.wire.parallel import each
 from aitk_nb.backends.wire.upload import send_all
+from aitk_nb.backends.wire.upload_rate import UploadRate
 from aitk_nb.errors import AitkError, InvalidDataset, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
@@ -187,7 +188,7 @@ class GradioDatasets:
             with lock:
                 sent[file.name] = SentFile(file.name, name, file.size, reader.sha256, path)
 
-        send_all(files, send, progress)
+        send_all(files, send, progress, UploadRate(down=self._app.http.connection.outage))
         # In the order of the files, whichever arrived first.
         return {file.name: sent[file.name] for file in files}
 

@@ -120,7 +120,8 @@ class FileRoute:
                     raise UnexpectedReply("download", f"status {answer.status_code}")
                 yield answer.iter_bytes()
 
-        return fetch(piece, before.size, target, progress)
+        outage = self._app.http.connection.outage
+        return fetch(piece, before.size, target, progress, version=before.etag, outage=outage)
 
     @contextmanager
     def open_range(self, path: str) -> Iterator[Callable[[int, int], bytes]]:

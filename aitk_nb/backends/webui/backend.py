@@ -13,6 +13,7 @@ from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui.dry_run import DryRunHttp
 from aitk_nb.backends.webui.jobs import WebUIJobs
+from aitk_nb.backends.webui.loras import WebUILoras
 from aitk_nb.backends.webui.model_archs import model_archs
 from aitk_nb.backends.webui.server_endpoints import UPDATE
 from aitk_nb.backends.webui.settings import WebUISettings
@@ -94,6 +95,18 @@ class WebUI(WebUIJobs):
     def settings_store(self) -> WebUISettings:
         """The server's own settings."""
         return WebUISettings(self._http)
+
+    @property
+    def loras(self) -> WebUILoras:
+        """Its LoRA files; `NotSupported` where it does not list them."""
+        if Ability.LORAS not in self.abilities:
+            raise NotSupported(
+                Ability.LORAS.value,
+                "dated web UI",
+                "Update AI Toolkit on it (0.13), or copy the file to it yourself. "
+                "job.files() lists the LoRAs of a job.",
+            )
+        return WebUILoras(self._http)
 
     # -- the machine -------------------------------------------------------------------------
 

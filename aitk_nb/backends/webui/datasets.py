@@ -55,7 +55,7 @@ class WebUIDatasets:
         self._folders: dict[str, str] = {}
         self.seen: dict[str, DatasetInfo] = {}
         """The datasets as they were last seen, without those that something was sent to since."""
-        self.rate = UploadRate()
+        self.rate = UploadRate(down=http.connection.outage)
         """What the line has been found to take."""
 
     def root(self) -> str:

@@ -6,11 +6,12 @@ Why it is so: docs/behavior.md#outputs
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aitk_nb._files import KEPT
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.webui import names
 from aitk_nb.backends.wire.download import fetch
@@ -26,8 +27,13 @@ class WebUIFiles:
 
     def size(self, path: str) -> int | None:
         """Return the bytes of a file of the server, or None when it is not there."""
+        headers = self._headers(names.file_url(path))
+        return None if headers is None else int(headers.get("content-length", 0))
+
+    def _headers(self, url: str) -> Mapping[str, str] | None:
+        """Return what the server tells of a file; None when it is not there."""
         try:
-            response = self._http.read("HEAD", names.file_url(path), what="measure a file")
+            return self._http.read("HEAD", url, what="measure a file").headers
         except Rejected as exc:
             if exc.status == 404:
                 return None
@@ -35,7 +41,19 @@ class WebUIFiles:
         except UnexpectedReply:
             # The body of a HEAD is empty, so a 404 cannot say in which form it came.
             return None
-        return int(response.headers.get("content-length", 0))
+
+    def _version(self, path: str) -> str:
+        """Return what changes with the file's time of change; empty where that is not told.
+
+        Only the front server of August 2026 tells it, which is no part of Next.js: that says so of
+        itself by `Vary`, and may read the whole file to answer a HEAD of a picture.
+        """
+        url = names.file_url(path)
+        if "vary" in (self._headers(url) or {"vary": ""}):
+            return ""
+        shown = self._headers(url.replace("/api/files/", "/api/img/", 1)) or {}
+        # Without the inode, which comes first, and which is another after some restarts.
+        return shown.get("etag", "").partition("-")[2]
 
     def digest(self, path: str, size: int) -> str:
         """Return the SHA-256 of a file of `size` bytes, all of which are read."""
@@ -49,6 +67,7 @@ class WebUIFiles:
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Fetch a file of the server to `target`, whole or not at all; return its bytes."""
         size = self._measured(path)
+        version = self._version(path) if size >= KEPT else ""
         url = names.file_url(path)
 
         @contextmanager
@@ -57,7 +76,8 @@ class WebUIFiles:
                 # Without a chunk size, as bytes that wait to fill one are lost with the connection.
                 yield response.iter_raw()
 
-        return fetch(piece, size, target, progress)
+        outage = self._http.connection.outage
+        return fetch(piece, size, target, progress, version=version, outage=outage)
 
     @contextmanager
     def open_range(self, path: str) -> Iterator[Callable[[int, int], bytes]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from tenacity import Retrying, stop_after_attempt, wait_random_exponential
+
+RETURN = 2.0
+"""Seconds between two looks, at most, for whether a server that was away is back."""
 
 _LIMIT: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -28,6 +32,12 @@ def deadline(seconds: float) -> Iterator[None]:
 def seconds_allowed() -> float | None:
     """Return the seconds of the deadline around the caller; None without one."""
     return _LIMIT.get()
+
+
+def backoff(tries: int, longest: float) -> float:
+    """Return seconds to wait: each time about twice as many up to `longest`, never the same."""
+    most = min(longest, 0.25 * 2 ** min(tries, 10))
+    return random.uniform(most / 2, most)  # noqa: S311 (no secret)
 
 
 def retrying(attempts: int, retry: Any, *, longest: float = 5.0, **options: Any) -> Retrying:

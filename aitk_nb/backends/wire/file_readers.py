@@ -57,7 +57,9 @@ class LocalFile:
         try:
             if self._file is None and self._place == 0:
                 self._open()
-            data = self._file.read(size) if self._file else b""
+            left = self._upload.size - self._place
+            wanted = left if size < 0 else min(size, left)
+            data = self._file.read(wanted) if self._file else b""
             self._place += len(data)
             if self._file and (not data or size < 0):
                 self._check_end()
@@ -73,14 +75,15 @@ class LocalFile:
             raise Changed(self._upload.name, "it is no longer a regular file")
         self._file = self._upload.source.open("rb", buffering=0)
         self._seen = os.fstat(self._file.fileno())
-        if self._seen.st_size != self._upload.size:
+        if self._seen.st_size != (self._upload.part_of or self._upload.size):
             self._complain()
+        self._file.seek(self._upload.start)
 
     def _check_end(self) -> None:
         assert self._file is not None
         now, seen = os.fstat(self._file.fileno()), self._seen
         assert seen is not None
-        if self._place != seen.st_size or now.st_mtime_ns != seen.st_mtime_ns:
+        if self._place != self._upload.size or now.st_mtime_ns != seen.st_mtime_ns:
             self._complain()
         self.close()
 

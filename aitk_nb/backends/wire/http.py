@@ -138,13 +138,14 @@ class Http:
         headers: Mapping[str, str] | None = None,
         json: object = None,
         timeout: float | None = None,
+        content: bytes = b"",
     ) -> httpx.Response:
-        """Return the answer to a request without effects; tried again when the connection breaks.
+        """Return the answer to a request that may be repeated, as it is when the connection breaks.
 
         `timeout` is how many seconds of silence are borne, if it is to be less than usual.
         """
         extra: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-        extra |= {"params": params, "headers": headers, "json": json}
+        extra |= {"params": params, "headers": headers, "json": json, "content": content or None}
         return self._send(method, path, what=what, repeat=_line_broke, **extra)
 
     def raw(self, method: str, path: str, body: str = "") -> httpx.Response:

@@ -21,6 +21,8 @@ _LOGIN_PATH = re.compile(
     r"/(?:[\w-]*log-?[io]n|sign-?in|sso|_?oauth2?|auth\w*|saml\w*|idp|session)\b", re.IGNORECASE
 )
 
+_TRANSFER = re.compile(r"/api/(files/|img/|(datasets|loras)/upload$)|/file=|/upload$")
+
 
 def translated(
     url: str,
@@ -38,16 +40,27 @@ def translated(
         return Unauthorized(url, sent=sent)
     if response.is_redirect:
         return UnexpectedReply(what, f"a redirect to {clean(_target(response))}")
-    if response.is_success:
+    if response.is_success and not _is_transfer(response):
         return UnexpectedReply(what, "a web page (text/html)")
     if status == 413 and html:
         # A proxy says so with a page of its own, before the server sees anything.
         return Rejected(what, "the request is too large", status)
     if status in NOT_READY:
         return ServerNotReady(url, f"status {status}")
+    if html and _is_transfer(response):
+        return ServerNotReady(url, f"status {status} with a web page")
     if html:
         return UnexpectedReply(what, f"status {status} with a web page: no such endpoint")
     return Rejected(what, _words(response, clean), status)
+
+
+def _is_transfer(response: httpx.Response) -> bool:
+    """Return whether a file was asked for or sent, where every server has such an endpoint.
+
+    A page in its place is a gateway's, whose server is away.
+    """
+    request = response.request
+    return request.method in {"GET", "POST"} and bool(_TRANSFER.search(request.url.path))
 
 
 def is_page(response: httpx.Response) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from aitk_nb.backends.base import Upload
+from aitk_nb.backends.wire.deadline import RETURN, backoff
 from aitk_nb.backends.wire.file_readers import Changed
 from aitk_nb.backends.wire.upload_rate import LIMIT, UploadRate
 from aitk_nb.errors import AitkError, ConnectionFailed, Rejected, ServerNotReady, Unauthorized
@@ -170,7 +170,7 @@ class UploadQueue:
             if queued.tries >= ATTEMPTS:
                 self._fail(queued, f"{failure} {self._why_slow(queued)}".strip())
             else:
-                when = time.monotonic() + _backoff(queued.tries)
+                when = time.monotonic() + backoff(queued.tries, LONGEST_WAIT)
                 heapq.heappush(self._later, (when, next(self._tickets), queued))
 
     def _why_slow(self, queued: QueuedFile) -> str:
@@ -194,7 +194,7 @@ class UploadQueue:
                 self._fail(queued, str(failure))
             return
         self._silences += 1
-        self._quiet_until = now + min(_backoff(self._silences), 2.0)
+        self._quiet_until = now + backoff(self._silences, RETURN)
         self._again(request.files)
 
     def _split(self, request: UploadRequest, reason: str) -> None:
@@ -218,9 +218,3 @@ def _nobody_there(failure: ConnectionFailed) -> bool:
     if isinstance(failure, ServerNotReady):
         return not any(status in failure.reason for status in ("504", "524"))
     return isinstance(failure.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
-
-
-def _backoff(tries: int) -> float:
-    """Return seconds to wait, each time about twice as long, never twice the same."""
-    longest = min(LONGEST_WAIT, 0.25 * 2**tries)
-    return random.uniform(longest / 2, longest)  # noqa: S311 (no secret)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import threading
 
+from aitk_nb.connection.connection import OUTAGE
+
 LANES = 8
 """Requests at once, at most."""
 FIRST_LANES = 2
@@ -23,8 +25,6 @@ WORTH = 2.0
 """Seconds that a request with several files is planned to last: what breaks is sent again."""
 TELLING = 2**15
 """Bytes from which a request tells something about the line, and not only about its delay."""
-DOWN = 30.0
-"""Seconds for which nobody need answer until the upload is given up: a server restarts in less."""
 
 
 class UploadRate:
@@ -34,7 +34,7 @@ class UploadRate:
     not. All sizes are bytes, all times seconds. Several threads may use it.
     """
 
-    def __init__(self, *, lanes: int = LANES, down: float = DOWN) -> None:
+    def __init__(self, *, lanes: int = LANES, down: float = OUTAGE) -> None:
         """Allow at most `lanes` requests at once, and bear silence for `down` seconds."""
         self._lock = threading.Lock()
         self._most = lanes

@@ -89,6 +89,11 @@ class Store:
         return self._folder("TRAINING_FOLDER", "output")
 
     @property
+    def models(self) -> Path:
+        """The folder of models, as set, unless that leaves `data`."""
+        return self._folder("MODELS_PATH", "models")
+
+    @property
     def media(self) -> Path:
         """The folder of control images."""
         return self.data / "data"

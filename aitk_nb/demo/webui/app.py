@@ -19,6 +19,7 @@ from aitk_nb.demo.webui import (
     routes_datasets,
     routes_files,
     routes_jobs,
+    routes_loras,
     routes_media,
 )
 from aitk_nb.demo.webui import routes_job_files as job_files
@@ -84,6 +85,8 @@ ROUTES: dict[str, dict[str, Route]] = {
     "/api/files/delete": {"POST": routes_media.delete_file},
     "/api/files/{path...}": {"GET": routes_files.serve},
     "/api/audio/art/{path...}": {"GET": routes_files.album_art},
+    "/api/loras": {"GET": routes_loras.list_loras},
+    "/api/loras/upload": {"POST": routes_loras.upload},
     "/api/settings": {"GET": system.read_settings, "POST": system.write_settings},
     "/api/gpu": {"GET": system.gpu},
     "/api/cpu": {"GET": system.cpu},
