@@ -122,6 +122,7 @@ class Gradio:
 
     def close(self) -> None:
         """Close connections; a training job goes on, and one that still waits is lost."""
+        self._jobs.close()
         self._http.close()
 
     # -- datasets ----------------------------------------------------------------------------
