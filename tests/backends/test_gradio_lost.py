@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.gradio.outcome import Evidence, Verdict, judge
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.connection.connection import Connection
-from aitk_nb.errors import ConnectionFailed
+from aitk_nb.errors import ConnectionFailed, NotFound
 from aitk_nb.models.job import JobStatus
 from tests import gradio_servers
 from tests.backends.test_gradio_path import params, until_running
@@ -218,7 +219,6 @@ def test_the_server_is_killed_and_started_again(major: str, tmp_path: Path) -> N
             assert "if_exists='resume'" in state.info
             # The same again attaches: nothing is trained unasked.
             same = client.jobs.start
-            client.datasets.upload(aitk_nb.example_photos(), "photos")
             assert JobStatus.STOPPED is same(params("killed", "photos", STEPS)).state.status
             assert 1 == trainings(restarted, "killed")
 
@@ -346,6 +346,95 @@ def test_the_line_of_a_job_is_lost_that_waits_among_others(
         assert JobStatus.COMPLETED is state.status
     assert 1 == trainings(slow, "lost")
     assert order(slow, "behind", "lost") == ["behind", "lost"]
+
+
+def test_a_dataset_survives_a_restart_as_long_as_its_uploads(
+    any_server: demo.GradioServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is created again, or said to be gone; only what is gone is sent again."""
+    with kernel(any_server.url, tmp_path) as client:
+        client.datasets.upload(aitk_nb.example_photos(), "kept")
+        journal = Journal(any_server.url, tmp_path)
+        with journal.change() as notes:  # as an earlier process of the server would have got it
+            notes.datasets["kept"] = replace(notes.datasets["kept"], app_id="1")
+    with kernel(any_server.url, tmp_path) as client:
+        assert ("kept",) == client.datasets.list()
+        assert 12 == len(client.datasets.get("kept").images)
+        job = client.jobs.start(params("restored", "kept", 5))
+        assert JobStatus.COMPLETED is job.wait(30, every=0.1).status
+        assert "The server was restarted; 'kept' is created again" in caplog.text
+
+        with journal.change() as notes:
+            first, *others = notes.datasets["kept"].files
+            gone = replace(first, path=f"{first.path}.gone")
+            notes.datasets["kept"] = replace(notes.datasets["kept"], files=(*others, gone))
+        with pytest.raises(NotFound, match=r"before the server was restarted.*upload it again"):
+            client.jobs.start(params("partly", "kept", 5))
+        client.datasets.upload(aitk_nb.example_photos(), "kept")
+        sent = journal.read().datasets["kept"].files
+        assert not any(file.path.endswith(".gone") for file in sent)
+        assert set(others) <= set(sent)
+        job = client.jobs.start(params("partly", "kept", 5))
+        assert JobStatus.COMPLETED is job.wait(30, every=0.1).status
+
+        with journal.change() as notes:
+            files = tuple(
+                replace(file, path=f"{file.path}.gone") for file in notes.datasets["kept"].files
+            )
+            notes.datasets["kept"] = replace(notes.datasets["kept"], app_id="1", files=files)
+    with kernel(any_server.url, tmp_path) as client:
+        assert () == client.datasets.list()
+        with pytest.raises(NotFound, match=r"before the server was restarted.*upload it again"):
+            client.jobs.start(params("lacking", "kept", 5))
+
+
+def test_a_restart_before_a_job_began(any_server: demo.GradioServer, tmp_path: Path) -> None:
+    """Nothing is said of a LoRA that it would have written."""
+    with kernel(any_server.url, tmp_path) as client:
+        client.datasets.upload(aitk_nb.example_photos(), "photos")
+        client.jobs.start(params("begun", "photos", 5)).wait(30, every=0.1)
+        with Journal(any_server.url, tmp_path).change() as notes:
+            note = replace(notes.jobs["begun"], app_id="1", outcome="", name="waited")
+            notes.jobs["waited"] = replace(note, folder=f"{note.folder}/none")
+            notes.jobs["own"] = replace(note, name="own", folder="output/none")
+    with kernel(any_server.url, tmp_path) as client:
+        state = client.jobs.get("waited").state
+        assert (JobStatus.STOPPED, True) == (state.status, state.never_started)
+        assert "The server was restarted before the job began." == state.info
+    own = Gradio(
+        GradioHttp(Connection(any_server.url), attempts=2),
+        results="server",
+        journal=Journal(any_server.url, tmp_path),
+    )
+    with AIToolkitClient(own) as client:
+        state = client.jobs.get("own").state
+        assert JobStatus.STOPPED is state.status
+        assert "it has not begun, or the server shows nothing of that folder" in state.info
+
+
+@pytest.mark.slow
+def test_what_an_older_job_left_is_not_a_waiting_ones(major: str, tmp_path: Path) -> None:
+    """The server's own folder shows an older job of the same name."""
+
+    def own(notes: str) -> AIToolkitClient:
+        journal = Journal(server.url, tmp_path / notes)
+        http = GradioHttp(Connection(server.url), attempts=2)
+        return AIToolkitClient(Gradio(http, results="server", journal=journal))
+
+    with gradio_servers.server(
+        major, tmp_path / "data", step_seconds=0.02, allow=("output",)
+    ) as server:
+        with own("older") as client:
+            client.datasets.upload(aitk_nb.example_photos(), "photos")
+            client.jobs.start(params("twice", "photos", 5)).wait(30, every=0.1)
+        with own("newer") as client, own("newer") as other:
+            client.datasets.upload(aitk_nb.example_photos(), "photos")
+            client.jobs.start(params("before", "photos", 120))
+            job = client.jobs.start(params("twice", "photos", 10))
+            assert JobStatus.QUEUED is job.state.status
+            for each in (job, other.jobs.get("twice")):
+                assert 0 == len(each.losses()) == len(each.files())
+            job.stop()
 
 
 @pytest.mark.slow
