@@ -142,7 +142,7 @@ class _Checks:
         """Check whether the architecture gets what it requires."""
         if self._preset is None:
             yield from self._media()
-            text = f"Unknown architecture {self._params.arch!r}: can't check what it requires."
+            text = f"No preset for {self._params.arch!r}: what it requires is unknown."
             yield unknown("needs", text)
             return
         found = [*self._controls(self._preset), *self._media()]
@@ -263,10 +263,11 @@ class _Checks:
 
     def remarks(self) -> Iterator[Check]:
         """Tell which parameters do not fit together."""
-        for name, remark, fails in advice(self._params):
-            # What the architecture requires was checked above.
-            if fails or name not in {"arch", "num_frames"}:
-                yield (problem if fails else note)(name, f"{remark[:1].upper()}{remark[1:]}.")
+        # What the architecture requires was checked above.
+        for name, remark, fails in advice(self._params, architecture=False):
+            first = remark.partition(" ")[0]
+            text = remark if {"_", "."} & {*first} else f"{remark[:1].upper()}{remark[1:]}"
+            yield (problem if fails else note)(name, f"{text}.")
 
 
 def _card(gpu: Gpu) -> str:

@@ -21,10 +21,15 @@ _NEEDS = {
 }
 
 
-def advice(params: Fields) -> list[Remark]:
-    """Return remarks on fields; those that do not fail keep no job from being started."""
+def advice(params: Fields, *, architecture: bool = True) -> list[Remark]:
+    """Return remarks on fields; those that do not fail keep no job from being started.
+
+    Args:
+        params: The parameters.
+        architecture: Whether to say what the architecture requires.
+    """
     found = _schedule(params) | _network(params)
-    if preset := presets.load().get(params.arch):
+    if architecture and (preset := presets.load().get(params.arch)):
         found |= _architecture(params, preset)
     if params.dataset in params.extra_datasets:
         found["extra_datasets"] = f"{params.dataset!r} is used twice"

@@ -34,11 +34,12 @@ class Plan:
     @property
     def schedule(self) -> str:
         """The steps and epochs in words."""
-        words = [f"{self.steps:,} step{'s' * (self.steps != 1)}"]
+        words = [_counted((self.steps, self.steps), "step")]
         if self.epoch is None or self.epochs is None:
             words.append("epochs unknown without the number of images")
         else:
-            words += [f"{_range(self.epoch)} steps per epoch", f"{_range(self.epochs)} epochs"]
+            per_epoch = _counted(self.epoch, "step")
+            words += [f"{per_epoch} per epoch", _counted(self.epochs, "epoch")]
         if self.epoch and self.epoch.low < self.epoch.high:
             words.append("the sizes of the images decide")
         return " · ".join(words)
@@ -52,8 +53,9 @@ class Plan:
         return " · ".join(words)
 
 
-def _range(limits: tuple[float, float]) -> str:
-    return " to ".join(dict.fromkeys(map(_number, limits)))
+def _counted(limits: tuple[float, float], noun: str) -> str:
+    text = " to ".join(dict.fromkeys(map(_number, limits)))
+    return f"{text} {noun}{'' if text == '1' else 's'}"
 
 
 def _number(value: float) -> str:

@@ -28,6 +28,7 @@ from aitk_nb.models.checklist import Status
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability, Gpu
+from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there
 
@@ -162,9 +163,9 @@ AUTO = {"extra": "datasets: [{auto_frame_count: true}]"}
         ("a.m4a", {"arch": "ace_step_15"}, Status.OK, "has all it requires"),
         ("a.webp b.flv", {"arch": "ace_step_15"}, Status.PROBLEM, "only 1 image and 1 video"),
         ("a.mp3 a.png", {"arch": "ace_step_15"}, Status.WARNING, "skips 1 image"),
-        ("a.png", NEW, Status.UNKNOWN, "can't check what it requires"),
+        ("a.png", NEW, Status.UNKNOWN, "what it requires is unknown"),
         ("a.mp4", NEW, Status.PROBLEM, "finds no image in 'cats'"),
-        ("a.mp4", NEW | {"num_frames": 5}, Status.UNKNOWN, "can't check what it requires"),
+        ("a.mp4", NEW | {"num_frames": 5}, Status.UNKNOWN, "what it requires is unknown"),
         ("a.wav", NEW, Status.UNKNOWN, "It may train on audio"),
     ],
 )
@@ -465,3 +466,15 @@ def test_a_server_without_dry_runs_says_so() -> None:
     with pytest.raises(NotSupported, match="without sending"):
         jobs(backend).plan(PARAMS)
     assert [] == backend.calls
+
+
+def test_epochs_are_told_and_what_the_trainer_silently_does() -> None:
+    """Words of a config stay as they are written, and an absent architecture is named."""
+    config = draft(params(steps=6)).config
+    process = config["config"]["process"][0]
+    process["train"]["gradient_accumulation_steps"] = 4
+    del process["model"]["arch"]
+    report = jobs(Furnished()).preflight(TrainingParams.from_config(config, name="another"))
+    assert (Status.OK, "6 steps · 6 steps per epoch · 1 epoch.") == found(report, "epochs")
+    assert "takes the model as sd1." in found(report, "arch")[1]
+    assert found(report, "gradient_accumulation")[1].startswith("gradient_accumulation_steps is 4")

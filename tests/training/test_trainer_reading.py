@@ -6,7 +6,11 @@ its rules: 1 general, 2 keys and defaults, 3 keys of their own, 5 steps per epoc
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +18,10 @@ import pytest
 import yaml
 from PIL import Image
 
+import aitk_nb
 from aitk_nb.demo.trainer import config as embedded
 from aitk_nb.demo.trainer import photographs
+from aitk_nb.demo.trainer.main import train
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.effective import alpha_counts, divisibility, effective, resolutions
 from aitk_nb.training.epochs import bucket_size
@@ -326,3 +332,52 @@ def test_the_embedded_trainer_knows_the_same_models() -> None:
             assert bucket_size(*size, 512, multiple) == photographs.bucket_size(
                 *size, 512, multiple
             )
+
+
+MEASURED = {
+    "num_repeats": (30, 2),
+    "both flips": (40, 2),
+    "two resolutions": (20, 2),
+    "a batch of two": (20, 6),
+    "accumulation": (20, 9),
+    "legacy accumulation": (20, 4),
+    "regularization": (20, 1),
+    "a batch size of its own": (30, 3),
+}
+"""Steps, and the epoch in the checkpoint after them: of AI Toolkit's own trainer with these jobs.
+
+But for `regularization`, where it had 2 with the two datasets the other way round.
+"""
+
+
+@for_each("name", MEASURED)
+def test_log_and_checkpoint_follow_the_plan(
+    name: str, pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The embedded trainer's buckets are those of the plan, and its epoch is the real one's."""
+    steps, epoch = MEASURED[name]
+    config, folder = job(TABLE[name][0]), tmp_path_factory.mktemp("run")
+    process = config["config"]["process"][0]
+    process |= {"training_folder": str(folder), "training_seed": 1}
+    process["train"] |= {"steps": steps, "disable_sampling": True}
+    buckets: Counter[str] = Counter()
+    for entry in effective(process)["datasets"]:
+        copies = max(1, entry["num_repeats"]) * 2 ** (entry["flip_x"] + entry["flip_y"])
+        for pixels in resolutions(entry):
+            for size in SIZES[Path(entry["folder_path"]).name]:
+                wide, high = bucket_size(*size, pixels, divisibility("flex1"))
+                buckets[f"{wide}x{high}"] += copies
+    found = planned(config, SIZES)
+    for entry in process["datasets"]:
+        entry["folder_path"] = str(pictures / Path(entry["folder_path"]).name)
+    log = io.StringIO()
+    train(config, log)
+
+    told: Counter[str] = Counter()
+    for bucket, count in re.findall(r"^(\d+x\d+): (\d+) files$", log.getvalue(), re.MULTILINE):
+        told[bucket] += int(count)
+    assert buckets == told
+    saved = aitk_nb.inspect_lora(folder / "job" / "job.safetensors")
+    assert (saved.step, saved.epoch) == (steps, epoch)
+    # The last epoch is counted when the batch after it is asked for.
+    assert epoch == math.ceil(round(steps / found.per_epoch, 6)) - 1

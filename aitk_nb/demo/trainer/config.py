@@ -6,55 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-RATE_SCALE = 3.0
-"""The small model is trained at this many times the rate of the config, which is what is logged.
-
-So rates that are usual for large models do here what they do there: over 400 steps at rank 16 the
-loss goes from 0.80 to 0.64 at 1e-4, from 0.72 to 0.40 at 1e-3, is worse again from 2e-3 on, and
-diverges from 5e-3 on: by 1e-2 it ends far above its first value, by 1 it is not a number.
-"""
+from aitk_nb.demo.trainer import models
 
 _TRAINERS = ("diffusion_trainer", "ui_trainer", "sd_trainer")
 _PLAIN = ("adam", "adamw", "adam8", "adamw8", "adam8bit", "adamw8bit")
 _OTHERS = ("prodigy", "dadapt", "lion", "adafactor", "automagic", "ademamix", "adagrad")
-# Optimisers that find their own rate take 1 as theirs.
-_SELF_PACED = ("prodigy", "dadapt")
-_SELF_PACED_RATE = 3e-4
-# LoRAs of these models have the format of PEFT, for which the trainer sets alpha to the rank. Those
-# of all others, the unknown among them, are scaled by alpha over rank, and the file holds alpha.
-_PEFT = frozenset(
-    {
-        *("ace_step_15", "ace_step_15_xl", "anima", "boogu_image", "boogu_image_edit", "chroma"),
-        *("chroma_radiance", "cogview4", "ernie_image", "example", "f-lite", "flex1", "flex2"),
-        *("flux", "flux2", "flux2_klein_4b", "flux2_klein_9b", "flux_kontext", "hidream"),
-        *("hidream_e1", "hidream_o1", "ideogram4", "krea2", "ltx2", "ltx2.3", "ltx2.5", "lumina2"),
-        *("mageflow", "mageflow_edit", "minimax_h3", "minimax_h3_ref2va", "nucleus_image"),
-        *("omnigen2", "prx_pixel", "qwen_image", "qwen_image_edit", "qwen_image_edit_plus", "sd3"),
-        *("wan21", "wan21_i2v", "wan22_14b", "wan22_14b_i2v", "wan22_5b", "zeta_chroma"),
-        *("zimage", "zimage_l2p"),
-    }
-)
-_OLD_ARCHES = {"is_v2": "sd2", "is_v3": "sd3", "is_xl": "sdxl"} | {
-    f"is_{arch}": arch
-    for arch in ("pixart", "pixart_sigma", "auraflow", "flux", "lumina2", "vega", "ssd")
-}
-_MULTIPLES_OF_32 = frozenset(
-    {
-        *(
-            "anima",
-            "chroma",
-            "chroma_radiance",
-            "ernie_image",
-            "flex1",
-            "flux",
-            "hidream_o1",
-            "ltx2",
-            "ltx2.3",
-        ),
-        *("ltx2.5", "minimax_h3", "minimax_h3_ref2va", "nucleus_image", "qwen_image", "sd3"),
-        *("qwen_image_edit", "qwen_image_edit_plus", "wan22_5b", "zeta_chroma"),
-    }
-)
 _DTYPES = {
     **dict.fromkeys(("bf16", "bfloat16"), "BF16"),
     **dict.fromkeys(("fp16", "float16", "half"), "F16"),
@@ -168,7 +124,7 @@ def read(config: Mapping[str, Any]) -> JobConfig:
     """
     name, raw, process = _parts(config)
     model, logs = _section(process, "model"), _section(process, "logging")
-    arch = _arch(model)
+    arch = models.arch_of(model)
     usual = _whole(_section(process, "train").get("batch_size", 1))
     database = process.get("sqlite_db_path")
     every = logs.get("log_every", 100)
@@ -182,7 +138,7 @@ def read(config: Mapping[str, Any]) -> JobConfig:
         save=_save(_section(process, "save")),
         sample=_sample(process),
         datasets=tuple(_dataset(entry, usual) for entry in process.get("datasets") or ()),
-        divisibility=32 if arch in _MULTIPLES_OF_32 else 16,
+        divisibility=models.divisibility(arch),
         ui_logger=bool(logs.get("use_ui_logger")),
         log_every=None if every is None else int(every),
         performance_log_every=int(process.get("performance_log_every") or 0),
@@ -205,13 +161,6 @@ def _parts(config: Mapping[str, Any]) -> tuple[str, dict[str, Any], dict[str, An
     return name, raw, process
 
 
-def _arch(model: dict[str, Any]) -> str:
-    """Return the architecture; whatever the trainer does not know it takes as `sd1`."""
-    if model.get("arch"):
-        return str(model["arch"]).partition(":")[0]
-    return next((arch for key, arch in _OLD_ARCHES.items() if model.get(key)), "sd1")
-
-
 def _whole(value: Any) -> int:
     """Return a whole number as the trainer finds it where it is used: null is no default."""
     if value is None:
@@ -227,7 +176,7 @@ def _train(process: dict[str, Any], arch: str) -> TrainConfig:
         raise ValueError(f"This server trains LoRAs only, not {what}.")
     # `rank` is the older key, and wins.
     rank = int(next((network[k] for k in ("rank", "linear") if network.get(k) is not None), 4))
-    is_scaled = arch not in _PEFT
+    is_scaled = models.is_scaled(arch)
     alpha = float(network.get("linear_alpha", network.get("alpha", 1.0))) if is_scaled else rank
     accumulation, legacy = (
         int(train.get(key, 1)) for key in ("gradient_accumulation", "gradient_accumulation_steps")
@@ -254,14 +203,6 @@ def _train(process: dict[str, Any], arch: str) -> TrainConfig:
         alpha=alpha,
         is_scaled=is_scaled,
     )
-
-
-def inner_rate(train: TrainConfig) -> float:
-    """Return the rate that the small model is trained with."""
-    rate = train.rate
-    if train.optimizer.startswith(_SELF_PACED) and rate >= 0.1:
-        rate *= _SELF_PACED_RATE
-    return rate * RATE_SCALE
 
 
 def _seed(process: dict[str, Any]) -> int:

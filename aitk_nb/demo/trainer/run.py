@@ -8,9 +8,8 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
-from aitk_nb.demo.trainer import config as trainer_config
 from aitk_nb.demo.trainer import flow, photographs
-from aitk_nb.demo.trainer.adamw import AdamW, AdamWOptions
+from aitk_nb.demo.trainer.adamw import AdamW, AdamWOptions, inner_rate
 from aitk_nb.demo.trainer.config import JobConfig, SampleItem
 from aitk_nb.demo.trainer.denoiser import Denoiser, Floats, Shape
 from aitk_nb.demo.trainer.files import JobFolder
@@ -54,7 +53,7 @@ class TrainingRun:
         train = config.train
         shape = Shape(flow.FEATURES, COEFFICIENTS, train.rank, train.alpha, train.is_scaled)
         self._denoiser = Denoiser(shape, train.seed)
-        options = AdamWOptions(trainer_config.inner_rate(train), train.weight_decay)
+        options = AdamWOptions(inner_rate(train.optimizer, train.rate), train.weight_decay)
         self._optimizer = AdamW(self._denoiser.numbers.size, options)
         self._batches: list[Batch] = []
         self._regularizing: list[Batch] = []
