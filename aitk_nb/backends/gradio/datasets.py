@@ -18,6 +18,7 @@ from typing import Any, Final
 from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.gradio.app import CREATE, GradioApp
+from aitk_nb.backends.gradio.endpoints import FILE_WORDS
 from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.journal import DatasetNote, Journal, SentFile
 from aitk_nb.backends.wire.file_readers import CountingReader
@@ -155,8 +156,8 @@ class GradioDatasets:
                 )
             once[key] = file.name
         names = have | {file.name for file in files}
-        most = len(self._app.function(CREATE).inputs) - 1
-        if len(names) > most:
+        most = len(self._app.function(CREATE).named("textbox"))
+        if 0 < most < len(names):
             captions = sum(map(_is_caption, names))
             raise InvalidDataset(
                 dataset,
@@ -260,11 +261,13 @@ class GradioDatasets:
             }
             for file in note.files
         ]
-        boxes = [note.captions.get(file.name, "") for file in note.files]
-        boxes += [""] * (len(function.inputs) - 1 - len(boxes))
+        boxes = dict.fromkeys(function.named("textbox"), "")
+        captions = (note.captions.get(file.name, "") for file in note.files)
+        boxes |= dict(zip(boxes, captions, strict=False))
+        files = dict.fromkeys(function.named(*FILE_WORDS)[:1], data)
         what = f"create the dataset {note.name}"
         try:
-            self._app.run(CREATE, [data, *boxes], session, what=what)
+            self._app.run(CREATE, function.data({**boxes, **files}), session, what=what)
         except Rejected as exc:
             raise Rejected(what, exc.reply.strip("'\""), exc.status) from exc
         return session

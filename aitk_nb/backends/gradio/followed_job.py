@@ -12,10 +12,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall
 from aitk_nb.errors import AitkError, ConnectionFailed
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class FollowedJob:
                 _log.info("the connection of %s was lost while it waited", self._name)
                 self._held = CallState(Phase.WAITING, text="Its place in the queue was lost.")
                 self._call = None
-                if not self._dropped():
+                if not self._answer(self._was_dropped):
                     break
         except AitkError as exc:
             end = CallState(Phase.LOST, text=f"It could not be queued: {exc}")
@@ -121,24 +123,21 @@ class FollowedJob:
 
     def _turn(self, *, again: bool) -> QueuedCall | None:
         """Return the call, once no job of ours comes before it; None if it is given up."""
+
+        def ask() -> QueuedCall | None:
+            ahead = self._ahead()
+            self._held = CallState(Phase.WAITING, ahead, self._held.text)
+            return None if ahead else self._join(again)
+
+        return self._answer(ask)
+
+    def _answer(self, ask: Callable[[], T | None]) -> T | None:
+        """Return what `ask` tells as soon as it tells anything; None if the job is given up."""
         while not self._is_given_up():
             try:
-                if ahead := self._ahead():
-                    self._held = CallState(Phase.WAITING, ahead, self._held.text)
-                else:
-                    return self._join(again)
+                if (told := ask()) is not None:
+                    return told
             except ConnectionFailed as exc:
                 _log.info("%s waits for its server: %s", self._name, exc)
             self._left.wait(_AGAIN)
         return None
-
-    def _dropped(self) -> bool:
-        """Return whether the job never began, as soon as that is known."""
-        while not self._is_given_up():
-            try:
-                if (dropped := self._was_dropped()) is not None:
-                    return dropped
-            except ConnectionFailed as exc:
-                _log.info("%s waits for its server: %s", self._name, exc)
-            self._left.wait(_AGAIN)
-        return False

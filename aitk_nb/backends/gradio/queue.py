@@ -65,7 +65,8 @@ class QueuedCall:
         self._api_name = api_name
         self._data = list(data)
         self._session = session
-        self._event = ""
+        self.event = ""
+        """The server's word for this call, by which it can be withdrawn; empty before `start`."""
         self._line: socket.socket | None = None
         self.state = CallState(Phase.WAITING)
         """The call as it stands."""
@@ -90,12 +91,7 @@ class QueuedCall:
                 raise
             # It may have arrived: the stream tells, if anything does.
             answer = {}
-        self._event = str(answer.get("event_id", "")) if isinstance(answer, dict) else ""
-
-    @property
-    def event(self) -> str:
-        """The server's word for this call, by which it can be withdrawn; empty before `start`."""
-        return self._event
+        self.event = str(answer.get("event_id", "")) if isinstance(answer, dict) else ""
 
     def cut(self) -> None:
         """Break the line: the server drops a call that waits, and one that runs goes on."""
@@ -142,7 +138,7 @@ class QueuedCall:
                     yield message
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        if self._event and message.get("event_id") not in {None, self._event}:
+        if self.event and message.get("event_id") not in {None, self.event}:
             return
         kind = message.get("msg")
         if kind == "estimation":
