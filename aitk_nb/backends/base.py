@@ -66,6 +66,10 @@ class DatasetTools(Protocol):
         """Delete a whole dataset."""
         ...
 
+    def captions(self, dataset: str, images: Sequence[str], ending: str) -> dict[str, str]:
+        """Return the captions that are in files of another ending than .txt, by image."""
+        ...
+
     def write_captions(self, dataset: str, captions: Mapping[str, str]) -> dict[str, str]:
         """Write captions by image, and return why by image for those that were not taken."""
         ...

@@ -83,10 +83,9 @@ def dataset_upload(
         )
     if info.name != (given or local.name):
         say(f"the server calls it {info.name}")
-    say(
-        f"{info.name}: {plural(len(info.images), 'image')}; {plural(info.sent, 'file')} sent, "
-        f"{info.kept} already there"
-    )
+    say(f"{info.name}: {info.media}; {plural(info.sent, 'file')} sent, {info.kept} already there")
+    for remark in info.remarks:
+        say(plain(remark))
     if info.report is not None:
         say(_verified(info.report))
     if info.controls:
@@ -220,7 +219,7 @@ def dataset_delete(
     The name must be exactly as listed by the server.
     """
     there = client.datasets.get(name)
-    question = f"Delete {name} with {plural(len(there.images), 'image')} from {client.url}?"
+    question = f"Delete {name} with {there.media} from {client.url}?"
     # If it can't be deleted at all, nobody is asked first.
     asks = not yes and client.can(Ability.EDIT_DATASETS)
     if asks and not confirmed(question):

@@ -13,6 +13,7 @@ from aitk_nb.datasets import download, upload
 from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.datasets.local.dataset import LocalDataset
+from aitk_nb.datasets.local.problems import CAPTIONS_LEFT
 from aitk_nb.datasets.upload import Confirm, IfDiffers, RemoteDataset, UploadOptions, Verify
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
 from aitk_nb.models.dataset import DatasetInfo, VerifyReport
@@ -90,7 +91,8 @@ class Datasets:
 
         Returns:
             The dataset as the server has it. Its `name` is the server's form of the name; its
-            `controls` are the names for `TrainingParams.control_datasets`.
+            `controls` are the names for `TrainingParams.control_datasets`; its `remarks` name the
+            captions, such as those of a table, that the trainer will not read.
 
         Raises:
             InvalidDataset: The folder has errors, or the server has other files with the same
@@ -112,7 +114,9 @@ class Datasets:
         ]
         sent, kept = sum(info.sent for info in infos), sum(info.kept for info in infos)
         _log.info("%d files sent to %s, %d were already there", sent, dataset, kept)
-        return replace(infos[0], sent=sent, kept=kept, controls=tuple(parts)[1:])
+        remarks = tuple(str(problem) for problem in local.problems if problem.code in CAPTIONS_LEFT)
+        controls = tuple(parts)[1:]
+        return replace(infos[0], sent=sent, kept=kept, controls=controls, remarks=remarks)
 
     def verify(
         self, folder: str | Path | LocalDataset, name: str = "", *, verify: Verify = "sample"

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from aitk_nb._units import plural, size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
+from aitk_nb.jobs.caption_checks import caption_check
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
@@ -22,7 +23,7 @@ from aitk_nb.training import presets
 from aitk_nb.training.advice import advice
 from aitk_nb.training.config_diff import differences
 from aitk_nb.training.config_paths import value_at
-from aitk_nb.training.effective import effective_of
+from aitk_nb.training.effective import effective, effective_of
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.training.presets import Preset
@@ -72,6 +73,7 @@ class _Checks:
         self._price = price
         self._preset = presets.load().get(params.arch)
         self._entries = value_at(draft.config, "config.process.0.datasets")
+        self._taken = effective(value_at(draft.config, "config.process.0"))["datasets"]
 
     @cached_property
     def estimate(self) -> EstimateReport:
@@ -130,13 +132,10 @@ class _Checks:
             elif not info.images:
                 yield problem("dataset", f"{name!r} is empty.", "Upload images to it.")
             else:
-                files, captions = plural(len(info.images), "file"), len(info.captions)
-                text = f"{name!r} has {files}, {captions} with a caption."
-                if captions or self._params.trigger_word:
-                    yield ok("dataset", text)
-                else:
-                    remedy = "Add captions or a trigger word, so that something triggers the LoRA."
-                    yield note("dataset", text, remedy)
+                trigger = self._params.trigger_word
+                mine = [one for one in self._taken if one["folder_path"] == name] or [{}]
+                checks = (caption_check(self._backend, one, info, trigger) for one in mine)
+                yield from dict.fromkeys(checks)
 
     def needs(self) -> Iterator[Check]:
         """Check whether the architecture gets what it requires."""

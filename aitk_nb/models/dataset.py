@@ -127,6 +127,16 @@ class VerifyReport(JsonReport):
         return _html.table(("", "local file", "server file", "bytes"), rows, caption=caption)
 
 
+def media_text(names: Iterable[str]) -> str:
+    """Return how many files of each kind there are, by the suffixes of their names."""
+    ends = [name.rpartition(".")[2].lower() for name in names]
+    kinds = {"video": VIDEOS, "sound": SOUNDS}
+    counts = {kind: sum(f".{end}" in known for end in ends) for kind, known in kinds.items()}
+    images = len(ends) - sum(counts.values())
+    found = [plural(images, "image")] if images or not ends else []
+    return ", ".join([*found, *(plural(many, kind) for kind, many in counts.items() if many)])
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
     """A dataset on the server."""
@@ -145,10 +155,17 @@ class DatasetInfo:
     """Names of the datasets that its control images became, where an upload returned this."""
     report: VerifyReport | None = field(default=None, repr=False, compare=False)
     """What was found of the files that were sent, where an upload returned this."""
+    remarks: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """Captions of the folder that the trainer will not read, where an upload returned this."""
+
+    @property
+    def media(self) -> str:
+        """What `images` holds, by kind: `3 images`, or `2 images, 1 video`."""
+        return media_text(self.images)
 
     def __repr__(self) -> str:
-        found = plural(len(self.images), "image"), plural(len(self.captions), "caption")
-        return f"<dataset {self.name!r}: {', '.join(found)}>"
+        found = f"{self.media}, {plural(len(self.captions), 'caption')}"
+        return f"<dataset {self.name!r}: {'; '.join([found, *self.remarks])}>"
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         result = {"name": self.name, "images": len(self.images), "captions": len(self.captions)}
@@ -158,4 +175,5 @@ class DatasetInfo:
         rows = [(image, self.captions.get(image, "")) for image in self.images[:SHOWN]]
         if len(self.images) > SHOWN:
             rows.append((f"and {len(self.images) - SHOWN} more", ""))
-        return _html.table(("image", "caption"), rows, caption=f"Dataset {self.name}")
+        table = _html.table(("image", "caption"), rows, caption=f"Dataset {self.name}")
+        return _html.join([table, *(_html.message(one, "warning") for one in self.remarks)])

@@ -280,8 +280,9 @@ def test_what_cannot_be_converted_is_said_by_both(
     dataset = LocalDataset(folder)
     (problem,) = dataset.problems
     report = dataset.fix(tmp_path / "fixed")
-    (change,) = report.changes
+    change, caption = report.changes
     assert problem.file == change.file == name
+    assert ("a.txt", "") == (caption.file, caption.name)
     assert change.text.startswith("is left out: it ")
     assert problem.remedy == f"export it again as PNG or JPEG: {change.text[13:]}"
 

@@ -356,8 +356,13 @@ def test_tables_of_captions_are_recognized(tmp_path: Path, name: str, text: str)
     add(tmp_path, "a.png", "b.png", "b.txt")
     (tmp_path / name).write_text(text)
     dataset = LocalDataset(tmp_path)
-    assert dataset.contents.table == {"a.png": "a cat"}
-    assert codes(dataset) == {name: {Code.CAPTION_TABLE}, "a.png": {Code.NO_CAPTION}}
+    found = dataset.contents.elsewhere
+    assert {path.name: text for path, (text, _) in found.items()} == {"a.png": "a cat"}
+    lost = {"metadata.jsonl": ["line 2", "line 3"], "captions.csv": ["row 3"], "metadata.csv": []}
+    assert codes(dataset)["a.png"] == {Code.NO_CAPTION}
+    told = [one.message for one in dataset.problems if one.code is Code.CAPTION_LOST]
+    assert [text.split(" ", 1)[1][:6].strip() for text in told] == lost[name]
+    assert Code.CAPTION_TABLE in codes(dataset)[name]
 
 
 def test_names_that_part_are_told(tmp_path: Path) -> None:

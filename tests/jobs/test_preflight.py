@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from aitk_nb.errors import (
     UnexpectedReply,
 )
 from aitk_nb.jobs.api import Jobs
+from aitk_nb.jobs.caption_checks import caption_check
 from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.jobs.progress import seconds_per_step
@@ -28,6 +30,7 @@ from aitk_nb.models.checklist import Status
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobStatus
 from aitk_nb.models.server import Ability, Gpu
+from aitk_nb.training.effective import effective
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
 from tests.scripted import PARAMS, Clock, ScriptedBackend, there
@@ -112,6 +115,99 @@ def test_what_would_fail_is_a_problem(fields: dict[str, Any], about: str, says: 
     assert not report.ok
     assert about in {check.name for check in report.problems}
     assert any(says in str(check) for check in report.problems)
+
+
+class WithEndings(Furnished):
+    """A server that tells captions of other endings."""
+
+    abilities = Furnished.abilities | {Ability.EDIT_DATASETS}
+
+    def __init__(self, **captions: Mapping[str, str]) -> None:
+        super().__init__()
+        self.captions = captions.get("txt", {})
+        self.by_ending = {f".{ending}": texts for ending, texts in captions.items()}
+
+    @property
+    def dataset_tools(self) -> SimpleNamespace:
+        """Return what answers for other endings."""
+        return SimpleNamespace(captions=lambda _name, _images, end: self.by_ending.get(end, {}))
+
+
+BOTH = {"a.png": "x", "b.png": "y"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "there", "status", "says"),
+    [
+        ({}, {"txt": BOTH}, Status.OK, "'cats' has 2 files, 2 with a caption."),
+        (
+            {"caption_ext": "caption"},
+            {"caption": BOTH, "txt": {"a.png": "tags"}},
+            Status.OK,
+            "'cats' has 2 files, 2 with a caption in a file that ends in .caption, as the job reads"
+            " them (caption_ext).",
+        ),
+        (
+            {"caption_ext": ".caption"},
+            {"txt": BOTH},
+            Status.WARNING,
+            "0 with a caption in a file that ends in .caption, as the job reads them (caption_ext)."
+            " It does not read 2 in .txt files. Set caption_ext to 'txt'.",
+        ),
+        (
+            {},
+            {"caption": BOTH, "json": {"a.png": "{}"}},
+            Status.WARNING,
+            "0 with a caption. It does not read 2 in .caption files and 1 in .json files. Upload"
+            " them as .txt files, which aitk-nb dataset fix writes, or set caption_ext to"
+            " 'caption'.",
+        ),
+        (
+            {"caption_ext": "json"},
+            {"json": BOTH},
+            Status.WARNING,
+            "The trainer takes all of such a file as the caption, braces and keys included.",
+        ),
+        (
+            {"caption_type": "txt"},
+            {"txt": BOTH},
+            Status.WARNING,
+            "0 with a caption in a file that ends in txt, as the job reads them (caption_ext). It"
+            " does not read 2 in .txt files.",
+        ),
+        (
+            {"default_caption": "a cat"},
+            {"txt": {"a.png": "x"}},
+            Status.OK,
+            "1 with a caption; the others get default_caption, 'a cat'.",
+        ),
+        ({"caption_ext": None}, {"txt": BOTH}, Status.PROBLEM, "training fails at the first"),
+        (
+            {"caption_ext": "caption"},
+            {"caption": BOTH, "txt": BOTH},
+            Status.UNKNOWN,
+            "The server does not say how many captions of 'cats' are in .caption files",
+        ),
+    ],
+)
+def test_what_a_job_reads_is_held_against_what_is_there(
+    entry: dict[str, Any], there: dict[str, Mapping[str, str]], status: Status, says: str
+) -> None:
+    """By the ending that it asks for, as the trainer takes it."""
+    backend = WithEndings(**there)
+    info = backend.get_dataset("cats")
+    (taken,) = effective({"datasets": [{"folder_path": "cats", **entry}]})["datasets"]
+    check = caption_check(backend, taken, info, "")  # type: ignore[arg-type]
+    assert (status, says in f"{check.message} {check.remedy}") == (check.status, True), str(check)
+
+
+def test_a_job_of_other_endings_is_told_so_by_the_preflight() -> None:
+    """A trigger word makes up for no caption that the job does not read."""
+    backend = WithEndings(txt=BOTH)
+    given = params(trigger_word="sks", extra="datasets: [{caption_ext: caption}]")
+    status, text = found(jobs(backend).preflight(given), "dataset")
+    assert Status.WARNING == status
+    assert "It does not read 2 in .txt files" in text
 
 
 def test_an_empty_dataset_is_a_problem() -> None:

@@ -221,6 +221,8 @@ def test_all_captions_are_changed_and_changed_back(folder: Path) -> None:
     send(bulk.fields["replace"], value="a <sailor>")
     send(bulk.fields["suffix"], value=", studio light")
     send(bulk.fields["trigger"], value="sks")
+    assert "Change 11 captions" == bulk.apply.description
+    send(bulk.uncaptioned, value=True)
     assert "Change 12 captions" == bulk.apply.description
     assert "a &lt;sailor&gt;, part 1, studio light" in bulk._preview.value
     click(bulk.apply)

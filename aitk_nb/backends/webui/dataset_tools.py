@@ -88,6 +88,12 @@ class WebUIDatasetTools:
         what = f"delete the dataset {dataset}"
         self._http.post_json("/api/datasets/delete", {"name": dataset}, what=what, repeat=True)
 
+    def captions(self, dataset: str, images: Sequence[str], ending: str) -> dict[str, str]:
+        """Return the captions that are in files of another ending than .txt, by image."""
+        folder = self._folder(dataset)
+        by_path = {_join(folder, image): image for image in images}
+        return self._datasets.captions(by_path, ending.lstrip("."))
+
     def write_captions(self, dataset: str, captions: Mapping[str, str]) -> dict[str, str]:
         """Write captions by image, and return why by image for those that were not taken."""
         folder = self._folder(dataset)

@@ -113,24 +113,27 @@ class WebUIDatasets:
                 return None
             raise
         root, images = _images(body, name)
-        info = DatasetInfo(name, tuple(sorted(images)), self._captions(root, images))
+        info = DatasetInfo(
+            name, tuple(sorted(images)), self.captions({root + image: image for image in images})
+        )
         folder = root.rstrip("/\\") or paths.join(self.root(), name)
         self._folders[name], self.seen[name] = folder, info
         return folder, info
 
-    def _captions(self, root: str, images: Sequence[str]) -> dict[str, str]:
-        """Return the captions that are there, by image."""
+    def captions(self, images: Mapping[str, str], ending: str = "") -> dict[str, str]:
+        """Return the captions that are there, by image; `images` has the image of each path."""
         captions: dict[str, str] = {}
-        for start in range(0, len(images), BATCH):
-            paths = {root + image: image for image in images[start : start + BATCH]}
+        paths = list(images)
+        for start in range(0, len(paths), BATCH):
+            batch = paths[start : start + BATCH]
             body = self._http.post_json(
                 "/api/caption/getBatch",
-                {"imgPaths": list(paths)},
+                {"imgPaths": batch, **({"ext": ending} if ending else {})},
                 what="show captions",
                 repeat=True,
             )
             found = body.get("captions", {}) if isinstance(body, dict) else {}
-            captions |= {paths[path]: str(text) for path, text in found.items() if path in paths}
+            captions |= {images[path]: str(text) for path, text in found.items() if path in images}
         return {image: text for image, text in captions.items() if text}
 
     def missing(

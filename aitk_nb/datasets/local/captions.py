@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +13,40 @@ from aitk_nb.errors import BadInput
 
 MAX_BYTES = 1_000_000
 """Bytes; a longer text is not a caption."""
-_MAX_TABLE = 100_000_000
-
-TABLES = ("metadata.jsonl", "metadata.csv", "captions.csv", "captions.jsonl")
-"""Names of tables of captions, as Hugging Face's image folders and other trainers have them."""
-
-_FILES = ("file_name", "file", "filename", "image", "image_path", "path", "name")
-_TEXTS = ("text", "caption", "prompt", "description", "label")
+ENDINGS = (".txt", ".caption", ".json")
+"""Of caption files, as AI Toolkit and other trainers have them; the first is the trainer's own."""
+TEXTS = ("text", "caption", "captions", "prompt", "description", "label", "tags")
+"""What captions are called in tables and in JSON, the most usual first."""
 
 
 def caption_path(image: Path) -> Path:
     """Return the file in which the trainer looks for an image's caption."""
     return image.with_name(f"{image.stem}.txt")
+
+
+def captions_beside(image: Path) -> tuple[Path, ...]:
+    """Return the files in which other programs look for an image's caption, the likeliest first."""
+    by_stem = [image.with_name(image.stem + ending) for ending in ENDINGS[1:]]
+    return (*by_stem, *(image.with_name(image.name + ending) for ending in ENDINGS))
+
+
+def text_of(path: Path) -> str:
+    """Return the caption in a file of any encoding, or in its JSON; empty if there is none."""
+    try:
+        text = decoded(path.read_bytes()) if path.stat().st_size <= MAX_BYTES else ""
+        found = json.loads(text) if path.suffix.lower() == ".json" else text
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return (first_text(found, TEXTS) if isinstance(found, dict) else str(found)).strip()
+
+
+def first_text(row: Mapping[str, object], names: Iterable[str]) -> str:
+    """Return the first text that is not blank of those that go by the names, or else the first."""
+    by_name = {str(key).strip().casefold(): value for key, value in row.items()}
+    found = [by_name[name] for name in names if name in by_name]
+    lists = (", ".join(map(str, one)) if isinstance(one, list) else one for one in found)
+    texts = [text for text in lists if isinstance(text, str)]
+    return next((text for text in texts if text.strip()), texts[0] if texts else "")
 
 
 def read_caption(path: Path) -> str | Problem:
@@ -49,12 +69,12 @@ def read_caption(path: Path) -> str | Problem:
 def decoded(raw: bytes) -> str:
     """Return the text of bytes in an unknown encoding: UTF-8, UTF-16 by its mark, or Latin."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace").strip()
+        return raw.decode("utf-16", "replace")
     try:
-        return raw.decode("utf-8-sig").strip()
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         # Every byte means something in it, and it is what old Windows programs write.
-        return raw.decode("cp1252", "replace").strip()
+        return raw.decode("cp1252", "replace")
 
 
 def write_caption(image: Path, text: str) -> Path:
@@ -64,47 +84,6 @@ def write_caption(image: Path, text: str) -> Path:
         BadInput: It can't be written.
     """
     return write(caption_path(image), f"{text.strip()}\n")
-
-
-# -- tables ----------------------------------------------------------------------------------
-
-
-def read_table(path: Path) -> dict[str, str]:
-    """Return the captions of a `.jsonl` or `.csv` by file name; rows without both are skipped."""
-    try:
-        if path.stat().st_size > _MAX_TABLE:
-            return {}
-        text = decoded(path.read_bytes())
-    except OSError:
-        return {}
-    rows = _json_rows(text) if path.suffix.lower() == ".jsonl" else _csv_rows(text)
-    found = ((_first(row, _FILES), _first(row, _TEXTS)) for row in rows)
-    return {Path(file.replace("\\", "/")).name: caption for file, caption in found if file}
-
-
-def _json_rows(text: str) -> Iterator[Mapping[str, object]]:
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict):
-            yield row
-
-
-def _csv_rows(text: str) -> Iterator[Mapping[str, object]]:
-    try:
-        yield from csv.DictReader(io.StringIO(text.replace("\0", "")))
-    except csv.Error:
-        return
-
-
-def _first(row: Mapping[str, object], names: Iterable[str]) -> str:
-    by_name = {str(key).strip().casefold(): value for key, value in row.items()}
-    for name in names:
-        if isinstance(value := by_name.get(name), str) and value.strip():
-            return value.strip()
-    return ""
 
 
 # -- changes to many ---------------------------------------------------------------------------
@@ -120,6 +99,8 @@ class Edit:
     suffix: str = ""
     trigger: str = ""
     """A word to put before captions that have neither it nor [trigger]."""
+    uncaptioned: bool = False
+    """Whether an image without a caption gets one of what is added."""
 
     def __post_init__(self) -> None:
         if self.replace and not self.find:
@@ -127,6 +108,8 @@ class Edit:
 
     def of(self, caption: str) -> str:
         """Return the changed caption; a prefix or suffix that is there is not added again."""
+        if not caption.strip() and not self.uncaptioned:
+            return caption
         text = caption.replace(self.find, self.replace) if self.find else caption
         if self.prefix and not text.startswith(self.prefix.strip()):
             text = self.prefix + text

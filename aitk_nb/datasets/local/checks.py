@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from aitk_nb._units import size
+from aitk_nb._units import plural, size
+from aitk_nb.datasets.local.caption_problems import caption_problems
+from aitk_nb.datasets.local.captions import ENDINGS
 from aitk_nb.datasets.local.contents import Contents
 from aitk_nb.datasets.local.control_folders import media_needs, pair_problems
 from aitk_nb.datasets.local.duplicates import near, same_bytes
@@ -25,6 +27,7 @@ def inherent(found: Contents) -> tuple[Problem, ...]:
     """Return what is wrong whatever the server and the training job are."""
     return (
         *found.problems,
+        *caption_problems(found),
         *_image_problems(found),
         *_duplicates(found),
         *_missing_captions(found),
@@ -35,7 +38,7 @@ def inherent(found: Contents) -> tuple[Problem, ...]:
 def required(found: Contents, requirements: Requirements) -> Iterator[Problem]:
     """Yield what is wrong for one server and one training job."""
     preset = requirements.preset
-    yield from _name_problems((*found.trained, *found.caption_files), requirements)
+    yield from _name_problems((*found.trained, *found.caption_files, *found.sidecars), requirements)
     yield from _size_problems(found, requirements)
     yield from _trigger_problems(found.captions, requirements.trigger_word)
     yield from _limit_problems(found, requirements)
@@ -125,7 +128,11 @@ def _missing_captions(found: Contents) -> Iterator[Problem]:
     texts = {path.stem for path in found.caption_files}
     # An unreadable image needs no caption: it has to be fixed or removed first.
     broken = {path for path, info in found.image_info.items() if not info.is_readable}
-    without = [path for path in found.trained if path.stem not in texts and path not in broken]
+    without = [
+        path
+        for path in found.trained
+        if path.stem not in texts and path not in broken and not found.sidecar(path)
+    ]
     if without and not found.caption_files and len(found.trained) > 1:
         remedy = "write them, each in a .txt file named like its image"
         yield Problem(Code.NO_CAPTION, "", "No image has a caption", remedy)
@@ -181,7 +188,7 @@ def _name_problems(paths: Sequence[Path], requirements: Requirements) -> Iterato
             text = f"loses its suffix on the server, where it becomes {stored[name]!r}"
             yield Problem(Code.BAD_NAME, name, text, "give it a shorter name")
     yield from _collisions(valid, stored, requirements)
-    texts = {Path(name).stem: name for name in valid if name.endswith(".txt")}
+    texts = {Path(name).stem: name for name in valid if name.endswith(ENDINGS)}
     for name in valid:
         caption = texts.get(Path(name).stem, name)
         if Path(stored[name]).stem != Path(stored[caption]).stem:
@@ -224,6 +231,12 @@ def _limit_problems(found: Contents, requirements: Requirements) -> Iterator[Pro
                 f"There are {many} images and captions, and the Gradio app accepts {GRADIO_FILES}"
             )
             yield Problem(Code.TOO_MANY_FILES, "", text)
+        if found.sidecars:
+            text = (
+                f"{plural(len(found.sidecars), 'caption file')} of other endings left out: the "
+                "Gradio app accepts only images and .txt files"
+            )
+            yield Problem(Code.CAPTION_LOST, "", text, Code.CAPTION_TABLE.remedy)
         for path in found.media:
             text = "is left out: the Gradio app accepts only images"
             yield Problem(Code.IGNORED_MEDIA, shown(path), text, "use AI Toolkit's web UI")

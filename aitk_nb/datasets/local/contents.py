@@ -10,13 +10,14 @@ from pathlib import Path
 
 from aitk_nb._units import plural
 from aitk_nb.backends.base import Progress
-from aitk_nb.datasets.local.captions import read_caption, read_table
+from aitk_nb.datasets.local.caption_tables import CaptionTable, is_table, read_table
+from aitk_nb.datasets.local.captions import ENDINGS, captions_beside, read_caption, text_of
 from aitk_nb.datasets.local.control_folders import Controls, control_folders, is_control_folder
 from aitk_nb.datasets.local.duplicates import originals_first
 from aitk_nb.datasets.local.formats import FOREIGN, IMAGES, KNOWN, MEDIA, is_one_of
 from aitk_nb.datasets.local.image_info import ImageInfo, read_all
 from aitk_nb.datasets.local.problems import Code, Problem, shown
-from aitk_nb.datasets.local.sources import Source, table_of
+from aitk_nb.datasets.local.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,13 @@ class Contents:
     others: tuple[Path, ...] = ()
     """Files that are not part of the dataset, such as a PDF."""
     captions: Mapping[str, str] = field(default_factory=dict)
-    table: Mapping[str, str] = field(default_factory=dict)
-    """Captions from a table, by image name."""
+    elsewhere: Mapping[Path, tuple[str, Path]] = field(default_factory=dict)
+    """The caption of an image that is in another file than the trainer reads, and that file."""
+    tables: tuple[CaptionTable, ...] = ()
+    blank: tuple[Path, ...] = ()
+    """Caption files of other endings without a caption."""
+    sidecars: tuple[Path, ...] = ()
+    """Caption files of other endings, which the trainer reads if the job says so."""
     image_info: Mapping[Path, ImageInfo] = field(default_factory=dict)
     sizes: Mapping[Path, int] = field(default_factory=dict)
     """Bytes of each file that belongs to the dataset, including its control images."""
@@ -47,6 +53,16 @@ class Contents:
     def trained(self) -> tuple[Path, ...]:
         """The images, videos and sounds."""
         return (*self.images, *self.media)
+
+    def sidecar(self, path: Path) -> Path | None:
+        """Return the caption file of another ending that has the only caption of an image.
+
+        Args:
+            path: The image.
+        """
+        file = self.elsewhere.get(path, ("", path))[1]
+        is_own = bool(self.captions.get(path.name)) or file not in captions_beside(path)
+        return None if is_own else file
 
     @property
     def all_images(self) -> list[Path]:
@@ -93,17 +109,27 @@ def read_contents(
     stems = {path.stem for path in found.trained}
     caption_files = tuple(path for stem, path in texts.items() if stem in stems)
     captions, unread = _captions(found.trained, texts)
-    table = table_of(files)
+    regular = set(files)
+    beside = {
+        path: [one for one in captions_beside(path) if one in regular]
+        for path in (*found.trained, *found.foreign)
+    }
+    others = {one: text_of(one) for paths in beside.values() for one in paths}
+    tables = [read_table(path) for path in files if is_table(path, stems) and path not in others]
+    used = {*others, *(table.path for table in tables)}
     found = replace(
         found,
         caption_files=caption_files,
-        orphans=tuple(path for path in files if _is_orphan(path, stems)),
-        others=tuple(path for path in files if path != table and not is_one_of(path, KNOWN)),
+        orphans=tuple(path for path in files if path not in used and _is_orphan(path, stems)),
+        others=tuple(path for path in files if path not in used and not is_one_of(path, KNOWN)),
         captions=captions,
-        table=read_table(table) if table else {},
+        elsewhere=_elsewhere(beside, others, tables),
+        tables=tuple(tables),
+        blank=tuple(one for one, text in others.items() if not text),
+        sidecars=tuple(one for one, text in others.items() if text and one.stem in stems),
         image_info=_image_info(stamps, known or Contents(), progress),
         stamps=stamps,
-        sizes=sizes | {path: path.stat().st_size for path in caption_files},
+        sizes=sizes | {path: path.stat().st_size for path in (*caption_files, *others)},
     )
     outside = [problem for problem in left_out.values() if problem is not None]
     problems = (
@@ -117,7 +143,6 @@ def read_contents(
         *unread,
         *outside,
         *_leftovers(files, found),
-        *_table_problems(table, found),
     )
     return replace(found, problems=problems)
 
@@ -169,7 +194,10 @@ def _leads_out(path: Path, root: Path) -> bool:
 
 
 def _is_orphan(path: Path, stems: set[str]) -> bool:
-    return path.suffix.lower() == ".txt" and (path.suffix != ".txt" or path.stem not in stems)
+    suffix = path.suffix.lower()
+    return suffix == ".caption" or (
+        suffix == ".txt" and (path.suffix != ".txt" or path.stem not in stems)
+    )
 
 
 # -- what is wrong with them ---------------------------------------------------------------------
@@ -221,7 +249,7 @@ def _leftovers(files: Sequence[Path], found: Contents) -> Iterator[Problem]:
             if other is not None and other.stem != path.stem:
                 text = f"and {shown(other)!r} are two different names on the server"
                 yield Problem(Code.CAPTION_NAME_MISMATCH, name, text, other=shown(other))
-            elif path.suffix != ".txt":
+            elif path.suffix not in ENDINGS:
                 yield Problem(Code.CAPTION_SUFFIX, name, "is left out")
             else:
                 yield Problem(Code.ORPHAN_CAPTION, name, "is left out: no image has this name")
@@ -232,13 +260,13 @@ def alike(stem: str) -> str:
     return unicodedata.normalize("NFC", stem).casefold()
 
 
-def _table_problems(table: Path | None, found: Contents) -> Iterator[Problem]:
-    if table is None:
-        return
-    names = {path.name for path in (*found.trained, *found.foreign)}
-    useful = [name for name in found.table if name in names and not found.captions.get(name)]
-    if useful:
-        text = (
-            f"has captions of {plural(len(useful), 'image')}, which the trainer does not read there"
-        )
-        yield Problem(Code.CAPTION_TABLE, shown(table), text)
+def _elsewhere(
+    beside: Mapping[Path, Sequence[Path]], texts: Mapping[Path, str], tables: Sequence[CaptionTable]
+) -> dict[Path, tuple[str, Path]]:
+    found: dict[Path, tuple[str, Path]] = {}
+    for path, files in beside.items():
+        listed = [(table.captions[key], table.path) for table in tables if (key := table.key(path))]
+        for text, file in (*((texts[one], one) for one in files), *listed):
+            if text.strip():
+                found.setdefault(path, (text.strip(), file))
+    return found

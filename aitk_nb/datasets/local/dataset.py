@@ -138,7 +138,7 @@ class LocalDataset(Scanned):
         if self._contents is None:
             return f"<LocalDataset {str(self._given)[:80]!r}, not checked yet>"
         return (
-            f"<LocalDataset {self.name!r} {plural(len(self.images), 'image')}, "
+            f"<LocalDataset {self.name!r} {self.media_text}, "
             f"{plural(len(self.captions), 'caption')}, {self.verdict}>"
         )
 
@@ -192,7 +192,7 @@ class FixReport:
     def __repr__(self) -> str:
         done = len(self.changes) - len(self.left_out)
         return (
-            f"<FixReport {self.folder.name!r}: {plural(len(self.dataset.images), 'image')}, "
+            f"<FixReport {self.folder.name!r}: {self.dataset.media_text}, "
             f"{plural(done, 'change')}, {len(self.left_out)} left out, "
             f"{plural(len(self.dataset.errors), 'error')} left>"
         )
@@ -201,7 +201,7 @@ class FixReport:
         rows = [(one.file, one.name or "—", one.text) for one in self.changes[:_CHANGES]]
         more = len(self.changes) - len(rows)
         rest = _html.note(f"and {more} more, see .changes") if more else ""
-        title = f"Corrected copy {self.folder.name}: {plural(len(self.dataset.images), 'image')}"
+        title = f"Corrected copy {self.folder.name}: {self.dataset.media_text}"
         table = _html.table(("file", "in the copy", "change"), rows, title)
         parts = [table, rest] if rows else [_html.note("Nothing had to be corrected.")]
         return _html.join([*parts, _html.Html(self.dataset._repr_html_())])

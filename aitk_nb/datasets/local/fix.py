@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
+from aitk_nb.datasets.local.captions import ENDINGS
 from aitk_nb.datasets.local.conversion import convert
 from aitk_nb.datasets.local.fix_plan import Change, CopiedFile, fix_plan
 from aitk_nb.datasets.local.image_info import WORKERS, quiet_about_size
@@ -118,7 +119,8 @@ def _write(
     for file, why in zip(files, failed, strict=True):
         if why and file.source is not None:
             # A caption without its image would be one more problem.
-            (draft / file.name).with_suffix(".txt").unlink(missing_ok=True)
+            for ending in ENDINGS:
+                (draft / file.name).with_suffix(ending).unlink(missing_ok=True)
             yield Change(shown(file.source), "", why)
 
 

@@ -11,7 +11,13 @@ from pathlib import Path
 from anyascii import anyascii
 
 from aitk_nb.backends.webui import names
-from aitk_nb.datasets.local.captions import MAX_BYTES, Edit, caption_path, decoded, read_caption
+from aitk_nb.datasets.local.captions import (
+    Edit,
+    caption_path,
+    captions_beside,
+    read_caption,
+    text_of,
+)
 from aitk_nb.datasets.local.contents import Contents, alike
 from aitk_nb.datasets.local.duplicates import near, same_bytes
 from aitk_nb.datasets.local.formats import SUFFIXES
@@ -63,6 +69,8 @@ class _Plan:
     files: list[CopiedFile] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    used: set[Path] = field(default_factory=set)
+    """Captions of another name that were taken."""
     copies: dict[Path, list[Path]] = field(default_factory=lambda: defaultdict(list))
     """The files that are left out because they are the same as another one."""
 
@@ -95,6 +103,13 @@ def fix_plan(
             _add_file(plan, path, plan.stem_for(path) + path.suffix.lower(), [], texts)
         else:
             plan.leave_out(path, "it is empty")
+    for path in found.orphans:
+        if path not in plan.used:
+            plan.leave_out(path, "no image that is kept has this name")
+    for problem in found.problems:
+        if problem.code is Code.CAPTION_LOST:
+            text = problem.message.removeprefix(f"{problem.file!r} ")
+            plan.changes.append(Change(problem.file, "", text))
     return tuple(plan.files), tuple(plan.changes)
 
 
@@ -202,6 +217,9 @@ def _add_caption(plan: _Plan, image: Path, stem: str, texts: Mapping[str, Path])
         return
     name = f"{stem}.txt"
     plan.files.append(CopiedFile(name, text=text))
+    if not plan.found.sidecar(image):
+        beside = [one for one in plan.found.sidecars if one in captions_beside(image)]
+        plan.files += [CopiedFile(stem + one.suffix, one) for one in beside]
     if done:
         source = texts.get(image.stem)
         plan.changes.append(Change(shown(source or image), name, f"caption {done}"))
@@ -212,26 +230,23 @@ def _caption(plan: _Plan, image: Path, texts: Mapping[str, Path]) -> tuple[str, 
     if text := plan.found.captions.get(image.name):
         return text, ""
     own = texts.get(image.stem) or _misnamed(plan, image)
-    if own is not None and (text := _text_of(own)):
+    if own is not None and (text := text_of(own)):
         if own.name != caption_path(image).name:
             return text, "found under another name"
         return text, "converted to UTF-8" * isinstance(read_caption(own), Problem)
-    if text := plan.found.table.get(image.name):
-        return text, "taken from the table"
-    for copy in plan.copies.get(image, ()):
-        if text := plan.found.captions.get(copy.name) or plan.found.table.get(copy.name):
-            return text, f"taken from {shown(copy)!r}"
+    for one in (image, *plan.copies.get(image, ())):
+        text, file = plan.found.elsewhere.get(one, ("", one))
+        if one != image and plan.found.captions.get(one.name):
+            text, file = plan.found.captions[one.name], one
+        if text:
+            return text, f"taken from {shown(file)!r}"
     return plan.caption, "completed" if plan.caption else ""
 
 
 def _misnamed(plan: _Plan, image: Path) -> Path | None:
     """Return a caption whose name differs from the image's by case or by form of its letters."""
     found = (path for path in plan.found.orphans if alike(path.stem) == alike(image.stem))
-    return next(found, None)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return decoded(path.read_bytes()) if path.stat().st_size <= MAX_BYTES else ""
-    except OSError:
-        return ""
+    path = next(found, None)
+    if path is not None:
+        plan.used.add(path)
+    return path

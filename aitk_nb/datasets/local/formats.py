@@ -23,7 +23,7 @@ UNLISTED = frozenset({".webm", ".aac", ".m4a"})
 """Files that the trainer reads, but the web UI does not list."""
 FOREIGN = frozenset({".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jxl", ".tif", ".tiff"})
 """Images that the trainer skips."""
-KNOWN = IMAGES | MEDIA | FOREIGN | {".txt"}
+KNOWN = IMAGES | MEDIA | FOREIGN | {".txt", ".caption"}
 """Files that are, or were meant to be, part of a dataset."""
 
 

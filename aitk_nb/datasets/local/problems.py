@@ -64,6 +64,7 @@ class Code(enum.Enum):
     CAPTION_SUFFIX = "caption-suffix", "warning", "a caption's name must end in '.txt'", True
     SHARED_CAPTION = "shared-caption", "warning", "rename one of them", True
     CAPTION_TABLE = "caption-table", "warning", "let fix() write them as .txt files", True
+    CAPTION_LOST = "caption-lost", "warning", "correct it, or remove it"
     NO_TRIGGER = "no-trigger", "warning", "write it, or [trigger], where it belongs", True
     TRIGGER_UNSET = "trigger-unset", "warning", "set a trigger word, or remove [trigger]"
     HIDDEN = "hidden", "warning", "the server hides names with a dot: rename it"
@@ -80,6 +81,12 @@ class Code(enum.Enum):
     IGNORED_MEDIA = "ignored-media", "warning", "choose an architecture that trains on it"
     UNLISTED = "unlisted", "warning", "save it as MP4 or MP3 to see it there"
     NO_VIDEO = "no-video", "warning", "add videos, unless stills are intended"
+
+
+CAPTIONS_LEFT = frozenset(
+    {Code.CAPTION_TABLE, Code.CAPTION_LOST, Code.CAPTION_SUFFIX, Code.ORPHAN_CAPTION}
+)
+"""Captions that are there, and that the trainer does not read."""
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -19,6 +19,8 @@ from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.sources import AnySource, Source, open_source
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.models.checklist import Checklist
+from aitk_nb.models.dataset import media_text
+from aitk_nb.models.server import Flavour
 
 
 class Scanned:
@@ -134,6 +136,11 @@ class Scanned:
         return self.contents.media
 
     @property
+    def media_text(self) -> str:
+        """What is trained, by kind: `3 images`, or `2 images, 1 video`."""
+        return media_text(path.name for path in self.contents.trained)
+
+    @property
     def videos(self) -> tuple[Path, ...]:
         """The video files."""
         return tuple(path for path in self.media if path.suffix.lower() in VIDEOS)
@@ -166,7 +173,9 @@ class Scanned:
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that belong to the dataset: images, videos, sounds and captions."""
-        return (*self.images, *self.media, *self.caption_files)
+        can_all = self.requirements.flavour is not Flavour.GRADIO
+        others = self.contents.sidecars if can_all else ()
+        return (*self.images, *self.media, *self.caption_files, *others)
 
     @property
     def total_bytes(self) -> int:

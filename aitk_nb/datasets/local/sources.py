@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from aitk_nb.backends.wire import web_images
-from aitk_nb.datasets.local.captions import TABLES, caption_path
+from aitk_nb.datasets.local.captions import caption_path, captions_beside
 from aitk_nb.datasets.local.formats import FOREIGN, IMAGES, MEDIA, is_one_of
 from aitk_nb.datasets.local.problems import Code, Problem, shown
 from aitk_nb.errors import InvalidDataset
@@ -148,12 +148,13 @@ def _listed(entries: Sequence[str | Path]) -> Source:
 
 
 def _with_captions(files: Iterable[Path]) -> dict[Path, None]:
-    """Return the files, each with the caption next to it, once."""
+    """Return the files, each with the captions next to it, once."""
     found: dict[Path, None] = {}
     for path in files:
         found[path] = None
-        if is_one_of(path, IMAGES | MEDIA | FOREIGN) and (caption := caption_path(path)).is_file():
-            found[caption] = None
+        if is_one_of(path, IMAGES | MEDIA | FOREIGN):
+            beside = (caption_path(path), *captions_beside(path))
+            found |= dict.fromkeys(caption for caption in beside if caption.is_file())
     return found
 
 
@@ -239,9 +240,3 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) ->
         target.unlink(missing_ok=True)
         return f"can't be unpacked ({str(exc) or type(exc).__name__})"
     return ""
-
-
-def table_of(paths: Iterable[Path]) -> Path | None:
-    """Return the table of captions among the files, if there is one."""
-    by_name = {path.name.lower(): path for path in paths}
-    return next((by_name[name] for name in TABLES if name in by_name), None)

@@ -38,13 +38,18 @@ class BulkEdit:
             name: widgets.Text(description=label, placeholder=hint, layout=layout, style=style)
             for name, (label, hint) in _FIELDS.items()
         }
+        self.uncaptioned = widgets.Checkbox(
+            description="also images without a caption", indent=True, layout=layout, style=style
+        )
         button = widgets.Layout(width="auto")
         self.apply = widgets.Button(description="Change captions", disabled=True, layout=button)
         self.undo = widgets.Button(description="Undo", disabled=True, layout=button)
         self._preview = widgets.HTML()
         buttons = widgets.HBox([self.apply, self.undo])
-        self.widget = widgets.VBox([*self.fields.values(), self._preview, buttons])
-        for field in self.fields.values():
+        self.widget = widgets.VBox(
+            [*self.fields.values(), self.uncaptioned, self._preview, buttons]
+        )
+        for field in (*self.fields.values(), self.uncaptioned):
             field.observe(lambda _change: self.refresh(), names="value")
         self.apply.on_click(lambda _button: self._start(self._apply))
         self.undo.on_click(lambda _button: self._start(self._undo))
@@ -71,7 +76,8 @@ class BulkEdit:
     def _changes(self) -> dict[Path, str]:
         if self._dataset is None:
             return {}
-        edit = Edit(**{name: str(field.value) for name, field in self.fields.items()})
+        texts = {name: str(field.value) for name, field in self.fields.items()}
+        edit = Edit(**texts, uncaptioned=bool(self.uncaptioned.value))
         return changed_captions(self._dataset, edit)
 
     def _examples(self, changes: Mapping[Path, str]) -> Iterator[_html.Html]:

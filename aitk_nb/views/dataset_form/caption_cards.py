@@ -127,7 +127,7 @@ class CaptionCards:
             return known
         try:
             # Text that is not UTF-8 is decoded as likely meant; an edit writes UTF-8.
-            return decoded(caption_path(path).read_bytes()[:100_000])
+            return decoded(caption_path(path).read_bytes()[:100_000]).strip()
         except OSError:
             return ""
 

@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb._units import plural, size
+from aitk_nb._units import size
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
@@ -50,7 +50,7 @@ class DatasetChoice:
     """What is in the folder."""
 
     def __repr__(self) -> str:
-        return f"<DatasetChoice {self.name!r}: {plural(len(self.local.images), 'image')}>"
+        return f"<DatasetChoice {self.name!r}: {self.local.media_text}>"
 
 
 def read_choice(
@@ -276,7 +276,7 @@ class DatasetForm(Form[DatasetChoice]):
         if self._problems():
             return "<DatasetForm: invalid>"
         choice = self._read()
-        return f"<DatasetForm {choice.name!r}: {plural(len(choice.local.images), 'image')}>"
+        return f"<DatasetForm {choice.name!r}: {choice.local.media_text}>"
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         self._is_shown = True
