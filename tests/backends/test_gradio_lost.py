@@ -161,15 +161,19 @@ def test_a_waiting_job_is_taken_out_by_another_process(
         kernel(slow.url, tmp_path / "ours") as client,
         kernel(slow.url, tmp_path / "ours") as other,
     ):
-        begun(stranger, "before", 200)
-        client.datasets.upload(aitk_nb.example_photos(), "photos")
-        queued = client.jobs.start(params("queued", "photos", 5))
-        held = client.jobs.start(params("held", "photos", 5))
-        last = client.jobs.start(params("last", "photos", 5))
-        assert [0, 1, 2] == [job.refresh().queue_rank for job in (queued, held, last)]
-        for name in ("held", "queued"):
-            stopped = other.jobs.get(name).stop()
-            assert (JobStatus.STOPPED, "Removed from the queue.") == (stopped.status, stopped.info)
+        gradio_servers.hold(slow, 50)  # late enough for the log to have been flushed before
+        try:
+            begun(stranger, "before", 60)
+            client.datasets.upload(aitk_nb.example_photos(), "photos")
+            queued = client.jobs.start(params("queued", "photos", 5))
+            held = client.jobs.start(params("held", "photos", 5))
+            last = client.jobs.start(params("last", "photos", 5))
+            assert [0, 1, 2] == [job.refresh().queue_rank for job in (queued, held, last)]
+            for name in ("held", "queued"):
+                end = other.jobs.get(name).stop()
+                assert (JobStatus.STOPPED, "Removed from the queue.") == (end.status, end.info)
+        finally:
+            gradio_servers.release(slow)
         assert JobStatus.STOPPED is queued.refresh().status is held.refresh().status
         assert JobStatus.COMPLETED is last.wait(60, every=0.1).status
     assert 0 == trainings(slow, "queued") == trainings(slow, "held")
@@ -226,6 +230,24 @@ def test_the_server_is_killed_and_started_again(major: str, tmp_path: Path) -> N
             *_, last = resumed.watch(every=0.1)
             assert (JobStatus.COMPLETED, STEPS) == (last.status, last.step)
             assert 2 == trainings(restarted, "killed")
+
+
+@pytest.mark.slow
+def test_what_is_held_back_outlives_a_restart(major: str, tmp_path: Path) -> None:
+    """The server dies under the first job; the second one trains on the new process."""
+    with (
+        gradio_servers.server(major, tmp_path / "data", step_seconds=0.02) as first,
+        kernel(first.url, tmp_path) as client,
+    ):
+        job = begun(client, "dies")
+        held = client.jobs.start(params("outlives", "photos", 5))
+        assert JobStatus.QUEUED is held.state.status
+        port = int(first.url.rpartition(":")[2])
+        first.process.kill()
+        first.process.wait()
+        with gradio_servers.server(major, first.data, port=port):
+            assert JobStatus.COMPLETED is held.wait(60, every=0.2).status
+            assert JobStatus.STOPPED is job.refresh().status
 
 
 @pytest.mark.slow
@@ -348,6 +370,7 @@ def test_the_line_of_a_job_is_lost_that_waits_among_others(
     assert order(slow, "behind", "lost") == ["behind", "lost"]
 
 
+@pytest.mark.slow
 def test_a_dataset_survives_a_restart_as_long_as_its_uploads(
     any_server: demo.GradioServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -36,7 +36,7 @@ class FollowedJob:
         join: Callable[[bool], QueuedCall | None],
         was_dropped: Callable[[], bool | None],
         is_unwanted: Callable[[], bool],
-        at_end: Callable[[CallState], None],
+        at_end: Callable[[CallState, bool], None],
     ) -> None:
         """Follow a job by what is known of it elsewhere.
 
@@ -48,7 +48,7 @@ class FollowedJob:
             was_dropped: Whether a job that waited when its connection was lost never began; None
                 where that is not known yet.
             is_unwanted: Whether it was taken out of the queue, here or by another process.
-            at_end: Told the last state.
+            at_end: Told the last state, and whether it had begun.
         """
         self._name = name
         self._ahead = ahead
@@ -114,7 +114,7 @@ class FollowedJob:
             end = CallState(Phase.LOST, text="The process that started it let go of it.")
         self._end = end
         try:
-            self._at_end(end)
+            self._at_end(end, bool(self._call and self._call.has_begun))
         finally:
             self._over.set()
 

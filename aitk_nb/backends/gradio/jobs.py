@@ -29,6 +29,7 @@ from aitk_nb.models.names import check_name
 _log = logging.getLogger(__name__)
 
 
+_REMOVED: Final = "Removed from the queue."
 _MOMENT: Final = 0.2
 """Seconds for a process that only looks whether a job is followed."""
 
@@ -135,7 +136,7 @@ class GradioJobs(JobStates):
                 join=lambda again: self._join(name, again=again),
                 was_dropped=lambda: self._was_dropped(name),
                 is_unwanted=lambda: bool(self.note(name).outcome),
-                at_end=lambda state: self._ended(name, state),
+                at_end=lambda state, begun: self._ended(name, state, has_begun=begun),
             )
             followed.start()
         except BaseException:
@@ -217,13 +218,18 @@ class GradioJobs(JobStates):
             return None if self._served else False
         return state.never_started
 
-    def _ended(self, name: str, state: CallState) -> None:
+    def _ended(self, name: str, state: CallState, *, has_begun: bool) -> None:
         """Note how a call has ended; after a broken connection that is not known."""
         outcome = {Phase.DONE: JobStatus.COMPLETED, Phase.FAILED: JobStatus.ERROR}.get(state.phase)
         try:
             note = self.note(name)
             if outcome is not None:
                 self._record(note, outcome, state.text)
+            elif note.info == _REMOVED and has_begun:
+                self._amend(note, outcome="", info="")
+            elif note.info == _REMOVED and note.event:
+                # Of one that has begun, this would give the GPU to the next one at once.
+                withdraw(self._app, self._app.function(TRAIN).api_name, note.session, note.event)
             elif note.started is None and not note.outcome:
                 self._amend(note, info=f"Not started. {state.text}")
         finally:
@@ -250,22 +256,19 @@ class GradioJobs(JobStates):
         note, followed = self.note(name), self._calls.get(name)
         if self.state(name).status is JobStatus.QUEUED:
             # Whoever follows it sees this with the queue's next message, within 15 s.
-            note = self._record(note, JobStatus.STOPPED, "Removed from the queue.")
+            note = self._record(note, JobStatus.STOPPED, _REMOVED)
             if not note.outcome:
                 self.stop(name)  # it was put into the server's queue just now
                 return
-            if note.event:
-                withdraw(self._app, self._app.function(TRAIN).api_name, note.session, note.event)
             if followed is not None:
                 followed.cut()
             until = time.monotonic() + _LETS_GO
             while self._journal.is_watched(name) and time.monotonic() < until:
                 time.sleep(0.1)
-            # Gradio 4 hears no cancel: it drops what waits as soon as its line is cut.
-            now = replace(self.note(name), outcome="")
-            if not (now.started is not None and self._results.is_accepted(now)):
+            note = self.note(name)
+            if note.outcome and not (note.started is not None and self._results.is_accepted(note)):
                 return
-            self._amend(now, outcome="", info="")
+            self._amend(note, outcome="", info="")
         raise NotSupported(
             "stop a job",
             "Gradio",
