@@ -38,7 +38,8 @@ class GradioOptions:
     """Where jobs are written: to a folder that the app "served", so that losses and LoRAs can be
     read, or to the "server"'s own folder."""
     operations: str | Path | Mapping[str, object] | None = None
-    """The function of a fork for each operation, or a YAML file with them below `operations`."""
+    """The function of a fork for each operation, or a YAML file with them below `operations`.
+    Training requires the fields of AI Toolkit's form under their names."""
 
 
 def connect(

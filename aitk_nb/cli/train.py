@@ -14,6 +14,8 @@ from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.start import describe
+from aitk_nb.models.job import JobStatus
+from aitk_nb.models.server import Flavour
 from aitk_nb.training.params import TrainingParams
 
 
@@ -60,6 +62,11 @@ def train(
         say(f"{job.name}: {describe(job)}")
         if wait:
             follow(job, every)
+        elif client.flavour is Flavour.GRADIO and job.state.status is JobStatus.QUEUED:
+            say("A job that waits is lost when this command ends, so it goes on until it begins.")
+            for state in job.watch(every):
+                if state.status is not JobStatus.QUEUED:
+                    break
     show(lambda: job.summary().as_dict(), job.name, as_json=as_json)
     if wait:
         job.wait()

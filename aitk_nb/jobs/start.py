@@ -100,6 +100,7 @@ class JobStart:
         known = self.backend.list_datasets()
         for name in self.draft.datasets:
             if name not in known:
+                self.backend.get_dataset(name)  # its error may tell why
                 raise NotFound("dataset", name, known)
 
     def _changes(self, have: JobState) -> Sequence[str]:

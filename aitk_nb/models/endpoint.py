@@ -135,7 +135,8 @@ def _kind(parameter: Parameter) -> tuple[object, ...]:
     stem = parameter.name.rstrip("0123456789")
     if stem == parameter.name or parameter.choices:
         return (parameter.name,)
-    return stem, parameter.type, parameter.required, parameter.hidden
+    default = repr(parameter.default)
+    return stem, parameter.type, parameter.required, parameter.hidden, default
 
 
 def described(parameters: Sequence[Parameter]) -> str:

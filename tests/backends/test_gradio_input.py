@@ -13,6 +13,9 @@ from PIL import Image
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.base import Upload
+from aitk_nb.backends.gradio.app import Function, Input
+from aitk_nb.backends.gradio.datasets import GradioDatasets
+from aitk_nb.backends.gradio.journal import DatasetNote, Journal, SentFile
 from aitk_nb.errors import AitkError, InvalidDataset, InvalidParams, NotSupported
 from aitk_nb.models.names import slug_of
 from tests.backends.abilities import quiet
@@ -48,6 +51,33 @@ def assert_unsent(wire: FaultProxy, error: AitkError) -> None:
     """Fail if something was sent, or if the error is more than one line."""
     assert {"GET", "HEAD"} >= {exchange.method for exchange in wire.log}
     assert "\n" not in str(error)
+
+
+def test_a_dataset_goes_to_another_apps_function_in_its_order(tmp_path: Path) -> None:
+    """As FluxGym's: a State, a size, the files, then the captions."""
+    sent: list[list[object]] = []
+
+    class App:
+        """An app with one function, which notes what it is called with."""
+
+        def function(self, _operation: str) -> Function:
+            """Return the function."""
+            captions = [Input(f"param_{at}", kind="textbox") for at in range(3)]
+            size = Input("size", required=False, default=512, kind="number")
+            return Function("/make", (Input(""), size, Input("files", kind="file"), *captions))
+
+        def run(self, _operation: str, data: list[object], _session: str, *, what: str) -> None:
+            """Note a call."""
+            assert what
+            sent.append(data)
+
+    datasets = GradioDatasets(App(), None, Journal("http://x", tmp_path))  # type: ignore[arg-type]
+    files = tuple(SentFile(f"{at}.png", f"000{at}.png", 1, "", f"/u/{at}") for at in range(2))
+    datasets._create(DatasetNote("a", files=files, captions={"1.png": "a cat"}))
+
+    ((state, size, photos, *captions),) = sent
+    assert (None, 512, ["", "a cat", ""]) == (state, size, captions)
+    assert ["/u/0", "/u/1"] == [photo["path"] for photo in photos]  # type: ignore[attr-defined]
 
 
 def test_too_many_files(client: aitk_nb.AIToolkitClient, wire: FaultProxy, tmp_path: Path) -> None:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.gradio.outcome import Evidence, Verdict, judge
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.connection.connection import Connection
-from aitk_nb.errors import ConnectionFailed, NotSupported
+from aitk_nb.errors import ConnectionFailed, NotFound
 from aitk_nb.models.job import JobStatus
 from tests import gradio_servers
 from tests.backends.test_gradio_path import params, until_running
@@ -66,6 +68,25 @@ def trainings(server: demo.GradioServer, name: str) -> int:
     return len(list((server.data / "tmp").glob(f"*-{name}.yaml")))
 
 
+def order(server: demo.GradioServer, *names: str) -> list[str]:
+    """Return the jobs in the order in which their LoRAs were finished, none before another began.
+
+    A config that is younger than the LoRA before it proves that they did not train at once.
+    """
+
+    def times(name: str) -> tuple[float, float]:
+        slug = name.replace(" ", "-")
+        (folder,) = (server.data / "gradio").glob(f"aitk-*/{slug}")
+        files = (folder / "config.yaml", folder / f"{slug}.safetensors")
+        began, ended = (path.stat().st_mtime for path in files)
+        return began, ended
+
+    ordered = sorted(names, key=times)
+    for one, other in itertools.pairwise(ordered):
+        assert times(one)[1] <= times(other)[0]
+    return ordered
+
+
 @pytest.mark.slow
 def test_the_line_is_cut_and_the_server_trains_on(slow: demo.GradioServer, tmp_path: Path) -> None:
     """It is told, the loss goes on, nothing trains beside it, and in the end it is finished."""
@@ -77,17 +98,85 @@ def test_the_line_is_cut_and_the_server_trains_on(slow: demo.GradioServer, tmp_p
         state = job.refresh()
         assert (JobStatus.RUNNING, "still training") == (state.status, state.raw_status)
         assert job.name == client.jobs.start(params("cut", "photos", STEPS)).name
-        with pytest.raises(
-            NotSupported, match=r"'cut' is still training.*repair\(confirmed=True\)"
-        ):
-            client.jobs.start(params("beside", "photos", 5))
+        beside = client.jobs.start(params("beside", "photos", 5))
+        assert (JobStatus.QUEUED, 1) == (beside.state.status, beside.state.queue_rank)
         *_, last = job.watch(every=0.1)
 
         assert (JobStatus.COMPLETED, STEPS) == (last.status, last.step)
         assert STEPS - 1 == len(job.losses())
         assert Verdict.FINISHED is verdict(client, "cut")
         assert job.download(tmp_path).fetched
-    assert 1 == trainings(slow, "cut")
+        *_, last = beside.watch(every=0.1)
+        assert JobStatus.COMPLETED is last.status
+    assert 1 == trainings(slow, "cut") == trainings(slow, "beside")
+    assert order(slow, "cut", "beside") == ["cut", "beside"]
+
+
+@pytest.mark.slow
+def test_a_proxy_with_a_time_limit(slow: demo.GradioServer, tmp_path: Path) -> None:
+    """Every line is cut while three jobs train one after another: each is trained once."""
+    names = [f"limited {number}" for number in range(3)]
+    with FaultProxy(slow.url) as proxy, kernel(proxy.url, tmp_path) as client:
+        client.datasets.upload(aitk_nb.example_photos(), "photos")
+        proxy.cut_seconds = 1.5
+        jobs = client.jobs.start_all([params(name, "photos", 150) for name in names])
+        assert [1, 2] == [job.refresh().queue_rank for job in jobs[1:]]
+        for job in reversed(jobs):
+            assert JobStatus.COMPLETED is job.wait(60, every=0.1).status
+    assert [1, 1, 1] == [trainings(slow, name.replace(" ", "-")) for name in names]
+    assert order(slow, *names) == names
+
+
+@pytest.mark.slow
+def test_a_job_that_waits_behind_a_stranger_is_queued_again(
+    slow: demo.GradioServer, tmp_path: Path
+) -> None:
+    """Its line is cut three times meanwhile; and the stranger's job trains undisturbed."""
+    with (
+        FaultProxy(slow.url) as proxy,
+        kernel(slow.url, tmp_path / "stranger") as stranger,
+        kernel(proxy.url, tmp_path / "ours", slow.url) as client,
+    ):
+        ahead = begun(stranger, "stranger", 400)
+        client.datasets.upload(aitk_nb.example_photos(), "photos")
+        job = client.jobs.start(params("patient", "photos", 5))
+        assert (JobStatus.QUEUED, 0) == (job.state.status, job.state.queue_rank)
+        proxy.cut()
+        states = job.watch(every=0.1, timeout=60)
+        seen = {state.status for state in states}
+        assert JobStatus.COMPLETED is job.state.status
+        assert seen <= {JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.COMPLETED}
+        assert JobStatus.COMPLETED is ahead.wait(30).status
+    assert 1 == trainings(slow, "patient") == trainings(slow, "stranger")
+    assert order(slow, "stranger", "patient") == ["stranger", "patient"]
+
+
+@pytest.mark.slow
+def test_a_waiting_job_is_taken_out_by_another_process(
+    slow: demo.GradioServer, tmp_path: Path
+) -> None:
+    """One that is held back, and one that waits in the server's queue behind a stranger's."""
+    with (
+        kernel(slow.url, tmp_path / "stranger") as stranger,
+        kernel(slow.url, tmp_path / "ours") as client,
+        kernel(slow.url, tmp_path / "ours") as other,
+    ):
+        gradio_servers.hold(slow, 50)  # late enough for the log to have been flushed before
+        try:
+            begun(stranger, "before", 60)
+            client.datasets.upload(aitk_nb.example_photos(), "photos")
+            queued = client.jobs.start(params("queued", "photos", 5))
+            held = client.jobs.start(params("held", "photos", 5))
+            last = client.jobs.start(params("last", "photos", 5))
+            assert [0, 1, 2] == [job.refresh().queue_rank for job in (queued, held, last)]
+            for name in ("held", "queued"):
+                end = other.jobs.get(name).stop()
+                assert (JobStatus.STOPPED, "Removed from the queue.") == (end.status, end.info)
+        finally:
+            gradio_servers.release(slow)
+        assert JobStatus.STOPPED is queued.refresh().status is held.refresh().status
+        assert JobStatus.COMPLETED is last.wait(60, every=0.1).status
+    assert 0 == trainings(slow, "queued") == trainings(slow, "held")
 
 
 @pytest.mark.slow
@@ -134,7 +223,6 @@ def test_the_server_is_killed_and_started_again(major: str, tmp_path: Path) -> N
             assert "if_exists='resume'" in state.info
             # The same again attaches: nothing is trained unasked.
             same = client.jobs.start
-            client.datasets.upload(aitk_nb.example_photos(), "photos")
             assert JobStatus.STOPPED is same(params("killed", "photos", STEPS)).state.status
             assert 1 == trainings(restarted, "killed")
 
@@ -142,6 +230,24 @@ def test_the_server_is_killed_and_started_again(major: str, tmp_path: Path) -> N
             *_, last = resumed.watch(every=0.1)
             assert (JobStatus.COMPLETED, STEPS) == (last.status, last.step)
             assert 2 == trainings(restarted, "killed")
+
+
+@pytest.mark.slow
+def test_what_is_held_back_outlives_a_restart(major: str, tmp_path: Path) -> None:
+    """The server dies under the first job; the second one trains on the new process."""
+    with (
+        gradio_servers.server(major, tmp_path / "data", step_seconds=0.02) as first,
+        kernel(first.url, tmp_path) as client,
+    ):
+        job = begun(client, "dies")
+        held = client.jobs.start(params("outlives", "photos", 5))
+        assert JobStatus.QUEUED is held.state.status
+        port = int(first.url.rpartition(":")[2])
+        first.process.kill()
+        first.process.wait()
+        with gradio_servers.server(major, first.data, port=port):
+            assert JobStatus.COMPLETED is held.wait(60, every=0.2).status
+            assert JobStatus.STOPPED is job.refresh().status
 
 
 @pytest.mark.slow
@@ -230,9 +336,9 @@ sys.stdin.read()
 
 @pytest.mark.slow
 def test_the_line_of_a_job_is_lost_that_waits_among_others(
-    slow: demo.GradioServer, major: str, tmp_path: Path
+    slow: demo.GradioServer, tmp_path: Path
 ) -> None:
-    """That it never began is said when it is known, and until then nobody starts it again.
+    """It is queued again when it is known that it never began, and not before.
 
     All generations drop a waiting call with its line (measured: within 0.01 s on 4.44.1), but 4
     neither says which call it was nor takes one out: there only an empty queue proves it.
@@ -252,18 +358,106 @@ def test_the_line_of_a_job_is_lost_that_waits_among_others(
             last.jobs.start(params("behind", "photos", 5))
             proxy.cut()
             states = job.watch(every=0.2, timeout=60)
-            if major == "4":
-                state = next(each for each in states if "it is unknown whether" in each.info)
-                assert (JobStatus.UNKNOWN, "unknown") == (state.status, state.raw_status)
-                again = client.jobs.start(params("lost", "photos", 5)).state
-                assert JobStatus.UNKNOWN is again.status
+            state = next(each for each in states if "will be queued again" in each.info)
+            assert JobStatus.QUEUED is state.status
         finally:
             gradio_servers.release(slow)
         *_, state = states
-        assert (JobStatus.STOPPED, True) == (state.status, state.never_started)
+        assert JobStatus.COMPLETED is state.status
         *_, state = last.jobs.get("behind").watch(every=0.2, timeout=60)
         assert JobStatus.COMPLETED is state.status
-    assert 0 == trainings(slow, "lost")
+    assert 1 == trainings(slow, "lost")
+    assert order(slow, "behind", "lost") == ["behind", "lost"]
+
+
+@pytest.mark.slow
+def test_a_dataset_survives_a_restart_as_long_as_its_uploads(
+    any_server: demo.GradioServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is created again, or said to be gone; only what is gone is sent again."""
+    with kernel(any_server.url, tmp_path) as client:
+        client.datasets.upload(aitk_nb.example_photos(), "kept")
+        journal = Journal(any_server.url, tmp_path)
+        with journal.change() as notes:  # as an earlier process of the server would have got it
+            notes.datasets["kept"] = replace(notes.datasets["kept"], app_id="1")
+    with kernel(any_server.url, tmp_path) as client:
+        assert ("kept",) == client.datasets.list()
+        assert 12 == len(client.datasets.get("kept").images)
+        job = client.jobs.start(params("restored", "kept", 5))
+        assert JobStatus.COMPLETED is job.wait(30, every=0.1).status
+        assert "The server was restarted; 'kept' is created again" in caplog.text
+
+        with journal.change() as notes:
+            first, *others = notes.datasets["kept"].files
+            gone = replace(first, path=f"{first.path}.gone")
+            notes.datasets["kept"] = replace(notes.datasets["kept"], files=(*others, gone))
+        with pytest.raises(NotFound, match=r"before the server was restarted.*upload it again"):
+            client.jobs.start(params("partly", "kept", 5))
+        client.datasets.upload(aitk_nb.example_photos(), "kept")
+        sent = journal.read().datasets["kept"].files
+        assert not any(file.path.endswith(".gone") for file in sent)
+        assert set(others) <= set(sent)
+        job = client.jobs.start(params("partly", "kept", 5))
+        assert JobStatus.COMPLETED is job.wait(30, every=0.1).status
+
+        with journal.change() as notes:
+            files = tuple(
+                replace(file, path=f"{file.path}.gone") for file in notes.datasets["kept"].files
+            )
+            notes.datasets["kept"] = replace(notes.datasets["kept"], app_id="1", files=files)
+    with kernel(any_server.url, tmp_path) as client:
+        assert () == client.datasets.list()
+        with pytest.raises(NotFound, match=r"before the server was restarted.*upload it again"):
+            client.jobs.start(params("lacking", "kept", 5))
+
+
+def test_a_restart_before_a_job_began(any_server: demo.GradioServer, tmp_path: Path) -> None:
+    """Nothing is said of a LoRA that it would have written."""
+    with kernel(any_server.url, tmp_path) as client:
+        client.datasets.upload(aitk_nb.example_photos(), "photos")
+        client.jobs.start(params("begun", "photos", 5)).wait(30, every=0.1)
+        with Journal(any_server.url, tmp_path).change() as notes:
+            note = replace(notes.jobs["begun"], app_id="1", outcome="", name="waited")
+            notes.jobs["waited"] = replace(note, folder=f"{note.folder}/none")
+            notes.jobs["own"] = replace(note, name="own", folder="output/none")
+    with kernel(any_server.url, tmp_path) as client:
+        state = client.jobs.get("waited").state
+        assert (JobStatus.STOPPED, True) == (state.status, state.never_started)
+        assert "The server was restarted before the job began." == state.info
+    own = Gradio(
+        GradioHttp(Connection(any_server.url), attempts=2),
+        results="server",
+        journal=Journal(any_server.url, tmp_path),
+    )
+    with AIToolkitClient(own) as client:
+        state = client.jobs.get("own").state
+        assert JobStatus.STOPPED is state.status
+        assert "it has not begun, or the server shows nothing of that folder" in state.info
+
+
+@pytest.mark.slow
+def test_what_an_older_job_left_is_not_a_waiting_ones(major: str, tmp_path: Path) -> None:
+    """The server's own folder shows an older job of the same name."""
+
+    def own(notes: str) -> AIToolkitClient:
+        journal = Journal(server.url, tmp_path / notes)
+        http = GradioHttp(Connection(server.url), attempts=2)
+        return AIToolkitClient(Gradio(http, results="server", journal=journal))
+
+    with gradio_servers.server(
+        major, tmp_path / "data", step_seconds=0.02, allow=("output",)
+    ) as server:
+        with own("older") as client:
+            client.datasets.upload(aitk_nb.example_photos(), "photos")
+            client.jobs.start(params("twice", "photos", 5)).wait(30, every=0.1)
+        with own("newer") as client, own("newer") as other:
+            client.datasets.upload(aitk_nb.example_photos(), "photos")
+            client.jobs.start(params("before", "photos", 120))
+            job = client.jobs.start(params("twice", "photos", 10))
+            assert JobStatus.QUEUED is job.state.status
+            for each in (job, other.jobs.get("twice")):
+                assert 0 == len(each.losses()) == len(each.files())
+            job.stop()
 
 
 @pytest.mark.slow

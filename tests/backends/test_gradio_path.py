@@ -201,11 +201,7 @@ def test_a_waiting_job_is_taken_out_and_a_running_one_is_not(major: str, tmp_pat
         waiting = client.jobs.start(params("waits", "stopping", 5))
         until_running(running)
 
-        if major == "4":
-            with pytest.raises(NotSupported, match="Gradio 4 doesn't drop waiting jobs"):
-                waiting.stop()
-        else:
-            assert JobStatus.STOPPED is waiting.stop().status
+        assert JobStatus.STOPPED is waiting.stop().status
         with pytest.raises(
             NotSupported, match=r"cannot stop a job.*trains to its end.*at the same time"
         ):
@@ -213,7 +209,7 @@ def test_a_waiting_job_is_taken_out_and_a_running_one_is_not(major: str, tmp_pat
         *_, last = running.watch(every=0.1)
 
         assert (JobStatus.COMPLETED, 150) == (last.status, last.step)
-        assert (major == "4") or not list((tmp_path / "gradio").glob("aitk-*/waits"))
+        assert not list((tmp_path / "gradio").glob("aitk-*/waits"))
 
 
 def until_running(job: aitk_nb.Job) -> None:

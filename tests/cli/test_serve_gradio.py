@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from aitk_nb.demo import GradioServer
+from tests import gradio_servers
 from tests.cli.command import run, served
 from tests.datasets.pictures import add
 
@@ -100,3 +101,22 @@ def test_what_it_cannot_do_is_said_in_words_of_its_own(
         assert instead in err
     assert checked.out
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_job_that_waits_is_not_lost_by_the_end_of_the_command(
+    photos: Path, tmp_path: Path
+) -> None:
+    """`train` without `--wait` goes on until the job has begun, and says so."""
+    with gradio_servers.server("6", tmp_path, step_seconds=0.02) as server:
+        run("dataset", "upload", photos, "--name", "photos", "--url", server.url)
+        train = ("train", "--dataset", "photos", "--url", server.url)
+        run(*train, "--name", "first", "--steps", "100")
+        second = run(*train, "--name", "second", "--steps", "5")
+        listed = run("jobs", "--url", server.url).out
+        assert "A job that waits is lost when this command ends" in second.err
+        run("watch", "second", "--url", server.url)
+
+    assert "second" in listed
+    assert list(tmp_path.glob("gradio/aitk-*/first/first.safetensors"))
+    assert list(tmp_path.glob("gradio/aitk-*/second/second.safetensors"))

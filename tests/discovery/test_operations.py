@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from aitk_nb.backends.gradio.matching import match
 from aitk_nb.backends.gradio.vocabulary import TRAINING_WORDS, arguments_of
 from aitk_nb.discovery.operations_file import api_names, dumped, load
 from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation, Parameter, described
+from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation, Parameter, described, rows
 from aitk_nb.models.server import Flavour
 from aitk_nb.training.fields import schema
 
@@ -123,6 +124,61 @@ def test_images_may_be_given_to_the_training_itself() -> None:
     assert ("upload", "/train_lora") == found["start training"].calls
     assert () == found["create dataset"].calls
     assert "training function itself" in found["create dataset"].reasons[0]
+
+
+def trainer(*more: Parameter) -> Endpoint:
+    """Return a function that surely trains."""
+    return function("run_training", Parameter("steps", "number"), Parameter("lr", "number"), *more)
+
+
+PHOTOS = Parameter("param_0", "list of file", required=True, about="Files (.png, .jpg)")
+
+
+@pytest.mark.parametrize("verb", ["import", "ingest", "load", "register", "collect", "save"])
+def test_any_verb_that_takes_images_may_make_the_dataset(verb: str) -> None:
+    """The file types say that they are images; of models, nothing is guessed."""
+    (made, models) = (
+        match([trainer(), function(f"{verb}_files", files)])["create dataset"]
+        for files in (PHOTOS, Parameter("file", "list of file", about="Files (.safetensors)"))
+    )
+
+    assert ("upload", f"/{verb}_files") == made.calls
+    assert "images, by its label or its file types" in made.reasons
+    assert () == models.calls
+    assert f"/{verb}_files" in models.reasons[0]
+
+
+@pytest.mark.parametrize("label", ["Create the dataset", "Make data set", "Dataset"])
+def test_a_label_of_the_page_counts(label: str) -> None:
+    """The function itself has a name that says nothing."""
+    made = function("process", Parameter("uploads", "list of file"))
+    made = replace(made, does=f"what '{label}' does on click")
+    found = match([trainer(), made])["create dataset"]
+
+    assert "/process" == found.api_name
+    assert "the page says so" in found.reasons
+
+
+def test_several_candidates_are_listed() -> None:
+    """The best one is taken; with none that is sure, those that take files are named."""
+    names = ("create_dataset", "upload_images", "import_photos")
+    found = match([trainer(), *(function(name, PHOTOS) for name in names)])["create dataset"]
+    assert "/create_dataset" == found.api_name
+    assert "it may also be /upload_images, /import_photos" == found.reasons[-1]
+
+    unsure = match([trainer(), *(function(name, PHOTOS) for name in ("go", "next"))])
+    reasons = unsure["create dataset"].reasons
+    assert ("none of the functions that take files is surely for it: /go, /next",) == reasons
+    assert ("no function takes files",) == match([trainer()])["create dataset"].reasons
+
+
+@pytest.mark.parametrize("defaults", [range(8), [1, 1, 1, True, 1, 1], ["", "", "", "a", "", ""]])
+def test_numbered_parameters_with_other_defaults_are_no_row(defaults: Any) -> None:
+    """Only what is sent alike is written as one."""
+    numbered = [Parameter(f"p_{at}", "any", default=value) for at, value in enumerate(defaults)]
+
+    assert len(numbered) == len(rows(numbered))
+    assert 1 == len(rows([replace(one, default=0) for one in numbered]))
 
 
 def test_the_words_of_apps_are_for_parameters_that_there_are() -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from aitk_nb.notebooks import run as notebooks
 from aitk_nb.notebooks.parameters import signature
+from tests import gradio_servers
+from tests.proxy import FaultProxy
 
 BOOKS = {path.stem: path for path in notebooks.find()}
 QUICK: dict[str, dict[str, Any]] = {
@@ -24,6 +26,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "03_upload_dataset": {"name": "Other Photos"},
     "04_train": {"name": "trained", "steps": 50, "rank": 8, "prompts": [], "save_every": 20},
     "05_plot_loss": {"steps": 40},
+    "06_compare_runs": {"name": "compared", "steps": 30, "learning_rates": [1e-3, 2e-3]},
 }
 
 
@@ -39,6 +42,22 @@ def text(path: Path) -> str:
     """Return what the cells of a notebook have shown."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return html.unescape(json.dumps([cell.get("outputs", ()) for cell in cells]))
+
+
+@pytest.mark.slow
+def test_all_jobs_train_behind_a_proxy_with_a_time_limit(tmp_path: Path) -> None:
+    """Each training takes longer than the limit, and the others wait meanwhile."""
+    with (
+        gradio_servers.server("6", tmp_path / "data", step_seconds=0.02) as server,
+        FaultProxy(server.url, cut_seconds=2.0) as proxy,
+    ):
+        given = {"url": proxy.url, "out": str(tmp_path), "name": "cut", "steps": 150}
+        result = notebooks.run(BOOKS["06_compare_runs"], tmp_path / "06.ipynb", given)
+        loras = list((tmp_path / "data" / "gradio").glob("aitk-*/cut-*/cut-*.safetensors"))
+
+    assert "" == result.error
+    assert [150] * 3 == [run["checkpoint"] for run in result.result["runs"]]
+    assert 3 == len([path for path in loras if path.stem == path.parent.name])
 
 
 @pytest.mark.parametrize("book", ["00_quickstart"])

@@ -162,8 +162,11 @@ def _webui() -> tuple[Question, ...]:
 
 
 def _gradio(prefix: str) -> tuple[Question, ...]:
-    call = f"Use POST {prefix}/call/NAME with the function's name, or gradio_client."
-    client = "Use gradio_client.Client(url, auth=(user, password))."
+    call = f"Use POST {prefix}/call/NAME with the function's name."
+    client = (
+        "Use gradio_client.Client(url, auth=(user, password), token=False); without token=False it "
+        "sends a saved Hugging Face token to the app."
+    )
     output = Probe("GET", f"{prefix}/file=output")
     folder = (
         "Train in the upload folder, or in a folder that GRADIO_ALLOWED_PATHS names on the "

@@ -41,6 +41,8 @@ class Input:
     """The parameter's name; empty for a state, which the server keeps to itself."""
     required: bool = True
     default: Any = None
+    kind: str = ""
+    """The component on the page, such as `file` or `textbox`."""
     props: Mapping[str, Any] = field(default_factory=dict)
     """What the component on the page allows: `minimum`, `maximum`, `choices`."""
 
@@ -51,6 +53,10 @@ class Function:
 
     api_name: str
     inputs: tuple[Input, ...]
+
+    def named(self, *kinds: str) -> tuple[str, ...]:
+        """Return the names of the inputs of these kinds, in their order."""
+        return tuple(one.name for one in self.inputs if one.kind in kinds)
 
     def data(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the raw list that the server takes, states as null.
@@ -249,6 +255,7 @@ def _input(parameter: Mapping[str, Any], props: Mapping[str, Any]) -> Input:
         str(parameter.get("parameter_name") or parameter.get("label")),
         required=not parameter.get("parameter_has_default"),
         default=parameter.get("parameter_default"),
+        kind=str(parameter.get("component")).lower(),
         props={key: props[key] for key in ("minimum", "maximum", "choices") if key in props},
     )
 

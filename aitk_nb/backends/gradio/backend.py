@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
@@ -26,7 +27,7 @@ from aitk_nb.backends.gradio.outcome import Verdict
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import BadInput, NotSupported
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
+from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.server import Ability, Flavour
 
@@ -34,14 +35,9 @@ Place = Literal["served", "server"]
 """Where jobs are written: below the folder that the server shows, or where the server does."""
 
 _ALWAYS: Final = frozenset(
-    {
-        Ability.LIST_DATASETS,
-        Ability.UPLOAD,
-        Ability.CAPTION_IMAGES,
-        Ability.TRAIN,
-        Ability.LIST_JOBS,
-    }
-)
+    (Ability.LIST_DATASETS, Ability.UPLOAD, Ability.CAPTION_IMAGES, Ability.TRAIN,
+     Ability.LIST_JOBS)
+)  # fmt: skip
 _SERVED: Final = frozenset({Ability.LOSSES, Ability.FILES, Ability.DOWNLOAD})
 
 _SAID: Final[Mapping[Place, str]] = {
@@ -122,6 +118,7 @@ class Gradio:
 
     def close(self) -> None:
         """Close connections; a training job goes on, and one that still waits is lost."""
+        self._jobs.close()
         self._http.close()
 
     # -- datasets ----------------------------------------------------------------------------
@@ -268,17 +265,19 @@ class Gradio:
 
     def _shown(self, state: JobState, ability: Ability) -> JobNote:
         """Return what is noted of a job whose folder the server shows."""
-        note = self._jobs.note(state.name)
-        own = self._place == "server" and note.folder.startswith("output/")
-        if own and not self._shows_own:
-            self._shows_own = self._results.is_accepted(note)
-            if not self._shows_own and note.started is not None:
-                raise _cannot(
-                    ability,
-                    "The job lies in the server's own folder. Start the server with "
-                    "GRADIO_ALLOWED_PATHS=output, or connect with results='served'.",
-                )
-        return note
+        note, own = self._jobs.note(state.name), self._place == "server"
+        own = own and note.folder.startswith("output/")
+        if not own or (note.started is not None and self._results.is_accepted(note)):
+            self._shows_own = self._shows_own or own
+            return note
+        waits = self._jobs.state(state.name).status is JobStatus.QUEUED
+        if note.started is None or self._shows_own or waits:
+            return replace(note, folder="")  # an older job of that name may have left something
+        raise _cannot(
+            ability,
+            "The server shows nothing of the job in its own folder. If it has begun, start the "
+            "server with GRADIO_ALLOWED_PATHS=output, or connect with results='served'.",
+        )
 
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Fetch a file of the server to `target`, whole or not at all; return its bytes."""

@@ -5,6 +5,7 @@ Why it is so: docs/behavior.md#gradio
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import threading
@@ -17,6 +18,7 @@ from typing import Any, Final
 from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.gradio.app import CREATE, GradioApp
+from aitk_nb.backends.gradio.endpoints import FILE_WORDS
 from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.journal import DatasetNote, Journal, SentFile
 from aitk_nb.backends.wire.file_readers import CountingReader
@@ -27,8 +29,13 @@ from aitk_nb.errors import AitkError, InvalidDataset, NotFound, Rejected, Unexpe
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
 
+_log = logging.getLogger(__name__)
+
 _IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _CAPTION: Final = ".txt"
+_RESTARTED: Final = (
+    "It was uploaded before the server was restarted, and its files are gone: upload it again."
+)
 _MOMENT: Final = 1.0
 """Seconds for which the server is taken for the same process."""
 
@@ -69,9 +76,20 @@ class GradioDatasets:
         return self._asked[1]
 
     def _living(self) -> dict[str, DatasetNote]:
+        """Return the datasets that can be trained on, without a session after a restart.
+
+        A restart ends the sessions; the uploads mostly stay, and make the dataset again.
+        """
         app_id = self._server()
         notes = self._journal.read().datasets.values()
-        return {note.name: note for note in notes if note.app_id == app_id}
+        old = [note for note in notes if note.app_id != app_id and note.files]
+        looks = each(lambda note: self._route.stat(note.files[0].path), old)
+        kept = [
+            replace(note, app_id=app_id, session="", taken=False)
+            for note, look in zip(old, looks, strict=True)
+            if look is not None and not isinstance(look, AitkError)
+        ]
+        return {note.name: note for note in (*notes, *kept) if note.app_id == app_id}
 
     def note(self, name: str) -> DatasetNote:
         """Return what is noted of a dataset.
@@ -82,7 +100,8 @@ class GradioDatasets:
         check_name("dataset", name)
         living = self._living()
         if name not in living:
-            raise NotFound("dataset", name, sorted(living))
+            hint = _RESTARTED if name in self._journal.read().datasets else ""
+            raise NotFound("dataset", name, sorted(living), hint=hint)
         return living[name]
 
     def get(self, name: str) -> DatasetInfo:
@@ -138,8 +157,8 @@ class GradioDatasets:
                 )
             once[key] = file.name
         names = have | {file.name for file in files}
-        most = len(self._app.function(CREATE).inputs) - 1
-        if len(names) > most:
+        most = len(self._app.function(CREATE).named("textbox"))
+        if 0 < most < len(names):
             captions = sum(map(_is_caption, names))
             raise InvalidDataset(
                 dataset,
@@ -160,10 +179,7 @@ class GradioDatasets:
     def upload(self, dataset: str, files: Sequence[Upload], progress: Progress) -> None:
         """Send the files, and create the dataset of these and of those sent before."""
         check_name("dataset", dataset)
-        app_id = self._server()
-        old = self._journal.read().datasets.get(dataset)
-        if old is None or old.app_id != app_id:
-            old = DatasetNote(dataset, app_id)
+        old = self._living().get(dataset) or DatasetNote(dataset, self._server())
         have = {file.name: file for file in old.files}
         self._check(dataset, set(have), files)
         sent = self._send(files, _stored_names(have, files), progress)
@@ -218,9 +234,13 @@ class GradioDatasets:
             raise InvalidDataset(name, ["It has no images: upload some."])
         with self._journal.change() as notes:
             now = notes.datasets.get(name, note)
-            if now.session and not now.taken:
+            if now.session and not now.taken and now.app_id == note.app_id:
                 notes.datasets[name] = replace(now, taken=True)
                 return now.session
+        if now.app_id != note.app_id:
+            if len(self._still_there(note.files)) < len(note.files):
+                raise NotFound("dataset", name, hint=_RESTARTED)
+            _log.warning("The server was restarted; %r is created again from its uploads.", name)
         return self._create(note)
 
     def root(self, name: str) -> str:
@@ -242,11 +262,13 @@ class GradioDatasets:
             }
             for file in note.files
         ]
-        boxes = [note.captions.get(file.name, "") for file in note.files]
-        boxes += [""] * (len(function.inputs) - 1 - len(boxes))
+        boxes = dict.fromkeys(function.named("textbox"), "")
+        captions = (note.captions.get(file.name, "") for file in note.files)
+        boxes |= dict(zip(boxes, captions, strict=False))
+        files = dict.fromkeys(function.named(*FILE_WORDS)[:1], data)
         what = f"create the dataset {note.name}"
         try:
-            self._app.run(CREATE, [data, *boxes], session, what=what)
+            self._app.run(CREATE, function.data({**boxes, **files}), session, what=what)
         except Rejected as exc:
             raise Rejected(what, exc.reply.strip("'\""), exc.status) from exc
         return session

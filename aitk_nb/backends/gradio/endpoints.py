@@ -181,7 +181,9 @@ def _parameters(
         if component.get("type") == STATE or component.get("skip_api") is True:
             found.append(Parameter(f"state_{place}", "any", hidden=True))
         elif (about := next(left, None)) is not None:
-            found.append(_named(about, place))
+            types = ", ".join(map(str, _items(_mapping(component.get("props")).get("file_types"))))
+            named = _named(about, place)
+            found.append(replace(named, about=f"{named.about} ({types})") if types else named)
         else:
             found.append(_drawn(component, place))
     return tuple(found)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from aitk_nb.backends.gradio.app import TRAIN, GradioApp
+from aitk_nb.backends.gradio.followed_job import FollowedJob
 from aitk_nb.backends.gradio.job_outputs import Results
 from aitk_nb.backends.gradio.journal import JobNote, Journal
 from aitk_nb.backends.gradio.outcome import Outcomes, Verdict
-from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
+from aitk_nb.backends.gradio.queue import CallState, Phase, withdraw
 from aitk_nb.errors import AitkError, ConnectionFailed, NotFound, Unauthorized
 from aitk_nb.models.job import JobState, JobStatus
 
@@ -25,6 +26,11 @@ _MAY_START: Final = (
     "The connection was lost while it waited in the queue. It is no longer there; whether it has "
     "started will be known in a few seconds."
 )
+_NOT_BEGUN: Final = "The server was restarted before the job began."
+_HIDDEN: Final = (
+    "The server shows nothing of the job in its own folder: it has not begun, or the server shows "
+    "nothing of that folder."
+)
 
 
 class JobStates:
@@ -37,7 +43,7 @@ class JobStates:
         self._journal = journal
         self._served = served
         self._outcomes = Outcomes(app, results)
-        self._calls: dict[str, QueuedCall] = {}
+        self._calls: dict[str, FollowedJob] = {}
 
     def note(self, name: str) -> JobNote:
         """Return what is noted of a job.
@@ -71,7 +77,7 @@ class JobStates:
 
     def _is_gone(self, note: JobNote) -> bool:
         """Return whether another server process answers, and nothing is left of the job."""
-        if not self._served or self._results.is_accepted(note):
+        if not self._served or not note.app_id or self._results.is_accepted(note):
             return False
         return self._app.app_id() != note.app_id
 
@@ -81,8 +87,6 @@ class JobStates:
                 del notes.jobs[note.name]
 
     def _state(self, note: JobNote) -> JobState:
-        if note.started is None:
-            return _state(note, JobStatus.STOPPED, 0, "Not started yet.")
         if note.outcome:
             return self._final(note)
         call = self._calls.get(note.name)
@@ -92,8 +96,11 @@ class JobStates:
             return self._followed(note, None)
         if call is not None:
             call.wait(5.0)  # its end is being noted
-            if (now := self.note(note.name)).outcome:
-                return self._final(now)
+            note = self.note(note.name)
+            if note.outcome:
+                return self._final(note)
+        if note.started is None:
+            return _state(note, JobStatus.STOPPED, 0, note.info or "Not started yet.")
         return self._judged(note)
 
     def _final(self, note: JobNote) -> JobState:
@@ -111,14 +118,18 @@ class JobStates:
 
     def _followed(self, note: JobNote, call: CallState | None) -> JobState:
         """Return a job that this process, or another one (no `call`), follows in the queue."""
-        waits = call.phase is Phase.WAITING if call else not self._results.is_accepted(note)
-        if waits:
+        accepted = note.started is not None and self._results.is_accepted(note)
+        if call is None and note.started is not None and not accepted and not self._served:
+            return _state(note, JobStatus.UNKNOWN, 0, _HIDDEN, word=Verdict.UNKNOWN.value)
+        if call.phase is Phase.WAITING if call else not accepted:
             rank = call.rank if call else 0
             words = f"waiting, {rank} before it" if rank else "waiting in the queue"
+            lost = f"{call.text} It will be queued again. " if call and call.text else ""
+            words = f"{lost}{words}; it is lost if the process that started it ends first"
             return _state(note, JobStatus.QUEUED, 0, words, place=rank)
         step = self._results.step(note)
-        words = "Training" if step else "Loading the model"
-        return _state(note, JobStatus.RUNNING, step, words)
+        loads = not step and (accepted or self._served)
+        return _state(note, JobStatus.RUNNING, step, "Loading the model" if loads else "Training")
 
     def _judged(self, note: JobNote) -> JobState:
         verdict, why, seen, step = self._outcomes.verdict(note)
@@ -127,7 +138,10 @@ class JobStates:
         if verdict is Verdict.FINISHED:
             note = self._record(note, JobStatus.COMPLETED, why)
             return _state(note, JobStatus.COMPLETED, note.steps, why, word=verdict.value)
+        if verdict is Verdict.RESTARTED and not seen.accepted and self._served:
+            return self._never_began(note, _NOT_BEGUN)
         if verdict is Verdict.RESTARTED:
+            why = why if seen.accepted else f"The server was restarted. {_HIDDEN}"
             note = self._record(note, JobStatus.STOPPED, why)
             return _state(note, JobStatus.STOPPED, step, why, word=verdict.value)
         if verdict is Verdict.TRAINING:
@@ -135,6 +149,7 @@ class JobStates:
         visible = self._served and seen.answers and seen.same_server
         if visible and not seen.accepted and time.time() - (note.started or 0) > _STARTING:
             return self._withdrawn(note)
+        why = why if seen.accepted or self._served else f"The connection was lost. {_HIDDEN}"
         return _state(note, JobStatus.UNKNOWN, step, why, word=verdict.value)
 
     def _withdrawn(self, note: JobNote) -> JobState:
@@ -154,8 +169,11 @@ class JobStates:
             return _state(note, JobStatus.RUNNING, 0, "Loading the model")
         if waited < _STARTING:
             return _state(note, JobStatus.UNKNOWN, 0, _MAY_START, word=Verdict.UNKNOWN.value)
-        note = self._amend(note, started=None, event="", unqueued=None)
-        return _state(note, JobStatus.STOPPED, 0, "The connection was lost before it had started.")
+        return self._never_began(note, "The connection was lost before it had started.")
+
+    def _never_began(self, note: JobNote, why: str) -> JobState:
+        note = self._amend(note, started=None, event="", unqueued=None, info=why)
+        return _state(note, JobStatus.STOPPED, 0, why)
 
     def _record(self, note: JobNote, outcome: JobStatus, info: str) -> JobNote:
         return self._amend(note, outcome=outcome.value, info=info)
@@ -189,6 +207,6 @@ def _state(
         raw_status=word or status.value,
         id=note.folder or None,
         queue_rank=place,
-        never_started=note.started is None,
+        never_started=note.started is None and status is JobStatus.STOPPED,
         config=note.config,
     )

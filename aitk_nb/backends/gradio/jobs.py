@@ -10,21 +10,31 @@ import logging
 import secrets
 import time
 from dataclasses import replace
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from aitk_nb.backends.gradio.app import TRAIN, GradioApp
 from aitk_nb.backends.gradio.datasets import GradioDatasets
+from aitk_nb.backends.gradio.followed_job import FollowedJob
 from aitk_nb.backends.gradio.job_outputs import Results
 from aitk_nb.backends.gradio.job_states import JobStates
 from aitk_nb.backends.gradio.journal import JobNote, Journal, Notes
-from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall
+from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.backends.gradio.training_form import FilledForm, fill
 from aitk_nb.errors import JobConflict, NotSupported
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name
 
 _log = logging.getLogger(__name__)
+
+
+_REMOVED: Final = "Removed from the queue."
+_MOMENT: Final = 0.2
+"""Seconds for a process that only looks whether a job is followed."""
+
+_LETS_GO: Final = 20.0
+"""Seconds for the process that follows a job to let go of it: the queue speaks every 15 s."""
 
 
 def dataset_of(draft_or_note: JobDraft | JobNote) -> str:
@@ -102,64 +112,97 @@ class GradioJobs(JobStates):
         return wanted
 
     def start(self, name: str) -> None:
-        """Put the job into the server's queue, unless somebody has done so already.
+        """Put the job into the server's queue after those before it, unless somebody has done so.
 
         Raises:
-            NotSupported: another training goes on that the queue has lost sight of.
+            AitkError: the server does not take it.
         """
-        note = self.note(name)
-        wanted = fill(JobDraft(name, note.gpu_ids, note.config), self._app.function(TRAIN))
+        fill(self._draft(self.note(name)), self._app.function(TRAIN))
         lock = self._journal.watcher(name)
         try:
-            lock.acquire()
+            lock.acquire(timeout=_MOMENT)
         except Timeout:
             return  # another kernel does it, or another handle in this one
+        before = self.note(name)
         try:
-            begun = self._begin(note, wanted)
+            if before.started is not None and not before.outcome:
+                lock.release()
+                return
+            self._keep(replace(before, asked=time.time(), started=None, outcome="", info=""))
+            self._watching[name] = lock
+            followed = self._calls[name] = FollowedJob(
+                name,
+                ahead=lambda: self._ahead(name),
+                join=lambda again: self._join(name, again=again),
+                was_dropped=lambda: self._was_dropped(name),
+                is_unwanted=lambda: bool(self.note(name).outcome),
+                at_end=lambda state, begun: self._ended(name, state, has_begun=begun),
+            )
+            followed.start()
         except BaseException:
+            self._keep(before)
+            self._calls.pop(name, None)
+            self._watching.pop(name, None)
             lock.release()
             raise
-        if not begun:
-            lock.release()
-            return
-        self._watching[name] = lock
 
-    def _begin(self, note: JobNote, wanted: FilledForm) -> bool:
-        now = self.note(note.name)
-        if now.started is not None and not now.outcome:
-            return False
-        self._check_alone(note.name)
-        dataset = dataset_of(note)
-        session = self._datasets.session_for_training(dataset)
+    def _draft(self, note: JobNote) -> JobDraft:
+        return JobDraft(note.name, note.gpu_ids, note.config)
+
+    def _ahead(self, name: str) -> int:
+        """Return how many jobs were started from this computer before, and have not ended."""
+        notes = self._journal.read().jobs
+        before = [
+            other
+            for other in notes.values()
+            if (other.asked, other.name) < (notes[name].asked, name)
+            and (other.asked or other.started is not None)
+            and not other.outcome
+        ]
+        return sum(
+            self._journal.is_watched(other.name)
+            or (other.started is not None and self.state(other.name).status.is_active)
+            for other in before
+        )
+
+    def _join(self, name: str, *, again: bool) -> QueuedCall | None:
+        """Put the job into the server's queue; None if it was taken out of ours meanwhile."""
+        now = self.note(name)
+        wanted = fill(self._draft(now), self._app.function(TRAIN))
+        dataset, app_id = dataset_of(now), self._app.app_id()
+        # The same session serves again: another would have a copy of the dataset.
+        session = now.session if again and now.app_id == app_id else ""
+        session = session or self._datasets.session_for_training(dataset)
         training_folder = self._place(now, dataset)
         folder = f"{training_folder}/{wanted.slug}"
         old_lora, old_config = self._results.before(folder, wanted.slug)
+        values = wanted.filled(training_folder if self._served else "")
+        function = self._app.function(TRAIN)
+        call = QueuedCall(self._app, function.api_name, function.data(values), session)
         note = replace(
             now,
             folder=folder,
             started=time.time(),
-            app_id=self._app.app_id(),
+            app_id=app_id,
             ended=self._app.ended(),
             old_lora=old_lora,
             old_config=old_config,
             session=session,
             event="",
             unqueued=None,
-            outcome="",
             info="",
         )
-        call = self._call(note, wanted, session, training_folder if self._served else "")
-        self._keep(note)
+        with self._journal.change() as notes:
+            if notes.jobs[name].outcome:
+                return None
+            notes.jobs[name] = note
         try:
             call.start()
         except BaseException:
             self._keep(now)
             raise
-        self._calls[note.name] = call
-        with self._journal.change() as notes:
-            # It may have ended meanwhile.
-            notes.jobs[note.name] = replace(notes.jobs[note.name], event=call.event)
-        return True
+        self._amend(note, event=call.event)
+        return call
 
     def _place(self, note: JobNote, dataset: str) -> str:
         """Return the folder to train in: that of an earlier start, if anything is left of it."""
@@ -168,75 +211,69 @@ class GradioJobs(JobStates):
             return old
         return f"{self._datasets.root(dataset)}/aitk-{secrets.token_hex(6)}"
 
-    def _call(self, note: JobNote, wanted: FilledForm, session: str, folder: str) -> QueuedCall:
-        function = self._app.function(TRAIN)
-        data = function.data(wanted.filled(folder))
-        return QueuedCall(
-            self._app,
-            function.api_name,
-            data,
-            session,
-            at_end=lambda state: self._ended(note, state),
-        )
+    def _was_dropped(self, name: str) -> bool | None:
+        """Return whether a job never began whose connection was lost; None if that is not known."""
+        state = self._judged(self.note(name))
+        if state.status is JobStatus.UNKNOWN:
+            return None if self._served else False
+        return state.never_started
 
-    def _ended(self, note: JobNote, state: CallState) -> None:
+    def _ended(self, name: str, state: CallState, *, has_begun: bool) -> None:
         """Note how a call has ended; after a broken connection that is not known."""
         outcome = {Phase.DONE: JobStatus.COMPLETED, Phase.FAILED: JobStatus.ERROR}.get(state.phase)
         try:
+            note = self.note(name)
             if outcome is not None:
                 self._record(note, outcome, state.text)
+            elif note.info == _REMOVED and has_begun:
+                self._amend(note, outcome="", info="")
+            elif note.info == _REMOVED and note.event:
+                # Of one that has begun, this would give the GPU to the next one at once.
+                withdraw(self._app, self._app.function(TRAIN).api_name, note.session, note.event)
+            elif note.started is None and not note.outcome:
+                self._amend(note, info=f"Not started. {state.text}")
         finally:
-            if lock := self._watching.pop(note.name, None):
+            if lock := self._watching.pop(name, None):
                 lock.release()
 
     def _keep(self, note: JobNote) -> None:
         with self._journal.change() as notes:
             notes.jobs[note.name] = note
 
-    def _check_alone(self, name: str) -> None:
-        """Refuse to train beside a training job that the server's queue does not know of anymore.
-
-        The queue forgets a call when its connection is lost, and the job keeps running.
-        """
-        for other in self._journal.read().jobs.values():
-            if other.name == name or other.started is None or other.outcome:
-                continue
-            if self._is_followed(other.name):
-                continue  # it waits or runs in the queue, which keeps the order
-            if self.state(other.name).status is JobStatus.RUNNING:
-                raise NotSupported(
-                    "queue a job behind one whose connection was lost",
-                    "Gradio",
-                    f"{other.name!r} is still training, and this job would train at the same "
-                    f"time. Wait for it with client.jobs.get({other.name!r}).watch(); to train "
-                    f"both anyway, first call client.jobs.get({other.name!r}).repair"
-                    "(confirmed=True).",
-                )
-
-    def _is_followed(self, name: str) -> bool:
-        call = self._calls.get(name)
-        if call is not None and not call.state.phase.is_over:
-            return True
-        return self._journal.is_watched(name)
+    def close(self) -> None:
+        """Follow no job any more: one that has started goes on, and one that waits is lost."""
+        for followed in self._calls.values():
+            followed.leave()
 
     # -- ended --------------------------------------------------------------------------------
 
     def stop(self, name: str) -> None:
-        """Take a job out of the queue that waits in it.
+        """Take a job out of the queue that waits in it, whichever process has started it.
 
         Raises:
             NotSupported: it trains already.
         """
-        call = self._calls.get(name)
-        if call is not None and call.cancel():
-            self._record(self.note(name), JobStatus.STOPPED, "Removed from the queue.")
-            return
+        note, followed = self.note(name), self._calls.get(name)
+        if self.state(name).status is JobStatus.QUEUED:
+            # Whoever follows it sees this with the queue's next message, within 15 s.
+            note = self._record(note, JobStatus.STOPPED, _REMOVED)
+            if not note.outcome:
+                self.stop(name)  # it was put into the server's queue just now
+                return
+            if followed is not None:
+                followed.cut()
+            until = time.monotonic() + _LETS_GO
+            while self._journal.is_watched(name) and time.monotonic() < until:
+                time.sleep(0.1)
+            note = self.note(name)
+            if note.outcome and not (note.started is not None and self._results.is_accepted(note)):
+                return
+            self._amend(note, outcome="", info="")
         raise NotSupported(
             "stop a job",
             "Gradio",
             "A job that has started trains to its end: canceling would only stop watching it, and "
-            "the next job would train at the same time. Gradio 4 doesn't drop waiting jobs either. "
-            "To end it, restart the app on the server.",
+            "the next job would train at the same time. To end it, restart the app on the server.",
         )
 
     def mark_stopped(self, name: str) -> None:

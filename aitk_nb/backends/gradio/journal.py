@@ -71,6 +71,8 @@ class JobNote:
     steps: int = 0
     created: float = 0.0
     """Seconds since 1970, by the clock here."""
+    asked: float = 0.0
+    """When it was started from here: in this order our jobs go into the server's queue."""
     started: float | None = None
     app_id: str = ""
     """Which process of the server it was given to."""

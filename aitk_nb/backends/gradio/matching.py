@@ -25,6 +25,12 @@ SPOILERS = frozenset(
 )  # fmt: skip
 """Words in the name of a button that is next to the thing itself."""
 
+_MAKE = frozenset(("create", "make", "build", "prepare", "upload", "add", "new"))
+_TAKE = frozenset(("import", "ingest", "load", "register", "collect", "save"))
+_IMAGES = frozenset(
+    ("image", "images", "photo", "photos", "picture", "pictures", "png", "jpg", "jpeg", "webp")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:
@@ -47,12 +53,13 @@ def match(endpoints: Sequence[Endpoint]) -> dict[str, Operation]:
     known = _is_ai_toolkit(functions)
     train = _best(map(_training, functions))
     others = [function for function in functions if not train or function is not train.endpoint]
-    create = _best(map(_creating, others))
+    creating = list(map(_creating, others))
+    create = _best(creating)
     # AI Toolkit's own app has neither of these.
     status = None if known else _best(map(_status, others))
     download = None if known else _best(map(_downloading, others))
     found = (
-        _create_operation(create, train),
+        _create_operation(create, train, creating),
         _train_operation(train, create),
         _status_operation(status, train, known=known),
         _download_operation(download, train, known=known),
@@ -78,10 +85,14 @@ def product(functions: Sequence[Endpoint] | None) -> str:
 # -- the four operations --------------------------------------------------------------------------
 
 
-def _create_operation(create: Guess | None, train: Guess | None) -> Operation:
+def _create_operation(
+    create: Guess | None, train: Guess | None, guesses: Sequence[Guess]
+) -> Operation:
     name = "create dataset"
     if create is None:
-        reason = "no function takes a list of files for it"
+        reason = "no function takes files"
+        if takers := [guess.endpoint.name for guess in guesses if _files(guess.endpoint)]:
+            reason = f"none of the functions that take files is surely for it: {_listed(takers)}"
         if train and _files(train.endpoint):
             reason = "the training function itself takes the images"
         return Operation(name, reasons=(reason,))
@@ -160,11 +171,15 @@ def _training(function: Endpoint) -> Guess:
 
 def _creating(function: Endpoint) -> Guess:
     words, files = words_of(function.name), _files(function)
-    named = "dataset" in words or {"data", "set"} <= words
+    said = words | words_of(function.does)
+    named, images = _is_dataset(words), any(_words(one) & _IMAGES for one in files)
     parts = (
         (0.4, named, f"the name suggests a dataset: {function.name}"),
-        (0.2, words & {"create", "make", "build", "prepare", "upload", "add", "new"}, ""),
+        (0.3, not named and _is_dataset(said), "the page says so"),
+        (0.2, words & _MAKE, ""),
+        (0.1, not words & _MAKE and said & (_MAKE | _TAKE), ""),
         (0.3, files, f"it takes files: {', '.join(one.name for one in files[:1])}"),
+        (0.1, images, "images, by its label or its file types"),
         (0.1, files and len(_captions(function)) > 1, "and captions for them"),
         (-0.3, words & {"caption", "captions", "captioning", "tag"}, ""),
     )
@@ -214,8 +229,24 @@ def _guess(function: Endpoint, parts: Iterable[Part], *, needs: object) -> Guess
 
 
 def _best(guesses: Iterable[Guess]) -> Guess | None:
-    best = max(guesses, key=lambda guess: guess.confidence, default=None)
-    return best if best and best.confidence >= ENOUGH else None
+    ranked = sorted(guesses, key=lambda guess: -guess.confidence)
+    sure = [guess for guess in ranked if guess.confidence >= ENOUGH]
+    if len(sure) > 1:
+        others = _listed([guess.endpoint.name for guess in sure[1:]])
+        return replace(sure[0], reasons=(*sure[0].reasons, f"it may also be {others}"))
+    return sure[0] if sure else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def _is_dataset(words: set[str]) -> bool:
+    return "dataset" in words or {"data", "set"} <= words
+
+
+def _words(parameter: Parameter) -> set[str]:
+    return words_of(f"{parameter.name} {parameter.about}")
 
 
 def _is_ai_toolkit(functions: Sequence[Endpoint]) -> bool:
@@ -236,7 +267,7 @@ def _files(function: Endpoint) -> list[Parameter]:
 
 def _captions(function: Endpoint) -> list[Parameter]:
     texts = [parameter for parameter in function.sent if parameter.type == "string"]
-    return [one for one in texts if "caption" in words_of(f"{one.name} {one.about}")]
+    return [one for one in texts if "caption" in _words(one)]
 
 
 def _files_argument(function: Endpoint) -> dict[str, str | tuple[str, ...]]:

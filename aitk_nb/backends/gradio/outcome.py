@@ -121,9 +121,8 @@ def judge(seen: Evidence) -> tuple[Verdict, str]:
         return Verdict.FINISHED, "The LoRA is there, and the loss log is closed."
     if not seen.same_server:
         return Verdict.RESTARTED, (
-            "The server was restarted, which ended the job before its LoRA was written. Upload the "
-            "dataset again and start the job with if_exists='resume' to continue from its last "
-            "checkpoint."
+            "The server was restarted, which ended the job before its LoRA was written. Start it "
+            "with if_exists='resume' to continue from its last checkpoint."
         )
     if seen.moved:
         return Verdict.TRAINING, "The connection was lost; the server keeps training."

@@ -10,7 +10,6 @@ import enum
 import json
 import logging
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -60,40 +59,22 @@ class QueuedCall:
     the end of the process until the call ends.
     """
 
-    def __init__(
-        self,
-        app: GradioApp,
-        api_name: str,
-        data: Sequence[Any],
-        session: str,
-        *,
-        at_end: Callable[[CallState], None] | None = None,
-    ) -> None:
-        """Prepare a call in a session that no other call of the queue uses.
-
-        `at_end` is told the last state, on the thread that follows the call.
-        """
+    def __init__(self, app: GradioApp, api_name: str, data: Sequence[Any], session: str) -> None:
+        """Prepare a call in a session that no other call of the queue uses."""
         self._app = app
         self._api_name = api_name
         self._data = list(data)
         self._session = session
-        self._at_end = at_end
-        self._event = ""
-        self._over = threading.Event()
+        self.event = ""
+        """The server's word for this call, by which it can be withdrawn; empty before `start`."""
         self._line: socket.socket | None = None
-        self._state = CallState(Phase.WAITING)
-
-    @property
-    def state(self) -> CallState:
+        self.state = CallState(Phase.WAITING)
         """The call as it stands."""
-        return self._state
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Return whether the call was over within `timeout` seconds."""
-        return self._over.wait(timeout)
+        self.has_begun = False
+        """True once the queue has said that it runs."""
 
     def start(self) -> None:
-        """Put the call into the queue, and follow it on a thread of its own.
+        """Put the call into the queue.
 
         Raises:
             Rejected: the server does not take it.
@@ -110,49 +91,35 @@ class QueuedCall:
                 raise
             # It may have arrived: the stream tells, if anything does.
             answer = {}
-        self._event = str(answer.get("event_id", "")) if isinstance(answer, dict) else ""
-        threading.Thread(target=self._follow, name="aitk-nb queue", daemon=True).start()
+        self.event = str(answer.get("event_id", "")) if isinstance(answer, dict) else ""
 
-    @property
-    def event(self) -> str:
-        """The server's word for this call, by which it can be withdrawn; empty before `start`."""
-        return self._event
-
-    def cancel(self) -> bool:
-        """Take a call that waits out of the queue, and return whether that was done.
-
-        Gradio 4 cannot: there it runs all the same.
-        """
-        if self._app.version.startswith("4."):
-            return False
-        if self._state.phase is not Phase.WAITING or not self._event:
-            return False
-        withdraw(self._app, self._api_name, self._session, self._event)
+    def cut(self) -> None:
+        """Break the line: the server drops a call that waits, and one that runs goes on."""
         if self._line is not None:
             with contextlib.suppress(OSError):
                 self._line.shutdown(socket.SHUT_RDWR)
-        return True
 
-    # -- the thread ---------------------------------------------------------------------------
+    def follow(self, is_unwanted: Callable[[], bool]) -> CallState:
+        """Return how the call ended, or that its connection was lost.
 
-    def _follow(self) -> None:
-        state = CallState(Phase.LOST, text="The connection to the server broke.")
+        Args:
+            is_unwanted: Asked with each message while the call waits; True ends it.
+        """
+        end = CallState(Phase.LOST, text="The connection to the server broke.")
         try:
             for message in self._messages():
                 self._take(message)
-                if self._state.phase.is_over:
-                    state = self._state
+                self.has_begun |= self.state.phase is Phase.RUNNING
+                if self.state.phase.is_over:
+                    end = self.state
+                    break
+                if self.state.phase is Phase.WAITING and is_unwanted():
                     break
         except Rejected as exc:
-            state = CallState(Phase.LOST, text=str(exc))
+            end = CallState(Phase.LOST, text=str(exc))
         except AitkError as exc:
             _log.info("the connection of %s broke: %s", self._api_name, exc)
-        self._state = state
-        try:
-            if self._at_end is not None:
-                self._at_end(state)
-        finally:
-            self._over.set()
+        return end
 
     def _messages(self) -> Iterator[Mapping[str, Any]]:
         path = f"{self._app.prefix}/queue/data?session_hash={self._session}"
@@ -171,20 +138,20 @@ class QueuedCall:
                     yield message
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        if self._event and message.get("event_id") not in {None, self._event}:
+        if self.event and message.get("event_id") not in {None, self.event}:
             return
         kind = message.get("msg")
         if kind == "estimation":
-            self._state = replace(self._state, rank=_number(message.get("rank")))
+            self.state = replace(self.state, rank=_number(message.get("rank")))
         elif kind == "process_starts":
-            self._state = CallState(Phase.RUNNING, text=self._state.text)
+            self.state = CallState(Phase.RUNNING, text=self.state.text)
         elif kind == "log":
             # A training job says something as soon as it has started.
-            self._state = CallState(Phase.RUNNING, text=self._said(message.get("log")))
+            self.state = CallState(Phase.RUNNING, text=self._said(message.get("log")))
         elif kind == "process_completed":
-            self._state = self._completed(message)
+            self.state = self._completed(message)
         elif kind in {"unexpected_error", "close_stream", "server_stopped"}:
-            self._state = CallState(Phase.LOST, text=self._said(message.get("message")))
+            self.state = CallState(Phase.LOST, text=self._said(message.get("message")))
 
     def _completed(self, message: Mapping[str, Any]) -> CallState:
         output = message.get("output")

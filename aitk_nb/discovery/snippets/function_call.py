@@ -28,6 +28,9 @@ from aitk_nb.models.endpoint import Endpoint, Parameter, rows
 
 META = {"_type": "gradio.FileData"}
 
+FAILED = '^event: error|"success": *false'
+"""What a stream of results has in a line of a call that failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -145,13 +148,17 @@ def _curl(call: Call, auth: str) -> list[str]:
         event = Code("event")
         body = json_in_shell({"data": data, "fn_index": call.endpoint.index, "session_hash": event})
         lines += ["event=$(date +%s)$$", f'{post} {body} "$url"{shell(call.path)}']
-    return [*lines, f'{send} -N "$url"{shell(call.watched)}"$event"']
+    watch = f'{send} -N "$url"{shell(call.watched)}"$event"'
+    return [
+        *lines,
+        f"{watch} | awk '{{ print; fflush() }} /{FAILED}/ {{ bad = 1 }} END {{ exit bad }}'",
+    ]
 
 
 def _python(call: Call, _auth: str) -> list[str]:
-    lines = []
+    lines = ["import re"]
     if call.files:
-        lines = [
+        lines += [
             "uploaded = {}",
             f"for name in {python(call.files)}:",
             '    with open(name, "rb") as file:',
@@ -172,9 +179,13 @@ def _python(call: Call, _auth: str) -> list[str]:
     return [
         *lines,
         f"event = {posted}" if reading else posted,
+        "failed = False",
         f'with server.stream("GET", {python(call.watched)} + event, timeout=None) as stream:',
         "    for line in stream.iter_lines():",
         "        print(line)",
+        f"        failed = failed or bool(re.search({python(FAILED)}, line))",
+        "if failed:",
+        '    raise SystemExit("The call failed.")',
     ]
 
 
@@ -230,7 +241,8 @@ def _javascript(call: Call, _auth: str) -> list[str]:
         return Code(f"await upload({javascript(path)}, {javascript(PurePath(path).name)})")
 
     data = f"const data = {javascript(call.data(file))};"
-    return [*lines, data, *_joined(call), "console.log(text);"]
+    failed = f"if (/{FAILED}/m.test(text)) throw new Error(text);"
+    return [*lines, data, *_joined(call), "console.log(text);", failed]
 
 
 _APPEND = 'form.append("files", new Blob([await readFile(path)]), name);'

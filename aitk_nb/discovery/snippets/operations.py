@@ -98,6 +98,8 @@ def program(report: Survey, name: str, language: str, values: Values) -> str:
         first, last = [[step for step in steps if step == part] for part in ("folder", "download")]
         steps = [*_class(steps), "new", *first, f"call {name}", *last]
     title, changes = HEADINGS[flavour, name]
+    if name == "start training" and flavour == "gradio" and "upload" not in steps:
+        title, changes = "Train to the end.", ("slug",)
     literal = LITERALS[language]
     named = " and ".join(f"{EXAMPLES[gap]} {literal(texts[gap])}" for gap in changes)
     comments = [title, f"Change to yours, wherever they stand: {named}."]
@@ -139,10 +141,15 @@ def _steps(report: Survey, name: str) -> list[str]:
     else:
         create, train = report.operations["create dataset"], report.operations["start training"]
         creates = create.api_name in train.calls
+        takes = creates or "upload" in train.calls
         lacking = set() if creates else {"dataset"}
-        lacking |= set() if "advanced" in train.arguments else {"where", "results", "started"}
+        if not (takes and "advanced" in train.arguments):
+            lacking |= {"where", "results", "started"}
         if name == "start training":
-            steps = (*STEPS["create dataset"][: 4 if creates else 3], *steps)
+            before = STEPS["create dataset"][: 4 if creates else 3]
+            steps = (*before, *steps) if takes else ("session", *steps)
+        if not takes:
+            steps = tuple(step for step in steps if step != "dataset")
     return [f"no {step}" if step in lacking else step for step in steps]
 
 
@@ -241,7 +248,7 @@ def _gradio(
         "status": f"{prefix}/queue/status",
         "files_at": f"{prefix}/file=",
     }
-    code = {"training_values": ""}
+    code = {"training_values": "", "given": "files" if "upload" in train.calls else "[]"}
     if creator := by_name.get(create.api_name or ""):
         code |= _call("create", creator, examples(creator), language)
     if trainer := by_name.get(train.api_name or ""):

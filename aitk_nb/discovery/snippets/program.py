@@ -49,6 +49,10 @@ _TEXTS = {
 }
 _IMPORT = re.compile(r"(?:import|from) ")
 _THIRD_PARTY = ("import httpx", "from gradio_client")
+_QUIET = """\
+# Else gradio_client tells others of this program.
+os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""
 
 
 class _Gaps(string.Template):
@@ -87,7 +91,7 @@ def assembled(
     foreign = [row for row in imports if row.startswith(_THIRD_PARTY)]
     blocks = [
         "\n".join(sorted(imports.keys() - set(foreign), key=lambda row: (row[0] == "f", row))),
-        "\n".join(foreign),
+        (_QUIET if language == "gradio_client" else "") + "\n".join(foreign),
         body.substitute({**types, **gaps}),
         "\n".join(row for row in lines if row not in imports),
     ]
