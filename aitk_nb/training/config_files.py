@@ -225,6 +225,7 @@ def _fields(name: Any, process: Mapping[str, Any]) -> dict[str, Any]:
         "base_model": "" if found.get("base_model") == own else found.get("base_model", ""),
         "trigger_word": process.get("trigger_word") or "",
         "prompts": _prompts(process.get("sample")),
+        "seed": -1 if found.get("seed") is None else found["seed"],
         "sample_seed": MISSING if sample_seed == found.get("seed", MISSING) else sample_seed,
     }
     return {name: value for name, value in found.items() if value is not MISSING}

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from aitk_nb._yaml import parsed
-from aitk_nb.training.config_paths import MISSING, is_mappings, value_at
+from aitk_nb._yaml import dumped, parsed
+from aitk_nb.training.config_paths import MISSING, is_mappings, merge, value_at
 from aitk_nb.training.default_config import default_process
 from aitk_nb.training.validation import no_variables, safe_name
 
@@ -67,6 +67,39 @@ def aside_of(text: str) -> dict[str, Any]:
     """
     aside: dict[str, Any] = _mapping(text).get(ASIDE, {})
     return aside
+
+
+def merged(have: str, change: str) -> str:
+    """Return an `extra` that holds what another one adds to it, or sets to something else.
+
+    Args:
+        have: The `extra` of a job file.
+        change: Process settings that take precedence, as YAML.
+    """
+    whole, settings = _mapping(have), parse_extra(change)
+    if not settings or ASIDE in _mapping(change):
+        return change
+    aside = whole.get(ASIDE, {})
+    # What is set now is neither left out any more, nor said by an older key.
+    aside["without"] = _untouched(aside.get("without", {}), settings)
+    aside["older"] = {
+        path: older
+        for path, older in aside.get("older", {}).items()
+        if all(value_at(settings, one) is MISSING for one in (path, *older["keys"]))
+    }
+    merge(whole, settings)
+    return dumped({**whole, ASIDE: aside} if aside.get("around") else whole)
+
+
+def _untouched(without: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for path, value in without.items():
+        found = value_at(settings, path)
+        if found is MISSING:
+            kept[path] = value
+        elif isinstance(value, dict) and isinstance(found, dict):
+            kept |= _untouched({f"{path}.{key}": item for key, item in value.items()}, settings)
+    return kept
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -175,10 +175,10 @@ class Fields(BaseModel):
         "training_seed",
         per_job=True,
         source="jobs/process/BaseTrainProcess.py: training_seed",
-        ge=0,
+        ge=-1,
         le=_LARGEST_SEED,
     )
-    """Random seed of training and samples."""
+    """Random seed of training and samples; -1: none, each training differs."""
     gpu_ids: Gpus = field("", label="GPU ids", source="GPU ID; the queue is keyed by this text")
     """GPUs on the server, e.g. 0 or 0,1; empty: the GPU with the most free memory."""
     save_every: int = field(250, "save.save_every", group="Saving and samples", per_job=True, ge=1)

@@ -92,7 +92,9 @@ def _chosen(params: Fields) -> dict[str, Any]:
     """Return what the parameters say, at its place in the process."""
     chosen: dict[str, Any] = {"datasets": [{}]}
     for name, path in PATHS.items():
-        put(chosen, path, plain_numbers(getattr(params, name)))
+        value = getattr(params, name)
+        # Without a seed the trainer sets none.
+        put(chosen, path, None if name == "seed" and value < 0 else plain_numbers(value))
     (dataset,) = chosen["datasets"]
     names = (params.dataset, *params.extra_datasets)
     datasets = [{**copy.deepcopy(dataset), "folder_path": name} for name in names]
@@ -115,7 +117,7 @@ def _chosen(params: Fields) -> dict[str, Any]:
         },
         "sample": {
             "samples": [{"prompt": prompt} for prompt in params.prompts],
-            "seed": params.seed if params.sample_seed < 0 else params.sample_seed,
+            "seed": next((seed for seed in (params.sample_seed, params.seed) if seed >= 0), 42),
         },
     }
     merge(chosen, special)

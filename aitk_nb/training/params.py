@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from aitk_nb.training import config_files
 from aitk_nb.training.advice import advice
 from aitk_nb.training.config_paths import MISSING, value_at
 from aitk_nb.training.effective import effective_of
+from aitk_nb.training.extra import merged
 from aitk_nb.training.fields import PATHS, Fields
 from aitk_nb.training.job_config import draft
 
@@ -89,6 +91,9 @@ class TrainingParams(Fields):
             InvalidParams: It is not a training job, or a value is invalid.
         """
         found = config_files.from_config(config, fields)
+        if isinstance(change := fields.get("extra"), str):
+            with suppress(ValueError):  # which the field itself tells in better words
+                fields["extra"] = merged(found.extra, change)
         return cls.model_validate({**found.model_dump(), **fields})
 
     def to_file(self, path: str | Path) -> Path:

@@ -92,7 +92,7 @@ def refusal(**fields: Any) -> InvalidParams:
         ("save_every", 0, "0 should be greater than or equal to 1"),
         ("sample_every", 0, "0 should be greater than or equal to 1"),
         ("prompts", ["fine", "a ${PATH}"], "'${' would be replaced"),
-        ("seed", -1, "-1 should be greater than or equal to 0"),
+        ("seed", -2, "-2 should be greater than or equal to -1"),
         ("seed", 2**32, "4294967296 should be less than or equal to 4294967295"),
         ("gpu_ids", "all", "'all' should be one number, several with commas, 'mps', or empty"),
         ("gpu_ids", "0, 1", "'0, 1' should be"),

@@ -213,3 +213,41 @@ def test_a_type_that_tells_the_web_ui_nothing_is_not_sent(tmp_path: Path) -> Non
     assert "type sd_trainer is sent as diffusion_trainer" in params.advice["extra"]
     again = params.to_file(tmp_path / "again.yaml").read_text("utf-8")
     assert "type: sd_trainer" in again
+
+
+FLIPS = """
+datasets:
+- {folder_path: /d/a, resolution: [256], num_repeats: 3, flip_x: true}
+- {folder_path: /d/b, resolution: 512}
+save: {dtype: float16}
+network: {rank: 64, alpha: 32}
+"""
+
+
+def test_settings_of_ones_own_are_merged_into_the_file() -> None:
+    """The file's own settings stay, and what it leaves out stays left out but for what is set."""
+    file = job(FLIPS)
+    plain = sent(TrainingParams.from_config(file))
+    found = sent(TrainingParams.from_config(file, extra="logging: {use_ui_logger: true}"))
+    assert found == {**plain, "logging": {"use_ui_logger": True}}
+    other = "datasets: [{num_repeats: 2}]\nnetwork: {rank: 8}\nnew: 1"
+    found = sent(TrainingParams.from_config(file, extra=other))
+    assert (found["network"]["rank"], found["network"]["alpha"]) == (8, 32)
+    assert [entry.get("num_repeats") for entry in found["datasets"]] == [2, None]
+    assert (found["datasets"][0]["flip_x"], found["save"]["dtype"]) == (True, "float16")
+    assert found["new"] == 1
+
+
+def test_invalid_settings_of_ones_own_are_told_by_their_field() -> None:
+    """As without a file."""
+    with pytest.raises(InvalidParams, match="extra"):
+        TrainingParams.from_config(job(""), extra="[1, 2]")
+
+
+def test_a_file_without_a_seed_has_none_and_can_get_one() -> None:
+    """The trainer seeds nothing then, and samples have their own."""
+    file = job("sample: {seed: 7, prompts: [a]}")
+    params = TrainingParams.from_config(file)
+    assert (params.seed, params.sample_seed) == (-1, 7)
+    assert "training_seed" not in sent(params)
+    assert sent(TrainingParams.from_config(file, seed=3))["training_seed"] == 3
