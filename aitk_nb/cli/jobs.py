@@ -50,7 +50,8 @@ Png = Annotated[Path | None, typer.Option(help="Write the plot to this file.")]
 def jobs(client: AIToolkitClient, as_json: AsJson = False) -> None:
     """List the training jobs, newest first."""
     states = [job.state for job in client.jobs.list()]
-    show(lambda: [*map(as_dict, states)], "\n".join(map(line, states)), as_json=as_json)
+    text = "\n".join(map(line, states)) or "no jobs"
+    show(lambda: [*map(as_dict, states)], text, as_json=as_json)
 
 
 @command("watch")

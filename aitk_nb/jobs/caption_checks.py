@@ -45,7 +45,7 @@ def caption_check(
         unread_texts = " and ".join(f"{n} in {one} files" for one, n in others.items())
         best = max(others, key=lambda other: others[other])
         remedy = f"Set caption_ext to {best[1:]!r}"
-        if ending == ".txt":
+        if ending == ".txt" or best == ".json":  # of which the trainer takes the braces too
             remedy = "Upload them as .txt files, which aitk-nb dataset fix writes"
             remedy += f", or set caption_ext to {best[1:]!r}" * (best != ".json")
         return note("dataset", f"{text}. It does not read {unread_texts}.", f"{remedy}.")

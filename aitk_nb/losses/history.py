@@ -254,7 +254,7 @@ class LossHistory:
                 span = f"{steps[0]} to {steps[-1]}"
                 rows.append((key, span, steps.size, *ends, summarize(key, steps, values).outcome))
         if not rows:
-            return _html.note("no losses yet")
+            return _html.note("no losses")
         headers = ("metric", "steps", "points", "first", "last", "smoothed")
         return _html.table(headers, rows, caption=self._name)
 

@@ -54,7 +54,7 @@ class LossSummary:
 
     def __str__(self) -> str:
         if not self.points:
-            return "no losses yet"
+            return "no losses"
         return (
             f"{self.metric}: {self.points} {'point' if self.points == 1 else 'points'}, "
             f"steps {self.first_step} to {self.last_step}, {self.start:.4g} → {self.outcome}"

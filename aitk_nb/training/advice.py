@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aitk_nb.training import presets
+from aitk_nb.training.config_paths import is_mappings
 from aitk_nb.training.extra import aside_of, parse_extra, process_of
 from aitk_nb.training.fields import Fields, preset_fields, schema
 from aitk_nb.training.job_config import draft
@@ -39,7 +40,7 @@ def advice(params: Fields, *, architecture: bool = True) -> list[Remark]:
     if "around" in aside_of(params.extra) and (paths := _paths(parse_extra(params.extra))):
         more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
         listed = ", ".join(paths[:_LISTED])
-        found["extra"] = f"settings without a field of their own: {listed}{more}"
+        found["extra"] = f"settings without a field of their own, kept as they are: {listed}{more}"
     ours = [Remark(field, text) for field, text in found.items()]
     if mute := aside_of(params.extra).get("here", {}).get("type"):
         text = f"type {mute} is sent as diffusion_trainer, which reports to the web UI"
@@ -51,9 +52,10 @@ def _paths(value: Mapping[str, Any], above: str = "") -> list[str]:
     """Return the dotted paths of the values in a mapping."""
     found: list[str] = []
     for key, item in value.items():
-        inner = isinstance(item, Mapping) and item
-        found += _paths(item, f"{above}{key}.") if inner else [f"{above}{key}"]
-    return found
+        inner = item if is_mappings(item) else [item] if isinstance(item, Mapping) and item else []
+        found += [path for one in inner for path in _paths(one, f"{above}{key}.")]
+        found += [] if inner else [f"{above}{key}"]
+    return [*dict.fromkeys(found)]
 
 
 def _schedule(params: Fields) -> dict[str, str]:

@@ -86,7 +86,7 @@ def _network(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[Re
     if has_convolutions(arch) and network["conv"] != rank:
         conv = network["conv"]
         trained = f"trained at rank {conv}" if conv else "not trained"
-        yield Remark("rank", f"convolution layers are {trained} (network.conv in extra)")
+        yield Remark("rank", f"convolution layers are {trained} (network.conv)")
 
 
 def _model(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[Remark]:
@@ -117,7 +117,8 @@ def _training(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[R
         yield Remark("gradient_accumulation", text, fails=True)
     elif legacy != 1:
         text = f"{_LEGACY} is {legacy}: a step takes one batch, and as far as the trainer's code "
-        text += "shows only the last batch before the optimizer acts has an effect"
+        text += "shows only the last one before the optimizer acts has an effect; set "
+        text += "gradient_accumulation instead"
         yield Remark("gradient_accumulation", text)
     rate, optimizer = train.get("lr"), str(train.get("optimizer")).lower()
     if optimizer.startswith(("prodigy", "dadaptation")) and _below(rate, 0.1):
@@ -135,7 +136,8 @@ def _training(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[R
     if train.get("diff_output_preservation") and not process.get("trigger_word"):
         yield Remark("trigger_word", "diff_output_preservation requires one", fails=True)
     if not value_at(read, "logging.use_ui_logger"):
-        yield Remark("extra", "logging.use_ui_logger is off: no losses are kept to plot")
+        text = "logging.use_ui_logger is off: no losses are kept to plot, unless extra has "
+        yield Remark("extra", f"{text}'logging: {{use_ui_logger: true}}'")
     if (kind := value_at(read, "save.save_format")) not in ("safetensors", "diffusers"):
         yield Remark("extra", f"save_format {kind!r} is unknown to the trainer", fails=True)
 

@@ -124,7 +124,7 @@ def test_ends() -> None:
     assert math.isnan(falling.last)
     empty, none = LossHistory(), LossHistory().summary()
     assert all(math.isnan(end) for end in (empty.first, empty.last, none.start, none.end))
-    assert (str(none), repr(none)) == ("no losses yet", "<LossSummary no losses yet>")
+    assert (str(none), repr(none)) == ("no losses", "<LossSummary no losses>")
 
 
 @given(st.lists(VALUES, max_size=300), st.integers(1, 40))
@@ -189,7 +189,7 @@ def test_it_shows_itself() -> None:
     shown = history(1.0, key="<b>", name="<i>")._repr_html_()
     assert "&lt;b&gt;" in shown
     assert "<i>" not in shown
-    assert "no losses yet" in LossHistory({"loss/loss": ()})._repr_html_()
+    assert "no losses" in LossHistory({"loss/loss": ()})._repr_html_()
 
 
 @given(st.lists(VALUES, min_size=1, max_size=300), st.integers(1, 40))

@@ -75,7 +75,7 @@ def test_zeros_of_other_metrics_are_values() -> None:
     assert rates.columns("learning_rate")[1][0] == 0
     assert rates.summary("learning_rate").diverged_step is None
     assert len(rates) == 0
-    assert str(rates.summary()) == "no losses yet"
+    assert str(rates.summary()) == "no losses"
 
 
 def test_a_validation_loss_without_a_number(tmp_path: Path) -> None:

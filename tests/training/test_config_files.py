@@ -108,7 +108,7 @@ def test_what_a_file_leaves_out_is_left_out_until_it_is_chosen(file: Path) -> No
 def test_what_has_no_field_of_its_own_is_named(file: Path) -> None:
     """Where somebody looks who has read a file; what was typed by hand needs no remark."""
     said = TrainingParams.from_file(file).advice["extra"]
-    assert said.startswith("settings without a field of their own: ")
+    assert said.startswith("settings without a field of their own, kept as they are: ")
     assert "odd.deep" in said
     assert "extra" not in params(extra="network: {dropout: 0.1}").advice
 

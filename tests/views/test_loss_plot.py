@@ -116,7 +116,7 @@ def test_no_losses_yet() -> None:
     """Empty histories, and no history at all, say so in words."""
     for nothing in (LossHistory(name="cat"), [], [LossHistory()], history([])):
         plot = plot_loss(nothing)
-        assert plot.figure.axes[0].texts[0].get_text() == "no losses yet"
+        assert plot.figure.axes[0].texts[0].get_text() == "no losses"
         assert plot.alt == "No losses yet."
         assert plot.png()
 

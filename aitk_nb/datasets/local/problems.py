@@ -63,7 +63,7 @@ class Code(enum.Enum):
     ORPHAN_CAPTION = "orphan-caption", "warning", "name it like its image", True
     CAPTION_SUFFIX = "caption-suffix", "warning", "a caption's name must end in '.txt'", True
     SHARED_CAPTION = "shared-caption", "warning", "rename one of them", True
-    CAPTION_TABLE = "caption-table", "warning", "let fix() write them as .txt files", True
+    CAPTION_TABLE = "caption-table", "warning", "let fix write them as .txt files", True
     CAPTION_LOST = "caption-lost", "warning", "correct it, or remove it"
     NO_TRIGGER = "no-trigger", "warning", "write it, or [trigger], where it belongs", True
     TRIGGER_UNSET = "trigger-unset", "warning", "set a trigger word, or remove [trigger]"

@@ -114,7 +114,7 @@ def draw(
         _legend(figure, plot.entries)
     else:
         axes.set(xticks=(), yticks=())
-        axes.annotate("no losses yet", (0.5, 0.5), xycoords="axes fraction", ha="center", size=13)
+        axes.annotate("no losses", (0.5, 0.5), xycoords="axes fraction", ha="center", size=13)
     return described(curves, metric)
 
 
