@@ -246,7 +246,7 @@ class AIToolkitClient:
             >>> "flux" in client.architectures()
             True
         """
-        from aitk_nb.backends.base import architectures
+        from aitk_nb.backends.optional import architectures
         from aitk_nb.training import presets
 
         listed = architectures(self._backend)

@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol
 
 from aitk_nb.connection.connection import Secret
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.dry_run import PlannedRequest
 from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
 from aitk_nb.models.lora import ServerLora
 from aitk_nb.models.loss import LossPage
@@ -287,48 +286,4 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close connections; the backend is not used anymore."""
-        ...
-
-
-@runtime_checkable
-class ListsArchitectures(Protocol):
-    """A backend whose server lists the architectures that it can train."""
-
-    @property
-    def model_archs(self) -> Mapping[str, Mapping[str, Any]]:
-        """What was read of its list, as our own presets have it; empty where it has none."""
-        ...
-
-
-@runtime_checkable
-class SupportsNotes(Protocol):
-    """A backend whose server keeps notes of jobs, and can kill their processes."""
-
-    def kill_job(self, state: JobState) -> bool:
-        """Kill the process of a job; False if there was none. It may signal a stranger's."""
-        ...
-
-    def read_notes(self, state: JobState) -> str:
-        """Return the notes of a job; empty if there are none."""
-        ...
-
-    def write_notes(self, state: JobState, text: str) -> None:
-        """Replace the notes of a job."""
-        ...
-
-
-def architectures(backend: object) -> Mapping[str, Mapping[str, Any]]:
-    """Return what a backend's server lists, which is asked once; empty where it lists nothing."""
-    return backend.model_archs if isinstance(backend, ListsArchitectures) else {}
-
-
-@runtime_checkable
-class SupportsDryRun(Protocol):
-    """A backend whose changes can be listed without being made."""
-
-    def dry_run(self) -> tuple[Backend, Sequence[PlannedRequest]]:
-        """Return a read-only backend of the same server, and the list of requests it holds back.
-
-        The list grows while the backend is used.
-        """
         ...

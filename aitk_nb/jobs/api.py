@@ -7,7 +7,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 
-from aitk_nb.backends.base import Backend, SupportsDryRun, architectures
+from aitk_nb.backends.base import Backend
+from aitk_nb.backends.optional import SupportsDryRun, architectures
 from aitk_nb.errors import BadInput, NotFound, NotSupported
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.job import Job

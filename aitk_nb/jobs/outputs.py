@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aitk_nb.backends.base import Backend, Progress, SupportsNotes
+from aitk_nb.backends.base import Backend, Progress
+from aitk_nb.backends.optional import SupportsNotes
 from aitk_nb.errors import NotSupported
 from aitk_nb.jobs.download import fetch, saved_steps, the_file
 from aitk_nb.jobs.log_tail import LogTail

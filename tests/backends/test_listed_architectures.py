@@ -10,7 +10,7 @@ import pytest
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb.backends.base import architectures
+from aitk_nb.backends.optional import architectures
 from aitk_nb.backends.webui.backend import WebUI
 from aitk_nb.backends.webui.model_archs import entries
 from aitk_nb.backends.wire.http import Http
