@@ -14,6 +14,7 @@ from aitk_nb.backends.optional import architectures
 from aitk_nb.backends.webui.backend import WebUI
 from aitk_nb.backends.webui.model_archs import entries
 from aitk_nb.backends.wire.http import Http
+from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import ConnectionFailed, InvalidParams
 from aitk_nb.training import presets
 from aitk_nb.training.config_paths import value_at
@@ -35,6 +36,7 @@ def web_ui(answer: Callable[[], httpx.Response]) -> WebUI:
 
     class Answers:
         url = "http://127.0.0.1:1"
+        connection = Connection(url)
 
         def raw(self, _method: str, _path: str) -> httpx.Response:
             return answer()

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
-EraName = Literal["2025-08", "2025-11", "2026-05", "2026-08"]
+EraName = Literal["2025-08", "2025-11", "2026-05", "2026-08", "0.13"]
 NAMES: tuple[EraName, ...] = get_args(EraName)
 
 NEWEST = NAMES[-1]
 
-_DAYS = dict(zip(NAMES, ("2025-08-14", "2025-11-19", "2026-05-19", "2026-08-21"), strict=True))
+_DAYS = dict(
+    zip(NAMES, ("2025-08-14", "2025-11-19", "2026-05-19", "2026-08-21", "2026-10-31"), strict=True)
+)
 """The day of the commit that each of them stands for."""
 
 _SINCE = {
@@ -30,6 +32,11 @@ _SINCE = {
     "/api/jobs/{id}/plugin": "2026-06-12",
     "/api/jobs/{id}/sample_now": "2026-07-17",
     "/api/monitor": "2026-08-14",
+    "/api/jobs/{id}/kill": "2026-09-10",
+    "/api/jobs/{id}/notes": "2026-09-10",
+    "/api/loras": "2026-09-10",
+    "/api/loras/upload": "2026-09-10",
+    "/api/model_archs": "2026-09-19",
     # Columns of a job.
     "return_to_queue": "2025-10-14",
     "queue_position": "2025-10-14",
