@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ import typer
 
 from aitk_nb.cli.app import command, say
 from aitk_nb.cli.server_options import set_signature, signature
-from aitk_nb.errors import BadInput
+from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.training.config_files import as_text
 from aitk_nb.training.export import FORMATS
 from aitk_nb.training.fields import schema
@@ -22,7 +23,8 @@ from aitk_nb.training.validation import items, limits
 def with_fields(function: Callable[..., None]) -> Callable[..., None]:
     """Replace the argument `params` with an option for each training parameter.
 
-    If the function takes a `client`, the presets are those of its server.
+    The function gets what reads them. They are checked before, but for an architecture that only
+    the server may know.
     """
     own = [item for item in signature(function).parameters.values() if item.name != "params"]
     fields = [_option(name, entry) for name, entry in schema().items()]
@@ -31,9 +33,13 @@ def with_fields(function: Callable[..., None]) -> Callable[..., None]:
         given = {name: kwargs.pop(name) for name in schema()}
         chosen = {name: _listed(name, value) for name, value in given.items() if value is not None}
         file: Path | None = kwargs.pop(FILE.name)
-        if client := kwargs.get("client"):
-            client.architectures()
-        function(params=_params(file, chosen), **kwargs)
+        read = partial(_params, file, chosen)
+        try:
+            read()
+        except InvalidParams as exc:
+            if exc.problems.keys() != {"arch"}:
+                raise
+        function(params=read, **kwargs)
 
     set_signature(run, [*fields, FILE, *own], function)
     return run
@@ -129,7 +135,7 @@ _FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {
 @with_fields
 def params(
     *,
-    params: TrainingParams,
+    params: Callable[[], TrainingParams],
     form: Annotated[
         Format, typer.Option("--format", help="Notebook cell, job file, command or requests.")
     ] = "cell",
@@ -140,5 +146,6 @@ def params(
     the command that starts the job, or its requests with curl or in Python. The parameters are
     checked first; no server is contacted.
     """
-    say_remarks(params)
-    typer.echo(_FORMATS[form](params), nl=False)
+    given = params()
+    say_remarks(given)
+    typer.echo(_FORMATS[form](given), nl=False)

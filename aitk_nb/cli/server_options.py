@@ -31,7 +31,7 @@ def on_server(function: Callable[..., None]) -> Callable[..., None]:
 
     def run(where: Where, **kwargs: Any) -> None:
         with where.connected() as client:
-            function(client=client, **kwargs)
+            function(client, **kwargs)
 
     return _with_server_options(function, "client", run)
 

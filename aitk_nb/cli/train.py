@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import typer
@@ -20,12 +21,12 @@ from aitk_nb.training.params import TrainingParams
 
 
 @command("train")
-@on_server
 @with_fields
+@on_server
 def train(
     client: AIToolkitClient,
     *,
-    params: TrainingParams,
+    params: Callable[[], TrainingParams],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
     if_exists: Annotated[
         Literal["attach", "resume", "new"],
@@ -45,17 +46,19 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Start a training job; running it again attaches to the same job."""
+    client.architectures()
+    given = params()
     if preflight:
-        _preflight(client, params, price_per_hour, as_json=as_json)
+        _preflight(client, given, price_per_hour, as_json=as_json)
         return
-    say_remarks(params)
+    say_remarks(given)
     if dry_run:
-        report = client.jobs.plan(params, if_exists=if_exists)
+        report = client.jobs.plan(given, if_exists=if_exists)
         show(report.as_dict, str(report), as_json=as_json)
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        job = client.jobs.start(params, if_exists=if_exists)
+        job = client.jobs.start(given, if_exists=if_exists)
     for warning in caught:
         say(f"warning: {plain(str(warning.message))}")
     with if_interrupted(goes_on(client, job)):
