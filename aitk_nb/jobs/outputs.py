@@ -111,7 +111,10 @@ class JobOutputs:
     @property
     def _pauses(self) -> int:
         """Number of steps between samples; 0 if unknown."""
-        every = value_at(effective_of(self.state.config), "sample.sample_every")
+        read = effective_of(self.state.config)
+        if not value_at(read, "sample.samples") or value_at(read, "train.disable_sampling"):
+            return 0
+        every = value_at(read, "sample.sample_every")
         return every if isinstance(every, int) else 0
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -22,7 +23,7 @@ from aitk_nb.backends.gradio.job_states import JobStates
 from aitk_nb.backends.gradio.journal import JobNote, Journal, Notes
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.backends.gradio.training_form import FilledForm, fill
-from aitk_nb.errors import JobConflict, NotSupported
+from aitk_nb.errors import JobConflict, NotFound, NotSupported
 from aitk_nb.models.job import JobDraft, JobState, JobStatus
 from aitk_nb.models.names import check_name
 
@@ -253,28 +254,35 @@ class GradioJobs(JobStates):
         Raises:
             NotSupported: it trains already.
         """
-        note, followed = self.note(name), self._calls.get(name)
-        if self.state(name).status is JobStatus.QUEUED:
-            # Whoever follows it sees this with the queue's next message, within 15 s.
-            note = self._record(note, JobStatus.STOPPED, _REMOVED)
-            if not note.outcome:
-                self.stop(name)  # it was put into the server's queue just now
+        with suppress(NotFound):
+            if self._taken_out(name):
                 return
-            if followed is not None:
-                followed.cut()
-            until = time.monotonic() + _LETS_GO
-            while self._journal.is_watched(name) and time.monotonic() < until:
-                time.sleep(0.1)
-            note = self.note(name)
-            if note.outcome and not (note.started is not None and self._results.is_accepted(note)):
-                return
-            self._amend(note, outcome="", info="")
         raise NotSupported(
             "stop a job",
             "Gradio",
             "A job that has started trains to its end: canceling would only stop watching it, and "
             "the next job would train at the same time. To end it, restart the app on the server.",
         )
+
+    def _taken_out(self, name: str) -> bool:
+        """Return whether a job has left the queue before it began."""
+        note, followed = self.note(name), self._calls.get(name)
+        if self.state(name).status is not JobStatus.QUEUED:
+            return False
+        # Whoever follows it sees this with the queue's next message, within 15 s.
+        note = self._record(note, JobStatus.STOPPED, _REMOVED)
+        if not note.outcome:
+            return self._taken_out(name)  # it was put into the server's queue just now
+        if followed is not None:
+            followed.cut()
+        until = time.monotonic() + _LETS_GO
+        while self._journal.is_watched(name) and time.monotonic() < until:
+            time.sleep(0.1)
+        note = self.note(name)
+        if note.outcome and not (note.started is not None and self._results.is_accepted(note)):
+            return True
+        self._amend(note, outcome="", info="")
+        return False
 
     def mark_stopped(self, name: str) -> None:
         """Note a job as stopped, whatever it does."""
