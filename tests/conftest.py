@@ -116,6 +116,13 @@ def _clean_environment(
 
 
 @pytest.fixture(autouse=True)
+def _presets_of_the_package() -> None:
+    """What the server of one test lists is not known to the next."""
+    if presets := sys.modules.get("aitk_nb.training.presets"):
+        presets.use({})
+
+
+@pytest.fixture(autouse=True)
 def _no_widget_stays_open() -> Iterator[None]:
     """A test that makes widgets closes them."""
     before = _open_widgets()
