@@ -199,10 +199,11 @@ class GradioServer:
         too_late = threading.Timer(_PATIENCE, process.kill)
         too_late.start()
         try:
-            url = process.stdout.readline().strip()
+            url = next((line.strip() for line in process.stdout if line.strip()), "")
         finally:
             too_late.cancel()
         if not url:
+            process.kill()
             process.wait()
             raise OSError(f"The Gradio app ended while it was starting: {self._last_words()}")
         return url
