@@ -134,10 +134,12 @@ def _gradio(ask: Asker, url: str) -> DiscoveryReport:
     addresses = endpoints.fixed(prefix, "")
     puts = [Probe("PUT", address.probe_path) for address in addresses]
     checks = claim_probes(Flavour.GRADIO, prefix)
-    info, control, *answers = ask([Probe("GET", f"{prefix}/info"), _CONTROL, *puts, *checks])
+    # Gradio 4 has a function of any name below /api/.
+    control = Probe("PUT", f"{prefix}/aitk-nb-has/no-such-endpoint")
+    info, nothing, *answers = ask([Probe("GET", f"{prefix}/info"), control, *puts, *checks])
     app = endpoints.read_app(config.json, info.json)
     common = [
-        replace(address, state=_state(answer, control), auth=_needed(address, asked_for))
+        replace(address, state=_state(answer, nothing), auth=_needed(address, asked_for))
         for address, answer in zip(
             endpoints.fixed(prefix, app.version), answers[: len(puts)], strict=True
         )
