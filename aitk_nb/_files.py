@@ -72,7 +72,12 @@ def resuming(path: Path, version: str) -> Iterator[BinaryIO]:
         partial.touch()
         with partial.open("r+b") as file:
             yield file
-        partial.replace(path)
+        try:
+            partial.replace(path)
+        except FileNotFoundError:
+            # Who writes the same at the same time was quicker.
+            if not path.exists():
+                raise
         for older in path.parent.glob(f"{prefix}*") if path.stat().st_size >= KEPT else ():
             older.unlink(missing_ok=True)
     except (OSError, Rejected, UnexpectedReply) as exc:
