@@ -48,6 +48,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise BadInput(f"{target} can't be written: {exc.strerror or exc}.") from exc
 
 
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows has it
+
 KEPT = 2**20
 """Bytes of a file from which what is left of an older version of it is looked for, and removed."""
 
@@ -69,8 +71,7 @@ def resuming(path: Path, version: str) -> Iterator[BinaryIO]:
     partial = path.with_name(f"{prefix}{next(names)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-        with partial.open("r+b") as file:
+        with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b") as file:
             yield file
         try:
             partial.replace(path)
