@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aitk_nb.datasets.api import Datasets
     from aitk_nb.doctor import DoctorReport
     from aitk_nb.jobs.api import Jobs
-    from aitk_nb.loras import Loras
+    from aitk_nb.loras.api import Loras
     from aitk_nb.server_settings import ServerSettings
 
 
@@ -170,7 +170,7 @@ class AIToolkitClient:
     @cached_property
     def loras(self) -> Loras:
         """List the LoRA files that the server has, and upload one."""
-        from aitk_nb.loras import Loras
+        from aitk_nb.loras.api import Loras
 
         return Loras(self._backend)
 

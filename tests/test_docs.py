@@ -14,7 +14,7 @@ import aitk_nb.views
 from aitk_nb import errors
 from aitk_nb.datasets.api import Datasets
 from aitk_nb.jobs.api import Jobs
-from aitk_nb.loras import Loras
+from aitk_nb.loras.api import Loras
 from aitk_nb.server_settings import ServerSettings
 
 ROOT = Path(__file__).parents[1]
