@@ -157,7 +157,7 @@ def knock_gradio(connection: Connection, prefix: str, timeout: float, *, locked:
 
 def _opened(connection: Connection, timeout: float) -> tuple[Http, bool]:
     """Return a client that has logged in, and True; or one that has not, where it may not."""
-    door = GradioHttp(connection, attempts=1, timeout=httpx.Timeout(timeout))
+    door = GradioHttp(connection, attempts=1, timeout=timeout)
     try:
         door.log_in()
     except (Rejected, Unauthorized, UnexpectedReply):
@@ -176,7 +176,7 @@ def config_by_login(connection: Connection, timeout: float) -> Mapping[str, Any]
     Raises:
         ConnectionFailed: the server no longer answers.
     """
-    door = GradioHttp(connection, attempts=1, timeout=httpx.Timeout(timeout))
+    door = GradioHttp(connection, attempts=1, timeout=timeout)
     with _closing({Credential.COOKIE: door}), suppress(Rejected, Unauthorized, UnexpectedReply):
         found = door.get_json("/config", what="describe itself")
         return found if isinstance(found, dict) else {}

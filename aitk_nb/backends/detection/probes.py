@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Self
 
-import httpx
-
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.wire.http import Http
@@ -103,8 +101,7 @@ class Asker:
         given: Http = Http(connection, attempts=1, timeout=self._silence)
         if flavour is Flavour.GRADIO:
             # A Gradio app must not see the web UI's token; this sends a login only.
-            silence = httpx.Timeout(self._silence, pool=None)
-            given = GradioHttp(connection, attempts=1, timeout=silence)
+            given = GradioHttp(connection, attempts=1, timeout=self._silence)
         none = Http(bare, attempts=1, timeout=self._silence)
         self._https = {Credential.NONE: none, Credential.GIVEN: given}
 

@@ -43,7 +43,7 @@ def write_captions(
         ConnectionFailed: the connection broke.
     """
     function = app.function(CAPTION)
-    boxes = len(function.inputs) - 2
+    boxes = len(function.parameters) - 2
     if len(images) > boxes:
         raise BadInput(f"The app captions at most {boxes} images at once, not {len(images)}.")
     progress(0, len(images))
@@ -52,7 +52,7 @@ def write_captions(
             [module.handle_file(str(path)) for path in images],
             trigger,
             *[""] * boxes,
-            api_name=function.api_name,
+            api_name=function.name,
         )
         try:
             for done, _ in enumerate(job, start=1):

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from tenacity import retry_if_exception
@@ -24,6 +24,9 @@ from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, Unex
 TIMEOUT = httpx.Timeout(connect=10.0, read=100.0, write=100.0, pool=None)
 MAX_RAW = 4 * 1024 * 1024
 """Bytes of an answer that may be anybody's; the largest one known, Gradio's `/config`, has 0.8."""
+
+
+Params: TypeAlias = Mapping[str, str | int] | None
 
 
 class Http:
@@ -92,10 +95,10 @@ class Http:
             client.close()
 
     def get_json(
-        self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
+        self, path: str, *, what: str, params: Params = None, timeout: float | None = None
     ) -> Any:
         """Return the JSON of a GET that only reads; tried again when the connection breaks."""
-        return self._json(self.read("GET", path, what=what, params=params), what)
+        return self._json(self.read("GET", path, what=what, params=params, timeout=timeout), what)
 
     def act(self, path: str, *, what: str) -> Any:
         """Return the JSON of a GET that changes something: sent once, never repeated blindly."""
@@ -134,7 +137,7 @@ class Http:
         path: str,
         *,
         what: str,
-        params: Mapping[str, str | int] | None = None,
+        params: Params = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
         timeout: float | None = None,
