@@ -23,17 +23,4 @@ if TYPE_CHECKING:
     from aitk_nb.views.transfer_progress import TransferProgress as TransferProgress
     from aitk_nb.views.widgets import if_supported as if_supported
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "dataset_form.dataset_form": ["DatasetChoice", "DatasetForm"],
-        "forms.connection_form": ["ConnectionForm"],
-        "forms.training_form": ["TrainingForm"],
-        "monitor.job_monitor": ["JobMonitor", "JobRecord", "WatchingStopped"],
-        "plots.bucket_plot": ["BucketFigure", "plot_buckets"],
-        "plots.contact_sheet": ["ContactSheet", "contact_sheet"],
-        "plots.loss_plot": ["LossFigure", "plot_loss"],
-        "transfer_progress": ["TransferProgress"],
-        "widgets": ["if_supported"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)
