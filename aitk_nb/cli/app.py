@@ -32,8 +32,7 @@ COMMANDS = {
     **dict.fromkeys(("auth", "doctor"), "auth"),
     "discover": "discover",
     **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare", "download"), "jobs"),
-    "lora": "lora",
-    "loras": "loras",
+    **dict.fromkeys(("lora", "loras"), "lora"),
     "params": "params",
     "run": "run",
 }

@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any, Self
 
 from aitk_nb.backends.base import Progress
@@ -20,14 +19,8 @@ from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, Unauthorized
+from aitk_nb.models.access import Credential
 from aitk_nb.models.server import Flavour
-
-
-class Credential(Enum):
-    """Which credentials a probe sends."""
-
-    NONE = "none"
-    GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aitk_nb.backends.gradio.endpoints import prefix_of, read_app
 from aitk_nb.backends.gradio.login import GradioHttp
+from aitk_nb.backends.wire.http import part
 from aitk_nb.errors import (
     AitkError,
     ConnectionFailed,
@@ -99,10 +100,9 @@ class GradioApp:
         """What the app can be called for, by API name."""
         with self._lock:
             if self._functions is None:
-                info = self.http.get_json(f"{self.prefix}/info", what="list its functions")
-                if not isinstance(info, dict) or not isinstance(info.get("named_endpoints"), dict):
-                    raise UnexpectedReply("list its functions", "no named functions")
-                named = info["named_endpoints"]
+                what = "list its functions"
+                info = self.http.get_json(f"{self.prefix}/info", what=what)
+                named = part(info, "named_endpoints", dict, what)
                 found = read_app(self.config, info).endpoints
                 self._functions = {one.name: one for one in found if one.name in named}
             return self._functions
@@ -132,9 +132,7 @@ class GradioApp:
         name = self.function(operation).name
         body = {"data": list(data), "session_hash": session}
         answer = self.http.post_json(f"{self.prefix}/run{name}", body, what=what, repeat=True)
-        if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
-            raise UnexpectedReply(what, "no outputs")
-        return answer["data"]
+        return part(answer, "data", list, what)
 
     # -- signs of life ------------------------------------------------------------------------
 
@@ -161,11 +159,7 @@ class GradioApp:
     def waiting(self) -> int:
         """Return how many calls wait in the queue, anybody's; what runs is not counted."""
         what = "report its queue"
-        body = self._brief(f"{self.prefix}/queue/status", what)
-        size = body.get("queue_size") if isinstance(body, dict) else None
-        if not isinstance(size, int):
-            raise UnexpectedReply(what, "no length")
-        return size
+        return part(self._brief(f"{self.prefix}/queue/status", what), "queue_size", int, what)
 
     def _brief(self, path: str, what: str) -> Any:
         return self.http.get_json(path, what=what, timeout=_BRIEF)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from aitk_nb._yaml import parsed
+from aitk_nb.backends.gradio.app import GradioApp
 from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.backends.gradio.loss_db import LossFollower
 from aitk_nb.backends.wire.parallel import each_or_raise
+from aitk_nb.errors import NotFound, UnexpectedReply
 from aitk_nb.models.job import RemoteFile
 from aitk_nb.models.loss import LossPage
+from aitk_nb.models.names import name_problem
 
 _MAIN: Final = "loss/loss"
+_LARGEST: Final = 1_000_000
+"""Bytes of a config that is still read; AI Toolkit's have a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +144,48 @@ class Results:
         stats = each_or_raise(self._route.stat, paths)
         found = zip(names, paths, stats, strict=True)
         return tuple(RemoteFile(name, stat.size, path) for name, path, stat in found if stat)
+
+
+# -- a job that was started elsewhere --------------------------------------------------------------
+
+
+def is_folder(name: str) -> bool:
+    """Return whether `name` is a folder on the server rather than a job's name."""
+    return bool(re.match(r"(/|[A-Za-z]:[/\\]|output[/\\])", name))
+
+
+def attached(folder: str, app: GradioApp, route: FileRoute) -> JobNote:
+    """Return a note of the job that writes, or wrote, the server's folder `folder`.
+
+    Raises:
+        NotFound: the server shows no job there.
+        UnexpectedReply: what lies there is not a job's config.
+    """
+    folder = folder.replace("\\", "/").rstrip("/")
+    path = f"{folder}/config.yaml"
+    stat = route.stat(path)
+    if stat is None:
+        raise NotFound("job in the folder", folder)
+    what = f"show the job in {folder}"
+    if stat.size > _LARGEST:
+        raise UnexpectedReply(what, f"a config of {stat.size} bytes")
+    try:
+        config = parsed(route.read(path, 0, stat.size).decode())
+        name = str(config["config"]["name"])
+        steps = int(config["config"]["process"][0]["train"]["steps"])
+    except (LookupError, TypeError, ValueError) as exc:
+        raise UnexpectedReply(what, "no job config") from exc
+    if why := name_problem(name):
+        raise UnexpectedReply(what, f"a job whose name cannot be used: {why}")
+    now = time.time()
+    # Which server process began it is not known; what moves there tells enough.
+    return JobNote(
+        name,
+        folder.rpartition("/")[2],
+        folder,
+        config,
+        steps=steps,
+        created=now,
+        started=now,
+        app_id=app.app_id(),
+    )

@@ -16,8 +16,8 @@ from typing import Final
 from filelock import Timeout
 
 from aitk_nb.backends.gradio.app import TRAIN, raw_data
-from aitk_nb.backends.gradio.attach import attached, is_folder
 from aitk_nb.backends.gradio.followed_job import FollowedJob
+from aitk_nb.backends.gradio.job_outputs import attached, is_folder
 from aitk_nb.backends.gradio.job_states import JobStates
 from aitk_nb.backends.gradio.journal import JobNote, Notes
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw

@@ -12,8 +12,8 @@ from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.webui.datasets import WebUIDatasets
 from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.manifest import Notes, read_notes
-from aitk_nb.backends.wire.http import Http
-from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.http import Http, part
+from aitk_nb.backends.wire.parallel import each, each_or_raise
 from aitk_nb.errors import AitkError, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState
@@ -131,8 +131,8 @@ class WebUIDatasetTools:
                 raise
             # It takes any target for the samples of a job, and misses the job's name.
             raise NotSupported(what, "dated web UI", UNZIPPED) from exc
-        path = answer.get("zipPath") if isinstance(answer, dict) else None
-        if not isinstance(path, str) or not path.lower().endswith(".zip"):
+        path = part(answer, "zipPath", str, what)
+        if not path.lower().endswith(".zip"):
             raise UnexpectedReply(what, "no zip")
         return self._datasets.files.download(path, target, progress)
 
@@ -172,12 +172,7 @@ def _join(folder: str, name: str) -> str:
 
 def _all(work: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
     """Return `work` of each name; raise what it raises."""
-    results: dict[str, T] = {}
-    for name, outcome in zip(names, each(work, names), strict=True):
-        if isinstance(outcome, AitkError):
-            raise outcome
-        results[name] = outcome
-    return results
+    return dict(zip(names, each_or_raise(work, names), strict=True))
 
 
 def _failures(work: Callable[[str], None], names: Sequence[str]) -> dict[str, str]:

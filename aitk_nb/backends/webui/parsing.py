@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aitk_nb.backends.webui.names import base_name
+from aitk_nb.backends.wire.http import part
 from aitk_nb.errors import UnexpectedReply
 from aitk_nb.models.job import JobState, JobStatus, RemoteFile, Sample
 from aitk_nb.models.loss import LossColumns, LossPage
@@ -66,9 +67,7 @@ def queue_runs(body: object, gpu_ids: str) -> bool:
     Raises:
         UnexpectedReply: it is not a list of queues.
     """
-    queues = body.get("queues") if isinstance(body, dict) else None
-    if not isinstance(queues, list):
-        raise UnexpectedReply("list the queues", "not a list of queues")
+    queues = part(body, "queues", list, "list the queues")
     rows = [row for row in queues if isinstance(row, dict)]
     return any(row.get("gpu_ids") == gpu_ids and bool(row.get("is_running")) for row in rows)
 
@@ -144,9 +143,8 @@ def samples(body: object) -> tuple[Sample, ...]:
     Raises:
         UnexpectedReply: it is not a list of samples.
     """
-    if not isinstance(body, dict) or not isinstance(body.get("samples"), list):
-        raise UnexpectedReply("list the samples of a job", "not a list of samples")
-    found = [_sample(str(path)) for path in body["samples"]]
+    paths = part(body, "samples", list, "list the samples of a job")
+    found = [_sample(str(path)) for path in paths]
     return tuple(sorted(found, key=lambda sample: (sample.step, sample.index, sample.name)))
 
 
@@ -164,9 +162,7 @@ def gpus(body: object) -> tuple[Gpu, ...]:
     Raises:
         UnexpectedReply: it is not a list of GPUs.
     """
-    found = body.get("gpus") if isinstance(body, dict) else None
-    if not isinstance(found, list):
-        raise UnexpectedReply("list its GPUs", "no list of GPUs")
+    found = part(body, "gpus", list, "list its GPUs")
     return tuple(_gpu(gpu) for gpu in found if isinstance(gpu, dict))
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 from tenacity import retry_if_exception
@@ -26,7 +26,20 @@ MAX_RAW = 4 * 1024 * 1024
 """Bytes of an answer that may be anybody's; the largest one known, Gradio's `/config`, has 0.8."""
 
 
+T = TypeVar("T")
 Params: TypeAlias = Mapping[str, str | int] | None
+
+
+def part(body: object, key: str, kind: type[T], what: str) -> T:
+    """Return what an answer has under `key`.
+
+    Raises:
+        UnexpectedReply: it has nothing of that kind there.
+    """
+    found = body.get(key) if isinstance(body, dict) else None
+    if not isinstance(found, kind):
+        raise UnexpectedReply(what, f"no {key}")
+    return found
 
 
 class Http:
