@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from PIL import ImageColor
 from pydantic import TypeAdapter
 
 from aitk_nb.backends.base import Progress
@@ -92,8 +93,6 @@ def _check_folder(dataset: Scanned, out_dir: Path) -> None:
 
 
 def _check_color(color: str) -> None:
-    from PIL import ImageColor
-
     try:
         ImageColor.getrgb(color)
     except ValueError as exc:

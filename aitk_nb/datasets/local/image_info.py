@@ -10,18 +10,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.color_profile import profile_name
 from aitk_nb.datasets.local.duplicates import dhash
 from aitk_nb.datasets.local.problems import Code
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 FORMATS = (
     *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"),
@@ -96,8 +93,6 @@ def read_all(
 @contextmanager
 def quiet_about_size() -> Iterator[None]:
     """Silence Pillow's warning about large images, which are a problem of their own here."""
-    from PIL import Image
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
@@ -115,8 +110,6 @@ def has_alpha(image: Image.Image) -> bool:
 
 def read_image_info(path: Path) -> ImageInfo:
     """Return what an image is; never raises for what is in the file."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with path.open("rb") as file:
             if not file.read(1):
@@ -201,8 +194,6 @@ def _is_transparent(image: Image.Image) -> bool:
 
 
 def _hash(image: Image.Image) -> int | None:
-    from PIL import Image, ImageOps
-
     if image.mode.startswith(("I", "F")):
         return None
     # One channel says enough, and resizing images with alpha would copy them whole.
