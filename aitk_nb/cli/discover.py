@@ -53,8 +53,7 @@ def discover(
         str, typer.Option(help="Print code that calls this endpoint or operation.")
     ] = "",
     language: Annotated[
-        str,
-        typer.Option(help="Language: curl, python, gradio_client, javascript or typescript."),
+        str, typer.Option(help="Language: curl, python, gradio_client, javascript or typescript.")
     ] = "curl",
 ) -> None:
     """List the server's endpoints and how to call them.

@@ -83,8 +83,7 @@ def stop(
     job: JobName,
     save: Annotated[bool, typer.Option("--save", help="Write a checkpoint first.")] = False,
     force: Annotated[
-        bool,
-        typer.Option("--force", help="Mark a job without a process as stopped; asks first."),
+        bool, typer.Option("--force", help="Mark a job without a process as stopped; asks first.")
     ] = False,
     kill: Annotated[
         bool, typer.Option("--kill", help="Kill its process if it does not end in time.")

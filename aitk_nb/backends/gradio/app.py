@@ -9,24 +9,14 @@ from typing import Any, Final
 from aitk_nb.backends.gradio.endpoints import prefix_of, read_app
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.wire.http import part
-from aitk_nb.errors import (
-    AitkError,
-    ConnectionFailed,
-    NotSupported,
-    Unauthorized,
-    UnexpectedReply,
-)
+from aitk_nb.errors import AitkError, ConnectionFailed, NotSupported, Unauthorized, UnexpectedReply
 from aitk_nb.models.endpoint import Endpoint
 
 CREATE: Final = "create dataset"
 TRAIN: Final = "start training"
 CAPTION: Final = "write captions"
 
-_NAMES: Final = {
-    CREATE: "/create_dataset",
-    TRAIN: "/start_training",
-    CAPTION: "/run_captioning",
-}
+_NAMES: Final = {CREATE: "/create_dataset", TRAIN: "/start_training", CAPTION: "/run_captioning"}
 """The names that AI Toolkit's own app has; a fork's go into `operations`."""
 
 _BRIEF: Final = 2.0

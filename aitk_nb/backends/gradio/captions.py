@@ -15,13 +15,7 @@ import httpx
 from aitk_nb.backends.gradio.app import CAPTION, GradioApp
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.wire.proxies import named_proxy
-from aitk_nb.errors import (
-    BadInput,
-    ConnectionFailed,
-    MissingExtra,
-    NotSupported,
-    Rejected,
-)
+from aitk_nb.errors import BadInput, ConnectionFailed, MissingExtra, NotSupported, Rejected
 
 _ANALYTICS: Final = "GRADIO_ANALYTICS_ENABLED"
 _HUB: Final = "HF_HUB_DISABLE_TELEMETRY"

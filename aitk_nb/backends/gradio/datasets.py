@@ -253,11 +253,7 @@ class GradioDatasets:
         session = f"aitk{secrets.token_hex(12)}"
         function = self._app.function(CREATE)
         data: list[Any] = [
-            {
-                "path": file.path,
-                "orig_name": file.stored,
-                "meta": {"_type": "gradio.FileData"},
-            }
+            {"path": file.path, "orig_name": file.stored, "meta": {"_type": "gradio.FileData"}}
             for file in note.files
         ]
         boxes = dict.fromkeys(_texts(function), "")

@@ -248,9 +248,7 @@ def _choices(schema: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _returns(
-    about: Mapping[str, Any],
-    item: Mapping[str, Any],
-    components: Mapping[str, Mapping[str, Any]],
+    about: Mapping[str, Any], item: Mapping[str, Any], components: Mapping[str, Mapping[str, Any]]
 ) -> str:
     words = [_returned(each) for each in _mappings(about.get("returns"))]
     if not words:
