@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -32,7 +33,10 @@ _TABLE = "border-collapse:collapse;margin:.3em 0;line-height:1.4"
 _QUIET = "color:var(--jp-ui-font-color2,inherit);line-height:1.4"
 # A narrow table would fold its title to its own width.
 _TITLE = "width:max-content;max-width:36em"
+_EMPTY = ";background:rgba(127,127,127,.2)"
 _WORD = 24
+_RIGHT = ";text-align:right;font-variant-numeric:tabular-nums"
+_NUMBER = re.compile(r"[-+\u2212]?\d[\d,.]*(e[-+]?\d+)?( ?(%|[kMG]?B|s|min|h))?|[\u2013?]")
 
 
 class Html(str):
@@ -136,17 +140,25 @@ def status(lines: Iterable[object]) -> Html:
     return Html(f'<div role="status" aria-live="polite">{join(lines)}</div>')
 
 
-def pictures(items: Iterable[tuple[bytes, object]]) -> Html:
-    """Return small JPEG pictures side by side, each over its caption."""
-    row = "display:flex;flex-wrap:wrap;gap:.6em;margin:.3em 0"
-    figure = "margin:0;width:9em;font-size:.9em;line-height:1.3;overflow-wrap:anywhere"
+def pictures(items: Iterable[tuple[bytes, object]], columns: int = 12) -> Html:
+    """Return small JPEG pictures, at most so many side by side, each over its caption."""
+    row = f"display:flex;flex-wrap:wrap;gap:.8em;margin:.3em 0;max-width:{9.8 * columns:g}em"
+    figure = "margin:0;width:9em;line-height:1.3;overflow-wrap:anywhere"
+    frame = "display:flex;align-items:flex-end;height:9em"
+    image = 'style="max-width:9em;max-height:9em;margin:0"'
     shown = "".join(
-        f'<figure style="{figure}"><img alt="" style="max-width:100%" '
-        f'src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
-        f'<figcaption style="{_QUIET}">{escape(caption)}</figcaption></figure>'
+        f'<figure style="{figure}"><div style="{frame}{"" if data else _EMPTY}">'
+        f"{picture('jpeg', data, '', image) if data else ''}</div>"
+        f'<figcaption style="font-size:.9em;{_QUIET}">{escape(caption)}</figcaption></figure>'
         for data, caption in items
     )
     return Html(f'<div style="{row}">{shown}</div>')
+
+
+def picture(kind: str, data: bytes, alt: str, attributes: str = "") -> Html:
+    """Return a picture with its bytes in it; `kind` is `png` or `jpeg`."""
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Html(f'<img alt="{escape(alt)}" src="{source}" {attributes}>')
 
 
 def badge(text: object, kind: Kind = "info") -> Html:
@@ -161,13 +173,25 @@ def table(
     headers: Sequence[object], rows: Iterable[Sequence[object]], caption: object = ""
 ) -> Html:
     """Return a table with one row of headers; `caption` stands above it."""
-    head = "".join(f'<th scope="col" {_style(_CELL)}>{escape(cell)}</th>' for cell in headers)
-    body = "".join(
-        "<tr>" + "".join(f"<td {_style(_cell(cell))}>{escape(cell)}</td>" for cell in row) + "</tr>"
+    rows = [tuple(row) for row in rows]
+    right = {i for i, column in enumerate(zip(*rows, strict=True)) if is_numeric(column)}
+    sides = [_RIGHT if i in right else "" for i in range(max(map(len, (headers, *rows))))]
+    head = "".join(
+        f'<th scope="col" {_style(_CELL + side)}>{escape(cell)}</th>'
+        for cell, side in zip(headers, sides, strict=False)
+    )
+    body = join(
+        Html(f"<tr>{join(_data(cell, side) for cell, side in zip(row, sides, strict=False))}</tr>")
         for row in rows
     )
     head = f"<thead><tr>{head}</tr></thead>"
     return Html(f"<table {_style(_TABLE)}>{_title(caption)}{head}<tbody>{body}</tbody></table>")
+
+
+def is_numeric(column: Iterable[object]) -> bool:
+    """Return whether each cell of a column is a number, maybe with a unit, or empty."""
+    cells = [str(cell) for cell in column if cell not in (None, "")]
+    return bool(cells) and all(map(_NUMBER.fullmatch, cells))
 
 
 def definition(pairs: Iterable[tuple[object, object]], caption: object = "") -> Html:
@@ -187,11 +211,12 @@ def _title(caption: object) -> str:
     return f"<caption {_style(_CELL)}>{line}</caption>"
 
 
-def _cell(content: object) -> str:
-    """Return the style of a cell, in which a short word such as a date is not broken."""
+def _data(content: object, side: str) -> Html:
+    """Return a cell, in which a short word such as a date is not broken."""
     text = str(content)
     is_word = len(text) <= _WORD and not isinstance(content, Html) and " " not in text
-    return f"{_CELL};white-space:nowrap" if is_word else _CELL
+    look = f"{_CELL};white-space:nowrap" if is_word else _CELL
+    return Html(f"<td {_style(look + side)}>{escape(content)}</td>")
 
 
 def _style(declarations: str) -> str:

@@ -267,11 +267,10 @@ class AIToolkitClient:
         return f"<AIToolkitClient {self.flavour.value} {self.url}>"
 
     def _repr_html_(self) -> str:
-        able = self._backend.abilities
+        lacks = ", ".join(one.value for one in Ability if one not in self._backend.abilities)
         rows = [
             ("flavour", self.flavour.value),
             ("address", self.url),
-            ("can", ", ".join(sorted(ability.value for ability in able))),
-            ("cannot", ", ".join(sorted(ability.value for ability in set(Ability) - able))),
+            ("can", f"everything, except {lacks}" if lacks else "everything that aitk-nb asks for"),
         ]
         return _html.definition(rows, caption="AI Toolkit server")

@@ -292,7 +292,7 @@ def test_thumbnails_make_a_contact_sheet(client: aitk_nb.AIToolkitClient, folder
     assert "part 1" in items[0][1]
     with Image.open(io.BytesIO(items[0][0])) as picture:
         assert max(picture.size) <= 300
-    assert contact_sheet(items).jpeg().startswith(b"\xff\xd8")
+    assert contact_sheet(items)._repr_html_().count("<img") == 5
 
 
 def test_what_the_server_does_not_take_is_named(

@@ -380,7 +380,7 @@ def test_headless_it_leaves_one_picture_and_a_record(
     watching = "await JobMonitor(job).watch(every=0.1)"
     book = execute(start, watching, COUNT, watching)
     picture, record = book.cells[1].outputs
-    assert {"image/png", "text/plain"} == set(picture["data"])
+    assert {"text/html", "image/png", "text/plain"} == set(picture["data"])
     assert "<loss of 'one'>" == picture["data"]["text/plain"]
     assert "completed" in record["data"]["text/html"]
     assert "0" == book.cells[2].outputs[0]["data"]["text/plain"]
@@ -467,7 +467,7 @@ def test_interrupt_and_button_in_a_live_kernel(
         line.split(" Run the cell")[0] for line in error["traceback"]
     ]
     last = [one for one in messages if one["msg_type"] == "update_display_data"][-1]
-    assert {"image/png", "text/plain"} == set(last["content"]["data"])
+    assert {"text/html", "image/png", "text/plain"} == set(last["content"]["data"])
     with aitk_nb.connect(demo_server.url) as client:
         looks = client.jobs.get("long").watch(every=0.1, timeout=30)
         assert next(one for one in looks if one.step > 0).status is JobStatus.RUNNING
