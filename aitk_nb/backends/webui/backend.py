@@ -12,6 +12,7 @@ from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui.dry_run import DryRunHttp
+from aitk_nb.backends.webui.inference import WebUIInference
 from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.loras import WebUILoras
 from aitk_nb.backends.webui.model_archs import model_archs
@@ -107,6 +108,11 @@ class WebUI(WebUIJobs):
                 "job.files() lists the LoRAs of a job.",
             )
         return WebUILoras(self._http)
+
+    @property
+    def inference(self) -> WebUIInference:
+        """Its inference engines."""
+        return WebUIInference(self._http, self)
 
     # -- the machine -------------------------------------------------------------------------
 

@@ -210,10 +210,16 @@ class Http:
 
     @contextmanager
     def stream(
-        self, path: str, *, what: str, headers: Mapping[str, str]
+        self,
+        path: str,
+        *,
+        what: str,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        json: object = None,
     ) -> Iterator[httpx.Response]:
-        """Yield the open answer to a GET; the caller repeats it."""
-        request = self._request("GET", path, headers=headers)
+        """Yield the open answer to a request, which is sent once."""
+        request = self._request(method, path, headers=headers, json=json)
         response = self._exchange(request, stream=True)
         try:
             if not response.is_success or response_errors.is_page(response):
