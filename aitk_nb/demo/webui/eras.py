@@ -61,6 +61,7 @@ _SINCE = {
     "thumbnails": "2026-07-25",
     "datasets in zips": "2026-08-12",
     "file paths in parts": "2026-08-15",
+    "texts among samples": "2026-09-10",
 }
 
 T = TypeVar("T")
