@@ -149,6 +149,32 @@ def pictures(items: Iterable[tuple[bytes, object]]) -> Html:
     return Html(f'<div style="{row}">{shown}</div>')
 
 
+def framed(
+    picture: bytes, alt: str, height: str, width: str = "100%", *, is_faint: bool = False
+) -> Html:
+    """Return a JPEG in the middle of a frame of fixed size; a word if there is none."""
+    frame = f"display:flex;align-items:center;justify-content:center;height:{height};width:{width}"
+    ground = "background:var(--jp-layout-color2,rgba(127,127,127,.12));border-radius:3px"
+    faint = ";opacity:.35" if is_faint else ""
+    data = base64.b64encode(picture).decode()
+    image = (
+        f'<img alt="{escape(alt)}" style="max-width:100%;max-height:100%;object-fit:contain{faint}"'
+        f' src="data:image/jpeg;base64,{data}">'
+    )
+    return Html(f'<div style="{frame};{ground}">{image if picture else note("no picture")}</div>')
+
+
+def proportions(width: float, height: float) -> Html:
+    """Return a small box of these proportions, in a column of such boxes."""
+    scale = 2.4 / max(width, height)
+    frame = "display:flex;align-items:center;justify-content:center;width:2.4em;height:2.4em"
+    box = f"width:{width * scale:.2f}em;height:{max(height * scale, 0.1):.2f}em"
+    return Html(
+        f'<div aria-hidden="true" style="{frame}"><div style="{box};opacity:.45;'
+        'background:currentColor;border-radius:2px"></div></div>'
+    )
+
+
 def badge(text: object, kind: Kind = "info") -> Html:
     """Return a short text with a sign and a colored border, legible without colors too."""
     sign, color = _SIGNS[kind]

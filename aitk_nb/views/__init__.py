@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.views.dataset_form.dataset_form import DatasetChoice as DatasetChoice
+    from aitk_nb.views.dataset_form.dataset_choice import DatasetChoice as DatasetChoice
     from aitk_nb.views.dataset_form.dataset_form import DatasetForm as DatasetForm
     from aitk_nb.views.forms.connection_form import ConnectionForm as ConnectionForm
     from aitk_nb.views.forms.training_form import TrainingForm as TrainingForm
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "dataset_form.dataset_form": ["DatasetChoice", "DatasetForm"],
+        "dataset_form.dataset_choice": ["DatasetChoice"],
+        "dataset_form.dataset_form": ["DatasetForm"],
         "forms.connection_form": ["ConnectionForm"],
         "forms.training_form": ["TrainingForm"],
         "monitor.job_monitor": ["JobMonitor", "JobRecord", "WatchingStopped"],
