@@ -392,9 +392,25 @@ def test_a_problem_leads_to_its_image(folder: Path) -> None:
     form.close()
 
 
+def test_an_edit_that_comes_after_the_page_was_turned_is_saved(folder: Path) -> None:
+    """To its own image: a front-end's messages may be handled in another order."""
+    shutil.copy(folder / "photo_00.jpg", folder / "z.jpg")
+    form = DatasetForm(folder)
+    cards = explored(form).cards
+    field = cards.cards[0].text
+    click(cards.next)
+    assert "z.jpg" == cards.cards[0].text.description
+    send(field, value="late")
+    assert "late\n" == (folder / "photo_00.txt").read_text(encoding="utf-8")
+    assert not (folder / "z.txt").exists()
+    click(cards.previous)
+    assert "late" == cards.cards[0].text.value
+    form.close()
+
+
 def marked(below: Explorer) -> list[Any]:
     """Return the cards that are marked."""
-    return [card for card in below.cards.cards if "brand" in card.box.layout.border_left]
+    return [card for card in below.cards.cards if "brand" in (card.box.layout.border_left or "")]
 
 
 def test_pages_of_a_thousand_images(folder: Path) -> None:

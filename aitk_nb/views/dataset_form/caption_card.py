@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import ipywidgets as widgets
 
@@ -30,6 +31,10 @@ class CaptionCard:
 
     def __init__(self, shared: CardLayouts) -> None:
         """Make an empty card."""
+        self.image: Path | None = None
+        """What it shows, or has shown last."""
+        self.caption = ""
+        """What it was filled with."""
         self._picture = widgets.HTML()
         # An invisible button over the picture: a click there, or the keyboard, enlarges it.
         self._over = widgets.Layout(width="auto")
@@ -48,7 +53,7 @@ class CaptionCard:
 
     def show(
         self,
-        name: str,
+        image: Path,
         caption: str,
         picture: bytes,
         problems: Sequence[Problem] = (),
@@ -60,7 +65,7 @@ class CaptionCard:
         """Show an image.
 
         Args:
-            name: Name of its file, which labels the caption.
+            image: Its file, whose name labels the caption.
             caption: Its caption.
             picture: A JPEG of it; empty if it can't be shown.
             problems: What is wrong with it.
@@ -68,6 +73,7 @@ class CaptionCard:
             is_marked: Whether it is the one that somebody looks for.
             is_left_out: Whether it is not used.
         """
+        self.image, self.caption, name = image, caption, image.name
         height = f"{_LARGE if is_large else _SMALL}px"
         framed = _html.framed(picture, name, height, is_faint=is_left_out)
         self._picture.value = str(framed)
@@ -86,4 +92,4 @@ class CaptionCard:
 
     def clear(self) -> None:
         """Show nothing: a hidden card keeps no image, so that what a notebook stores is small."""
-        self._picture.value = self.text.value = self._badges.value = ""
+        self._picture.value = self._badges.value = ""

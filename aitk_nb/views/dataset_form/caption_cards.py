@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,11 @@ class CaptionCards:
         self._marked: Path | None = None
         self._large: Path | None = None
         self._is_filling = False
-        shared = CardLayouts()
-        self.cards = [CaptionCard(shared) for _ in range(PAGE)]
+        # JupyterLab has the kernel handle messages of widgets in several threads.
+        self._lock = threading.RLock()
+        self._shared = CardLayouts()
+        self.cards = self._new_cards()
+        self._spare: list[CaptionCard] = []
         narrow = widgets.Layout(width="auto")
         self.previous = widgets.Button(description="◀ Previous", layout=narrow)
         self.next = widgets.Button(description="Next ▶", layout=narrow)
@@ -83,10 +88,14 @@ class CaptionCards:
         self.next.on_click(lambda _button: self._turn(1))
         self.page.observe(self._to_page, names="value")
         self.only_problems.observe(lambda _change: self._filter(), names="value")
-        for place, card in enumerate(self.cards):
-            card.text.observe(lambda change, at=place: self._save(at, change), names="value")
-            card.enlarge.on_click(lambda _button, at=place: self._enlarge(at))
-            card.leave_out.on_click(lambda _button, at=place: self._leave_out(at))
+
+    def _new_cards(self) -> list[CaptionCard]:
+        cards = [CaptionCard(self._shared) for _ in range(PAGE)]
+        for card in cards:
+            card.text.observe(partial(self._save, card), names="value")
+            card.enlarge.on_click(partial(self._enlarge, card))
+            card.leave_out.on_click(partial(self._leave_out, card))
+        return cards
 
     @property
     def pages(self) -> int:
@@ -124,24 +133,28 @@ class CaptionCards:
 
     def draw(self) -> None:
         """Draw the current page; only its pictures are made."""
-        shown = self._images[self._first : self._first + PAGE]
-        self._is_filling = True
-        try:
+        with self._lock:
+            shown = self._images[self._first : self._first + PAGE]
+            pairs = zip(self.cards, shown, strict=False)
+            if any(card.image not in (None, path) for card, path in pairs):
+                # The message of an edit may come after that of the click that turns the page:
+                # the card of the edit still has its image then.
+                self.cards, self._spare = self._spare or self._new_cards(), self.cards
+            self._is_filling = True
             self.page.max, self.page.value = self.pages, self._first // PAGE + 1
+            self._is_filling = False
             for card, path in zip(self.cards, shown, strict=False):
                 self._show(card, path)
-            for card in self.cards[len(shown) :]:
+            for card in (*self.cards[len(shown) :], *self._spare):
                 card.clear()
-        finally:
-            self._is_filling = False
-        self._grid.children = [card.box for card in self.cards[: len(shown)]]
-        self._of.value = f"of {self.pages}"
-        self.previous.disabled = self._first == 0
-        self.next.disabled = self._first + PAGE >= len(self._images)
+            self._grid.children = [card.box for card in self.cards[: len(shown)]]
+            self._of.value = f"of {self.pages}"
+            self.previous.disabled = self._first == 0
+            self.next.disabled = self._first + PAGE >= len(self._images)
 
     def close(self) -> None:
         """Free the cards that are not on the page; the others are freed with the form."""
-        for card in self.cards:
+        for card in (*self.cards, *self._spare):
             close_all(card.box)
 
     # -- one card ------------------------------------------------------------------------------
@@ -149,7 +162,7 @@ class CaptionCards:
     def _show(self, card: CaptionCard, path: Path) -> None:
         is_large = path == self._large
         card.show(
-            path.name,
+            path,
             self._caption(path),
             thumbnail(path, _LARGE_EDGE) if is_large else self.thumbnails.get(path),
             self._problems.get(path, ()),
@@ -167,29 +180,25 @@ class CaptionCards:
         except OSError:
             return ""
 
-    def _at(self, place: int) -> Path | None:
-        at = self._first + place
-        return self._images[at] if at < len(self._images) else None
+    def _save(self, card: CaptionCard, change: Mapping[str, Any]) -> None:
+        text = str(change["new"])
+        with self._lock:
+            if card.image is None or text == card.caption:
+                return  # the card was filled, by nobody
+            try:
+                write_caption(card.image, text)
+            except BadInput as exc:
+                self._say(str(exc))
+                return
+            self._on_saved(card.image)
 
-    def _save(self, place: int, change: Mapping[str, Any]) -> None:
-        image = self._at(place)
-        if self._is_filling or image is None:
-            return
-        try:
-            write_caption(image, str(change["new"]))
-        except BadInput as exc:
-            self._say(str(exc))
-            return
-        self._on_saved(image)
-
-    def _enlarge(self, place: int) -> None:
-        image = self._at(place)
-        self._large = None if image == self._large else image
+    def _enlarge(self, card: CaptionCard, _button: object) -> None:
+        self._large = None if card.image == self._large else card.image
         self.draw()
 
-    def _leave_out(self, place: int) -> None:
-        if (image := self._at(place)) is not None:
-            self._on_left_out(image)
+    def _leave_out(self, card: CaptionCard, _button: object) -> None:
+        if card.image is not None:
+            self._on_left_out(card.image)
 
     # -- which cards ---------------------------------------------------------------------------
 
@@ -207,6 +216,7 @@ class CaptionCards:
         self.draw()
 
     def _to_page(self, change: Mapping[str, Any]) -> None:
-        if not self._is_filling:
-            self._first = (int(change["new"]) - 1) * PAGE
-            self.draw()
+        with self._lock:
+            if not self._is_filling:
+                self._first = (int(change["new"]) - 1) * PAGE
+                self.draw()
