@@ -13,7 +13,7 @@ from aitk_nb.datasets import download, upload
 from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.datasets.local.dataset import LocalDataset
-from aitk_nb.datasets.local.problems import CAPTIONS_LEFT
+from aitk_nb.datasets.local.problems import UNUSED
 from aitk_nb.datasets.upload import Confirm, IfDiffers, RemoteDataset, UploadOptions, Verify
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
 from aitk_nb.models.dataset import DatasetInfo, VerifyReport
@@ -114,7 +114,7 @@ class Datasets:
         ]
         sent, kept = sum(info.sent for info in infos), sum(info.kept for info in infos)
         _log.info("%d files sent to %s, %d were already there", sent, dataset, kept)
-        remarks = tuple(str(problem) for problem in local.problems if problem.code in CAPTIONS_LEFT)
+        remarks = tuple(str(problem) for problem in local.problems if problem.code in UNUSED)
         controls = tuple(parts)[1:]
         return replace(infos[0], sent=sent, kept=kept, controls=controls, remarks=remarks)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.views.dataset_form.dataset_form import DatasetChoice as DatasetChoice
+    from aitk_nb.views.dataset_form.dataset_choice import DatasetChoice as DatasetChoice
     from aitk_nb.views.dataset_form.dataset_form import DatasetForm as DatasetForm
     from aitk_nb.views.forms.connection_form import ConnectionForm as ConnectionForm
     from aitk_nb.views.forms.training_form import TrainingForm as TrainingForm

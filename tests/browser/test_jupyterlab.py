@@ -109,7 +109,7 @@ def choose_photos(notebook: NotebookPage, photos: Path) -> None:
     form.fill_in("Name", "officer")
     last = form.output.locator("textarea").nth(11)
     expect(last).to_have_value("a photograph of an officer, part 12", timeout=20_000)
-    expect(form.output.locator("figure img")).to_have_count(12)
+    expect(form.output.locator("img")).to_have_count(12)
     upload = notebook.cell("client.datasets.upload(")
     upload.run()
     upload.shows("Dataset officer")
