@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aitk_nb.views.dataset_form.dataset_form import DatasetForm as DatasetForm
     from aitk_nb.views.forms.connection_form import ConnectionForm as ConnectionForm
     from aitk_nb.views.forms.training_form import TrainingForm as TrainingForm
+    from aitk_nb.views.forms.waiting import WaitingStopped as WaitingStopped
     from aitk_nb.views.monitor.job_monitor import JobMonitor as JobMonitor
     from aitk_nb.views.monitor.job_monitor import JobRecord as JobRecord
     from aitk_nb.views.monitor.job_monitor import WatchingStopped as WatchingStopped
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy(
         "dataset_form.dataset_form": ["DatasetChoice", "DatasetForm"],
         "forms.connection_form": ["ConnectionForm"],
         "forms.training_form": ["TrainingForm"],
+        "forms.waiting": ["WaitingStopped"],
         "monitor.job_monitor": ["JobMonitor", "JobRecord", "WatchingStopped"],
         "plots.bucket_plot": ["BucketFigure", "plot_buckets"],
         "plots.contact_sheet": ["ContactSheet", "contact_sheet"],

@@ -182,9 +182,12 @@ def test_an_executed_notebook_holds_no_token(execute: Any, monkeypatch: pytest.M
     assert book.metadata["widgets"]
     assert PLANTED not in stored(book)
     assert TYPED not in stored(book)
-    first = book.cells[0].outputs[0]["data"]
-    assert "<ConnectionForm http://localhost>" == first["text/plain"]
-    assert "a token from AITK_TOKEN" in first["text/html"]
+    first, last = (book.cells[number].outputs[0]["data"] for number in (0, 3))
+    assert "<ConnectionForm http://localhost>" == first["text/plain"] == last["text/plain"]
+    # What was used stands where the form was; the form that is shown again is a form.
+    assert "the token that you typed" in first["text/html"]
+    assert ["text/html", "text/plain"] == sorted(first)
+    assert 3 == len(last)
 
 
 def test_the_check_is_injected_and_its_failure_is_shown() -> None:

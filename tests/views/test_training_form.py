@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb import _html
-from aitk_nb.errors import AitkError, InvalidParams
+from aitk_nb.errors import AitkError, BadInput, InvalidParams
 from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.jobs.preflight_report import PreflightReport, problem
 from aitk_nb.models.checklist import Check, Checklist
@@ -367,28 +368,116 @@ def test_many_forms_leak_nothing() -> None:
     assert not [ref for ref in kept if ref() is not None]
 
 
-def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
-    """Only edits that were made are spoken of; the old form's widgets are freed."""
-    cell = (
-        "from aitk_nb import TrainingParams\nfrom aitk_nb.views import TrainingForm\n"
-        "form = TrainingForm(TrainingParams(name='cat', dataset='cats'))\n"
-        "from ipywidgets.widgets.widget import _instances\n"
-        "form._status.value.count('reset'), len(_instances)"
-    )
-    typed = (
-        "data = {'method': 'update', 'state': {'value': '7'}, 'buffer_paths': []}\n"
-        "form._fields['steps'].control.comm.handle_msg({'content': {'data': data}, 'buffers': []})"
-        "\nform.value.steps"
-    )
-    book = execute(cell, cell, typed, cell, "form._status.value", cell, cell.replace("cat", "dog"))
-    said = [output["data"]["text/plain"] for one in book.cells for output in one.outputs]
-    first, again, steps, reset, text, silent, other = said
+FORM_CELL = (
+    "from aitk_nb import TrainingParams\nfrom aitk_nb.views import TrainingForm\n"
+    "form = TrainingForm(TrainingParams(name='cat', dataset='cats'))\n"
+    "from ipywidgets.widgets.widget import _instances\n"
+    "form.widget.children[0].children[0].value if form.edited else len(_instances)"
+)
+TYPED_CELL = """
+def send(name, text):
+    form._fields[name].control.value = text
+send('arch', 'flux2'), send('steps', '7'), send('quantize', 'uint4');
+"""
 
-    assert first == again == silent
-    assert first.startswith("(0, ")
-    assert ("7", first.replace("(0", "(1")) == (steps, reset)
-    assert "has reset your edits of: steps" in text
-    assert int(other.split()[1][:-1]) > int(first.split()[1][:-1])
+
+def shown(book: Any) -> list[str]:
+    """Return what each cell that showed something showed, as text."""
+    return [cell.outputs[0]["data"]["text/plain"] for cell in book.cells if cell.outputs]
+
+
+def test_running_the_cell_again_keeps_the_edits(execute: Any) -> None:
+    """All of them, those that an architecture brought and that were changed after it too."""
+    value = "form.value.steps, form.value.arch, form.value.quantize, form.edited"
+    first, before, text, after, again = shown(
+        execute(FORM_CELL, FORM_CELL, TYPED_CELL, value, FORM_CELL, value, FORM_CELL)
+    )[1:]
+
+    assert first.isdigit()
+    assert before == after
+    assert before.startswith("(7, 'flux2', 'uint4', (")
+    assert text == again
+    assert "Your edits are kept: " in text
+    assert "starts with" not in text
+
+
+def test_a_changed_start_says_what_differs_and_offers_both(execute: Any) -> None:
+    """Edits stay above a new start until somebody drops them; what was not edited follows it."""
+    changed = FORM_CELL.replace("'cats'", "'cats', steps=80, rank=8")
+    value = "form.value.steps, form.value.rank"
+    press = "form.widget.children[0].children[1].children[{}].click()"
+    # The same cell, as its id says.
+    ids = {"metadata": {"cellId": "one"}}
+    book = execute(
+        "from aitk_nb.views.forms import form as module\nrun = iter(range(9))\n"
+        "from aitk_nb.views.forms.cell_registry import RunningCell\n"
+        "module.running_cell = lambda: RunningCell('one', str(next(run)))",
+        FORM_CELL,
+        "form._fields['steps'].control.value = '7'",
+        changed,
+        value,
+        press.format(0),
+        value,
+        press.format(1),
+        value,
+    )
+    _, text, kept, still, dropped = shown(book)
+
+    assert "Steps 80 (before: 3000)" in text
+    assert "Rank 8 (before: 16)" in text
+    assert "(7, 8)" == kept == still
+    assert "(80, 8)" == dropped
+
+
+# -- starting -------------------------------------------------------------------------------------
+
+
+class Started(list[TrainingParams]):
+    """A server that notes what was started."""
+
+    def __call__(self, params: TrainingParams) -> str:
+        """Start it; the job is its name and the number of starts."""
+        self.append(params)
+        return f"{params.name} {len(self)}"
+
+
+def test_where_nobody_can_press_the_button_the_job_starts_at_once() -> None:
+    """And the same form starts it only once, as long as it holds the same."""
+    started = Started()
+    form = TrainingForm(START, on_start=started)
+
+    assert "cat 1" == asyncio.run(form.started()) == asyncio.run(form.started())
+    edit(form, "steps", "77")
+    assert "cat 2" == asyncio.run(form.started(start=True))
+    assert [3000, 77] == [params.steps for params in started]
+    form.close()
+
+
+def test_a_press_starts_the_job_that_the_cell_then_returns() -> None:
+    """What is invalid is not started, and the form says why."""
+    started = Started()
+    form = TrainingForm(START, on_start=started)
+    edit(form, "steps", "0")
+    click(form.start.button)
+    form.start.wait(10)
+    assert not started
+    assert "greater than or equal to 1" in form._found.value
+    edit(form, "steps", "5")
+    click(form.start.button)
+    form.start.wait(10)
+
+    assert "Started: " in form._found.value
+    assert "cat 1" == asyncio.run(form.started())
+    assert 1 == len(started)
+    form.close()
+
+
+def test_a_form_that_starts_nothing_says_so() -> None:
+    """It has no button, and waiting for one would never end."""
+    form = TrainingForm(START)
+    with pytest.raises(BadInput, match="on_start="):
+        asyncio.run(form.started())
+    form.close()
 
 
 # -- checking -------------------------------------------------------------------------------------

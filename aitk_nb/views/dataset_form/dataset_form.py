@@ -159,6 +159,10 @@ class DatasetForm(Form[DatasetChoice]):
             self._explorer.close()
         super().close()
 
+    def _take_over(self, before: DatasetForm) -> None:
+        super()._take_over(before)
+        self._picked = before._picked
+
     def _read(self) -> DatasetChoice:
         if self._rejected:
             raise BadInput(self._rejected)
@@ -187,7 +191,6 @@ class DatasetForm(Form[DatasetChoice]):
     # -- what happens when somebody edits --------------------------------------------------------
 
     def _on_edit(self, change: Any) -> None:
-        self._remark = ""
         self._rejected = ""
         if change["owner"] is not self._folder:
             self._refresh()
@@ -221,7 +224,6 @@ class DatasetForm(Form[DatasetChoice]):
         else:
             self._rejected, self._scanned = "", None
             self._folder.value = str(self._picked)
-        self._remark = ""
         self._refresh()
 
     # -- how it shows itself -------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import ipywidgets as widgets
 from traitlets import Unicode
 
 from aitk_nb import _html
+from aitk_nb._error_card import parts
 from aitk_nb.auth.report import AuthReport
 from aitk_nb.connection.connection import (
     LOGIN_VARIABLES,
@@ -22,9 +23,12 @@ from aitk_nb.connection.connection import (
     resolve,
 )
 from aitk_nb.connection.secret import Secret
-from aitk_nb.errors import BadInput
+from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.views.action import Action
 from aitk_nb.views.forms.form import Field, Form, Looks
+from aitk_nb.views.forms.waiting import can_wait, wait_for
+
+Client = TypeVar("Client")
 
 USER_VARIABLE = LOGIN_VARIABLES[0]
 
@@ -120,7 +124,7 @@ class ConnectionForm(Form[Connection]):
             self.check = Action(
                 "Check",
                 "Checking …",
-                lambda: on_check(self.value),
+                lambda: on_check(self._read()),
                 self._say,
                 done=_in_words,
                 layout=widgets.Layout(**looks.indented),
@@ -135,10 +139,49 @@ class ConnectionForm(Form[Connection]):
         token = ("token",) if self._typed is not None else ()
         return tuple(name for name in super().edited if name != "token") + token
 
+    async def connected(self, connect: Callable[[Connection], Client]) -> Client:
+        """Return a client that the server accepts; wait for a right token where somebody is there.
+
+        Args:
+            connect: What makes a client, such as `aitk_nb.connect`.
+
+        Raises:
+            AitkError: The server can't be used, and nobody is there to correct the form.
+            WaitingStopped: The cell was interrupted.
+        """
+        while True:
+            try:
+                client = connect(self._read())
+                # To connect is not to be let in.
+                cast(Any, client).datasets.list()
+            except AitkError as exc:
+                if self.check is None or not can_wait():
+                    raise
+                await self._checked_again(self.check, parts(exc)[0])
+            else:
+                self._show_as_used()
+                return client
+
+    async def _checked_again(self, check: Action, what: str) -> None:
+        """Wait until somebody has pressed the button: what is half typed is sent nowhere."""
+        before = check.runs
+        why = f"{what} Correct the form above and press Check; this cell then goes on."
+        await wait_for(lambda: check.runs > before, self.widget, "Check", why)
+
     def forget(self) -> None:
         """Forget the token that was typed."""
         self._typed = None
         self._on_edit(None)
+
+    def _take_over(self, before: ConnectionForm) -> None:
+        super()._take_over(before)
+        # A token is for the address that it was typed for.
+        if self._url.value == before._url.value:
+            self._typed = before._typed
+
+    def _drop_edits(self) -> None:
+        super()._drop_edits()
+        self.forget()
 
     def _take_token(self, change: Mapping[str, Any]) -> None:
         """Keep what was typed as a secret, and empty the field."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.errors import InvalidParams
+from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.training.epochs import Files
 from aitk_nb.training.params import TrainingParams
@@ -16,6 +17,7 @@ from aitk_nb.views.action import Action
 from aitk_nb.views.forms.field_group import Group, RequestPanel
 from aitk_nb.views.forms.form import Form, Looks
 from aitk_nb.views.forms.preset_preview import PresetPreview
+from aitk_nb.views.forms.start_button import StartButton
 from aitk_nb.views.forms.training_fields import (
     GROUPS,
     about,
@@ -25,6 +27,7 @@ from aitk_nb.views.forms.training_fields import (
     read_params,
     texts_of,
 )
+from aitk_nb.views.forms.waiting import can_wait, wait_for
 
 
 class TrainingForm(Form[TrainingParams]):
@@ -47,6 +50,7 @@ class TrainingForm(Form[TrainingParams]):
         images: int | Mapping[str, Files] = 0,
         checkpoint_size: int | None = None,
         on_check: Callable[[TrainingParams], object] | None = None,
+        on_start: Callable[[TrainingParams], object] | None = None,
     ) -> None:
         """Start from `params`, which the form never changes.
 
@@ -57,6 +61,8 @@ class TrainingForm(Form[TrainingParams]):
             checkpoint_size: Bytes of a checkpoint, for the summary.
             on_check: What the button "Check" calls with the form's value, such as
                 `client.jobs.preflight`; its result is shown. Without it there is no button.
+            on_start: What the button "Start training" calls with the form's value, such as
+                `client.jobs.start`; `started` waits for it. Without it there is no button.
         """
         self._start = params
         self._images = images if isinstance(images, Mapping) else {params.dataset: images}
@@ -82,14 +88,49 @@ class TrainingForm(Form[TrainingParams]):
         self.check: Action | None = None
         if on_check is not None:
             self.check = Action(
-                "Check", "Checking …", lambda: on_check(self.value), self._say, self._take_in
+                "Check", "Checking …", lambda: on_check(self._read()), self._say, self._take_in
             )
             body.append(self.check.button)
+        self.start: StartButton | None = None
+        if on_start is not None:
+            self.start = StartButton(on_start, self._read, self._say)
+            body.append(self.start.button)
+            self._stays = True
         body.append(self._found)
         # Before the form's own observer, so that it sees the values that came with the choice.
         fields["arch"].control.observe(self._on_arch, names="value")
         self._build(fields, body, looks)
         self._refresh()
+
+    async def started(self, *, start: bool = False) -> Any:
+        """Return the job that the button has started; where nobody can press it, start it now.
+
+        Args:
+            start: Start it now in any case.
+
+        Returns:
+            What `on_start` returned.
+
+        Raises:
+            AitkError: The job can't be started.
+            WaitingStopped: The cell was interrupted; nothing was started.
+
+        Example:
+            >>> import asyncio
+            >>> form = aitk_nb.views.TrainingForm(job.params(), on_start=client.jobs.start)
+            >>> asyncio.run(form.started())
+            <Job 'cat' completed step 20>
+        """
+        button = self.start
+        if button is None:
+            raise BadInput("This form starts nothing. Make it with on_start=client.jobs.start.")
+        if can_wait() and not start and not button.is_done:
+            why = "Nothing is started yet: this cell waits for Start training in the form above."
+            await wait_for(lambda: button.is_done, self.widget, "Start training", why)
+        job = button.job()
+        self._stays = False
+        self._show_as_used()
+        return job
 
     def close(self) -> None:
         """Take the form off the page and free its widgets; `.value` can still be read."""
@@ -97,6 +138,11 @@ class TrainingForm(Form[TrainingParams]):
         self._take.on_click(self._on_take, remove=True)
         self._preview.close()
         super().close()
+
+    def _take_over(self, before: TrainingForm) -> None:
+        super()._take_over(before)
+        if self.start is not None and before.start is not None:
+            self.start.started = before.start.started
 
     def _on_edit(self, change: object) -> None:
         # What was found holds for what was checked.
@@ -137,10 +183,6 @@ class TrainingForm(Form[TrainingParams]):
 
     def _on_take(self, _button: object) -> None:
         self._set(self._offered())
-
-    def _set(self, texts: Mapping[str, str]) -> None:
-        for name, text in texts.items():
-            self._fields[name].control.value = text
 
     def _offered(self) -> dict[str, str]:
         """Return what the preset would set in fields that hold something else."""
