@@ -26,7 +26,8 @@ from aitk_nb.views.dataset_form.folders import (
     store,
     upload_limit,
 )
-from aitk_nb.views.forms.form import Field, Form, Looks
+from aitk_nb.views.forms.field import Field, Looks
+from aitk_nb.views.forms.form import Form
 
 _PAUSE = 0.6
 """Seconds without a keystroke after which a typed folder is read."""

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from aitk_nb import _html
 from aitk_nb.training.export import FORMATS
 from aitk_nb.training.params import TrainingParams
-from aitk_nb.views.forms.form import Looks
+from aitk_nb.views.forms.field import Looks
 
 
 class Group:

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from aitk_nb import _html
 from aitk_nb.training import presets
-from aitk_nb.views.forms.form import Looks
+from aitk_nb.views.forms.field import Looks
 from aitk_nb.views.forms.training_fields import architectures, label, preset_texts
 
 _NONE = ("Choose one to see its changes", "")
