@@ -67,8 +67,9 @@ def strong(text: object) -> Html:
 
 
 def breakable(text: object) -> Html:
-    """Return `text` so that a word as long as an address is broken where the line ends."""
-    return Html(f'<span style="overflow-wrap:anywhere">{escape(text)}</span>')
+    """Return `text` line by line, in which a word as long as an address is broken."""
+    style = "overflow-wrap:anywhere;white-space:pre-wrap"
+    return Html(f'<span style="{style}">{escape(text)}</span>')
 
 
 def note(text: object) -> Html:
@@ -83,8 +84,10 @@ def line(text: object) -> Html:
 
 def code(text: object) -> Html:
     """Return `text` as it is, line by line, in a box that scrolls."""
+    # Voilà would show it in proportional letters.
     style = "overflow:auto;max-height:24em;margin:.3em 0;line-height:1.4"
-    return Html(f'<pre tabindex="0" style="{style}">{escape(text)}</pre>')
+    font = "font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:.95em"
+    return Html(f'<pre tabindex="0" style="{style};{font}">{escape(text)}</pre>')
 
 
 def message(text: object, kind: Kind = "info") -> Html:

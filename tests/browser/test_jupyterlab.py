@@ -90,10 +90,10 @@ def connect(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
     form.run()
     form.fill_in("Address", url)
     for token, verdict in ((MISTYPED, "rejected"), (TOKEN, "accepted")):
-        form.fill_in("Token, password", token)
+        form.fill_in("Token or password", token)
         form.press("Check")
         form.shows(verdict)
-        expect(form.field("Token, password")).to_have_value("")
+        expect(form.field("Token or password")).to_have_value("")
         form.shows("Used: the token that you typed.")
         photograph(notebook.page, f"lab_{verdict}")
     client = notebook.cell("connect(connection.value)")

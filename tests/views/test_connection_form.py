@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import queue
 import weakref
 from typing import Any
 
@@ -42,17 +43,56 @@ def test_edited_by_messages_it_is_the_same_as_constructed() -> None:
 
 
 def test_the_check_shows_what_it_found(token_server: DemoServer) -> None:
-    """The verdict and what is dangerous about the server, as a page and not as an object."""
+    """Green and first that it works, then what to do; what is unsafe is folded below."""
     form = ConnectionForm(token_server.url, token=TOKEN, environ={}, on_check=check_auth)
     assert form.check is not None
     form.check.press()
     form.check.wait(30)
-    shown = form._status.value
+    verdict, _, rest = form._status.value.partition("<details>")
 
-    assert ">✓<" in shown or ">!<" in shown
-    assert "accepted</span>" in shown
-    assert "without the token" in shown
-    assert "AuthReport" not in shown
+    assert ">✓<" in verdict
+    assert f"Connected to AI Toolkit&#x27;s web UI at {token_server.url}." in verdict
+    assert "Run the next cell" in verdict
+    assert "1 security note" in rest
+    assert "without the token" in rest
+    assert ">✕<" not in rest
+    assert "AuthReport" not in form._status.value
+    form.close()
+
+
+def test_the_advice_fits_what_was_done(token_server: DemoServer) -> None:
+    """A typed token is typed again; one of a variable is corrected there, or typed."""
+    environ = {"AITK_TOKEN": PLANTED}
+    form = ConnectionForm(token_server.url, environ=environ, on_check=check_auth)
+    assert form.check is not None
+    form.check.press()
+    form.check.wait(30)
+    assert "Set AITK_TOKEN to exactly what the server has" in form._status.value
+    assert "Or type it into the field above." in form._status.value
+    send(form._token, value=TYPED)
+    form.check.press()
+    form.check.wait(30)
+
+    assert ">✕<" in form._status.value
+    assert "Type into the field above exactly what the server has" in form._status.value
+    assert "Set AITK_TOKEN" not in form._status.value
+    form.close()
+
+
+def test_enter_checks_what_was_typed() -> None:
+    """A page says first that Enter was pressed, and then what was typed, if anything was."""
+    seen: queue.Queue[Connection] = queue.Queue()
+    form = ConnectionForm("http://localhost", environ={}, on_check=seen.put)
+    assert form.check is not None
+    enter = {"method": "custom", "content": {"event": "submit"}}
+    form._token.comm.handle_msg({"content": {"data": enter}, "buffers": []})
+    send(form._token, value=TYPED)
+    assert Secret(TYPED) == seen.get(timeout=10).token
+    form.check.wait(10)
+    form._url.comm.handle_msg({"content": {"data": enter}, "buffers": []})
+    assert "http://localhost" == seen.get(timeout=10).url
+    form.check.wait(10)
+    assert seen.empty()
     form.close()
 
 
@@ -114,11 +154,12 @@ def test_while_it_is_invalid_the_value_raises() -> None:
     with pytest.raises(BadInput, match="Invalid address"):
         _ = form.value
     assert "Invalid address" in form._fields["url"].note.value
-    assert 'role="status"' in form._status.value
+    assert 'role="status"' in form._fields["url"].note.value
+    assert "Invalid address" not in form._status.value
     assert "<ConnectionForm invalid>" == repr(form)
     send(form._url, value="demo:")
     assert "demo:" == form.value.url
-    assert "Invalid address" not in form._status.value
+    assert "Invalid address" not in form._fields["url"].note.value
     form.close()
 
 

@@ -18,18 +18,20 @@ class Looks:
     indented: ClassVar[Mapping[str, str]] = {
         "width": "auto",
         "align_self": "flex-start",
-        "margin": "2px 0 2px 12.5em",
+        "margin": "2px",
     }
     """The layout of a button that begins where the fields do."""
 
     def __init__(self) -> None:
-        width = {"description_width": "12em"}
+        width = {"description_width": "max-content"}
         self.text = TextStyle(**width)
         self.choice = DescriptionStyle(**width)
-        self.control = widgets.Layout(width="36em", max_width="100%")
-        self.tall = widgets.Layout(width="36em", max_width="100%", height="5.5em")
-        self.note = widgets.Layout(margin="0 0 0 12.5em", max_width="44em")
-        self.offer = widgets.Layout(margin="0 0 0 12.5em", width="max-content", display="none")
+        # The label stands above its control, so that a column may be narrow.
+        above = {"flex_flow": "column", "align_items": "stretch", "width": "auto"}
+        self.control = widgets.Layout(height="auto", max_width="44em", **above)
+        self.tall = widgets.Layout(height="7.5em", max_width="44em", **above)
+        self.note = widgets.Layout(margin="0 2px 6px", max_width="44em")
+        self.offer = widgets.Layout(width="max-content", display="none")
         self.plain = HTMLStyle()
 
     def close(self) -> None:
@@ -40,7 +42,7 @@ class Looks:
     def entry(
         self, kind: type[widgets.ValueWidget], label: str, **options: Any
     ) -> widgets.ValueWidget:
-        """Return a control with a label before it."""
+        """Return a control with its label above it."""
         style = self.choice if kind is widgets.Dropdown else self.text
         return kind(description=label, **{"style": style, "layout": self.control, **options})
 
@@ -64,6 +66,7 @@ class Field:
         """What the control held at first."""
         self.note = looks.html(_html.note(help_text))
         self._help = help_text
+        self._allowed = control.tooltip
 
     @property
     def widgets(self) -> tuple[widgets.Widget, ...]:
@@ -76,9 +79,11 @@ class Field:
         return bool(self.control.value != self.start)
 
     def show(self, problem: str = "", help_text: str | None = None) -> None:
-        """Show the problem, or else the help."""
+        """Show the problem, or else the help; the label's tooltip says the problem as well."""
         if help_text is not None:
             self._help = help_text
-        text = _html.message(problem, "error") if problem else _html.note(self._help)
+        wrong = _html.status([_html.message(problem, "error")])
+        text = wrong if problem else _html.note(self._help)
         if self.note.value != text:
             self.note.value = str(text)
+            self.control.tooltip = problem or self._allowed

@@ -39,14 +39,18 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
     _shown_by = ""
 
     def _build(
-        self, fields: Mapping[str, Field], body: Sequence[widgets.Widget], looks: Looks
+        self,
+        fields: Mapping[str, Field],
+        body: Sequence[widgets.Widget],
+        looks: Looks,
+        below: Sequence[widgets.Widget] = (),
     ) -> None:
-        """Put the form together; the last thing that a subclass's constructor does."""
+        """Put the form together, with `below` under the status; a constructor does it last."""
         self._fields = dict(fields)
         self._looks = looks
         self._status = looks.html(indented=False)
         kept = self._keep_edits()
-        self.widget = widgets.VBox([*kept, *body, self._status])
+        self.widget = widgets.VBox([*kept, *body, self._status, *below])
         for field in self._fields.values():
             field.control.observe(self._on_edit, names="value")
 
