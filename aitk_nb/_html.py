@@ -21,7 +21,8 @@ Kind = Literal["ok", "info", "warning", "error"]
 _SIGNS: dict[str, tuple[str, str]] = {
     "ok": ("✓", "var(--jp-success-color1,#2e7d32)"),
     "info": ("i", "var(--jp-info-color1,#0277bd)"),
-    "warning": ("!", "var(--jp-warn-color1,#ef6c00)"),
+    # JupyterLab's orange is too pale for a sign on white; towards the text's color it is not.
+    "warning": ("!", "color-mix(in srgb,var(--jp-warn-color1,#ef6c00) 75%,currentColor)"),
     "error": ("✕", "var(--jp-error-color1,#c62828)"),
 }
 _LINE = "1px solid var(--jp-border-color2,rgba(127,127,127,.4))"

@@ -69,6 +69,12 @@ def test_the_advice_fits_what_was_done(token_server: DemoServer) -> None:
     form.check.wait(30)
     assert "Set AITK_TOKEN to exactly what the server has" in form._status.value
     assert "Or type it into the field above." in form._status.value
+    plain = ConnectionForm(token_server.url, environ={}, on_check=check_auth)
+    assert plain.check is not None
+    plain.check.press()
+    plain.check.wait(30)
+    assert "Type into the field above what the server has" in plain._status.value
+    plain.close()
     send(form._token, value=TYPED)
     form.check.press()
     form.check.wait(30)

@@ -234,15 +234,15 @@ def test_what_was_chosen_is_kept_and_the_models_values_are_offered() -> None:
 
     value = form.value
     assert (0.2, "own/<weights>") == (value.caption_dropout, value.base_model)
-    assert "It has set " in model.note.value
+    assert "Set with it: " in model.note.value
     assert "Num Frames" in model.note.value
-    assert "not set here: Name or Path none" in model.note.value
+    assert "not used here: Name or Path none" in model.note.value
     default = presets.load()["wan22_14b_i2v"].defaults["model.name_or_path"]
     assert default == form._fields["base_model"].control.placeholder
     assert "" == form._take.layout.display
     click(form._take)
     assert "" == form.value.base_model
-    assert "not set here" not in model.note.value
+    assert "not used here" not in model.note.value
     assert "none" == form._take.layout.display
     edit(form, "arch", START.arch)
     assert 77 == form.value.steps

@@ -281,10 +281,11 @@ class ConnectionForm(Form[Connection]):
             step = f"{result.diagnosis} Run the next cell to go on."
         else:
             verdict, step = result.diagnosis, result.next_step
+            is_elsewhere = self._typed is None and self._token_source(self._read()) != "none"
             for variable, here in _TYPE.items():
                 instead = step.replace(variable, here)
                 if instead != step:
-                    step = instead if self._typed else f"{step} Or type it into the field above."
+                    step = f"{step} Or type it into the field above." if is_elsewhere else instead
         said = _html.join([_html.strong(verdict), " ", step])
         shown = [_html.message(said, "ok" if result.ok else "error")]
         if result.findings:

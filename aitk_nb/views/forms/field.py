@@ -29,6 +29,9 @@ class Looks:
         # The label stands above its control, so that a column may be narrow.
         above = {"flex_flow": "column", "align_items": "stretch", "width": "auto"}
         self.control = widgets.Layout(height="auto", max_width="44em", **above)
+        # Of a select's flexible basis, which is meant for its width, a column would take the height.
+        rows = "calc(2 * var(--jp-widgets-inline-height, 28px))"
+        self.select = widgets.Layout(height=rows, max_width="44em", **above)
         self.tall = widgets.Layout(height="7.5em", max_width="44em", **above)
         self.note = widgets.Layout(margin="0 2px 6px", max_width="44em")
         self.offer = widgets.Layout(width="max-content", display="none")
@@ -43,8 +46,12 @@ class Looks:
         self, kind: type[widgets.ValueWidget], label: str, **options: Any
     ) -> widgets.ValueWidget:
         """Return a control with its label above it."""
-        style = self.choice if kind is widgets.Dropdown else self.text
-        return kind(description=label, **{"style": style, "layout": self.control, **options})
+        is_choice = kind is widgets.Dropdown
+        looks = {
+            "style": self.choice if is_choice else self.text,
+            "layout": self.select if is_choice else self.control,
+        }
+        return kind(description=label, **{**looks, **options})
 
     def button(self, label: str, **layout: str) -> widgets.Button:
         """Return a button that begins where the controls do."""

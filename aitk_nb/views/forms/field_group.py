@@ -18,7 +18,7 @@ _LINE = "1px solid var(--jp-border-color2, rgba(127, 127, 127, .4))"
 def columns(cells: Sequence[widgets.Widget]) -> widgets.Box:
     """Return the cells in two columns where they find 900 pixels, and in one elsewhere."""
     # By the width of the output, which a media query does not know. 40 % keep it from three.
-    least = "minmax(min(100%, max(27em, 40%)), 1fr)"
+    least = "minmax(min(100%, max(430px, 40%)), 1fr)"
     layout = widgets.Layout(
         display="grid",
         grid_template_columns=f"repeat(auto-fit, {least})",

@@ -199,7 +199,7 @@ class TrainingForm(Form[TrainingParams]):
             if name in old and control.value == old[name] and text != old[name]:
                 brought[name] = text
                 control.value = text
-        self._brought = f"It has set {_listed(brought)}" if brought else ""
+        self._brought = f"Set with it: {_listed(brought)}" if brought else ""
 
     def _on_take(self, _button: object) -> None:
         self._set(self._offered())
@@ -227,7 +227,7 @@ class TrainingForm(Form[TrainingParams]):
         would = self._offered()
         self._take.layout.display = "" if would else "none"
         if would:
-            hints["arch"] += f". Its own values, not set here: {_listed(would)}"
+            hints["arch"] += f". Its own values, not used here: {_listed(would)}"
         return hints
 
     def _show_status(self, problems: Mapping[str, str], also: Iterable[object] = ()) -> None:
@@ -260,7 +260,8 @@ class TrainingForm(Form[TrainingParams]):
 
 
 def _listed(texts: Mapping[str, str]) -> str:
-    return ", ".join(f"{label(name)} {text or 'none'}" for name, text in texts.items())
+    words = {"": "none", "True": "yes", "False": "no"}
+    return ", ".join(f"{label(name)} {words.get(text, text)}" for name, text in texts.items())
 
 
 def _labels(names: Iterable[str]) -> str:
