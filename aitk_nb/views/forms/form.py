@@ -239,7 +239,7 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
         answer()
         if _session.is_voila():
             # From now on the page tells how often it shows it.
-            self.widget._view_count = 0
+            self.widget._view_count = 0  # noqa: SLF001
         self._shown_by = _session.request_id()
         self._display = display(self._repr_mimebundle_(), raw=True, display_id=True)
 
