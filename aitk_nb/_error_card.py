@@ -10,6 +10,8 @@ from aitk_nb import _html, _session
 
 _EMPTY = "\x1b[0m"
 """A traceback of which nothing is seen: without one, a page shows the message once more in red."""
+_HIDDEN = '[data-mime-type="application/vnd.jupyter.stderr"]:has(>pre:empty){display:none}'
+"""What hides the red line that JupyterLab draws around nothing."""
 _SENTENCE = re.compile(r"(.+?[.?!])\s+(?=[A-Z'(])(.+)", re.DOTALL)
 
 
@@ -48,7 +50,8 @@ def card(error: Exception, command: str = "") -> _html.Html:
     shown += [_html.note(advice)] if advice else []
     shown += [_html.code(command)] if command else []
     frames = "\n".join([type(error).__name__, *_frames(error)])
-    return _html.card([*shown, _html.details("Traceback", [_html.code(frames)])])
+    style = _html.Html(f"<style>{_HIDDEN}</style>")
+    return _html.card([style, *shown, _html.details("Traceback", [_html.code(frames)])])
 
 
 def parts(error: Exception) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import base64
 import html
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
+from urllib.parse import quote
 
 RESULT = "application/vnd.aitk.{}+json"
 """The type of what an object shows for machines, by a word for its kind."""
@@ -81,6 +82,11 @@ def note(text: object) -> Html:
 def line(text: object) -> Html:
     """Return `text` as a line of its own, in the letters of code."""
     return Html(f'<div><code style="white-space:nowrap">{escape(text)}</code></div>')
+
+
+def download(text: object, path: str) -> Html:
+    """Return `text` as a line of its own that downloads the file at a relative path."""
+    return Html(f'<div><a href="{escape(quote(path))}" download>{escape(text)}</a></div>')
 
 
 def code(text: object) -> Html:

@@ -17,6 +17,7 @@ from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.views.forms.cell_registry import Places, running_cell
 from aitk_nb.views.forms.field import Field, Looks
 from aitk_nb.views.forms.kept_edits import KeptEdits
+from aitk_nb.views.widget_messages import answer
 from aitk_nb.views.widgets import WIDGET_VIEW, ClosedOptions, close_all, view_of
 
 Value = TypeVar("Value")
@@ -166,6 +167,10 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
         return {"text/plain": repr(self), "text/html": self._repr_html_(), **view_of(self.widget)}
 
     def _ipython_display_(self) -> None:
+        answer()
+        if _session.is_voila():
+            # From now on the page tells how often it shows it.
+            self.widget._view_count = 0  # noqa: SLF001
         self._shown_by = _session.request_id()
         self._display = display(self._repr_mimebundle_(), raw=True, display_id=True)
 

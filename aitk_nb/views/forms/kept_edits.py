@@ -28,8 +28,9 @@ class KeptEdits:
         self._drop = drop
         keep = widgets.Button(description="Keep my edits")
         other = widgets.Button(description="Take the new start" if changes else "Drop my edits")
-        buttons = widgets.HBox([keep, other] if changes else [other])
-        self.widget = widgets.VBox([widgets.HTML(_html.status(said)), buttons])
+        text, buttons = widgets.HTML(_html.status(said)), [keep, other] if changes else [other]
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap=".3em 1em")
+        self.widget = widgets.HBox([text, widgets.HBox(buttons)], layout=row)
         keep.on_click(self._on_keep)
         other.on_click(self._on_drop)
 

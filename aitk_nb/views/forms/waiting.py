@@ -69,11 +69,11 @@ async def wait_for(
             # Voilà may send the page only after the last cell.
             if _session.is_voila() and not form._view_count and clock() > until:  # noqa: SLF001
                 raise AitkError(
-                    f"{why} Nobody can press {button} before the page is shown. Start Voilà with "
-                    "--progressive_rendering=True, which shows it at once."
+                    f"Nobody can press {button}: this page is shown only after the last cell. "
+                    "Start Voilà with --progressive_rendering=True, which shows it at once."
                 )
             await asyncio.sleep(_EVERY)
     except asyncio.CancelledError:
         raise WaitingStopped from None
     finally:
-        line.update(Notice(""))
+        line.update({"text/plain": "", "text/html": ""}, raw=True)
