@@ -12,6 +12,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
+from urllib.parse import quote
 
 RESULT = "application/vnd.aitk.{}+json"
 """The type of what an object shows for machines, by a word for its kind."""
@@ -22,10 +23,18 @@ Kind = Literal["ok", "info", "warning", "error"]
 # Mixed with the ink of the page: JupyterLab's own orange has a contrast of 2.7 on white.
 _INKED = "color-mix(in srgb,var(--jp-{}) 75%,var(--jp-ui-font-color0,currentcolor))"
 _SIGNS: dict[str, tuple[str, str]] = {
+<<<<<<< HEAD
     "ok": ("✓", _INKED.format("success-color1,#2e7d32")),
     "info": ("i", _INKED.format("info-color1,#0277bd")),
     "warning": ("!", _INKED.format("warn-color1,#ef6c00")),
     "error": ("✕", _INKED.format("error-color1,#c62828")),
+=======
+    "ok": ("✓", "var(--jp-success-color1,#2e7d32)"),
+    "info": ("i", "var(--jp-info-color1,#0277bd)"),
+    # JupyterLab's orange is too pale for a sign on white; towards the text's color it is not.
+    "warning": ("!", "color-mix(in srgb,var(--jp-warn-color1,#ef6c00) 75%,currentColor)"),
+    "error": ("✕", "var(--jp-error-color1,#c62828)"),
+>>>>>>> trainform
 }
 _LINE = "1px solid var(--jp-border-color2,rgba(127,127,127,.4))"
 # JupyterLab right-aligns cells and colors every second row; the text color is always the page's.
@@ -73,8 +82,9 @@ def strong(text: object) -> Html:
 
 
 def breakable(text: object) -> Html:
-    """Return `text` so that a word as long as an address is broken where the line ends."""
-    return Html(f'<span style="overflow-wrap:anywhere">{escape(text)}</span>')
+    """Return `text` line by line, in which a word as long as an address is broken."""
+    style = "overflow-wrap:anywhere;white-space:pre-wrap"
+    return Html(f'<span style="{style}">{escape(text)}</span>')
 
 
 def note(text: object) -> Html:
@@ -87,10 +97,17 @@ def line(text: object) -> Html:
     return Html(f'<div><code style="white-space:nowrap">{escape(text)}</code></div>')
 
 
+def download(text: object, path: str) -> Html:
+    """Return `text` as a line of its own that downloads the file at a relative path."""
+    return Html(f'<div><a href="{escape(quote(path))}" download>{escape(text)}</a></div>')
+
+
 def code(text: object) -> Html:
     """Return `text` as it is, line by line, in a box that scrolls."""
+    # Voilà would show it in proportional letters.
     style = "overflow:auto;max-height:24em;margin:.3em 0;line-height:1.4"
-    return Html(f'<pre tabindex="0" style="{style}">{escape(text)}</pre>')
+    font = "font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:.95em"
+    return Html(f'<pre tabindex="0" style="{style};{font}">{escape(text)}</pre>')
 
 
 def message(text: object, kind: Kind = "info") -> Html:
@@ -108,6 +125,13 @@ def section(title: object, parts: Iterable[object]) -> Html:
 def details(title: object, parts: Iterable[object]) -> Html:
     """Return parts that are opened by a click on their title."""
     return Html(f"<details><summary>{escape(title)}</summary>{join(parts)}</details>")
+
+
+def card(parts: Iterable[object]) -> Html:
+    """Return parts in a box that stands out, and is read out at once."""
+    style = f"border:1px solid {_SIGNS['error'][1]};border-left-width:4px;border-radius:.3em"
+    style = f"{style};padding:.5em .9em;margin:.3em 0;max-width:54em"
+    return Html(f'<div role="alert" style="{style}">{join(parts)}</div>')
 
 
 def page(title: object, parts: Iterable[object]) -> Html:
