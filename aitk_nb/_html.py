@@ -23,18 +23,10 @@ Kind = Literal["ok", "info", "warning", "error"]
 # Mixed with the ink of the page: JupyterLab's own orange has a contrast of 2.7 on white.
 _INKED = "color-mix(in srgb,var(--jp-{}) 75%,var(--jp-ui-font-color0,currentcolor))"
 _SIGNS: dict[str, tuple[str, str]] = {
-<<<<<<< HEAD
     "ok": ("✓", _INKED.format("success-color1,#2e7d32")),
     "info": ("i", _INKED.format("info-color1,#0277bd")),
     "warning": ("!", _INKED.format("warn-color1,#ef6c00")),
     "error": ("✕", _INKED.format("error-color1,#c62828")),
-=======
-    "ok": ("✓", "var(--jp-success-color1,#2e7d32)"),
-    "info": ("i", "var(--jp-info-color1,#0277bd)"),
-    # JupyterLab's orange is too pale for a sign on white; towards the text's color it is not.
-    "warning": ("!", "color-mix(in srgb,var(--jp-warn-color1,#ef6c00) 75%,currentColor)"),
-    "error": ("✕", "var(--jp-error-color1,#c62828)"),
->>>>>>> trainform
 }
 _LINE = "1px solid var(--jp-border-color2,rgba(127,127,127,.4))"
 # JupyterLab right-aligns cells and colors every second row; the text color is always the page's.

@@ -28,13 +28,9 @@ from aitk_nb.views.dataset_form.folders import (
     store,
     upload_limit,
 )
-<<<<<<< HEAD
 from aitk_nb.views.dataset_form.reader import Reader
-from aitk_nb.views.forms.form import Field, Form, Looks
-=======
 from aitk_nb.views.forms.field import Field, Looks
 from aitk_nb.views.forms.form import Form
->>>>>>> trainform
 
 _PAUSE = 0.6
 """Seconds without a keystroke after which a typed folder is read."""
