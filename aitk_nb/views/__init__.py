@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from aitk_nb.views.plots.contact_sheet import contact_sheet as contact_sheet
     from aitk_nb.views.plots.loss_plot import LossFigure as LossFigure
     from aitk_nb.views.plots.loss_plot import plot_loss as plot_loss
-    from aitk_nb.views.transfer_progress import TransferProgress as TransferProgress
     from aitk_nb.views.widgets import if_supported as if_supported
 
 __getattr__, __dir__, __all__ = lazy(
@@ -33,7 +32,6 @@ __getattr__, __dir__, __all__ = lazy(
         "plots.bucket_plot": ["BucketFigure", "plot_buckets"],
         "plots.contact_sheet": ["ContactSheet", "contact_sheet"],
         "plots.loss_plot": ["LossFigure", "plot_loss"],
-        "transfer_progress": ["TransferProgress"],
         "widgets": ["if_supported"],
     },
 )

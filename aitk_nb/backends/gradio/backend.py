@@ -263,6 +263,10 @@ class Gradio:
             "was made. Look in the folder samples of the job's folder on the server.",
         )
 
+    def thumbnail(self, path: str) -> NoReturn:
+        """Raise `NotSupported`."""
+        raise _cannot(Ability.SAMPLES, "Look in its folder on the server.")
+
     def _shown(self, state: JobState, ability: Ability) -> JobNote:
         """Return what is noted of a job whose folder the server shows."""
         note, own = self._jobs.note(state.name), self._place == "server"

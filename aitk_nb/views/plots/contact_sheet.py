@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aitk_nb._files import write
+from aitk_nb._images import thumbnail
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 from aitk_nb.views.plots.style import INKS, Theme, check_theme
-from aitk_nb.views.plots.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
