@@ -133,7 +133,9 @@ body{color:#e3e3e3;background:#181818}pre{background:#242424}}
 
 def status(lines: Iterable[object]) -> Html:
     """Return lines that a screen reader reads out when they change."""
-    return Html(f'<div role="status" aria-live="polite">{join(lines)}</div>')
+    return Html(
+        f'<div role="status" aria-live="polite" style="line-height:1.4">{join(lines)}</div>'
+    )
 
 
 def pictures(items: Iterable[tuple[bytes, object]]) -> Html:
@@ -162,7 +164,7 @@ def gallery(rows: Iterable[tuple[object, Iterable[tuple[object, object]]]]) -> H
         rows: Each row's caption, and its things with their labels.
     """
     shown = "".join(
-        f"<section><div>{strong(caption)}</div><div>"
+        f"<section>{strong(caption)}<div>"
         + "".join(
             f"<details><summary>{escape(thing)}<br>{escape(label)}</summary></details>"
             for thing, label in things
@@ -175,8 +177,8 @@ def gallery(rows: Iterable[tuple[object, Iterable[tuple[object, object]]]]) -> H
 
 _GALLERY = """
 .aitk-gallery{line-height:1.4;overflow-wrap:anywhere}
-.aitk-gallery section>div{display:flex;flex-wrap:wrap;gap:.6em;margin:.2em 0}
-.aitk-gallery details{width:9.5em;margin:0}
+.aitk-gallery section>div{display:flex;gap:.6em;margin:.2em 0;overflow-x:auto}
+.aitk-gallery details{flex:none;width:9.5em;margin:0}
 .aitk-gallery summary{cursor:zoom-in;list-style:none;font-size:.9em}
 .aitk-gallery summary::-webkit-details-marker{display:none}
 .aitk-gallery img{width:100%;height:auto;margin:0;vertical-align:bottom}

@@ -11,7 +11,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from aitk_nb import _html
 from aitk_nb._units import duration, size
@@ -133,22 +133,7 @@ class ProgressBar:
             self._place.clear()
 
 
-class _Place(Protocol):
-    """Where a bar is drawn."""
-
-    short: float
-    """Seconds that something may take without a bar."""
-
-    def draw(self, label: str, share: float, text: str) -> None:
-        """Draw the bar in place of the one before."""
-        ...
-
-    def clear(self) -> None:
-        """Remove it."""
-        ...
-
-
-def _place() -> _Place | None:
+def _place() -> _Cell | _Terminal | None:
     """Return where somebody would see a bar; None in scripts, and where notebooks are executed."""
     if (shell := attended_shell()) is not None:
         return _Cell(shell)
@@ -173,6 +158,7 @@ class _Cell:
     """The output of a cell. Afterwards it is empty, so that the cell ends the same each time."""
 
     short = 1.0
+    """Seconds that something may take without a bar."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell

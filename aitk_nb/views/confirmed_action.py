@@ -20,7 +20,6 @@ class ConfirmedAction:
         answer: tuple[str, str],
         act: Callable[[], object],
         say: Callable[[str, _html.Kind], None],
-        done: str = "",
     ) -> None:
         """Ask `question` when `label` is pressed.
 
@@ -29,12 +28,10 @@ class ConfirmedAction:
             question: What has to be known before.
             answer: On the button that confirms, and there while the action runs.
             act: Runs in a thread once it is confirmed.
-            say: Tells `done`, or why it failed.
-            done: What to say when it has run.
+            say: Tells why it failed.
         """
-        narrow = widgets.Layout(width="auto")
-        self.ask = widgets.Button(description=label, layout=narrow)
-        self.yes = Action(*answer, lambda: self._run(act), say, lambda _result: done, narrow)
+        self.ask = widgets.Button(description=label, layout=widgets.Layout(width="auto"))
+        self.yes = Action(*answer, lambda: self._run(act), say, lambda _result: "")
         self.yes.button.button_style = "danger"
         self.no = widgets.Button(description="Cancel", layout=widgets.Layout(width="auto"))
         self.question = widgets.VBox(

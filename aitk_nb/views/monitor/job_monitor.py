@@ -16,9 +16,8 @@ from aitk_nb.jobs.watcher import PATIENCE, Update, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.summary import outcome
 from aitk_nb.models.job import JobState, JobStatus
-from aitk_nb.models.server import Ability
 from aitk_nb.views.monitor.activity import Activity, gpu_line
-from aitk_nb.views.monitor.panel import Actions, Panel
+from aitk_nb.views.monitor.panel import Panel
 from aitk_nb.views.plots.loss_plot import LossFigure, plot_loss
 from aitk_nb.views.plots.style import Theme
 from aitk_nb.views.widgets import ClosedOptions
@@ -117,7 +116,7 @@ class JobMonitor(ClosedOptions):
             clock: Time in seconds.
         """
         self._job = job
-        self._actions = _actions(job, on_stop)
+        self._on_stop = on_stop
         self._theme: Theme = theme
         self._price = price_per_hour
         self._clock = clock
@@ -147,7 +146,7 @@ class JobMonitor(ClosedOptions):
         activity = Activity(self._job, self._clock)
         # Where notebooks are executed, what is stored has to be the same each time.
         keeps_all = attended_shell() is not None
-        self.panel = panel = Panel(self._actions, activity, keeps_all=keeps_all)
+        self.panel = panel = Panel(self._job, activity, self._on_stop, keeps_all=keeps_all)
         watcher = Watcher(self._job, every, patience=self._patience, clock=self._clock)
         watcher.history = self.history
         try:
@@ -224,13 +223,3 @@ class JobMonitor(ClosedOptions):
         else:
             self._figure.redraw(self.history, title=f"Loss of {state.name}")
         return self._figure
-
-
-def _actions(job: Job, on_stop: Callable[[], object] | None) -> Actions:
-    can_stop = job.can(Ability.STOP)
-    return Actions(
-        stop=on_stop or (job.stop if can_stop else None),
-        save=job.save_now if job.can(Ability.SAVE_NOW) else None,
-        sample=job.sample_now if job.can(Ability.SAMPLE_NOW) else None,
-        repair=(lambda: job.repair(confirmed=True)) if can_stop else None,
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -12,7 +11,9 @@ from IPython.display import DisplayHandle, display
 
 from aitk_nb import _html
 from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.job import Job
 from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.server import Ability
 from aitk_nb.views.action import Action
 from aitk_nb.views.confirmed_action import ConfirmedAction
 from aitk_nb.views.monitor.activity import Activity
@@ -33,16 +34,6 @@ _SAVE = "A checkpoint is written at the end of the next step."
 _SAMPLE = "Samples are made at the end of the next step."
 
 
-@dataclass(frozen=True, slots=True)
-class Actions:
-    """What the buttons do; None for no button."""
-
-    stop: Callable[[], object] | None = None
-    save: Callable[[], object] | None = None
-    sample: Callable[[], object] | None = None
-    repair: Callable[[], object] | None = None
-
-
 class Panel:
     """Status, progress, buttons, messages, plot, and the activity of a job.
 
@@ -50,12 +41,20 @@ class Panel:
     saved notebook shows it. Each part has its height from the start, so that nothing moves.
     """
 
-    def __init__(self, actions: Actions, activity: Activity, *, keeps_all: bool = False) -> None:
-        """Make the widgets, with a button for each action.
+    def __init__(
+        self,
+        job: Job,
+        activity: Activity,
+        on_stop: Callable[[], object] | None = None,
+        *,
+        keeps_all: bool = False,
+    ) -> None:
+        """Make the widgets, with a button for each action that the job's server supports.
 
         Args:
-            actions: What the buttons do.
+            job: The job that the buttons act on.
             activity: What stands beside the plot.
+            on_stop: What the stop button does; by default `job.stop`.
             keeps_all: Whether log and samples stay afterwards too; the plot always does.
         """
         self._activity = activity
@@ -63,9 +62,9 @@ class Panel:
         self._line = _text(min_height="44px")
         self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width=_WIDTH))
         self._health, self._area = _text(), _text()
-        self._picture = widgets.Image(format="png")
         # Its height follows from width and height before a picture has been decoded.
-        self._picture.layout = widgets.Layout(max_width="100%", height="auto")
+        shape = widgets.Layout(max_width="100%", height="auto")
+        self._picture = widgets.Image(format="png", layout=shape)
         self._beside = _text(min_height="40px")
         self._log = _text(height="132px", overflow="auto")
         self._samples = _text(height="250px", overflow="auto")
@@ -81,18 +80,19 @@ class Panel:
         """The last failure, until something succeeds."""
         self.stop: ConfirmedAction | None = None
         self.repair: ConfirmedAction | None = None
-        if actions.stop is not None:
-            answer = ("Yes, stop it", "Stopping …")
-            self.stop = ConfirmedAction("Stop the job …", _STOP, answer, actions.stop, self.say)
+        if on_stop is not None or job.can(Ability.STOP):
+            answer, act = ("Yes, stop it", "Stopping …"), on_stop or job.stop
+            self.stop = ConfirmedAction("Stop the job …", _STOP, answer, act, self.say)
             self.stop.ask.layout.margin = "2px 2px 2px auto"
-        if actions.repair is not None:
-            answer, done = ("Yes, mark it", "Marking …"), "Marked as stopped."
-            self.repair = ConfirmedAction(
-                "Mark as stopped …", _REPAIR, answer, actions.repair, self.say, done
-            )
+        if job.can(Ability.STOP):
+            words = ("Mark as stopped …", _REPAIR, ("Yes, mark it", "Marking …"))
+            self.repair = ConfirmedAction(*words, lambda: job.repair(confirmed=True), self.say)
             self.repair.offer(False)
-        self.save = self._button("Save now", actions.save, "save", _SAVE)
-        self.sample = self._button("Sample now", actions.sample, "sample", _SAMPLE)
+        can_save, can_sample = job.can(Ability.SAVE_NOW), job.can(Ability.SAMPLE_NOW)
+        self.save = self._button("Save now", "save", job.save_now, _SAVE) if can_save else None
+        self.sample = (
+            self._button("Sample now", "sample", job.sample_now, _SAMPLE) if can_sample else None
+        )
         asking = [one for one in (self.stop, self.repair) if one is not None]
         row = [one.button for one in (self.save, self.sample) if one is not None]
         row += [] if self.stop is None else [self.stop.ask]
@@ -110,17 +110,13 @@ class Panel:
         )
 
     def _button(
-        self,
-        label: str,
-        act: Callable[[], object] | None,
-        word: Literal["save", "sample"],
-        done: str,
-    ) -> Action | None:
+        self, label: str, word: Literal["save", "sample"], act: Callable[[], object], done: str
+    ) -> Action:
         def told(_result: object) -> str:
             self.requested = word
             return done
 
-        return None if act is None else Action(label, "Requesting …", act, self.say, told)
+        return Action(label, "Requesting …", act, self.say, told)
 
     def show(self, line: str, pace: str, state: JobState, figure: LossFigure | None) -> None:
         """Show the state of the job, and how fast it goes; without `figure` the plot stays."""
