@@ -30,7 +30,8 @@ class ConfirmedAction:
             act: Runs in a thread once it is confirmed.
             say: Tells why it failed.
         """
-        self.ask = widgets.Button(description=label, layout=widgets.Layout(width="auto"))
+        narrow = widgets.Layout(width="auto", align_self="flex-start")
+        self.ask = widgets.Button(description=label, layout=narrow)
         self.yes = Action(*answer, lambda: self._run(act), say, lambda _result: "")
         self.yes.button.button_style = "danger"
         self.no = widgets.Button(description="Cancel", layout=widgets.Layout(width="auto"))
