@@ -35,8 +35,8 @@ class Samples(tuple[Sample, ...]):
     Showing them asks the server for nothing: `shown` was fetched when they were listed.
 
     Example:
-        >>> job.samples()
-        <2 samples of 1 prompt at 2 steps>
+        >>> job.samples()  # of a job without prompts
+        <no samples>
     """
 
     shown: tuple[Sample, ...]
