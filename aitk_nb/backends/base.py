@@ -8,19 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from aitk_nb._progress import Progress as Progress
+from aitk_nb._progress import no_progress as no_progress
 from aitk_nb.connection.connection import Secret
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample
 from aitk_nb.models.lora import ServerLora
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.server import Ability, Flavour, Gpu
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in total; from any thread."""
-
-
-def no_progress(_done: int, _total: int) -> None:
-    """Ignore progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class DatasetTools(Protocol):
     def sizes(self, dataset: str, names: Sequence[str]) -> dict[str, int | None]:
         """Return the bytes of each file, None for one that is not there."""
 
-    def digests(self, dataset: str, sizes: Mapping[str, int]) -> dict[str, str]:
+    def digests(self, dataset: str, sizes: Mapping[str, int], progress: Progress) -> dict[str, str]:
         """Return the SHA-256 of each file, all of whose bytes are read back."""
 
     def noted(self, dataset: str) -> frozenset[str]:
@@ -219,6 +214,10 @@ class Backend(Protocol):
 
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Fetch a file of the server to `target`, whole or not at all; return its bytes."""
+
+    def thumbnail(self, path: str) -> bytes:
+        """Return a small JPEG of an image; the whole image where the server makes none."""
+        ...
 
     def open_range(self, path: str) -> AbstractContextManager[Callable[[int, int], bytes]]:
         """Return a reader `read(start, length)` of a file of the server."""

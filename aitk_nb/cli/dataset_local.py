@@ -10,8 +10,9 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 import aitk_nb
+from aitk_nb._progress import reporting
 from aitk_nb._units import plural
-from aitk_nb.cli.app import AsJson, command, plain, progress_bar, say, show
+from aitk_nb.cli.app import AsJson, command, plain, say, show
 from aitk_nb.cli.server_options import with_options
 from aitk_nb.datasets.local.problems import shown
 from aitk_nb.datasets.local.requirements import resolutions
@@ -72,7 +73,7 @@ def _checked(
     dataset = aitk_nb.LocalDataset(
         source if is_list else first, controls=control or (), follow_links=follow_links
     )
-    with progress_bar("reading") as progress:
+    with reporting("auto", "reading") as progress:
         return Given(dataset.check(requirements, progress=progress), source)
 
 
@@ -111,7 +112,7 @@ def fix(
     Images are turned upright and converted, names made plain, duplicates and broken files left
     out, captions completed.
     """
-    with progress_bar("fixing") as progress:
+    with reporting("auto", "fixing") as progress:
         report = given.dataset.fix(
             out_dir,
             caption=caption,

@@ -10,7 +10,7 @@ import typer
 
 import aitk_nb
 from aitk_nb import _units
-from aitk_nb.cli.app import AsJson, app, command, plain, progress_bar, show
+from aitk_nb.cli.app import AsJson, app, command, plain, show
 from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
@@ -66,6 +66,5 @@ def loras_upload(
 
     After an interrupt or an error, the same command goes on where it ended.
     """
-    with progress_bar("uploading") as progress:
-        sent = client.loras.upload(file, name, overwrite=overwrite, progress=progress)
+    sent = client.loras.upload(file, name, overwrite=overwrite)
     show(lambda: asdict(sent), plain(sent.path), as_json=as_json)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from aitk_nb.views.plots.loss_plot import LossFigure as LossFigure
     from aitk_nb.views.plots.loss_plot import plot_loss as plot_loss
     from aitk_nb.views.saved_files import SavedFiles as SavedFiles
-    from aitk_nb.views.transfer_progress import TransferProgress as TransferProgress
     from aitk_nb.views.widgets import if_supported as if_supported
 
 __getattr__, __dir__, __all__ = lazy(__name__)

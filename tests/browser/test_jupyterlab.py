@@ -153,6 +153,7 @@ def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) ->
         photograph(notebook.page, f"lab_watching_{theme}")
     assert watch.is_running
     watch.press("Stop the job")
+    watch.press("Yes, stop it")
     watch.wait(30)
     watch.shows("stopped")
     with aitk_nb.connect(url, token=TOKEN) as client:

@@ -173,6 +173,8 @@ class Gradio(GradioJobs):
         "was made. Look in the folder samples of the job's folder on the server.",
     )
 
+    thumbnail = _refusing(Ability.SAMPLES, "Look in its folder on the server.")
+
     # -- what a job leaves behind -------------------------------------------------------------
 
     def loss_keys(self, state: JobState) -> tuple[str, ...]:

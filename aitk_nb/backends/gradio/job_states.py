@@ -227,5 +227,6 @@ def _state(
         id=note.folder or None,
         queue_rank=place,
         never_started=note.started is None and status is JobStatus.STOPPED,
+        created=note.created or None,
         config=note.config,
     )

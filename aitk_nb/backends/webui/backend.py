@@ -124,6 +124,10 @@ class WebUI(WebUIJobs):
         """Return a reader `read(start, length)` of a file of the server."""
         return self._datasets.files.open_range(path)
 
+    def thumbnail(self, path: str) -> bytes:
+        """Return a small JPEG of an image; the whole image where the server makes none."""
+        return self._datasets.files.thumbnail(path)
+
     def gpus(self) -> tuple[Gpu, ...]:
         """Return the server's GPUs; empty when it has none."""
         return parsing.gpus(self._http.get_json("/api/gpu", what="list its GPUs"))

@@ -19,9 +19,6 @@ from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.names import check_name
 
-THUMBNAIL = 32 * 2**20
-"""Bytes of an image, at most, that is fetched where a server makes no thumbnails."""
-
 UNZIPPED = "Download it without --zip (as_zip)."
 
 T = TypeVar("T")
@@ -44,10 +41,16 @@ class WebUIDatasetTools:
         folder = self._folder(dataset)
         return _all(lambda name: self._datasets.files.size(_join(folder, name)), names)
 
-    def digests(self, dataset: str, sizes: Mapping[str, int]) -> dict[str, str]:
+    def digests(self, dataset: str, sizes: Mapping[str, int], progress: Progress) -> dict[str, str]:
         """Return the SHA-256 of each file, all of whose bytes are read back."""
         folder, files = self._folder(dataset), self._datasets.files
-        return _all(lambda name: files.digest(_join(folder, name), sizes[name]), list(sizes))
+        digests = each_or_raise(
+            lambda name: files.digest(_join(folder, name), sizes[name]),
+            list(sizes),
+            sizes=list(sizes.values()),
+            progress=progress,
+        )
+        return dict(zip(sizes, digests, strict=True))
 
     def noted(self, dataset: str) -> frozenset[str]:
         """Return the names of the files that were noted on the server when they were sent."""
@@ -141,13 +144,7 @@ class WebUIDatasetTools:
         folder = self._folder(dataset)
 
         def show(image: str) -> bytes:
-            path = quote(_join(folder, image), safe="")
-            headers = {"Accept-Encoding": "identity"}
-            url = f"/api/img/{path}?thumb=1"
-            with self._http.stream(url, what=f"show {image}", headers=headers) as answer:
-                if int(answer.headers.get("content-length", 0)) > THUMBNAIL:
-                    return b""
-                return b"".join(answer.iter_raw())
+            return self._datasets.files.thumbnail(_join(folder, image))
 
         return _all(show, images)
 

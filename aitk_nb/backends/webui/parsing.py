@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from aitk_nb.backends.webui.names import base_name
@@ -51,12 +52,14 @@ def job_state(row: object) -> JobState:
         pid=_int(row.get("pid")) or None,
         tells_pid="pid" in row,
         save_requested=bool(row.get("save_now")),
+        sample_requested=bool(row.get("sample_now")),
         queue_rank=_int(row.get("queue_position")),
         has_queue="queue_position" in row,
         job_type=str(row.get("job_type") or "train"),
         # Its `stop` would say "Job stopped" if there had been a process to signal.
         has_died=status is JobStatus.STOPPING and bool(row.get("pid")) and info == UNSIGNALED,
         never_started=status is JobStatus.STOPPED and not (step or info or stop or row.get("pid")),
+        created=_moment(row.get("created_at")),
         config=config,
     )
 
@@ -87,6 +90,13 @@ def _configured_steps(config: Mapping[str, Any]) -> int | None:
         usual = 1000 if process.get("datasets") else 0
         return _int((process.get("train") or {}).get("steps", usual)) or None
     except (KeyError, IndexError, TypeError, AttributeError):
+        return None
+
+
+def _moment(text: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
         return None
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from aitk_nb._images import FORMATS, MAX_PIXELS, has_alpha, opaque
 from aitk_nb.datasets.local.color_profile import in_srgb
-from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, has_alpha, one_large_at_a_time
+from aitk_nb.datasets.local.image_info import one_large_at_a_time
 
 _QUALITY = 95
 
@@ -42,16 +43,6 @@ def convert(source: Path, target: Path, background: str | None = "white") -> Non
                 plain.save(target, "PNG")
             else:
                 plain.save(target, "JPEG", quality=_QUALITY, subsampling=0)
-
-
-def opaque(image: Image.Image, background: str) -> Image.Image:
-    """Return an image without transparency, on a background."""
-    if not has_alpha(image):
-        return image
-    layered = image.convert("RGBA")
-    paper = Image.new("RGB", layered.size, background)
-    paper.paste(layered, mask=layered.getchannel("A"))
-    return paper
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -15,12 +15,13 @@ from typing import Literal
 from PIL import ImageColor
 from pydantic import TypeAdapter
 
+from aitk_nb._images import quiet_about_size
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.captions import ENDINGS
 from aitk_nb.datasets.local.conversion import convert
 from aitk_nb.datasets.local.fix_plan import Change, CopiedFile, fix_plan
-from aitk_nb.datasets.local.image_info import WORKERS, quiet_about_size
+from aitk_nb.datasets.local.image_info import WORKERS
 from aitk_nb.datasets.local.problems import shown
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import BadInput
