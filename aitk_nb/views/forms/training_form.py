@@ -17,8 +17,8 @@ from aitk_nb.training.epochs import Files
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.views.action import Action
-from aitk_nb.views.forms.field_group import Group, RequestPanel, columns
 from aitk_nb.views.forms.field import Looks
+from aitk_nb.views.forms.field_group import Group, RequestPanel, columns
 from aitk_nb.views.forms.form import Form
 from aitk_nb.views.forms.start_button import StartButton
 from aitk_nb.views.forms.training_fields import (
@@ -152,8 +152,9 @@ class TrainingForm(Form[TrainingParams]):
 
     def close(self) -> None:
         """Take the form off the page and free its widgets; `.value` can still be read."""
-        for part in (*self._groups, self._request, self._sizes):
-            part.close()
+        for group in (*self._groups, self._request):
+            group.close()
+        self._sizes.close()
         self._take.on_click(self._on_take, remove=True)
         super().close()
 
