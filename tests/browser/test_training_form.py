@@ -45,7 +45,7 @@ CUT_OFF = """() => [...document.querySelectorAll(
 FOCUSED = """() => {
     const part = document.activeElement, box = part.getBoundingClientRect();
     const label = part.closest('.jupyter-widgets')?.querySelector('label');
-    const name = ['BUTTON', 'PRE'].includes(part.tagName) || !label ? part.innerText : label.innerText;
+    const name = part.tagName === 'BUTTON' || !label ? part.innerText : label.innerText;
     return [name, box.top, box.left];
 }"""
 
@@ -86,7 +86,8 @@ def test_the_fields_are_in_columns_by_the_width_of_the_page(
     name, dataset = (page.get_by_label(label, exact=True) for label in ("Training Name", "Dataset"))
     expect(name).to_have_value("cat", timeout=60_000)
     places = [part.bounding_box() for part in (name, dataset)]
-    assert places[0] and places[1]
+    assert places[0]
+    assert places[1]
     is_beside = places[0]["y"] == places[1]["y"] and places[0]["x"] < places[1]["x"]
     assert is_beside == (width > 900)
     assert is_beside or places[0]["x"] == places[1]["x"]

@@ -261,7 +261,7 @@ class ConnectionForm(Form[Connection]):
         self._forget.layout.display = "none" if self._typed is None else ""
         super()._refresh()
 
-    def _show_status(self, problems: Mapping[str, str], also: Iterable[object] = ()) -> None:
+    def _show_status(self, _problems: Mapping[str, str], also: Iterable[object] = ()) -> None:
         # What is wrong stands below its field.
         super()._show_status({}, also)
 

@@ -29,7 +29,7 @@ class Looks:
         # The label stands above its control, so that a column may be narrow.
         above = {"flex_flow": "column", "align_items": "stretch", "width": "auto"}
         self.control = widgets.Layout(height="auto", max_width="44em", **above)
-        # Of a select's flexible basis, which is meant for its width, a column would take the height.
+        # A select's flexible basis is meant for its width; in a column it would be its height.
         rows = "calc(2 * var(--jp-widgets-inline-height, 28px))"
         self.select = widgets.Layout(height=rows, max_width="44em", **above)
         self.tall = widgets.Layout(height="7.5em", max_width="44em", **above)

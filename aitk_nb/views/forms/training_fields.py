@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from aitk_nb.models.server import Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.fields import preset_fields, schema
 from aitk_nb.training.params import TrainingParams
-from aitk_nb.training.validation import allowed, numbers
+from aitk_nb.training.validation import allowed
 from aitk_nb.views.forms.field import Field, Looks
 
 _SCHEMA = schema()
@@ -152,7 +153,7 @@ class SizeBoxes:
             box.unobserve_all("value")
 
     def _sizes(self) -> list[str]:
-        return [str(size) for size in numbers(self._control.value)]
+        return re.findall(r"[^\s,]+", self._control.value)
 
     def _follow(self, _change: object) -> None:
         sizes = self._sizes()

@@ -152,8 +152,9 @@ class TrainingForm(Form[TrainingParams]):
 
     def close(self) -> None:
         """Take the form off the page and free its widgets; `.value` can still be read."""
-        for part in (*self._groups, self._request, self._sizes):
-            part.close()
+        for group in (*self._groups, self._request):
+            group.close()
+        self._sizes.close()
         self._take.on_click(self._on_take, remove=True)
         super().close()
 
