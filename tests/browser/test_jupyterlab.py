@@ -37,11 +37,11 @@ def cells() -> tuple[str, ...]:
         "import aitk_nb\n"
         "from aitk_nb.views import ConnectionForm, DatasetForm, JobMonitor, TrainingForm",
         shipped("ConnectionForm("),
-        shipped("connect(connection.value)"),
+        shipped("connection.connected("),
         "choose = DatasetForm()\nchoose",
         "sent = client.datasets.upload(choose.value.folder, choose.value.name)\nsent",
         shipped("TrainingForm("),
-        shipped("jobs.start("),
+        shipped("form.started("),
         # The training takes some seconds only.
         shipped("JobMonitor(").replace("watch()", "watch(every=0.5)"),
     )
@@ -96,7 +96,7 @@ def connect(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
         expect(form.field("Token or password")).to_have_value("")
         form.shows("Used: the token that you typed.")
         photograph(notebook.page, f"lab_{verdict.split()[0].lower()}")
-    client = notebook.cell("connect(connection.value)")
+    client = notebook.cell("connection.connected(")
     client.run()
     client.shows(url)
 
@@ -128,7 +128,7 @@ def train(notebook: NotebookPage, photograph: Photograph) -> None:
     # One image a step would be over before there is much to see.
     form.press("▸ Training")
     form.fill_in("Batch Size", "8")
-    notebook.cell("jobs.start(").run()
+    start(notebook)
     watch = notebook.cell("JobMonitor(job)")
     watch.start()
     pictures = watch.different_pictures()
@@ -137,12 +137,23 @@ def train(notebook: NotebookPage, photograph: Photograph) -> None:
     watch.shows("completed")
 
 
+def start(notebook: NotebookPage) -> None:
+    """Run the cell that starts, which waits for the button, and press it."""
+    cell = notebook.cell("form.started(")
+    cell.start()
+    cell.shows("Nothing is started yet")
+    notebook.cell("TrainingForm(start").press("Start training")
+    cell.wait()
+
+
 def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
     """Start a job that would take minutes, and stop it by the button while the cell awaits."""
     form = notebook.cell("TrainingForm(start")
+    form.run()
+    form.shows("Your edits are kept: ")
     form.fill_in("Training Name", "too_long")
     form.fill_in("Steps", "50000")
-    notebook.cell("jobs.start(").run()
+    start(notebook)
     watch = notebook.cell("JobMonitor(job)")
     watch.start()
     watch.shows("running")
