@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb import _html
+from aitk_nb._table import Table
 
 TEXTS = st.one_of(
     st.text(),
@@ -83,6 +84,33 @@ def test_a_short_word_is_not_broken() -> None:
     """A date or a name stays in one line of a table; what is longer or has spaces may wrap."""
     for text, is_whole in (("2026-02-18", True), ("x" * 25, False), ("a b", False)):
         assert is_whole == (UNBROKEN in _html.table(("h",), [(text,)])), text
+
+
+def test_numbers_stand_at_the_right() -> None:
+    """With their header, and only where the whole column is numbers."""
+    numbers = [(1, "1,234", "0.5%", "12.3 MB", "4e-5", "1", "2026-02-18")]
+    numbers += [(22, "5", "", "1 kB", "0.1", "a", "2026-02-19")]
+    page = _html.table(tuple("abcdefg"), numbers)
+    for header, is_right in zip("abcdefg", (True,) * 5 + (False,) * 2, strict=True):
+        cell = page.partition(f">{header}</th>")[0].rpartition("<th")[2]
+        assert is_right == ("text-align:right" in cell), header
+    assert page.count("text-align:right") == 5 * 3
+
+
+def test_what_all_rows_say_is_said_once() -> None:
+    """Above the table; an empty column is left out, and `frame()` has all."""
+    rows = tuple((f"file {n}", "present", n, "") for n in range(5))
+    table = Table(("name", "state", "size", "note"), rows)
+    assert repr(table).splitlines()[:3] == [
+        "In all 5 rows: state present.",
+        "name    size",
+        "file 0     0",
+    ]
+    page = table._repr_html_()
+    assert page.count("present") == 1
+    assert "note" not in page
+    assert list(table.frame().columns) == ["name", "state", "size", "note"]
+    assert repr(Table(table.headers, rows[:3])).count("present") == 3
 
 
 def test_colors_follow_the_theme() -> None:

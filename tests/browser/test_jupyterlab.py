@@ -89,13 +89,13 @@ def connect(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
     form = notebook.cell("ConnectionForm(url")
     form.run()
     form.fill_in("Address", url)
-    for token, verdict in ((MISTYPED, "rejected"), (TOKEN, "accepted")):
-        form.fill_in("Token, password", token)
+    for token, verdict in ((MISTYPED, "rejected"), (TOKEN, "Connected to")):
+        form.fill_in("Token or password", token)
         form.press("Check")
         form.shows(verdict)
-        expect(form.field("Token, password")).to_have_value("")
+        expect(form.field("Token or password")).to_have_value("")
         form.shows("Used: the token that you typed.")
-        photograph(notebook.page, f"lab_{verdict}")
+        photograph(notebook.page, f"lab_{verdict.split()[0].lower()}")
     client = notebook.cell("connect(connection.value)")
     client.run()
     client.shows(url)
@@ -119,15 +119,15 @@ def train(notebook: NotebookPage, photograph: Photograph) -> None:
     """Edit the form by typing, start, and see the picture change while it trains."""
     form = notebook.cell("TrainingForm(start")
     form.run()
-    form.fill_in("Name", "by_hand")
+    form.fill_in("Training Name", "by_hand")
     form.fill_in("Steps", "many")
-    form.shows("Steps: ")
+    form.shows("1 error: Steps")
     photograph(notebook.page, "lab_not_usable")
     form.fill_in("Steps", "300")
-    expect(form.output).not_to_contain_text("Steps: ")
+    expect(form.output).not_to_contain_text("1 error: Steps")
     # One image a step would be over before there is much to see.
-    form.press("Training")
-    form.fill_in("Batch size", "8")
+    form.press("▸ Training")
+    form.fill_in("Batch Size", "8")
     notebook.cell("jobs.start(").run()
     watch = notebook.cell("JobMonitor(job)")
     watch.start()
@@ -140,7 +140,7 @@ def train(notebook: NotebookPage, photograph: Photograph) -> None:
 def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
     """Start a job that would take minutes, and stop it by the button while the cell awaits."""
     form = notebook.cell("TrainingForm(start")
-    form.fill_in("Name", "too_long")
+    form.fill_in("Training Name", "too_long")
     form.fill_in("Steps", "50000")
     notebook.cell("jobs.start(").run()
     watch = notebook.cell("JobMonitor(job)")
@@ -153,6 +153,7 @@ def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) ->
         photograph(notebook.page, f"lab_watching_{theme}")
     assert watch.is_running
     watch.press("Stop the job")
+    watch.press("Yes, stop it")
     watch.wait(30)
     watch.shows("stopped")
     with aitk_nb.connect(url, token=TOKEN) as client:

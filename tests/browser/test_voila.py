@@ -12,7 +12,12 @@ from tests.browser.conftest import Photograph
 from tests.browser.servers import Theme, voila
 
 (TRAIN,) = (path for path in find() if path.stem == "04_train")
-VALUES = {"Name": "train_a_lora", "Dataset": "photos", "Trigger word": "grace", "Steps": "60"}
+VALUES = {
+    "Training Name": "train_a_lora",
+    "Dataset": "photos",
+    "Trigger Word": "grace",
+    "Steps": "60",
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +46,13 @@ def test_the_form_shows_its_values(
 
     for label, value in VALUES.items():
         expect(page.get_by_label(label, exact=True)).to_have_value(value)
-    rank = page.get_by_label("Rank", exact=True)
-    expect(rank).to_be_hidden()
-    page.get_by_role("button", name="Network").click()
-    expect(rank).to_be_visible()
+    rank = page.get_by_label("Linear Rank", exact=True)
+    alpha = page.get_by_label("Linear Alpha", exact=True)
+    expect(alpha).to_be_hidden()
+    page.get_by_role("button", name="▸ Network").click()
+    expect(alpha).to_be_visible()
     expect(rank).to_have_value("16")
-    page.get_by_label("Name", exact=True).scroll_into_view_if_needed()
+    page.get_by_label("Training Name", exact=True).scroll_into_view_if_needed()
     photograph(page, f"voila_form_{theme}")
 
     picture = page.locator("img").last

@@ -16,6 +16,7 @@ from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
+from aitk_nb._images import thumbnail
 from aitk_nb.datasets.local.problems import Code
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
@@ -23,7 +24,6 @@ from aitk_nb.views import DatasetForm
 from aitk_nb.views.dataset_form.dataset_choice import read_choice
 from aitk_nb.views.dataset_form.explorer import Explorer
 from aitk_nb.views.dataset_form.folders import completions, private_folder, store, upload_limit
-from aitk_nb.views.plots.thumbnails import thumbnail
 from tests.datasets.pictures import picture
 from tests.views.conftest import click, instances, send, stored
 

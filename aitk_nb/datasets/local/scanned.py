@@ -28,11 +28,7 @@ class Scanned:
     """The files of a local dataset, and what is wrong with them."""
 
     def __init__(
-        self,
-        source: AnySource,
-        *,
-        controls: Sequence[str | Path] = (),
-        follow_links: bool = False,
+        self, source: AnySource, *, controls: Sequence[str | Path] = (), follow_links: bool = False
     ) -> None:
         """Store where the files are; nothing is read before the first use.
 

@@ -34,6 +34,9 @@ _SINCE = {
     "/api/monitor": "2026-08-14",
     "/api/jobs/{id}/kill": "2026-09-10",
     "/api/jobs/{id}/notes": "2026-09-10",
+    "/api/inference/status": "2026-09-10",
+    "/api/inference/outputs/delete": "2026-09-10",
+    "/api/inference/{path...}": "2026-09-10",
     "/api/loras": "2026-09-10",
     "/api/loras/upload": "2026-09-10",
     "/api/model_archs": "2026-09-19",
@@ -58,6 +61,7 @@ _SINCE = {
     "thumbnails": "2026-07-25",
     "datasets in zips": "2026-08-12",
     "file paths in parts": "2026-08-15",
+    "texts among samples": "2026-09-10",
 }
 
 T = TypeVar("T")

@@ -29,7 +29,8 @@ from aitk_nb.views.dataset_form.folders import (
     upload_limit,
 )
 from aitk_nb.views.dataset_form.reader import Reader
-from aitk_nb.views.forms.form import Field, Form, Looks
+from aitk_nb.views.forms.field import Field, Looks
+from aitk_nb.views.forms.form import Form
 
 _PAUSE = 0.6
 """Seconds without a keystroke after which a typed folder is read."""
@@ -121,6 +122,10 @@ class DatasetForm(Form[DatasetChoice]):
             self._explorer.close()
         super().close()
 
+    def _take_over(self, before: DatasetForm) -> None:
+        super()._take_over(before)
+        self._picked = before._picked
+
     def _read(self) -> DatasetChoice:
         if self._rejected:
             raise BadInput(self._rejected)
@@ -138,7 +143,6 @@ class DatasetForm(Form[DatasetChoice]):
     # -- what happens when somebody edits --------------------------------------------------------
 
     def _on_edit(self, change: Any) -> None:
-        self._remark = ""
         self._rejected = ""
         if change["owner"] is not self._folder:
             self._refresh()
@@ -173,7 +177,6 @@ class DatasetForm(Form[DatasetChoice]):
             self._rejected = ""
             self._reader.forget()
             self._folder.value = str(self._picked)
-        self._remark = ""
         self._refresh()
 
     def _reread(self) -> None:
