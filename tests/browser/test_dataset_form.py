@@ -174,5 +174,8 @@ def photograph_at_all_widths(notebook: NotebookPage, form: Cell, photograph: Pho
             notebook.page.set_viewport_size({"width": width, "height": 1400})
             form.place.scroll_into_view_if_needed()
             photograph(notebook.page, f"dataset-form-sixty-{theme}-{width}")
-            area = form.output.locator(".jp-OutputArea-output")
-            assert area.evaluate("area => area.scrollWidth - area.clientWidth") <= 0
+            frame = form.output.locator(".widget-tab-contents").bounding_box()
+            field = form.output.locator("textarea").first.bounding_box()
+            assert frame is not None
+            assert field is not None
+            assert field["x"] + field["width"] <= frame["x"] + frame["width"]

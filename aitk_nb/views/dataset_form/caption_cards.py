@@ -74,7 +74,7 @@ class CaptionCards:
         self._grid = widgets.Box(
             layout=widgets.Layout(
                 display="grid",
-                grid_template_columns="repeat(auto-fill, minmax(240px, 1fr))",
+                grid_template_columns="repeat(auto-fill, minmax(min(240px, 100%), 1fr))",
                 grid_gap="12px 8px",
                 grid_auto_flow="row dense",
                 align_items="flex-start",
