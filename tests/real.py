@@ -69,7 +69,10 @@ def _ask(server: Server, real: Path, tools: Path, port: int) -> str:
     token = LOGIN if server.is_gradio else TOKEN
     start = [tools / "start", real, "--port", str(port), "--token", token, *server.choice]
     stop = [tools / "stop", real, *server.choice]
-    if subprocess.run(start, stdout=subprocess.DEVNULL, check=False).returncode:
+    # What stands in for the trainers of old versions is run by `python` and wants Pillow.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path}
+    if subprocess.run(start, stdout=subprocess.DEVNULL, env=env, check=False).returncode:
         return "did not start"
     try:
         return _tested(server, real, f"http://127.0.0.1:{port}", token)
