@@ -213,7 +213,7 @@ def test_no_engine_is_started_behind_a_training(client: AIToolkitClient, loras: 
         client.inference.start()
     assert client.inference.status() == ()
     job.stop()
-    with pytest.raises(Rejected, match="client.inference.start"):
+    with pytest.raises(Rejected, match=r"client\.inference\.start"):
         client.inference.generate("x", model=MODEL)
 
 
