@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
     from aitk_nb.datasets.api import Datasets
     from aitk_nb.doctor import DoctorReport
+    from aitk_nb.inference.api import Inference
     from aitk_nb.jobs.api import Jobs
     from aitk_nb.loras.api import Loras
     from aitk_nb.server_settings import ServerSettings
@@ -173,6 +174,13 @@ class AIToolkitClient:
         from aitk_nb.loras.api import Loras
 
         return Loras(self._backend)
+
+    @cached_property
+    def inference(self) -> Inference:
+        """Generate images with the server's own engine, with and without a LoRA."""
+        from aitk_nb.inference.api import Inference
+
+        return Inference(self._backend)
 
     @cached_property
     def settings(self) -> ServerSettings:

@@ -114,8 +114,8 @@ def test_what_all_rows_say_is_said_once() -> None:
 
 
 def test_colors_follow_the_theme() -> None:
-    """Every color is a variable of JupyterLab with a fallback, and a sign goes with it."""
+    """Every color is one of JupyterLab with a fallback, mixed with its ink; a sign goes with it."""
     for kind, sign in (("ok", "✓"), ("info", "i"), ("warning", "!"), ("error", "✕")):
         fragment = _html.badge("text", kind)  # type: ignore[arg-type]
-        assert fragment.count("var(--jp-") == 2
+        assert fragment.count("var(--jp-") == 4
         assert sign in read(fragment).text

@@ -121,9 +121,11 @@ class AuthReport(JsonReport):
         return str(_html.page("Authentication", [self.html(whole=True)]))
 
     def html(self, *, whole: bool = False) -> _html.Html:
-        """Return the report as HTML; `whole` adds the address and the matrix."""
+        """Return the report as HTML; `whole` adds the address and the matrix, and folds nothing."""
         kind: _html.Kind = "ok" if self.ok else "error"
-        if self.ok and self.findings:
+        # A server that is open to others than this machine is nothing to be read in passing.
+        is_alarming = self.state is AuthState.OPEN and bool(self.findings.problems)
+        if is_alarming:
             kind = "warning"
         verdict = _html.join([_html.badge(self.state.value, kind), " ", self.diagnosis])
         parts: list[object] = [verdict, _html.note(self.next_step)]
@@ -132,7 +134,10 @@ class AuthReport(JsonReport):
         if whole and self.checks:
             parts.append(self.matrix._repr_html_())
         if self.findings:
-            parts.append(self.findings.html("Security findings"))
+            title = "Security findings"
+            unfolded = whole or is_alarming
+            shown = self.findings.html(title if unfolded else "")
+            parts.append(shown if unfolded else _html.details(title, [shown]))
         return _html.join(parts)
 
     def __repr__(self) -> str:

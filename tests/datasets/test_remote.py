@@ -306,3 +306,19 @@ def test_what_the_server_does_not_take_is_named(
             client.datasets.set_captions(
                 "refusing", {f"photo_0{number}.jpg": "new" for number in range(3)}
             )
+
+
+def test_progress_of_reading_back_and_of_downloading(
+    client: aitk_nb.AIToolkitClient, folder: Path, tmp_path: Path
+) -> None:
+    """All bytes in the end; a bar is not drawn where nobody watches."""
+    name = client.datasets.upload(folder, "counted").name
+    seen: list[tuple[int, int]] = []
+    client.datasets.verify(
+        folder, name, verify="full", progress=lambda *counts: seen.append(counts)
+    )
+    done, total = seen[-1]
+    assert 0 < total == done
+    assert sorted(seen) == seen
+    client.datasets.download(name, tmp_path, progress=lambda *counts: seen.append(counts))
+    assert seen[-1][0] == seen[-1][1] > 0

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from aitk_nb import _html
 from aitk_nb._files import write
+from aitk_nb._images import thumbnail
 from aitk_nb._units import plural
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
-from aitk_nb.views.plots.thumbnails import thumbnail
 
 _EDGE = 160
 """Pixels of an image's longer side; on the page it is a little smaller, so that it is sharp."""
