@@ -50,9 +50,9 @@ class Table:
         if len(self.rows) < _MANY:
             return self.headers, self.rows, ""
         same = [column for column in columns[1:] if len(set(map(str, column[1:]))) == 1]
-        told = "; ".join(f"{name} {value}" for name, value, *_ in same if value != "")
+        told = " · ".join(f"{name} {value}" for name, value, *_ in same if value != "")
         headers, *rows = zip(*(one for one in columns if one not in same), strict=True)
-        return headers, rows, f"In all {len(self.rows)} rows: {told}." if told else ""
+        return headers, rows, f"In all {len(self.rows)} rows: {told}" if told else ""
 
 
 def aligned(headers: Sequence[object], rows: Iterable[Sequence[object]]) -> str:

@@ -16,7 +16,7 @@ def main() -> None:
         for _ in job.watch(1.0):
             pass
         losses = job.losses()
-    aitk_nb.plot_loss(losses).save(HERE / "loss.png")
+    aitk_nb.plot_loss(losses, theme="light").save(HERE / "loss.png")
     aitk_nb.plot_loss(losses, theme="dark").save(HERE / "loss-dark.png")
 
 

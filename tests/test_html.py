@@ -102,7 +102,7 @@ def test_what_all_rows_say_is_said_once() -> None:
     rows = tuple((f"file {n}", "present", n, "") for n in range(5))
     table = Table(("name", "state", "size", "note"), rows)
     assert repr(table).splitlines()[:3] == [
-        "In all 5 rows: state present.",
+        "In all 5 rows: state present",
         "name    size",
         "file 0     0",
     ]

@@ -51,8 +51,10 @@ def discover(
 
     Example:
         >>> aitk_nb.discover(client.url).operations_table
-        operation       endpoints                                      confidence  reasons
-        create dataset  create_dataset → upload_files → list_images    100%        ...
+        In all 4 rows: confidence 100% · reasons ...
+        operation       endpoints
+        create dataset  create_dataset → upload_files → list_images
+        ...
     """
     given = hidden(options)
     connection = locate(url, **given)

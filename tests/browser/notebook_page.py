@@ -93,7 +93,7 @@ class Cell:
 
     def different_pictures(self, seconds: float = 60) -> list[str]:
         """Return the different pictures that are seen while the cell runs, in their order."""
-        picture = self.output.locator("img.widget-image")
+        picture = self.output.locator("img[width='700']")
         seen: list[str] = []
         deadline = time.monotonic() + seconds
         while self.is_running:

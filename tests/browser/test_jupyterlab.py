@@ -157,7 +157,7 @@ def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) ->
     watch = notebook.cell("JobMonitor(job)")
     watch.start()
     watch.shows("running")
-    watch.output.locator("img.widget-image").wait_for()
+    watch.output.locator("img[alt^='loss/loss']").wait_for()
     for theme in ("dark", "light"):
         notebook.wear(theme)
         watch.output.scroll_into_view_if_needed()

@@ -106,7 +106,7 @@ def test_nothing_moves_and_samples_stay(
         notebook.cell("import aitk_nb").run()
         watch = notebook.cell("JobMonitor(job")
         watch.start()
-        watch.output.locator("img.widget-image").wait_for()
+        watch.output.locator("img[alt^='loss/loss']").wait_for()
         notebook.page.wait_for_timeout(600)
         notebook.page.evaluate(SHIFTS)
         expect(watch.output.locator("details img").nth(4)).to_be_visible(timeout=60_000)

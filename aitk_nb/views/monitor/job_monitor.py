@@ -100,7 +100,7 @@ class JobMonitor(ClosedOptions):
         job: Job,
         *,
         on_stop: Callable[[], object] | None = None,
-        theme: Theme = "light",
+        theme: Theme = "page",
         price_per_hour: float = 0.0,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,

@@ -62,9 +62,8 @@ class Panel:
         self._line = _text(min_height="44px")
         self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width=_WIDTH))
         self._health, self._area = _text(), _text()
-        # Its height follows from width and height before a picture has been decoded.
-        shape = widgets.Layout(max_width="100%", height="auto")
-        self._picture = widgets.Image(format="png", layout=shape)
+        # HTML, because a picture in a widget of its own has no words for those who can't see it.
+        self._picture = _text()
         self._beside = _text(min_height="40px")
         self._log = _text(height="132px", overflow="auto")
         self._samples = _text(height="250px", overflow="auto")
@@ -131,10 +130,7 @@ class Panel:
         if self.stop is not None:
             self.stop.offer(state.status.is_active)
         if figure is not None:
-            png, (width, height) = figure.png(), figure.figure.get_size_inches()
-            # Drawn at double density: at its natural width it is sharp on any screen.
-            self._picture.width, self._picture.height = f"{width * 100:.0f}", f"{height * 100:.0f}"
-            self._figure, self._picture.value = figure, png
+            self._figure, self._picture.value = figure, str(figure.html())
         if not self._is_shown:
             # Outside IPython this prints a line, and there is no handle.
             self._is_shown = True
@@ -189,10 +185,10 @@ class Panel:
         if self._handle is not None:
             self._handle.update(self._page({}))
         # A run by papermill stores the state of closed widgets too.
-        for part in (self._line, self._health, self._area, self._beside, self._log, self._samples):
+        shown = (self._picture, self._beside, self._log, self._samples)
+        for part in (self._line, self._health, self._area, *shown):
             part.value = ""
             close_all(part)
-        self._picture.value = b""
         close_all(self.widget)
         if self.error:
             # The failure still holds when the panel is gone.
@@ -228,11 +224,8 @@ class _Page:
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self._figure._repr_mimebundle_() if self._figure else ({}, {})
-        if self._parts and "image/png" in data:
-            shape = 'style="max-width:100%" width="{width}" height="{height}"'
-            about = metadata["image/png"]
-            own = _html.picture("png", data["image/png"], about["alt"], shape.format(**about))
-            data["text/html"] = _html.join([data.get("text/html", own), *self._parts])
+        if self._parts and data:
+            data["text/html"] = _html.join([data["text/html"], *self._parts])
         return data | self._view, metadata
 
 
