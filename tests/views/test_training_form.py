@@ -564,7 +564,7 @@ def test_by_hand_and_headless_the_same_cells_give_the_same_config(execute: Any) 
         "import types\nimport aitk_nb\nfrom aitk_nb.views import TrainingForm\n"
         "from aitk_nb.training.job_config import draft\n"
         "sent = types.SimpleNamespace(name='cats', images=())\n"
-        "client = types.SimpleNamespace(jobs=types.SimpleNamespace(preflight=None))"
+        "client = types.SimpleNamespace(jobs=types.SimpleNamespace(preflight=None, start=None))"
     )
     typed = (
         "def send(name, text):\n"
