@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test .test test-all test-newest test-gradio test-browser check docs lab notebooks bench constraints
+.PHONY: help demo test .test test-all test-newest test-gradio test-browser test-real check docs lab notebooks bench constraints
 
 PYTHON ?=
 ARGS ?=
@@ -58,6 +58,10 @@ test-browser: ## the notebooks in JupyterLab, Voilà and as plain pages, in a re
 	@sh .ci/chromium >/dev/null
 	@sh .ci/venv browser
 	@$(offline) $(bin)/python -m pytest $(or $(ARGS),tests/browser)
+
+test-real: ## AI Toolkit's own servers, built before; AITK_REAL and AITK_REAL_TOOLS name the folders
+	@sh .ci/venv test
+	@AITK_REAL="$(AITK_REAL)" AITK_REAL_TOOLS="$(AITK_REAL_TOOLS)" $(offline) $(bin)/python tests/real.py $(ARGS)
 
 check: ## formatting, lint, types, and which module may import which
 	@sh .ci/venv dev

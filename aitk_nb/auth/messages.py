@@ -59,10 +59,7 @@ _CAUSES: Mapping[str, tuple[str, str]] = {
         "Connection refused: the machine is up, but nothing listens on this port.",
         "Start the server, and check the port: 8675 for the web UI, 7860 for Gradio.",
     ),
-    "no route": (
-        "No route to host.",
-        "Check the network, the VPN or the SSH tunnel.",
-    ),
+    "no route": ("No route to host.", "Check the network, the VPN or the SSH tunnel."),
     "timeout": (
         "Nothing answered in time.",
         "Check that the machine is on and no firewall drops the port, then try again.",

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import computed_field
 
 from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._table import Table, aligned
 from aitk_nb.models.access import Access, AuthState, Credential, Outcome
 from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.models.report import JsonReport
@@ -45,7 +45,7 @@ class Matrix(Table):
         return f"{'; '.join(told)}." if told else ""
 
     def __repr__(self) -> str:
-        return "\n".join(filter(None, (Table.__repr__(self), self.legend)))
+        return "\n".join(filter(None, (aligned(self.headers, self.rows), self.legend)))
 
     def _repr_html_(self) -> _html.Html:
         rows = [(row[0], *(_badge(row[0], str(cell)) for cell in row[1:])) for row in self.rows]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError
 from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.server import Ability
 
 ENDING = ".safetensors"
 _PATH = re.compile(r"Saved checkpoint to (.+)")
@@ -36,6 +37,8 @@ class RequestedSave:
                 f"{state.name} was not stopped: it was {folder!r} when it started, so the server "
                 "can't show whether it has saved. Rename it back, or stop it without saving."
             )
+        if Ability.LOG not in backend.abilities:
+            backend.save_now(state)  # which tells what to do instead
         self._backend = backend
         self._timeout = timeout
         self._asked_at = state.step

@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -61,9 +60,10 @@ def test_abilities_are_those_of_the_version(era: str, client: aitk_nb.AIToolkitC
         "2026-05": {Ability.SAVE_NOW, Ability.SAMPLE_NOW},
         "2026-08": set[Ability](),
     }
+    since_0_13 = {Ability.LORAS, Ability.INFERENCE}
     able = frozenset(ability for ability in Ability if client.can(ability))
 
-    assert {*Ability} - able == lacking[era] | {Ability.CAPTION_IMAGES, Ability.LORAS}
+    assert {*Ability} - able == lacking[era] | since_0_13 | {Ability.CAPTION_IMAGES}
     assert able == aitk_nb.discover(client.url).abilities
 
 
@@ -197,36 +197,3 @@ def test_a_trainer_that_dies(era: EraName, told: str, tmp_path: Path, photos: Pa
         else:
             time.sleep(0.2)
         assert told == job.refresh().status.value
-
-
-def test_the_wire_is_that_of_the_version(
-    era: str, client: aitk_nb.AIToolkitClient, photos: Path
-) -> None:
-    """Keys, forms of answers, and the page that says that there is no such endpoint."""
-    client.datasets.upload(photos, "wire")
-    expected: dict[str, tuple[bool, bool, bool, bool]] = {
-        # A column for queues, one for processes, images below a root, captions of many.
-        "2025-08": (False, False, False, False),
-        "2025-11": (True, False, False, False),
-        "2026-05": (True, True, False, False),
-        "2026-08": (True, True, True, True),
-    }
-    with httpx.Client(base_url=client.url) as http:
-        row = http.post("/api/jobs", json={"name": "row", "gpu_ids": "0", "job_config": {}}).json()
-        listed: dict[str, Any] = http.post(
-            "/api/datasets/listImages", json={"datasetName": "wire"}
-        ).json()
-        batch = http.post("/api/caption/getBatch", json={"imgPaths": []})
-        log = http.get(f"/api/jobs/{row['id']}/log", params={"offset": 3}).json()
-        removed = http.options("/api/files/delete").headers["allow"]
-
-    found = ("queue_position" in row, "pid" in row, "root" in listed, batch.status_code == 200)
-    assert expected[era] == found
-    assert found[2] is isinstance(listed["images"][0], str)
-    assert found[2] is ("offset" in log)
-    assert found[3] is ("POST" in removed)
-    if not found[3]:
-        assert (404, "text/html") == (
-            batch.status_code,
-            batch.headers["content-type"].partition(";")[0],
-        )

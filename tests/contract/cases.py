@@ -14,18 +14,21 @@ from urllib.parse import quote
 import yaml
 
 from tests.contract.matching import OPERATORS, TYPE, TYPE_NAMES
+from tests.versions import ERAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from aitk_nb.demo import EraName
 
 FOLDER = Path(__file__).parent / "webui"
 """Where the cases are, one YAML file for each family."""
 
 _CASE = {
-    "name", "server", "needs", "request", "expect", "expect_embedded", "steps", "cleanup", "real",
-    "embedded", "why", "contract",
+    "name", "since", "until", "server", "needs", "request", "expect", "expect_embedded", "steps",
+    "cleanup", "real", "embedded", "why", "contract",
 }  # fmt: skip
-_STEP = {"request", "expect", "expect_embedded", "capture", "poll", "after"}
+_STEP = {"request", "expect", "expect_embedded", "capture", "poll", "after", "gone"}
 _REQUEST = {"method", "path", "query", "headers", "json", "multipart", "raw", "read_until"}
 _EXPECT = {
     "status", "headers", "json", "shape", "text", "empty", "html", "size", "content", "image",
@@ -61,6 +64,9 @@ class Step:
     after: float = 0.0
     """Seconds to wait before the request."""
 
+    gone: str = ""
+    """A process of this machine to wait for before the request, until it has ended."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -74,6 +80,9 @@ class Case:
 
     steps: tuple[Step, ...]
     """The requests, in order."""
+
+    eras: tuple[EraName, ...] = ERAS
+    """The versions of the web UI that answer so."""
 
     server: str = "any"
     """`any` server; only one that is `open`; only one with a `token`."""
@@ -122,12 +131,21 @@ def parse(raw: dict[str, Any], family: str) -> Case:
         name=raw["name"],
         family=family,
         steps=parsed,
+        eras=_eras(raw),
         server=raw.get("server", "any"),
         needs=raw.get("needs", {}),
         cleanup=tuple(raw.get("cleanup", ())),
         real=raw.get("real", ""),
         why=raw.get("why", ""),
     )
+
+
+def _eras(raw: dict[str, Any]) -> tuple[EraName, ...]:
+    """Return the versions from the first that answers so to the last one."""
+    first, last = raw.get("since", ERAS[0]), raw.get("until", ERAS[-1])
+    if first not in ERAS or last not in ERAS or ERAS.index(first) > ERAS.index(last):
+        raise CaseError(f"no versions from {first} to {last}")
+    return ERAS[ERAS.index(first) : ERAS.index(last) + 1]
 
 
 def _step(raw: dict[str, Any]) -> Step:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from tests.contract.cases import Case, Step, fill
+from tests.contract.matching import of_era
 from tests.contract.replies import judge
 from tests.contract.world import Target, World
 
@@ -50,10 +53,12 @@ def run(case: Case, target: Target) -> None:
 
 def _perform(step: Step, world: World) -> list[str]:
     time.sleep(step.after)
+    if step.gone:
+        _wait_gone(int(fill(step.gone, world.values)))
     expect = step.expect
     if world.target.embedded and step.expect_embedded is not None:
         expect = step.expect_embedded
-    expect = fill(expect, world.values)
+    expect = of_era(fill(expect, world.values), world.target.era)
     request = fill(step.request, world.values)
     deadline = time.monotonic() + step.poll * _PATIENCE
     while True:
@@ -66,6 +71,13 @@ def _perform(step: Step, world: World) -> list[str]:
         for name, place in step.capture.items():
             world.values[name] = pick(reply, place)
     return problems
+
+
+def _wait_gone(pid: int) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < deadline, f"process {pid} is still there"
+        time.sleep(_PAUSE)
 
 
 def pick(reply: Reply, place: str) -> Any:

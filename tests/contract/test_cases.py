@@ -196,6 +196,8 @@ def test_placeholders_keep_types_and_say_when_they_mean_nothing() -> None:
         {"name": "oneword"},
         {"expects": {}},
         {"steps": []},
+        {"since": "2024-01"},
+        {"since": "2026-05", "until": "2025-11"},
         {"expect": {"json": {}}},
         {"expect": {"status": 200, "shape": "<integer>"}},
         {"expect": {"status": 200, "shape": {"$most": 1}}},

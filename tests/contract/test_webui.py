@@ -1,35 +1,42 @@
-"""The contract of the web UI, case by case, on the embedded server or on a real one.
+"""The contract of the web UI, case by case, on each version of the embedded server or a real one.
 
 `AITK_CONTRACT_URL` (and `AITK_TOKEN`) name a real server; README.md says more.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from aitk_nb import demo
+from aitk_nb.demo import EraName
 from tests.conftest import TOKEN
 from tests.contract.cases import Case, load
 from tests.contract.runner import run, skip_reason
 from tests.contract.world import Target
+from tests.versions import FOREIGN
 
 CASES = load()
-# Read here, because the fixture that cleans the environment runs before each test.
-_REAL = os.environ.get("AITK_CONTRACT_URL", "")
-_REAL_TOKEN = os.environ.get("AITK_TOKEN", "")
 
 
-@pytest.fixture
-def target(request: pytest.FixtureRequest, case: Case) -> Target:
-    """The server for this case."""
-    if _REAL:
-        return Target(_REAL, _REAL_TOKEN)
-    if case.server == "token":
-        server = request.getfixturevalue("token_server")
-        return Target(server.url, TOKEN, server.data)
-    server = request.getfixturevalue("demo_server")
-    return Target(server.url, "", server.data)
+@pytest.fixture(scope="session")
+def embedded(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[EraName, str], Target]]:
+    """Embedded servers, one of each version with and without a token, started when wanted."""
+    targets: dict[tuple[EraName, str], Target] = {}
+    with ExitStack() as started:
+
+        def target(era: EraName, token: str) -> Target:
+            if (era, token) not in targets:
+                server = demo.start(tmp_path_factory.mktemp("contract"), era=era, token=token)
+                started.callback(server.stop)
+                targets[era, token] = Target(server.url, token, era, server.data)
+            return targets[era, token]
+
+        yield target
 
 
 PATIENT = {
@@ -41,15 +48,32 @@ PATIENT = {
 """Cases that take seconds."""
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=case.name, marks=pytest.mark.slow if case.name in PATIENT else ())
+def _asked() -> list[object]:
+    """Return each case with each version that answers so; the newest of them is asked always."""
+    if FOREIGN is not None:
+        era = FOREIGN.era()
+        return [pytest.param(case, era, id=case.name) for case in CASES if era in case.eras]
+    return [
+        pytest.param(
+            case,
+            era,
+            id=f"{case.name}-{era}",
+            marks=pytest.mark.slow if case.name in PATIENT or era != case.eras[-1] else (),
+        )
         for case in CASES
-    ],
-)
-def test_the_server_answers_as_the_contract_says(case: Case, target: Target) -> None:
+        for era in case.eras
+    ]
+
+
+@pytest.mark.parametrize(("case", "era"), _asked())
+def test_the_server_answers_as_the_contract_says(
+    case: Case, era: EraName, embedded: Callable[[EraName, str], Target]
+) -> None:
     """Each case: prepare, ask, compare, clean up."""
+    if FOREIGN is not None:
+        target = Target(FOREIGN.url, FOREIGN.token, era)
+    else:
+        target = embedded(era, TOKEN if case.server == "token" else "")
     if reason := skip_reason(case, target):
         pytest.skip(reason)
     run(case, target)

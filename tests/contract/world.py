@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aitk_nb.demo import NEWEST, EraName
 from tests.contract import contents
 from tests.contract.cases import fill
 from tests.contract.wire import Part, Reply, Request, multipart, send, with_query
@@ -35,6 +36,9 @@ class Target:
 
     token: str = ""
     """Its token; empty for an open server."""
+
+    era: EraName = NEWEST
+    """Which version it is."""
 
     data: Path | None = None
     """Its folder, when it is the embedded server; None for a real one."""
@@ -162,7 +166,7 @@ class World:
 
     def _remove(self, job: dict[str, Any]) -> None:
         path = f"/api/jobs/{job['id']}"
-        if job["status"] == "running" and job["pid"] is not None:
+        if job["status"] == "running" and job.get("pid") is not None:
             self.call({"path": f"{path}/stop"})
             time.sleep(0.5)
         self.call({"path": f"{path}/mark_stopped"})

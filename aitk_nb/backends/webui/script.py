@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from aitk_nb.models.control_images import control_names
-
-if TYPE_CHECKING:
-    from aitk_nb.models.job import JobDraft
+from aitk_nb.models.job import JobDraft
 
 
 def _body(draft: JobDraft) -> str:

@@ -34,6 +34,9 @@ _SINCE = {
     "/api/monitor": "2026-08-14",
     "/api/jobs/{id}/kill": "2026-09-10",
     "/api/jobs/{id}/notes": "2026-09-10",
+    "/api/inference/status": "2026-09-10",
+    "/api/inference/outputs/delete": "2026-09-10",
+    "/api/inference/{path...}": "2026-09-10",
     "/api/loras": "2026-09-10",
     "/api/loras/upload": "2026-09-10",
     "/api/model_archs": "2026-09-19",
@@ -58,6 +61,18 @@ _SINCE = {
     "thumbnails": "2026-07-25",
     "datasets in zips": "2026-08-12",
     "file paths in parts": "2026-08-15",
+    "texts among samples": "2026-09-10",
+    # These were seen in the first version that is later than the day, and not in the one before.
+    "ZIP has a type": "2025-08-15",
+    "sounds have a type": "2025-11-20",
+    "ranges of pictures": "2025-11-20",
+    "hidden files are hidden": "2025-11-20",
+    "stop of an unknown job is a 404": "2025-11-20",
+    "captions asked for wrongly are a 499": "2025-11-20",
+    "jobs that are active": "2026-05-20",
+    "folder of models": "2026-05-20",
+    "file server": "2026-05-20",
+    "compressed lists": "2026-05-20",
 }
 
 T = TypeVar("T")

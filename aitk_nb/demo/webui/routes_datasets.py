@@ -74,7 +74,9 @@ def list_images(call: Call) -> Response:
     try:
         known = MEDIA if call.has("sounds in datasets") else MEDIA - {*_SOUNDS}
         found = [
-            path.relative_to(folder) for path in _media(folder) if _extension(path.name) in known
+            path.relative_to(folder)
+            for path in _media(folder, hidden=not call.has("hidden files are hidden"))
+            if _extension(path.name) in known
         ]
     except OSError:
         return error("Failed to process request", 500)
@@ -84,7 +86,8 @@ def list_images(call: Call) -> Response:
         listing = {"images": [{"img_path": str(folder / image)} for image in images]}
     body = javascript.dumps(listing)
     data = body.encode("utf-8", "replace")
-    if re.search(r"\bgzip\b", call.request.headers.get("accept-encoding", "")):
+    accepted = call.request.headers.get("accept-encoding", "")
+    if call.has("compressed lists") and re.search(r"\bgzip\b", accepted):
         headers = {"content-encoding": "gzip"}
         return Response(gzip.compress(data), headers=headers, media_type=JSON)
     return Response(data, media_type=JSON)
@@ -120,15 +123,16 @@ def _store(call: Call, form: Form) -> Response:
     return answer({"message": "Files uploaded successfully", "files": names})
 
 
-def _media(folder: Path) -> list[Path]:
+def _media(folder: Path, *, hidden: bool) -> list[Path]:
     found: list[Path] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
+            dot = entry.name.startswith(".")
             if entry.is_dir(follow_symlinks=False):
-                if entry.name != "_controls":
-                    found += _media(Path(entry.path))
+                if entry.name != "_controls" and not dot:
+                    found += _media(Path(entry.path), hidden=hidden)
+            elif dot and not hidden:
+                continue
             elif entry.is_file(follow_symlinks=False) and _extension(entry.name) in MEDIA:
                 found.append(Path(entry.path))
     return found

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from aitk_nb.demo.common.store import resolve_inside
 from aitk_nb.demo.webui import javascript
 from aitk_nb.demo.webui.album_art import find_picture, tag_length
-from aitk_nb.demo.webui.wire import Call, bare, empty, text
+from aitk_nb.demo.webui.wire import Call, bare, empty, page, text
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -46,6 +46,8 @@ _TYPES = {
     ".flac": "audio/flac",
     ".ogg": "audio/ogg",
 }
+_SOUNDS = frozenset({".mp3", ".wav", ".flac", ".ogg"})
+_BAD_REQUEST = "<!DOCTYPE html><html><head><title>400: Bad Request</title></head></html>"
 _DRAWABLE = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"})
 
 
@@ -107,7 +109,7 @@ def serve(call: Call) -> Response:
     try:
         parts = [javascript.decode_component(part) for part in raw.split("/")]
     except ValueError:
-        return empty(500)
+        return empty(500) if call.has("file server") else page(_BAD_REQUEST, 400)
     # A list of parts that JavaScript takes for a text is joined with commas.
     path = ("/" if call.has("file paths in parts") else ",").join(parts)
     roots = [call.store.datasets, call.store.training, *([call.store.media] if inline else [])]
@@ -160,24 +162,37 @@ def read_range(header: str, size: int) -> Span | None:
 
 def _serve(call: Call, path: Path, stat: os.stat_result, *, inline: bool) -> Response:
     headers = {
-        "content-type": _TYPES.get(path.suffix.lower(), "application/octet-stream"),
+        "content-type": _type(call, path.suffix.lower()),
         "accept-ranges": "bytes",
-        **(_inline_headers(stat) if inline else _download_headers(path.name)),
+        **(_inline_headers(call, stat) if inline else _download_headers(path.name)),
     }
     seen = call.request.headers.get("if-none-match")
-    if inline and seen == headers["etag"]:
-        return Response(status_code=304, headers=_inline_headers(stat))
+    if inline and seen and seen == headers.get("etag"):
+        return Response(status_code=304, headers=_inline_headers(call, stat))
     wanted = call.request.headers.get("range")
+    if inline and not call.has("ranges of pictures"):
+        del headers["accept-ranges"]
+        wanted = None
     if not wanted:
         return FileSlice(path, Span(0, stat.st_size - 1), 200, headers)
     span = read_range(wanted, stat.st_size)
+    if span is None and not call.has("file server"):
+        return text("Internal Server Error", 500)
     if span is None:
         return Response(status_code=416, headers={"content-range": f"bytes */{stat.st_size}"})
     headers["content-range"] = f"bytes {span.first}-{span.last}/{stat.st_size}"
     return FileSlice(path, span, 206, headers)
 
 
-def _inline_headers(stat: os.stat_result) -> dict[str, str]:
+def _type(call: Call, suffix: str) -> str:
+    unknown = suffix == ".zip" and not call.has("ZIP has a type")
+    unknown |= suffix in _SOUNDS and not call.has("sounds have a type")
+    return _TYPES.get("" if unknown else suffix, "application/octet-stream")
+
+
+def _inline_headers(call: Call, stat: os.stat_result) -> dict[str, str]:
+    if not call.has("file server"):
+        return {"cache-control": "public, max-age=86400"}
     etag = f'W/"{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns // 1000:x}"'
     return {"cache-control": "public, max-age=86400, immutable", "etag": etag}
 

@@ -56,9 +56,10 @@ def samples(call: Call, folder: Path | None) -> Response:
     ends = _SAMPLES if call.has("videos among samples") else _PICTURES
     files = [entry for entry in entries if entry.is_file() and not entry.is_symlink()]
     found = [path for path in files if path.name.endswith(ends)]
-    # A text is a sample of its own unless it belongs to another one of the same name.
-    stems = {path.stem for path in found}
-    found += [path for path in files if path.suffix == ".txt" and path.stem not in stems]
+    if call.has("texts among samples"):
+        # A text is a sample of its own unless it belongs to another one of the same name.
+        stems = {path.stem for path in found}
+        found += [path for path in files if path.suffix == ".txt" and path.stem not in stems]
     return answer({"samples": sorted(map(str, found))})
 
 

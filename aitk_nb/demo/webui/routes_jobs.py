@@ -23,7 +23,7 @@ def list_jobs(call: Call) -> Response:
     if job_id := call.query("id"):
         job = db.job(job_id)
         return _row(call, job)
-    if job_ref := call.query("job_ref"):
+    if call.has("job_ref") and (job_ref := call.query("job_ref")):
         job = db.job_by_ref(job_ref)
         return _row(call, job)
     job_type = call.query("job_type") if call.has("job_type") else None
@@ -31,7 +31,7 @@ def list_jobs(call: Call) -> Response:
     def rows(*, active: bool = False) -> list[dict[str, object]]:
         return [call.site.era.kept(job.as_json()) for job in db.jobs(job_type, active=active)]
 
-    if call.query("only_active") == "true":
+    if call.has("jobs that are active") and call.query("only_active") == "true":
         key = f"jobs-active:{job_type!r}"
         return answer({"jobs": call.site.recent.get(key, lambda: rows(active=True))})
     return answer({"jobs": rows()})
@@ -82,7 +82,8 @@ def start(call: Call) -> Response:
 def stop(call: Call) -> Response:
     """Ask the job to stop; it is marked stopped at once if its process lives."""
     if (job := find(call)) is None:
-        return error(_NOT_FOUND, 404)
+        known = call.has("stop of an unknown job is a 404")
+        return error(_NOT_FOUND, 404) if known else empty(500)
     call.store.db.update_job(job.id, {"stop": True, "info": "Stopping job..."})
     if job.pid is not None and call.has("pid"):
         call.site.worker.interrupt(job.id, job.pid)

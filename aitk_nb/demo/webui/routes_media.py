@@ -51,7 +51,7 @@ def read_caption(call: Call) -> Response:
     try:
         body = call.json()
     except ValueError:
-        return empty(499)
+        return empty(499 if call.has("captions asked for wrongly are a 499") else 500)
     if body is None:
         return empty(500)
     fields = body if isinstance(body, dict) else {}

@@ -19,19 +19,23 @@ def auth(_call: Call) -> Response:
 
 def read_settings(call: Call) -> Response:
     """Answer all settings, the Hugging Face token in clear."""
-    return answer(call.store.settings())
+    settings = call.store.settings()
+    if not call.has("folder of models"):
+        settings.pop("MODELS_PATH", None)
+    return answer(settings)
 
 
 def write_settings(call: Call) -> Response:
     """Write the settings that are sent; anything but all four is an error all the same."""
     try:
         body = call.fields()
-        sent = {key: value for key in _SETTINGS if isinstance(value := body.get(key), str)}
+        known = _SETTINGS if call.has("folder of models") else _SETTINGS[:-1]
+        sent = {key: value for key in known if isinstance(value := body.get(key), str)}
         for key, value in sent.items():
             call.store.db.set_setting(key, value)
     except (TypeError, ValueError):
         return error("Failed to update settings", 500)
-    if len(sent) < len(_SETTINGS):
+    if len(sent) < len(known):
         return error("Failed to update settings", 500)
     return answer({"success": True})
 
