@@ -59,7 +59,7 @@ def example_photos(folder: str | Path | None = None) -> Path:
     # Another version's photos, or captions, would train another LoRA.
     version = f"{zlib.crc32(repr((_CROPS, _QUALITY)).encode()):08x}"
     cache = platformdirs.user_cache_path("aitk_nb", appauthor=False)
-    default = cache / "photos" / version
+    default = cache / version / "photos"
     target = default if folder is None else Path(folder).expanduser()
     boxes: dict[Path, tuple[int, int, int, int]] = {}
     for number, (box, caption) in enumerate(_CROPS, 1):
