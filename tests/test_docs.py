@@ -13,6 +13,7 @@ import aitk_nb
 import aitk_nb.views
 from aitk_nb import errors
 from aitk_nb.datasets.api import Datasets
+from aitk_nb.inference.api import Inference
 from aitk_nb.jobs.api import Jobs
 from aitk_nb.loras.api import Loras
 from aitk_nb.server_settings import ServerSettings
@@ -38,7 +39,7 @@ def test_the_reference_has_every_public_name_once() -> None:
         for value in vars(errors).values()
         if getattr(value, "__module__", "") == errors.__name__
     ]
-    public += [Datasets, Jobs, Loras, ServerSettings]
+    public += [Datasets, Inference, Jobs, Loras, ServerSettings]
     found = [resolve_name(name) for name in described()]
 
     assert [value.__name__ for value in public if value not in found] == []

@@ -26,7 +26,7 @@ class DiscoveryReport(Survey):
     Example:
         >>> report = aitk_nb.discover(client.url)
         >>> report
-        <webui server with 45 of 45 endpoints>
+        <webui server with 46 of 46 endpoints>
         >>> report.snippet("job status", "python").splitlines()[0]
         '# Show a job: its status, step and last losses.'
     """

@@ -41,7 +41,13 @@ class Inference:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Use `backend`; nothing is sent until the first call."""
+        """Use `backend`; nothing is sent until the first call.
+
+        Args:
+            backend: What sends the requests.
+            clock: Time in seconds.
+            sleep: What waits for some seconds.
+        """
         self._backend = backend
         self._clock = clock
         self._sleep = sleep
@@ -211,7 +217,15 @@ class Inference:
     def fetch(
         self, file: GeneratedFile, target: str | Path, progress: Progress | None = None
     ) -> Path:
-        """Fetch a generated file to `target`, whole or not at all, and return that path.
+        """Fetch a generated file, whole or not at all.
+
+        Args:
+            file: One that `generate` returned.
+            target: Where it goes.
+            progress: Called with the bytes done and the bytes in total.
+
+        Returns:
+            The path of the fetched file.
 
         Raises:
             AitkError: It could not be fetched or written.
@@ -222,6 +236,9 @@ class Inference:
 
     def delete(self, files: Sequence[GeneratedFile]) -> None:
         """Delete generated files from the server, where they can be read without a token.
+
+        Args:
+            files: Those that `generate` returned.
 
         Raises:
             Rejected: Some are still there.

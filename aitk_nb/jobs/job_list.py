@@ -20,9 +20,8 @@ class JobList(tuple[Job, ...]):
     """Jobs in their last known state, which a notebook and a terminal show as a table.
 
     Example:
-        >>> client.jobs.list()
-        name  state      progress         age  GPU  type
-        ...
+        >>> [job.state.job_type for job in client.jobs.list()][:1]
+        ['train']
     """
 
     @property

@@ -16,7 +16,11 @@ class SavedFiles:
     """
 
     def __init__(self, *paths: str | Path) -> None:
-        """Show these paths, as they are given."""
+        """Show these paths, as they are given.
+
+        Args:
+            *paths: Files, which need not be there.
+        """
         self._paths = [Path(path) for path in paths]
 
     def __repr__(self) -> str:

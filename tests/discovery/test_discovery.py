@@ -262,7 +262,7 @@ def test_the_command_writes_what_is_asked_for(token_server: DemoServer, tmp_path
     assert {"create dataset", "start training", "job status", "download LoRA"} == set(
         found["operations"]
     )
-    assert "45 of 45 known ones" in words
+    assert "46 of 46 known ones" in words
     assert markdown.startswith("# ")
     assert "os.environ['AITK_TOKEN']" in code
     assert "<!doctype html>" in page.read_text(encoding="utf-8")
