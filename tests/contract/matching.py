@@ -95,7 +95,7 @@ COLUMNS: dict[str, EraName] = {
 
 
 def of_era(expected: Any, era: EraName) -> Any:
-    """Return what is expected of a version: no fields of jobs that it lacks, and a `<job>` of it."""
+    """Return what is expected of a version: without fields that its jobs lack."""
     if expected == "<job>":
         expected = JOB
     if isinstance(expected, dict):
