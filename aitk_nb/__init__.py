@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aitk_nb import errors
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
@@ -55,39 +54,4 @@ if TYPE_CHECKING:
     from aitk_nb.training import TrainingParams as TrainingParams
     from aitk_nb.views import plot_loss as plot_loss
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "auth": ["AuthReport", "check_auth"],
-        "client": ["AIToolkitClient", "GradioOptions", "connect"],
-        "connection": ["Connection", "Secret", "ask_login", "ask_secret"],
-        "datasets": ["CaptionOptions", "LocalDataset", "Requirements"],
-        "discovery": ["DiscoveryReport", "discover"],
-        "doctor": ["DoctorReport"],
-        "errors": errors.__all__,
-        "examples": ["example_job", "example_photos"],
-        "jobs": [
-            "ComparisonReport",
-            "Health",
-            "HealthState",
-            "Job",
-            "PreflightReport",
-            "compare_jobs",
-        ],
-        "lora": ["inspect_lora"],
-        "losses": ["LossHistory"],
-        "models": [
-            "Ability",
-            "Check",
-            "Checklist",
-            "DryRunReport",
-            "Flavour",
-            "JobState",
-            "JobStatus",
-            "Status",
-            "VerifyReport",
-        ],
-        "training": ["TrainingParams"],
-        "views": ["plot_loss"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
+from urllib.parse import quote
 
 RESULT = "application/vnd.aitk.{}+json"
 """The type of what an object shows for machines, by a word for its kind."""
@@ -18,11 +20,13 @@ RESULT = "application/vnd.aitk.{}+json"
 Kind = Literal["ok", "info", "warning", "error"]
 """What a badge says by its color and its sign."""
 
+# Mixed with the ink of the page: JupyterLab's own orange has a contrast of 2.7 on white.
+_INKED = "color-mix(in srgb,var(--jp-{}) 75%,var(--jp-ui-font-color0,currentcolor))"
 _SIGNS: dict[str, tuple[str, str]] = {
-    "ok": ("✓", "var(--jp-success-color1,#2e7d32)"),
-    "info": ("i", "var(--jp-info-color1,#0277bd)"),
-    "warning": ("!", "var(--jp-warn-color1,#ef6c00)"),
-    "error": ("✕", "var(--jp-error-color1,#c62828)"),
+    "ok": ("✓", _INKED.format("success-color1,#2e7d32")),
+    "info": ("i", _INKED.format("info-color1,#0277bd")),
+    "warning": ("!", _INKED.format("warn-color1,#ef6c00")),
+    "error": ("✕", _INKED.format("error-color1,#c62828")),
 }
 _LINE = "1px solid var(--jp-border-color2,rgba(127,127,127,.4))"
 # JupyterLab right-aligns cells and colors every second row; the text color is always the page's.
@@ -32,7 +36,10 @@ _TABLE = "border-collapse:collapse;margin:.3em 0;line-height:1.4"
 _QUIET = "color:var(--jp-ui-font-color2,inherit);line-height:1.4"
 # A narrow table would fold its title to its own width.
 _TITLE = "width:max-content;max-width:36em"
+_EMPTY = ";background:rgba(127,127,127,.2)"
 _WORD = 24
+_RIGHT = ";text-align:right;font-variant-numeric:tabular-nums"
+_NUMBER = re.compile(r"[-+\u2212]?\d[\d,.]*(e[-+]?\d+)?( ?(%|[kMG]?B|s|min|h))?|[\u2013?]")
 
 
 class Html(str):
@@ -67,8 +74,9 @@ def strong(text: object) -> Html:
 
 
 def breakable(text: object) -> Html:
-    """Return `text` so that a word as long as an address is broken where the line ends."""
-    return Html(f'<span style="overflow-wrap:anywhere">{escape(text)}</span>')
+    """Return `text` line by line, in which a word as long as an address is broken."""
+    style = "overflow-wrap:anywhere;white-space:pre-wrap"
+    return Html(f'<span style="{style}">{escape(text)}</span>')
 
 
 def note(text: object) -> Html:
@@ -81,10 +89,17 @@ def line(text: object) -> Html:
     return Html(f'<div><code style="white-space:nowrap">{escape(text)}</code></div>')
 
 
+def download(text: object, path: str) -> Html:
+    """Return `text` as a line of its own that downloads the file at a relative path."""
+    return Html(f'<div><a href="{escape(quote(path))}" download>{escape(text)}</a></div>')
+
+
 def code(text: object) -> Html:
     """Return `text` as it is, line by line, in a box that scrolls."""
+    # Voilà would show it in proportional letters.
     style = "overflow:auto;max-height:24em;margin:.3em 0;line-height:1.4"
-    return Html(f'<pre tabindex="0" style="{style}">{escape(text)}</pre>')
+    font = "font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:.95em"
+    return Html(f'<pre tabindex="0" style="{style};{font}">{escape(text)}</pre>')
 
 
 def message(text: object, kind: Kind = "info") -> Html:
@@ -102,6 +117,13 @@ def section(title: object, parts: Iterable[object]) -> Html:
 def details(title: object, parts: Iterable[object]) -> Html:
     """Return parts that are opened by a click on their title."""
     return Html(f"<details><summary>{escape(title)}</summary>{join(parts)}</details>")
+
+
+def card(parts: Iterable[object]) -> Html:
+    """Return parts in a box that stands out, and is read out at once."""
+    style = f"border:1px solid {_SIGNS['error'][1]};border-left-width:4px;border-radius:.3em"
+    style = f"{style};padding:.5em .9em;margin:.3em 0;max-width:54em"
+    return Html(f'<div role="alert" style="{style}">{join(parts)}</div>')
 
 
 def page(title: object, parts: Iterable[object]) -> Html:
@@ -133,20 +155,94 @@ body{color:#e3e3e3;background:#181818}pre{background:#242424}}
 
 def status(lines: Iterable[object]) -> Html:
     """Return lines that a screen reader reads out when they change."""
-    return Html(f'<div role="status" aria-live="polite">{join(lines)}</div>')
+    return Html(
+        f'<div role="status" aria-live="polite" style="line-height:1.4">{join(lines)}</div>'
+    )
 
 
-def pictures(items: Iterable[tuple[bytes, object]]) -> Html:
-    """Return small JPEG pictures side by side, each over its caption."""
-    row = "display:flex;flex-wrap:wrap;gap:.6em;margin:.3em 0"
-    figure = "margin:0;width:9em;font-size:.9em;line-height:1.3;overflow-wrap:anywhere"
+def pictures(items: Iterable[tuple[bytes, object]], columns: int = 12) -> Html:
+    """Return small JPEG pictures, at most so many side by side, each over its caption."""
+    row = f"display:flex;flex-wrap:wrap;gap:.8em;margin:.3em 0;max-width:{9.8 * columns:g}em"
+    figure = "margin:0;width:9em;line-height:1.3;overflow-wrap:anywhere"
+    frame = "display:flex;align-items:flex-end;height:9em"
+    image = 'style="max-width:9em;max-height:9em;margin:0"'
     shown = "".join(
-        f'<figure style="{figure}"><img alt="" style="max-width:100%" '
-        f'src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
-        f'<figcaption style="{_QUIET}">{escape(caption)}</figcaption></figure>'
+        f'<figure style="{figure}"><div style="{frame}{"" if data else _EMPTY}">'
+        f"{picture('jpeg', data, '', image) if data else ''}</div>"
+        f'<figcaption style="font-size:.9em;{_QUIET}">{escape(caption)}</figcaption></figure>'
         for data, caption in items
     )
     return Html(f'<div style="{row}">{shown}</div>')
+
+
+def picture(kind: str, data: bytes, alt: str, attributes: str = "") -> Html:
+    """Return a picture with its bytes in it; `kind` is `png` or `jpeg`."""
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Html(f'<img alt="{escape(alt)}" src="{source}" {attributes}>')
+
+
+def framed(
+    picture: bytes, alt: str, height: str, width: str = "100%", *, is_faint: bool = False
+) -> Html:
+    """Return a JPEG in the middle of a frame of fixed size; a word if there is none."""
+    frame = f"display:flex;align-items:center;justify-content:center;height:{height};width:{width}"
+    ground = "background:var(--jp-layout-color2,rgba(127,127,127,.12));border-radius:3px"
+    faint = ";opacity:.35" if is_faint else ""
+    data = base64.b64encode(picture).decode()
+    image = (
+        f'<img alt="{escape(alt)}" style="max-width:100%;max-height:100%;object-fit:contain{faint}"'
+        f' src="data:image/jpeg;base64,{data}">'
+    )
+    return Html(f'<div style="{frame};{ground}">{image if picture else note("no picture")}</div>')
+
+
+def proportions(width: float, height: float) -> Html:
+    """Return a small box of these proportions, in a column of such boxes."""
+    scale = 2.4 / max(width, height)
+    frame = "display:flex;align-items:center;justify-content:center;width:2.4em;height:2.4em"
+    box = f"width:{width * scale:.2f}em;height:{max(height * scale, 0.1):.2f}em"
+    return Html(
+        f'<div aria-hidden="true" style="{frame}"><div style="{box};opacity:.45;'
+        'background:currentColor;border-radius:2px"></div></div>'
+    )
+
+
+def gallery(rows: Iterable[tuple[object, Iterable[tuple[object, object]]]]) -> Html:
+    """Return rows of small things, each over its label; a click on one makes it large.
+
+    Args:
+        rows: Each row's caption, and its things with their labels.
+    """
+    shown = "".join(
+        f"<section>{strong(caption)}<div>"
+        + "".join(
+            f"<details><summary>{escape(thing)}<br>{escape(label)}</summary></details>"
+            for thing, label in things
+        )
+        + "</div></section>"
+        for caption, things in rows
+    )
+    return Html(f'<style>{_GALLERY}</style><div class="aitk-gallery">{shown}</div>')
+
+
+_GALLERY = """
+.aitk-gallery{line-height:1.4;overflow-wrap:anywhere}
+.aitk-gallery section>div{display:flex;gap:.6em;margin:.2em 0;overflow-x:auto}
+.aitk-gallery details{flex:none;width:9.5em;margin:0}
+.aitk-gallery summary{cursor:zoom-in;list-style:none;font-size:.9em}
+.aitk-gallery summary::-webkit-details-marker{display:none}
+.aitk-gallery img{width:100%;height:auto;margin:0;vertical-align:bottom}
+.aitk-gallery details[open]{width:min(100%,32em)}
+.aitk-gallery details[open] summary{cursor:zoom-out}
+.aitk-gallery pre{margin:0;white-space:pre-wrap;max-height:9em;overflow:hidden}
+.aitk-gallery details[open] pre{max-height:none}
+"""
+
+
+def progress(label: str, share: float, text: object) -> Html:
+    """Return a line with a bar that is filled by a share from 0 to 1."""
+    bar = f'<progress aria-label="{escape(label)}" max="1" value="{share:.3f}"></progress>'
+    return note(Html(f"{escape(label)} {bar} {escape(text)}"))
 
 
 def badge(text: object, kind: Kind = "info") -> Html:
@@ -161,13 +257,25 @@ def table(
     headers: Sequence[object], rows: Iterable[Sequence[object]], caption: object = ""
 ) -> Html:
     """Return a table with one row of headers; `caption` stands above it."""
-    head = "".join(f'<th scope="col" {_style(_CELL)}>{escape(cell)}</th>' for cell in headers)
-    body = "".join(
-        "<tr>" + "".join(f"<td {_style(_cell(cell))}>{escape(cell)}</td>" for cell in row) + "</tr>"
+    rows = [tuple(row) for row in rows]
+    right = {i for i, column in enumerate(zip(*rows, strict=True)) if is_numeric(column)}
+    sides = [_RIGHT if i in right else "" for i in range(max(map(len, (headers, *rows))))]
+    head = "".join(
+        f'<th scope="col" {_style(_CELL + side)}>{escape(cell)}</th>'
+        for cell, side in zip(headers, sides, strict=False)
+    )
+    body = join(
+        Html(f"<tr>{join(_data(cell, side) for cell, side in zip(row, sides, strict=False))}</tr>")
         for row in rows
     )
     head = f"<thead><tr>{head}</tr></thead>"
     return Html(f"<table {_style(_TABLE)}>{_title(caption)}{head}<tbody>{body}</tbody></table>")
+
+
+def is_numeric(column: Iterable[object]) -> bool:
+    """Return whether each cell of a column is a number, maybe with a unit, or empty."""
+    cells = [str(cell) for cell in column if cell not in (None, "")]
+    return bool(cells) and all(map(_NUMBER.fullmatch, cells))
 
 
 def definition(pairs: Iterable[tuple[object, object]], caption: object = "") -> Html:
@@ -187,11 +295,12 @@ def _title(caption: object) -> str:
     return f"<caption {_style(_CELL)}>{line}</caption>"
 
 
-def _cell(content: object) -> str:
-    """Return the style of a cell, in which a short word such as a date is not broken."""
+def _data(content: object, side: str) -> Html:
+    """Return a cell, in which a short word such as a date is not broken."""
     text = str(content)
     is_word = len(text) <= _WORD and not isinstance(content, Html) and " " not in text
-    return f"{_CELL};white-space:nowrap" if is_word else _CELL
+    look = f"{_CELL};white-space:nowrap" if is_word else _CELL
+    return Html(f"<td {_style(look + side)}>{escape(content)}</td>")
 
 
 def _style(declarations: str) -> str:

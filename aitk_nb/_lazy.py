@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
-def lazy(
-    package: str, homes: Mapping[str, Sequence[str]]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return `__getattr__`, `__dir__` and `__all__` of a package.
 
-    `import aitk_nb` stays quick that way, and loads neither pandas nor matplotlib for somebody who
-    only lists jobs.
+    What it exports stands in it once: in the imports under `if TYPE_CHECKING`. `import aitk_nb`
+    stays quick that way, and loads neither pandas nor matplotlib for somebody who only lists jobs.
 
     Args:
         package: The package's `__name__`.
-        homes: The names that each of its modules exports, by the path below the package.
     """
-    home = {name: module for module, names in homes.items() for name in names}
+    home = dict(_exports(str(sys.modules[package].__file__)))
 
     def __getattr__(name: str) -> Any:  # noqa: N807  # it becomes the package's
         if name == "__version__" and package == "aitk_nb":
@@ -29,7 +28,7 @@ def lazy(
             return version("aitk-nb")
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{home[name]}"), name)
+        value = getattr(import_module(home[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 
@@ -37,3 +36,14 @@ def lazy(
         return sorted({*vars(sys.modules[package]), *home})
 
     return __getattr__, __dir__, sorted(home)
+
+
+def _exports(file: str) -> Iterator[tuple[str, str]]:
+    """Yield each name that a package's file imports for type checkers, and its module."""
+    tree = ast.parse(Path(file).read_bytes())
+    blocks = (node.body for node in tree.body if isinstance(node, ast.If))
+    for node in next(blocks):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                every = import_module(node.module).__all__ if alias.name == "*" else [alias.name]
+                yield from ((name, node.module) for name in every)

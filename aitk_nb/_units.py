@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def size(amount: float) -> str:
     """Return a number of bytes for people: `12.3 kB`, `4.5 MB`, `250 MB`."""
@@ -15,6 +17,12 @@ def size(amount: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun: `1 file`, `2 files`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names of many: `a.png, b.png and 3 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def duration(seconds: float) -> str:

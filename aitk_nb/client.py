@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend
     from aitk_nb.datasets.api import Datasets
     from aitk_nb.doctor import DoctorReport
+    from aitk_nb.inference.api import Inference
     from aitk_nb.jobs.api import Jobs
     from aitk_nb.loras.api import Loras
     from aitk_nb.server_settings import ServerSettings
@@ -175,6 +176,13 @@ class AIToolkitClient:
         return Loras(self._backend)
 
     @cached_property
+    def inference(self) -> Inference:
+        """Generate images with the server's own engine, with and without a LoRA."""
+        from aitk_nb.inference.api import Inference
+
+        return Inference(self._backend)
+
+    @cached_property
     def settings(self) -> ServerSettings:
         """Read and change the server's own settings, such as its Hugging Face token."""
         from aitk_nb.server_settings import ServerSettings
@@ -267,11 +275,10 @@ class AIToolkitClient:
         return f"<AIToolkitClient {self.flavour.value} {self.url}>"
 
     def _repr_html_(self) -> str:
-        able = self._backend.abilities
+        lacks = ", ".join(one.value for one in Ability if one not in self._backend.abilities)
         rows = [
             ("flavour", self.flavour.value),
             ("address", self.url),
-            ("can", ", ".join(sorted(ability.value for ability in able))),
-            ("cannot", ", ".join(sorted(ability.value for ability in set(Ability) - able))),
+            ("can", f"everything, except {lacks}" if lacks else "everything that aitk-nb asks for"),
         ]
         return _html.definition(rows, caption="AI Toolkit server")

@@ -21,7 +21,10 @@ The message says what happened and what to do next; the facts are attributes.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+
+from aitk_nb import _error_card
 
 __all__ = [
     "AitkError",
@@ -52,6 +55,13 @@ class AitkError(Exception):
         ...     print(error)
         The server has no job named 'no such job'. It has: ...
     """
+
+    command = ""
+    """A line of a cell or a terminal that mends it; empty if there is none."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython's hook; the traceback would push what happened off the page.
+        return _error_card.rendered(self, self.command)
 
 
 class BadInput(AitkError):
@@ -108,7 +118,7 @@ class MissingExtra(BadInput):
             f"This requires {package}, which is not installed. Install it with: {install}"
         )
         self.package = package
-        self.install = install
+        self.install = self.command = install
 
 
 class ConnectionFailed(AitkError):
@@ -130,6 +140,7 @@ class ConnectionFailed(AitkError):
         self.url = url
         self.reason = reason
         self.cause = cause
+        self.command = f"aitk-nb doctor --url {shlex.quote(url)}"
 
 
 class ServerNotReady(ConnectionFailed):
@@ -171,6 +182,8 @@ class Unauthorized(AitkError):
         self.sent = sent
         self.login = login
         self.gateway = gateway
+        ask = 'credentials=aitk_nb.ask_login("user")' if login else "token=aitk_nb.ask_secret()"
+        self.command = "" if gateway else f"client = aitk_nb.connect({url!r}, {ask})"
 
 
 _GATEWAY = (
@@ -256,6 +269,7 @@ class JobConflict(Rejected):
         )
         self.name = name
         self.differences = tuple(differences)
+        self.command = 'client.jobs.start(params, if_exists="new")'
 
 
 class UnexpectedReply(AitkError):

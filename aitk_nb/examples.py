@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import zlib
 from pathlib import Path
 
 import platformdirs
@@ -55,7 +56,10 @@ def example_photos(folder: str | Path | None = None) -> Path:
         >>> len(list(aitk_nb.example_photos().glob("*.jpg")))
         12
     """
-    default = platformdirs.user_cache_path("aitk_nb", appauthor=False) / "photos"
+    # Another version's photos, or captions, would train another LoRA.
+    version = f"{zlib.crc32(repr((_CROPS, _QUALITY)).encode()):08x}"
+    cache = platformdirs.user_cache_path("aitk_nb", appauthor=False)
+    default = cache / "photos" / version
     target = default if folder is None else Path(folder).expanduser()
     boxes: dict[Path, tuple[int, int, int, int]] = {}
     for number, (box, caption) in enumerate(_CROPS, 1):

@@ -31,7 +31,7 @@ class SettingsState:
     """Folder on the server for models."""
 
     def _repr_html_(self) -> str:
-        token = _html.badge("set", "ok") if self.has_hf_token else _html.badge("none", "warning")
+        token = "set" if self.has_hf_token else "not set; only gated models need one"
         return _html.definition(
             [
                 ("Hugging Face token", token),

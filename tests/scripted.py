@@ -55,6 +55,7 @@ class ScriptedBackend:
         Ability.CAPTION_IMAGES,
         Ability.SETTINGS,
         Ability.LORAS,
+        Ability.INFERENCE,
     }
 
     # -- datasets ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb import _html
+from aitk_nb._table import Table
 
 TEXTS = st.one_of(
     st.text(),
@@ -85,9 +86,36 @@ def test_a_short_word_is_not_broken() -> None:
         assert is_whole == (UNBROKEN in _html.table(("h",), [(text,)])), text
 
 
+def test_numbers_stand_at_the_right() -> None:
+    """With their header, and only where the whole column is numbers."""
+    numbers = [(1, "1,234", "0.5%", "12.3 MB", "4e-5", "1", "2026-02-18")]
+    numbers += [(22, "5", "", "1 kB", "0.1", "a", "2026-02-19")]
+    page = _html.table(tuple("abcdefg"), numbers)
+    for header, is_right in zip("abcdefg", (True,) * 5 + (False,) * 2, strict=True):
+        cell = page.partition(f">{header}</th>")[0].rpartition("<th")[2]
+        assert is_right == ("text-align:right" in cell), header
+    assert page.count("text-align:right") == 5 * 3
+
+
+def test_what_all_rows_say_is_said_once() -> None:
+    """Above the table; an empty column is left out, and `frame()` has all."""
+    rows = tuple((f"file {n}", "present", n, "") for n in range(5))
+    table = Table(("name", "state", "size", "note"), rows)
+    assert repr(table).splitlines()[:3] == [
+        "In all 5 rows: state present.",
+        "name    size",
+        "file 0     0",
+    ]
+    page = table._repr_html_()
+    assert page.count("present") == 1
+    assert "note" not in page
+    assert list(table.frame().columns) == ["name", "state", "size", "note"]
+    assert repr(Table(table.headers, rows[:3])).count("present") == 3
+
+
 def test_colors_follow_the_theme() -> None:
-    """Every color is a variable of JupyterLab with a fallback, and a sign goes with it."""
+    """Every color is one of JupyterLab with a fallback, mixed with its ink; a sign goes with it."""
     for kind, sign in (("ok", "✓"), ("info", "i"), ("warning", "!"), ("error", "✕")):
         fragment = _html.badge("text", kind)  # type: ignore[arg-type]
-        assert fragment.count("var(--jp-") == 2
+        assert fragment.count("var(--jp-") == 4
         assert sign in read(fragment).text

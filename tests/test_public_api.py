@@ -41,6 +41,20 @@ def test_a_public_name_is_the_one_at_its_home() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", aitk_nb.__version__)
 
 
+@pytest.mark.parametrize("package", ["aitk_nb", "aitk_nb.views"])
+def test_everything_can_be_imported_at_once(package: str) -> None:
+    """No name is hidden by a module of the same name, whatever is imported first."""
+    check = f"""
+from {package} import *
+import {package} as package, types, aitk_nb.views.plots.contact_sheet
+modules = [name for name in package.__all__ if isinstance(globals()[name], types.ModuleType)]
+from aitk_nb.views import ContactSheet, contact_sheet
+assert callable(contact_sheet) and not modules, modules
+"""
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """As of any module."""
     with pytest.raises(AttributeError, match="no attribute 'conect'"):

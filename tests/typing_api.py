@@ -7,6 +7,7 @@ from typing import Literal, assert_type
 
 import aitk_nb
 from aitk_nb.errors import AitkError, JobConflict, NotFound, TransferFailed
+from aitk_nb.jobs.samples import Samples
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import DownloadReport, RemoteFile, Sample
 from aitk_nb.models.loss import LossPoint
@@ -67,7 +68,8 @@ def following(job: aitk_nb.Job) -> None:
     assert_type(history.summary().end, float)
     frame = history.frame()
     frame.to_csv("losses.csv")
-    assert_type(job.samples(), tuple[Sample, ...])
+    assert_type(job.samples(), Samples)
+    assert_type(job.samples(limit=0).shown, tuple[Sample, ...])
     assert_type(job.files(), tuple[RemoteFile, ...])
     assert_type(job.log(), str)
     assert_type(job.log(tail=6), str)

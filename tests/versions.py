@@ -1,6 +1,6 @@
 """The versions of AI Toolkit that tests ask, and the server that the environment names instead.
 
-`AITK_CONTRACT_URL` and `AITK_TOKEN` are that server's, `AITK_CONTRACT_VERSION` says which of `ERAS`
+`AITK_CONTRACT_URL` and `AITK_TOKEN` are that server's, `AITK_CONTRACT_VERSION` is which of `ERAS`
 or `GRADIOS` it is, and `AITK_CONTRACT_TRAIN` are options that make it train something small.
 """
 

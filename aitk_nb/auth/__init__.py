@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     from aitk_nb.auth.api import check_auth as check_auth
     from aitk_nb.auth.report import AuthReport as AuthReport
 
-__getattr__, __dir__, __all__ = lazy(__name__, {"api": ["check_auth"], "report": ["AuthReport"]})
+__getattr__, __dir__, __all__ = lazy(__name__)

@@ -116,7 +116,8 @@ def _summed_up(
 def _webui(seen: Sighting, timeout: float) -> Facts:
     connection = seen.connection
     knocks = access_probes.knock_webui(connection, timeout)
-    state = _webui_state(knocks, connection)
+    is_open = Credential.NONE in _let_in(knocks)
+    state = _state(knocks, is_open=is_open, given=connection.token)
     # That it says "Unauthorized" is true of many servers; "Access denied" to a file is its own.
     own = state.is_in or any(c.group == "files" and c.outcome.is_in for c in knocks.cells)
     product = "AI Toolkit's web UI" if own else _LIKE_WEBUI
@@ -149,13 +150,18 @@ def _flaws(token: Secret) -> tuple[str, ...]:
     return ("a space or a non-ASCII character in it, which no request can carry",)
 
 
-def _webui_state(knocks: Knocks, connection: Connection) -> AuthState:
-    outcomes = {c.credential: c.outcome for c in knocks.cells if c.group == "login"}
-    if outcomes.get(Credential.NONE) is Outcome.ALLOWED or knocks.wrong_accepted:
+def _state(knocks: Knocks, *, is_open: bool, given: object) -> AuthState:
+    """Return whether the server is open, and else what it makes of what was `given`."""
+    if is_open or knocks.wrong_accepted:
         return AuthState.OPEN
-    if outcomes.get(Credential.GIVEN) is Outcome.ALLOWED:
+    if _let_in(knocks) & {Credential.GIVEN, Credential.COOKIE}:
         return AuthState.ACCEPTED
-    return AuthState.REJECTED if connection.token else AuthState.MISSING
+    return AuthState.REJECTED if given else AuthState.MISSING
+
+
+def _let_in(knocks: Knocks) -> set[Credential]:
+    logins = (cell for cell in knocks.cells if cell.group == "login")
+    return {cell.credential for cell in logins if cell.outcome is Outcome.ALLOWED}
 
 
 def _meant(connection: Connection, timeout: float) -> str:
@@ -189,14 +195,7 @@ def _gradio(seen: Sighting, timeout: float) -> Facts:
         return Facts(connection, AuthState.NOT_AITK, Flavour.GRADIO, version=version, product=what)
     prefix = endpoints.prefix_of(config)
     knocks = access_probes.knock_gradio(connection, prefix, timeout, locked=seen.locked)
-    outcomes = {c.credential: c.outcome for c in knocks.cells if c.group == "login"}
-    accepted = outcomes.get(Credential.COOKIE) is Outcome.ALLOWED
-    if not seen.locked or knocks.wrong_accepted:
-        state = AuthState.OPEN
-    elif accepted:
-        state = AuthState.ACCEPTED
-    else:
-        state = AuthState.REJECTED if login else AuthState.MISSING
+    state = _state(knocks, is_open=not seen.locked, given=login)
     return Facts(connection, state, Flavour.GRADIO, knocks, version=version, product=what)
 
 

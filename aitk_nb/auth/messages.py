@@ -10,7 +10,7 @@ from aitk_nb.backends.wire.proxies import proxy_for
 from aitk_nb.models.access import AuthState
 from aitk_nb.models.server import Flavour
 
-_LOGIN = "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line)"
+LOGIN = "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line)"
 
 _WEBUI: Mapping[AuthState, tuple[str, str]] = {
     AuthState.OPEN: (
@@ -42,11 +42,11 @@ _GRADIO: Mapping[AuthState, tuple[str, str]] = {
     ),
     AuthState.REJECTED: (
         "The Gradio app requires a login, and yours is rejected.",
-        f"{_LOGIN} to what the app has in launch(auth=…).",
+        f"{LOGIN} to what the app has in launch(auth=…).",
     ),
     AuthState.MISSING: (
         "The Gradio app requires a user name and a password, and none were given.",
-        f"{_LOGIN}, or pass credentials=('user', 'password').",
+        f"{LOGIN}, or pass credentials=('user', 'password').",
     ),
 }
 
@@ -59,10 +59,7 @@ _CAUSES: Mapping[str, tuple[str, str]] = {
         "Connection refused: the machine is up, but nothing listens on this port.",
         "Start the server, and check the port: 8675 for the web UI, 7860 for Gradio.",
     ),
-    "no route": (
-        "No route to host.",
-        "Check the network, the VPN or the SSH tunnel.",
-    ),
+    "no route": ("No route to host.", "Check the network, the VPN or the SSH tunnel."),
     "timeout": (
         "Nothing answered in time.",
         "Check that the machine is on and no firewall drops the port, then try again.",

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import computed_field
 
 from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._table import Table, aligned
 from aitk_nb.models.access import Access, AuthState, Credential, Outcome
 from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.models.report import JsonReport
@@ -45,7 +45,7 @@ class Matrix(Table):
         return f"{'; '.join(told)}." if told else ""
 
     def __repr__(self) -> str:
-        return "\n".join(filter(None, (Table.__repr__(self), self.legend)))
+        return "\n".join(filter(None, (aligned(self.headers, self.rows), self.legend)))
 
     def _repr_html_(self) -> _html.Html:
         rows = [(row[0], *(_badge(row[0], str(cell)) for cell in row[1:])) for row in self.rows]
@@ -121,9 +121,11 @@ class AuthReport(JsonReport):
         return str(_html.page("Authentication", [self.html(whole=True)]))
 
     def html(self, *, whole: bool = False) -> _html.Html:
-        """Return the report as HTML; `whole` adds the address and the matrix."""
+        """Return the report as HTML; `whole` adds the address and the matrix, and folds nothing."""
         kind: _html.Kind = "ok" if self.ok else "error"
-        if self.ok and self.findings:
+        # A server that is open to others than this machine is nothing to be read in passing.
+        is_alarming = self.state is AuthState.OPEN and bool(self.findings.problems)
+        if is_alarming:
             kind = "warning"
         verdict = _html.join([_html.badge(self.state.value, kind), " ", self.diagnosis])
         parts: list[object] = [verdict, _html.note(self.next_step)]
@@ -132,7 +134,10 @@ class AuthReport(JsonReport):
         if whole and self.checks:
             parts.append(self.matrix._repr_html_())
         if self.findings:
-            parts.append(self.findings.html("Security findings"))
+            title = "Security findings"
+            unfolded = whole or is_alarming
+            shown = self.findings.html(title if unfolded else "")
+            parts.append(shown if unfolded else _html.details(title, [shown]))
         return _html.join(parts)
 
     def __repr__(self) -> str:

@@ -29,6 +29,8 @@ SHARED = {
 }
 """Addresses that lead to a machine from everywhere, by their end."""
 
+_REACHED = " (for that path alone; where a token is checked, the answer is 401 Unauthorized)"
+
 PRIVATE = (".local", ".internal", ".lan", ".home.arpa", ".test", ".localhost")
 
 
@@ -152,9 +154,9 @@ def _unguarded(facts: Facts) -> Iterator[Check]:
             "public-files",
             "Anyone who guesses a path can read files and samples without the token, among them "
             "LoRAs, logs and datasets; AI Toolkit also accepts writes there.",
-            _shown(public),
+            f"{_shown(public)}{_REACHED if any(one.status == 403 for one in public) else ''}",
             "Keep the address private, or put an SSH tunnel or a proxy with a password in front.",
-            severe=True,
+            severe=not is_loopback(facts.connection.url),
         )
     if facts.hf_token:
         yield _finding(

@@ -17,7 +17,6 @@ class ListsArchitectures(Protocol):
     @property
     def model_archs(self) -> Mapping[str, Mapping[str, Any]]:
         """What was read of its list, as our own presets have it; empty where it has none."""
-        ...
 
 
 @runtime_checkable
@@ -26,15 +25,12 @@ class SupportsNotes(Protocol):
 
     def kill_job(self, state: JobState) -> bool:
         """Kill the process of a job; False if there was none. It may signal a stranger's."""
-        ...
 
     def read_notes(self, state: JobState) -> str:
         """Return the notes of a job; empty if there are none."""
-        ...
 
     def write_notes(self, state: JobState, text: str) -> None:
         """Replace the notes of a job."""
-        ...
 
 
 def architectures(backend: object) -> Mapping[str, Mapping[str, Any]]:
@@ -51,4 +47,3 @@ class SupportsDryRun(Protocol):
 
         The list grows while the backend is used.
         """
-        ...

@@ -14,16 +14,13 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 import typer.main
 from typer.core import TyperGroup
 
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Progress
 
 COMMANDS = {
     **dict.fromkeys(("demo", "serve"), "serve"),
@@ -32,8 +29,7 @@ COMMANDS = {
     **dict.fromkeys(("auth", "doctor"), "auth"),
     "discover": "discover",
     **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare", "download"), "jobs"),
-    "lora": "lora",
-    "loras": "loras",
+    **dict.fromkeys(("lora", "loras"), "lora"),
     "params": "params",
     "run": "run",
 }
@@ -242,25 +238,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextmanager
-def progress_bar(label: str, *, in_bytes: bool = True) -> Iterator[Progress]:
-    """Yield a `Progress` that draws a bar of bytes or of things on stderr, if it is a terminal."""
-    # Imported late: rich is heavy, and most commands draw nothing.
-    from rich import progress as bars
-    from rich.console import Console
-
-    amount = [bars.DownloadColumn(), bars.TransferSpeedColumn()]
-    with bars.Progress(
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        *(amount if in_bytes else [bars.MofNCompleteColumn()]),
-        bars.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-        redirect_stdout=False,
-    ) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 import aitk_nb
+from aitk_nb._progress import reporting
 from aitk_nb._units import plural
 from aitk_nb.cli import dataset_local
 from aitk_nb.cli.app import (
@@ -20,7 +21,6 @@ from aitk_nb.cli.app import (
     confirmed,
     if_interrupted,
     plain,
-    progress_bar,
     say,
     show,
     show_json,
@@ -71,7 +71,7 @@ def dataset_upload(
     local = _read(folder)
     dataset_local.say_left_out(local)
     again = if_interrupted("run it again to send the rest")
-    with again, _fixable(local, folder), progress_bar("uploading") as progress:
+    with again, _fixable(local, folder):
         info = client.datasets.upload(
             local,
             given,
@@ -79,7 +79,6 @@ def dataset_upload(
             verify=verify,
             mirror=mirror,
             confirm=lambda names: yes or _confirmed(names),
-            progress=progress,
         )
     if info.name != (given or local.name):
         say(f"the server calls it {info.name}")
@@ -119,7 +118,7 @@ def _checked(name: str | None) -> str:
 
 
 def _read(folder: Path) -> aitk_nb.LocalDataset:
-    with progress_bar("reading") as progress:
+    with reporting("auto", "reading") as progress:
         return aitk_nb.LocalDataset(folder).check(progress=progress)
 
 
@@ -175,8 +174,7 @@ def dataset_download(
 
     Files that are already there are not fetched again.
     """
-    with progress_bar("downloading") as progress:
-        report = client.datasets.download(name, out_dir, as_zip=as_zip, progress=progress)
+    report = client.datasets.download(name, out_dir, as_zip=as_zip)
     say("downloaded" if report.fetched else "already there")
     show(lambda: asdict(report), report.path, as_json=as_json)
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from dataclasses import asdict
-from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 import aitk_nb
+from aitk_nb._progress import reporting
 from aitk_nb._units import plural
-from aitk_nb.cli.app import AsJson, command, plain, progress_bar, say, show
-from aitk_nb.cli.server_options import set_signature
+from aitk_nb.cli.app import AsJson, command, plain, say, show
+from aitk_nb.cli.server_options import with_options
 from aitk_nb.datasets.local.problems import shown
 from aitk_nb.datasets.local.requirements import resolutions
 from aitk_nb.errors import BadInput
@@ -23,27 +22,15 @@ from aitk_nb.models.server import Flavour
 
 def register(on: typer.Typer) -> None:
     """Add the commands to the group `dataset`."""
-    command("check", on)(_with_dataset(check))
-    command("fix", on)(_with_dataset(fix))
+    command("check", on)(with_options(check, "given", _checked))
+    command("fix", on)(with_options(fix, "given", _checked))
 
 
-def _with_dataset(function: Callable[..., None]) -> Callable[..., None]:
-    """Put the options of `_checked` in the place of `dataset`, and check it first."""
-    shared, own = _parameters(_checked), _parameters(function)[2:]
+class Given(NamedTuple):
+    """A dataset that has been checked, and how it was named."""
 
-    def run(**kwargs: Any) -> None:
-        given = {item.name: kwargs.pop(item.name) for item in shared}
-        function(_checked(**given), given["source"], **kwargs)
-
-    set_signature(run, [*shared, *own], function)
-    return run
-
-
-def _parameters(function: Callable[..., Any]) -> list[Parameter]:
-    # The class is not imported: the other commands start quicker without it.
-    hints = get_type_hints(function, localns={"LocalDataset": object}, include_extras=True)
-    found = signature(function).parameters.values()
-    return [item.replace(annotation=hints[item.name]) for item in found]
+    dataset: aitk_nb.LocalDataset
+    source: list[str]
 
 
 def _checked(
@@ -73,7 +60,7 @@ def _checked(
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Read links that lead out of the folder.")
     ] = False,
-) -> aitk_nb.LocalDataset:
+) -> Given:
     requirements = aitk_nb.Requirements(
         flavour=flavour,
         limit=round(limit * 1e6) or None,
@@ -86,13 +73,12 @@ def _checked(
     dataset = aitk_nb.LocalDataset(
         source if is_list else first, controls=control or (), follow_links=follow_links
     )
-    with progress_bar("reading") as progress:
-        return dataset.check(requirements, progress=progress)
+    with reporting("auto", "reading") as progress:
+        return Given(dataset.check(requirements, progress=progress), source)
 
 
 def check(
-    dataset: aitk_nb.LocalDataset,
-    source: list[str],
+    given: Given,
     batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -101,18 +87,18 @@ def check(
     Nothing is sent and nothing is changed. With --resolution, also show the size that the trainer
     gives each image, how much it crops, and the steps per epoch.
     """
+    dataset = given.dataset
     plan = dataset.buckets(batch_size=batch_size) if dataset.requirements.resolution else None
     lines = [f"{problem.status.value:8}{problem}" for problem in dataset.problems]
     lines += [f"{plan}\n{plan.table()!r}"] if plan else []
     document = {**_as_dict(dataset), "steps_per_epoch": plan and plan.steps_per_epoch}
     show(lambda: document, "\n".join(lines), as_json=as_json)
     say_left_out(dataset)
-    _end(dataset, how_to_fix(dataset, source))
+    _end(dataset, how_to_fix(*given))
 
 
 def fix(
-    dataset: aitk_nb.LocalDataset,
-    _source: list[str],
+    given: Given,
     out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder for the corrected copy.")],
     caption: Annotated[str, typer.Option(help="Caption for images that have none.")] = "",
     background: Annotated[str, typer.Option(help="Color behind transparent images.")] = "white",
@@ -126,8 +112,8 @@ def fix(
     Images are turned upright and converted, names made plain, duplicates and broken files left
     out, captions completed.
     """
-    with progress_bar("fixing") as progress:
-        report = dataset.fix(
+    with reporting("auto", "fixing") as progress:
+        report = given.dataset.fix(
             out_dir,
             caption=caption,
             background=background,

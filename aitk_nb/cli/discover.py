@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from aitk_nb._files import write
-from aitk_nb.cli.app import AsJson, command, progress_bar, say, show_json
+from aitk_nb._progress import reporting
+from aitk_nb.cli.app import AsJson, command, say, show_json
 from aitk_nb.cli.server_options import Where, at_address
 from aitk_nb.discovery.api import discover as find_out
 from aitk_nb.discovery.report import DiscoveryReport
@@ -53,8 +54,7 @@ def discover(
         str, typer.Option(help="Print code that calls this endpoint or operation.")
     ] = "",
     language: Annotated[
-        str,
-        typer.Option(help="Language: curl, python, gradio_client, javascript or typescript."),
+        str, typer.Option(help="Language: curl, python, gradio_client, javascript or typescript.")
     ] = "curl",
 ) -> None:
     """List the server's endpoints and how to call them.
@@ -67,7 +67,7 @@ def discover(
         raise BadInput(
             "--json, --markdown, --snippet and a file named - all write to stdout; choose one."
         )
-    with progress_bar("asking", in_bytes=False) as progress:
+    with reporting("auto", "asking", in_bytes=False) as progress:
         report = find_out(where.url, progress=progress, **where.options)
     for name, path in files.items():
         if path and path != STDOUT and not report.failure:

@@ -20,7 +20,6 @@ from aitk_nb.cli.app import (
     confirmed,
     if_interrupted,
     plain,
-    progress_bar,
     say,
     show,
     show_json,
@@ -49,9 +48,8 @@ Png = Annotated[Path | None, typer.Option(help="Write the plot to this file.")]
 @on_server
 def jobs(client: AIToolkitClient, as_json: AsJson = False) -> None:
     """List the training jobs, newest first."""
-    states = [job.state for job in client.jobs.list()]
-    text = "\n".join(map(line, states)) or "no jobs"
-    show(lambda: [*map(as_dict, states)], text, as_json=as_json)
+    found = client.jobs.list()
+    show(lambda: [as_dict(job.state) for job in found], repr(found), as_json=as_json)
 
 
 @command("watch")
@@ -83,8 +81,7 @@ def stop(
     job: JobName,
     save: Annotated[bool, typer.Option("--save", help="Write a checkpoint first.")] = False,
     force: Annotated[
-        bool,
-        typer.Option("--force", help="Mark a job without a process as stopped; asks first."),
+        bool, typer.Option("--force", help="Mark a job without a process as stopped; asks first.")
     ] = False,
     kill: Annotated[
         bool, typer.Option("--kill", help="Kill its process if it does not end in time.")
@@ -239,7 +236,6 @@ def download(
     as_json: AsJson = False,
 ) -> None:
     """Download a job's LoRA, or another of its files."""
-    with progress_bar("downloading") as progress:
-        report = client.jobs.get(job).download(folder, file, progress=progress)
+    report = client.jobs.get(job).download(folder, file)
     say("downloaded" if report.fetched else "already downloaded")
     show(lambda: asdict(report), report.path, as_json=as_json)

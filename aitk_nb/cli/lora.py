@@ -1,4 +1,4 @@
-"""The command `lora`."""
+"""The commands `lora`, for a file here, and `loras`, for those of a server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 
 import aitk_nb
-from aitk_nb.cli.app import AsJson, command, show
+from aitk_nb import _units
+from aitk_nb.cli.app import AsJson, app, command, plain, show
+from aitk_nb.cli.server_options import on_server
+from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 
 
@@ -29,3 +32,39 @@ def lora(
     show(lambda: document, words, as_json=as_json)
     if not report.ok:
         raise AitkError(f"{file} is not a sound LoRA. {' '.join(report.problems)}")
+
+
+# -- on a server -----------------------------------------------------------------------------------
+
+loras = typer.Typer(name="loras", help="LoRA files on a server; web UI only.", no_args_is_help=True)
+app.add_typer(loras)
+
+
+@command("list", loras)
+@on_server
+def loras_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
+    """List the LoRAs of all jobs, and those of the server's own folder."""
+    found = client.loras.list()
+    lines = [
+        plain(f"{_units.size(lora.size):>9}  {lora.job or '-':20}  {lora.path}") for lora in found
+    ]
+    show(lambda: [asdict(lora) for lora in found], "\n".join(lines), as_json=as_json)
+
+
+@command("upload", loras)
+@on_server
+def loras_upload(
+    client: AIToolkitClient,
+    file: Annotated[Path, typer.Argument(help="A .safetensors file.")],
+    name: Annotated[str, typer.Option(help="Its name there. [default: the file's]")] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file of that name.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send a LoRA to the server's own folder, and print its path there.
+
+    After an interrupt or an error, the same command goes on where it ended.
+    """
+    sent = client.loras.upload(file, name, overwrite=overwrite)
+    show(lambda: asdict(sent), plain(sent.path), as_json=as_json)

@@ -33,12 +33,12 @@ def on_server(function: Callable[..., None]) -> Callable[..., None]:
         with where.connected() as client:
             function(client, **kwargs)
 
-    return _with_server_options(function, "client", run)
+    return with_options(function, "client", _where, run)
 
 
 def at_address(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command that takes a `where` the server options; send nothing."""
-    return _with_server_options(function, "where", function)
+    return with_options(function, "where", _where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +89,26 @@ def _where(
     )
 
 
-def _with_server_options(
-    function: Callable[..., None], taken: str, call: Callable[..., None]
+def with_options(
+    function: Callable[..., None],
+    taken: str,
+    make: Callable[..., object],
+    call: Callable[..., None] | None = None,
 ) -> Callable[..., None]:
+    """Put the options of `make` in the place of a parameter, which gets what it returns of them.
+
+    Args:
+        function: A command.
+        taken: Its parameter.
+        make: Returns the value for it.
+        call: Called with that value, if not the command itself.
+    """
     own = [item for item in signature(function).parameters.values() if item.name != taken]
-    shared = list(signature(_where).parameters.values())
+    shared = list(signature(make).parameters.values())
 
     def run(**kwargs: Any) -> None:
-        where = _where(**{item.name: kwargs.pop(item.name) for item in shared})
-        call(where, **kwargs)
+        made = make(**{item.name: kwargs.pop(item.name) for item in shared})
+        (call or function)(made, **kwargs)
 
     set_signature(run, [*own, *shared], function)
     return run

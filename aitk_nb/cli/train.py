@@ -39,8 +39,7 @@ def train(
         bool, typer.Option("--dry-run", help="List the requests of a start without sending them.")
     ] = False,
     price_per_hour: Annotated[
-        float | None,
-        typer.Option(min=0, help="Hourly price, for --preflight.", show_default=False),
+        float | None, typer.Option(min=0, help="Hourly price, for --preflight.", show_default=False)
     ] = None,
     every: Every = 2.0,
     as_json: AsJson = False,

@@ -12,10 +12,4 @@ if TYPE_CHECKING:
     from aitk_nb.connection.secret import ask_login as ask_login
     from aitk_nb.connection.secret import ask_secret as ask_secret
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "connection": ["Connection"],
-        "secret": ["Secret", "ask_login", "ask_secret"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)

@@ -26,6 +26,9 @@ LOGIN_VARIABLES = ("AITK_USERNAME", "AITK_PASSWORD")
 OUTAGE = 120.0
 """Seconds that a transfer waits for a server that is away, by default: one restarts in less."""
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+"""How a mistyped scheme begins an address: no host is followed by a colon and a slash."""
+
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -197,7 +200,7 @@ def clean_url(text: str) -> str:
     text = text.strip()
     if text.startswith(DEMO):
         return text
-    if "://" not in text:
+    if "://" not in text and not _SCHEME.match(text):
         text = ("http://" if _looks_local(text) else "https://") + text
     parts, host, port = _split(text)
     if parts.username or parts.password:

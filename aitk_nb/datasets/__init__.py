@@ -12,12 +12,4 @@ if TYPE_CHECKING:
     from aitk_nb.datasets.local.dataset import LocalDataset as LocalDataset
     from aitk_nb.datasets.local.requirements import Requirements as Requirements
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "api": ["Datasets"],
-        "captioning": ["CaptionOptions"],
-        "local.dataset": ["LocalDataset"],
-        "local.requirements": ["Requirements"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)

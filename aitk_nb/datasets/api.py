@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from aitk_nb.backends.base import Backend, Progress, no_progress
+from aitk_nb._progress import ProgressOption, reporting
+from aitk_nb.backends.base import Backend
 from aitk_nb.datasets import download, upload
 from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.datasets.local.dataset import LocalDataset
-from aitk_nb.datasets.local.problems import CAPTIONS_LEFT
+from aitk_nb.datasets.local.problems import UNUSED
 from aitk_nb.datasets.upload import Confirm, IfDiffers, RemoteDataset, UploadOptions, Verify
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
 from aitk_nb.models.dataset import DatasetInfo, VerifyReport
@@ -72,7 +73,7 @@ class Datasets:
         verify: Verify = "sample",
         mirror: bool = False,
         confirm: Confirm | None = None,
-        progress: Progress | None = None,
+        progress: ProgressOption = "auto",
     ) -> DatasetInfo:
         """Upload the images and captions of a folder.
 
@@ -87,7 +88,8 @@ class Datasets:
                 sizes and contents of some; with "full" every byte of every file is read back.
             mirror: Delete files on the server that are not in the folder, after `confirm`.
             confirm: Gets the names that `mirror` would delete; returns whether to delete them.
-            progress: Called with the bytes sent and the bytes in total.
+            progress: Called with the bytes sent and the bytes in total; by default a bar, in
+                notebooks and terminals only. None shows nothing.
 
         Returns:
             The dataset as the server has it. Its `name` is the server's form of the name; its
@@ -109,17 +111,22 @@ class Datasets:
         cache = DigestCache(local.folder)
         parts = upload.parts(self._backend, local, dataset, cache)
         infos = [
-            RemoteDataset(self._backend, part).send(files, cache, options, progress or no_progress)
+            RemoteDataset(self._backend, part).send(files, cache, options, progress)
             for part, files in parts.items()
         ]
         sent, kept = sum(info.sent for info in infos), sum(info.kept for info in infos)
         _log.info("%d files sent to %s, %d were already there", sent, dataset, kept)
-        remarks = tuple(str(problem) for problem in local.problems if problem.code in CAPTIONS_LEFT)
+        remarks = tuple(str(problem) for problem in local.problems if problem.code in UNUSED)
         controls = tuple(parts)[1:]
         return replace(infos[0], sent=sent, kept=kept, controls=controls, remarks=remarks)
 
     def verify(
-        self, folder: str | Path | LocalDataset, name: str = "", *, verify: Verify = "sample"
+        self,
+        folder: str | Path | LocalDataset,
+        name: str = "",
+        *,
+        verify: Verify = "sample",
+        progress: ProgressOption = "auto",
     ) -> VerifyReport:
         """Compare a dataset on the server with a local folder, file by file.
 
@@ -128,6 +135,8 @@ class Datasets:
             name: The dataset's name; by default that of the folder.
             verify: All sizes are compared, and the contents of some files; with "full" those of
                 all files.
+            progress: Called with the bytes read back and the bytes in total; by default a bar, in
+                notebooks and terminals only. None shows nothing.
 
         Returns:
             The state of each file. Control images are named `<name>_control/a.png`.
@@ -144,7 +153,7 @@ class Datasets:
         self._require("compare a dataset with a folder", _VERIFY)
         parts = upload.parts(self._backend, local, dataset, DigestCache(local.folder))
         first, *others = (
-            RemoteDataset(self._backend, part).verify(files, verify)
+            RemoteDataset(self._backend, part).verify(files, verify, progress)
             for part, files in parts.items()
         )
         return first.joined(others)
@@ -157,14 +166,15 @@ class Datasets:
         images: Sequence[str | Path],
         *,
         trigger_word: str = "",
-        progress: Progress | None = None,
+        progress: ProgressOption = "auto",
     ) -> dict[str, str]:
         """Caption local images by the server's own model; nothing is written.
 
         Args:
             images: Local image files.
             trigger_word: If given, each caption ends with `[trigger]`.
-            progress: Called with the images done and the images in total.
+            progress: Called with the images done and the images in total; by default a bar, in
+                notebooks and terminals only. None shows nothing.
 
         Returns:
             Caption by image name.
@@ -173,7 +183,8 @@ class Datasets:
             NotSupported: The server has no model for that.
         """
         paths = [Path(image).expanduser() for image in images]
-        texts = self._backend.caption_images(paths, trigger_word, progress or no_progress)
+        with reporting(progress, "captioning", in_bytes=False) as report:
+            texts = self._backend.caption_images(paths, trigger_word, report)
         return {path.name: text for path, text in zip(paths, texts, strict=True)}
 
     def get_captions(self, name: str) -> Mapping[str, str]:
@@ -258,7 +269,7 @@ class Datasets:
         out_dir: str | Path = ".",
         *,
         as_zip: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressOption = "auto",
     ) -> DownloadReport:
         """Download a dataset; files that are already there are not fetched again.
 
@@ -266,7 +277,8 @@ class Datasets:
             name: The dataset's name.
             out_dir: Folder in which `<name>` is written.
             as_zip: Write one file `<name>.zip` instead.
-            progress: Called with the bytes fetched and the bytes in total.
+            progress: Called with the bytes fetched and the bytes in total; by default a bar, in
+                notebooks and terminals only. None shows nothing.
 
         Returns:
             What was written, and how long it took.
@@ -278,10 +290,11 @@ class Datasets:
         """
         dataset = self.get(name)
         self._require("send a dataset back", _DOWNLOAD)
-        target, progress = Path(out_dir).expanduser(), progress or no_progress
-        if as_zip:
-            return download.download_zip(self._backend, name, target, progress)
-        return download.download_files(self._backend, dataset, target, progress)
+        target = Path(out_dir).expanduser()
+        with reporting(progress, "downloading") as report:
+            if as_zip:
+                return download.download_zip(self._backend, name, target, report)
+            return download.download_files(self._backend, dataset, target, report)
 
     def delete(self, name: str) -> None:
         """Delete a dataset with everything in it.

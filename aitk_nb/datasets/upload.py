@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from aitk_nb._files import sha256
+from aitk_nb._progress import ProgressOption, reporting
 from aitk_nb._units import plural
-from aitk_nb.backends.base import Backend, DatasetTools, Progress, Upload, no_progress
+from aitk_nb.backends.base import Backend, DatasetTools, Upload, no_progress
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import BadInput, InvalidDataset, NotFound, TransferFailed
@@ -83,7 +84,7 @@ class RemoteDataset:
         files: Sequence[Upload],
         cache: DigestCache,
         options: UploadOptions,
-        progress: Progress,
+        progress: ProgressOption,
     ) -> DatasetInfo:
         """Send the files that the server lacks, and compare what it has then.
 
@@ -102,24 +103,30 @@ class RemoteDataset:
             raise InvalidDataset(self.name, [what, f"Either {remedy} (--if-differs replace)."])
         sent = (*absent, *differing)
         if sent:
-            digests = self.backend.upload(self.name, sent, progress) or {}
+            with reporting(progress, "uploading") as report:
+                digests = self.backend.upload(self.name, sent, report) or {}
             cache.record(sent, digests)
             files = [replace(file, sha256=digests.get(file.name, file.sha256)) for file in files]
             names = {file.name for file in sent}
             sent = tuple(file for file in files if file.name in names)
-        there, report = self._ensure(files if options.verify == "full" else sent, options)
+        # A function gets the bytes sent, and not those that are read back afterwards.
+        bar: ProgressOption = "auto" if progress == "auto" else None
+        there, found = self._ensure(files if options.verify == "full" else sent, options, bar)
         if options.mirror:
             self._mirror(there, files, options.confirm)
-            there, report = self._compare(files, MEASURED, READ)
-        return replace(there, sent=len(sent), kept=len(files) - len(sent), report=report)
+            there, found = self._compare(files, MEASURED, READ)
+        return replace(there, sent=len(sent), kept=len(files) - len(sent), report=found)
 
-    def verify(self, files: Sequence[Upload], extent: Verify) -> VerifyReport:
+    def verify(
+        self, files: Sequence[Upload], extent: Verify, progress: ProgressOption
+    ) -> VerifyReport:
         """Compare `files` with the server's: every size, and the content of some or of all.
 
         Files that are missing or different leave the server's manifest, so that the next upload
         sends them again.
         """
-        there, report = self._compare(files, None, None if extent == "full" else READ)
+        read = None if extent == "full" else READ
+        there, report = self._compare(files, None, read, progress=progress)
         if not self._exists():
             return report
         if wrong := [*report.missing, *report.differing]:
@@ -135,7 +142,7 @@ class RemoteDataset:
         return can_list and self.name in self.backend.list_datasets()
 
     def _ensure(
-        self, files: Sequence[Upload], options: UploadOptions
+        self, files: Sequence[Upload], options: UploadOptions, progress: ProgressOption
     ) -> tuple[DatasetInfo, VerifyReport | None]:
         """Compare `files`, and send those that are missing or different once more."""
         if Ability.EDIT_DATASETS not in self.backend.abilities:
@@ -144,7 +151,7 @@ class RemoteDataset:
             # What was just found complete is not requested again.
             return self._tools.seen(self.name) or self.backend.get_dataset(self.name), None
         measure, read = (None, None) if options.verify == "full" else (MEASURED, READ)
-        there, report = self._compare(files, measure, read)
+        there, report = self._compare(files, measure, read, progress=progress)
         if report.ok:
             return there, report
         wrong = {*report.missing, *report.differing}
@@ -166,6 +173,7 @@ class RemoteDataset:
         measure: int | None,
         read: int | None,
         surely: Collection[str] = (),
+        progress: ProgressOption = None,
     ) -> tuple[DatasetInfo, VerifyReport]:
         """Compare sizes and contents of so many `files` that the server lists, None for all."""
         try:
@@ -173,7 +181,7 @@ class RemoteDataset:
         except NotFound:
             there, states = DatasetInfo(self.name), dict.fromkeys(files, FileState.MISSING)
         else:
-            states = self._states(files, there, measure, read, surely)
+            states = self._states(files, there, measure, read, surely, progress)
         checks = [
             FileCheck(file.name, file.source.name, file.size, states.get(file, FileState.LISTED))
             for file in files
@@ -187,6 +195,7 @@ class RemoteDataset:
         measure: int | None,
         read: int | None,
         surely: Collection[str],
+        progress: ProgressOption,
     ) -> dict[Upload, FileState]:
         texts = _texts(there)
         listed = {*there.images} - {*surely}
@@ -201,7 +210,9 @@ class RemoteDataset:
         sizes = self._tools.sizes(self.name, [file.name for file in measured])
         right = [file for file in measured if sizes[file.name] == file.size]
         to_read = {*(file for file in right if file.name in surely), *_some(right, read)}
-        digests = self._tools.digests(self.name, {file.name: file.size for file in to_read})
+        sizes_to_read = {file.name: file.size for file in to_read}
+        with reporting(progress, "verifying") as report:
+            digests = self._tools.digests(self.name, sizes_to_read, report)
         for file in measured:
             states[file] = _state(file, sizes[file.name], digests.get(file.name))
         return states

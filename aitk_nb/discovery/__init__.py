@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     from aitk_nb.discovery.api import discover as discover
     from aitk_nb.discovery.report import DiscoveryReport as DiscoveryReport
 
-__getattr__, __dir__, __all__ = lazy(__name__, {"api": ["discover"], "report": ["DiscoveryReport"]})
+__getattr__, __dir__, __all__ = lazy(__name__)

@@ -9,7 +9,7 @@ from typing import Unpack
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.detection.claims import claim_probes, claims_from
 from aitk_nb.backends.detection.identify import look, unrecognized
-from aitk_nb.backends.detection.probes import Answer, Asker, Credential, Probe
+from aitk_nb.backends.detection.probes import Answer, Asker, Probe
 from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.matching import match, product
 from aitk_nb.backends.webui import catalog
@@ -18,6 +18,7 @@ from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
 from aitk_nb.connection.embedded import locate
 from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.errors import ConnectionFailed, Unauthorized
+from aitk_nb.models.access import Credential
 from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
 from aitk_nb.models.server import Ability, Flavour
 

@@ -15,13 +15,4 @@ if TYPE_CHECKING:
     from aitk_nb.jobs.job import Job as Job
     from aitk_nb.jobs.preflight_report import PreflightReport as PreflightReport
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "api": ["Jobs"],
-        "comparison": ["ComparisonReport", "compare_jobs"],
-        "health": ["Health", "HealthState"],
-        "job": ["Job"],
-        "preflight_report": ["PreflightReport"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)

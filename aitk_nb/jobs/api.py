@@ -12,6 +12,7 @@ from aitk_nb.backends.optional import SupportsDryRun, architectures
 from aitk_nb.errors import BadInput, NotFound, NotSupported
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.job import Job
+from aitk_nb.jobs.job_list import JobList
 from aitk_nb.jobs.preflight import preflight
 from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.jobs.start import IfExists, JobStart, describe
@@ -56,9 +57,12 @@ class Jobs:
     def __repr__(self) -> str:
         return f"<Jobs of {self._backend.url}>"
 
-    def list(self) -> tuple[Job, ...]:
-        """Return the training jobs, newest first; of a Gradio app, those started locally."""
-        return tuple(self._job(state) for state in self._backend.list_jobs())
+    def list(self) -> JobList:
+        """Return the training jobs, newest first; of a Gradio app, those started locally.
+
+        A notebook and a terminal show them as a table.
+        """
+        return JobList(map(self._job, self._backend.list_jobs()))
 
     def get(self, name: str) -> Job:
         """Return one job.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aitk_nb._files import keeping
-from aitk_nb.backends.base import Backend, Progress, no_progress
+from aitk_nb._progress import ProgressOption, reporting
+from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.names import safe_file_name
@@ -54,7 +55,7 @@ def fetch(
     backend: Backend,
     remote: RemoteFile | Sample,
     folder: str | Path,
-    progress: Progress | None,
+    progress: ProgressOption,
     clock: Callable[[], float],
 ) -> DownloadReport:
     """Bring `remote` into `folder`; another file of its name is kept under a new name."""
@@ -62,8 +63,8 @@ def fetch(
     started = clock()
     if target.exists() and _same(backend, remote, target):
         return DownloadReport(str(target), target.stat().st_size, 0.0, fetched=False)
-    with keeping(target):
-        size = backend.download(remote.path, target, progress or no_progress)
+    with keeping(target), reporting(progress, "downloading") as report:
+        size = backend.download(remote.path, target, report)
     return DownloadReport(str(target), size, clock() - started)
 
 

@@ -17,6 +17,8 @@ _WIDTH = 200
 _MOVE = re.compile(
     r"\x1b\[(\d{0,4})A|\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\r\n]"
 )
+_BAR = re.compile(r"\d%\|.*\| *\d+/\d+")
+"""What tqdm draws."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _SECRET = re.compile(r"hf_[A-Za-z0-9]{8,}|(?<=Bearer )\S+")
 
@@ -48,8 +50,11 @@ class LogTail:
         return self._text
 
     def lines(self, count: int) -> tuple[str, ...]:
-        """Return the last lines, each progress bar as it stands now."""
-        return as_shown(self._text)[-count:]
+        """Return the last lines, of all progress bars only the newest."""
+        lines = as_shown(self._text)
+        bars = [at for at, line in enumerate(lines) if _BAR.search(line)]
+        kept = [line for at, line in enumerate(lines) if at not in bars[:-1]]
+        return tuple(kept[-count:])
 
 
 def as_shown(text: str) -> tuple[str, ...]:

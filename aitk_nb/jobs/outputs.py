@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aitk_nb.backends.base import Backend, Progress
+from aitk_nb._progress import ProgressOption
+from aitk_nb.backends.base import Backend
 from aitk_nb.backends.optional import SupportsNotes
 from aitk_nb.errors import NotSupported
 from aitk_nb.jobs.download import fetch, saved_steps, the_file
 from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.loss_reader import read_on
+from aitk_nb.jobs.samples import LIMIT, Samples, fetch_samples, prompts_of
 from aitk_nb.jobs.summary import JobSummary, summary
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
@@ -46,6 +48,7 @@ class JobOutputs:
         self._sleep = sleep
         self._clock = clock
         self._log = LogTail()
+        self._shown: tuple[Sample, ...] = ()
         self.state = state
         """The job's state in the last response."""
 
@@ -111,10 +114,9 @@ class JobOutputs:
     @property
     def _pauses(self) -> int:
         """Number of steps between samples; 0 if unknown."""
-        read = effective_of(self.state.config)
-        if not value_at(read, "sample.samples") or value_at(read, "train.disable_sampling"):
+        if not prompts_of(self.state.config):
             return 0
-        every = value_at(read, "sample.sample_every")
+        every = value_at(effective_of(self.state.config), "sample.sample_every")
         return every if isinstance(every, int) else 0
 
     @property
@@ -150,13 +152,25 @@ class JobOutputs:
         """
         self._notes.write_notes(self.state, text)
 
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self, limit: int = LIMIT) -> Samples:
         """Return the samples, oldest first: images, videos, sound or text.
+
+        A notebook shows the newest ones by prompt and step. What it shows is fetched now, small,
+        and once only. The prompts are those of the job's present config.
+
+        Args:
+            limit: How many to fetch at most, in whole steps as far as they fit; 0 only lists them.
+
+        Returns:
+            All samples; `shown` are those that were fetched.
 
         Raises:
             NotSupported: The server does not list samples.
         """
-        return self._backend.list_samples(self.state)
+        listed = self._backend.list_samples(self.state)
+        found = fetch_samples(self._backend, listed, self.state.config, limit, self._shown)
+        self._shown = found.shown or self._shown
+        return found
 
     def sample_text(self, sample: Sample) -> str:
         """Return a sample of a model that generates text, whose name ends in `.txt`.
@@ -198,7 +212,7 @@ class JobOutputs:
         folder: str | Path = ".",
         file: str | RemoteFile | Sample = "",
         *,
-        progress: Progress | None = None,
+        progress: ProgressOption = "auto",
     ) -> DownloadReport:
         """Download a file of the job, unless the same file is already in the folder.
 
@@ -206,7 +220,8 @@ class JobOutputs:
             folder: Where to write it. Another file of the same name is kept under a new name.
             file: One of `files()` or `samples()`, or its name; by default the LoRA: the final one,
                 or the newest checkpoint while there is none.
-            progress: Called with the bytes done and the bytes in total.
+            progress: Called with the bytes done and the bytes in total; by default a bar, in
+                notebooks and terminals only. None shows nothing.
 
         Returns:
             The path of the file, and whether it was downloaded.

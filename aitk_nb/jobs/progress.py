@@ -76,14 +76,19 @@ def seconds_per_step(speed: str) -> float | None:
 
 def status_line(state: JobState, rate: StepRate) -> str:
     """Return status, step, speed and time left, as far as they are known."""
-    parts = [state.status.value, f"step {state.step_text}"]
+    return " · ".join([state.status.value, f"step {state.step_text}", *pace(state, rate)])
+
+
+def pace(state: JobState, rate: StepRate) -> list[str]:
+    """Return speed, time left and the server's own words, as far as they are known."""
+    parts = []
     if state.status is JobStatus.RUNNING and (speed := rate.steps_per_second):
         parts.append(f"{speed:.3g} steps/s" if speed >= 1 else f"{1 / speed:.3g} s/step")
     if (left := rate.seconds_left(state)) is not None:
         parts.append(f"about {duration(left)} left")
     if state.info and not state.status.is_final:
         parts.append(state.info)
-    return " · ".join(parts)
+    return parts
 
 
 def cost_line(price_per_hour: float, history: LossHistory, left: float | None) -> str:

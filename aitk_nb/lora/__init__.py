@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     from aitk_nb.lora.api import LoraReport as LoraReport
     from aitk_nb.lora.api import inspect_lora as inspect_lora
 
-__getattr__, __dir__, __all__ = lazy(__name__, {"api": ["LoraReport", "inspect_lora"]})
+__getattr__, __dir__, __all__ = lazy(__name__)

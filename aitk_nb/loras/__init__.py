@@ -9,4 +9,4 @@ from aitk_nb._lazy import lazy
 if TYPE_CHECKING:
     from aitk_nb.loras.api import Loras as Loras
 
-__getattr__, __dir__, __all__ = lazy(__name__, {"api": ["Loras"]})
+__getattr__, __dir__, __all__ = lazy(__name__)

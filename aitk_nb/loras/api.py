@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from aitk_nb.backends.base import Backend, Progress, Upload, no_progress
+from aitk_nb._progress import ProgressOption, reporting
+from aitk_nb.backends.base import Backend, Upload
 from aitk_nb.errors import BadInput
 from aitk_nb.lora.safetensors_file import read_header
 from aitk_nb.models.lora import ServerLora
@@ -43,7 +44,7 @@ class Loras:
         name: str = "",
         *,
         overwrite: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressOption = "auto",
     ) -> ServerLora:
         """Send a LoRA to the server's folder, in chunks, each until it has arrived.
 
@@ -54,7 +55,8 @@ class Loras:
             file: A .safetensors file.
             name: Its name on the server, by default the file's; what is not ASCII becomes `_`.
             overwrite: Replace another file of that name.
-            progress: Called with the bytes done and the bytes in total; from any thread.
+            progress: Called with the bytes done and the bytes in total, from any thread; by default
+                a bar, in notebooks and terminals only. None shows nothing.
 
         Returns:
             The file as the server lists it, of the right size.
@@ -76,4 +78,5 @@ class Loras:
         except OSError as exc:
             raise BadInput(f"{path} can't be read: {exc.strerror or exc}.") from exc
         upload = Upload(path, f"{stem}.safetensors", size)
-        return self._backend.loras.upload(upload, progress or no_progress, overwrite=overwrite)
+        with reporting(progress, "uploading") as report:
+            return self._backend.loras.upload(upload, report, overwrite=overwrite)

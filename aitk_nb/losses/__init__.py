@@ -10,10 +10,4 @@ if TYPE_CHECKING:
     from aitk_nb.losses.history import LossHistory as LossHistory
     from aitk_nb.losses.summary import LossSummary as LossSummary
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "history": ["LossHistory"],
-        "summary": ["LossSummary"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)

@@ -1,4 +1,4 @@
-"""The smoothed values of a metric: a debiased exponential moving average."""
+"""The smoothed values of a metric: averages over the values before, or on both sides."""
 
 from __future__ import annotations
 
@@ -31,10 +31,7 @@ def smooth(values: Values, smoothing: float | None = None) -> Values:
     # Imported here because it takes longer to load than everything else that reads losses.
     import pandas as pd
 
-    if smoothing is None:
-        smoothing = default_smoothing(values.size)
-    if not 0 <= smoothing < 1:
-        raise BadInput(f"The smoothing must be at least 0 and below 1, not {smoothing}.")
+    smoothing = _checked(smoothing, values.size)
     result = np.array(values, dtype=np.float64)
     finite = np.isfinite(result)
     if smoothing:
@@ -42,7 +39,43 @@ def smooth(values: Values, smoothing: float | None = None) -> Values:
     return result
 
 
+def centered(values: Values, smoothing: float | None = None) -> Values:
+    """Return averages over about as many values as `smooth` takes, half of them on each side.
+
+    They do not lag behind a loss that falls steeply at its beginning: the first value stands for
+    itself, and the averages grow from there. Towards the end the values behind one become fewer.
+
+    Raises:
+        BadInput: `smoothing` is not at least 0 (none) and below 1.
+    """
+    import pandas as pd
+
+    half = round(1 / (1 - _checked(smoothing, values.size))) - 1
+    result = np.array(values, dtype=np.float64)
+    finite = np.isfinite(result)
+    some = result[finite]
+    # Unlike a difference of running totals, it is exact behind a huge value too.
+    averages = np.array(pd.Series(some).rolling(2 * half + 1, min_periods=1, center=True).mean())
+    at = np.arange(min(2 * half, some.size))
+    first, end = at // 2, np.minimum(at + (at + 1) // 2 + 1, some.size)
+    sums = np.add.reduceat(np.append(some, 0.0), np.column_stack((first, end)).ravel())[::2]
+    averages[: at.size] = sums / (end - first)
+    result[finite] = averages
+    return result
+
+
 def smoothed_end(values: Values) -> float:
     """Return the last smoothed finite value; NaN if there is none."""
     finite = values[np.isfinite(values)]
-    return float(smooth(finite, default_smoothing(values.size))[-1]) if finite.size else math.nan
+    smoothing = default_smoothing(values.size)
+    # What came before these has no weight that a float would show.
+    last = finite[-math.ceil(36 / (1 - smoothing)) :]
+    return float(smooth(last, smoothing)[-1]) if last.size else math.nan
+
+
+def _checked(smoothing: float | None, count: int) -> float:
+    if smoothing is None:
+        return default_smoothing(count)
+    if not 0 <= smoothing < 1:
+        raise BadInput(f"The smoothing must be at least 0 and below 1, not {smoothing}.")
+    return smoothing

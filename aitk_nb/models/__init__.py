@@ -17,13 +17,4 @@ if TYPE_CHECKING:
     from aitk_nb.models.server import Ability as Ability
     from aitk_nb.models.server import Flavour as Flavour
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "checklist": ["Check", "Checklist", "Status"],
-        "dry_run": ["DryRunReport"],
-        "job": ["JobState", "JobStatus"],
-        "server": ["Ability", "Flavour"],
-        "dataset": ["VerifyReport"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)

@@ -29,6 +29,9 @@ class Parameter:
     """What it is for; on Gradio the label on the page."""
     example: object = None
     """A value that can be sent."""
+    minimum: float | None = None
+    """The least number that the page takes, if it says so."""
+    maximum: float | None = None
     hidden: bool = False
     """True for Gradio's State: the page keeps it, and a raw request sends null instead."""
 

@@ -77,6 +77,8 @@ class JobState:
     """True when the server reports process ids, so that having none means something."""
     save_requested: bool = False
     """True while a requested checkpoint has not been written yet."""
+    sample_requested: bool = False
+    """True while requested samples have not been begun yet."""
     queue_rank: int = 0
     """The server's number for its place in the queue: the lowest starts first."""
     has_queue: bool = True
@@ -87,6 +89,8 @@ class JobState:
     """True if it was asked to stop and the server found no process of it."""
     never_started: bool = False
     """True for a row that was created and not started since."""
+    created: float | None = field(default=None, compare=False)
+    """When it was created, in seconds since 1970; None where the server does not tell."""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The job config as the server keeps it; empty when it cannot be read."""
 
@@ -147,7 +151,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample image of a job."""
+    """A sample of a job: an image, a video, sound or a text."""
 
     name: str
     """Base name."""
@@ -157,6 +161,12 @@ class Sample:
     """Which prompt, counted from 0; -1 where the name does not say."""
     path: str = field(repr=False, default="")
     """The server's own address of it; opaque."""
+    prompt: str = ""
+    """The prompt of that index in the job's present config; empty if it has none."""
+    thumbnail: bytes = field(repr=False, default=b"")
+    """A small JPEG of an image; empty if it was not fetched."""
+    text: str = field(repr=False, default="")
+    """The beginning of a sample that is a text; empty if it was not fetched."""
 
 
 @dataclass(frozen=True, slots=True)

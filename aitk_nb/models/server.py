@@ -47,6 +47,7 @@ class Ability(enum.Enum):
     CAPTION = "caption a dataset"
     SETTINGS = "read and change its settings"
     LORAS = "list and upload LoRAs"
+    INFERENCE = "generate images with its own engine"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,4 +11,4 @@ if TYPE_CHECKING:
     from aitk_nb.notebooks.run import find as find
     from aitk_nb.notebooks.run import run_all as run_all
 
-__getattr__, __dir__, __all__ = lazy(__name__, {"run": ["NotebookResult", "find", "run_all"]})
+__getattr__, __dir__, __all__ = lazy(__name__)

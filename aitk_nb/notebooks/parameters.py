@@ -67,6 +67,7 @@ def _assigned(source: str) -> Iterator[tuple[str, str, str, str]]:
             r"\s*#\s*(?:type:\s*(\S+))?\s*(.*?)\s*$", line[node.end_col_offset :].decode()
         )
         kind, about = comment.groups() if comment else ("", "")
+        about = re.sub(r"\s*#\s?@param.*", "", about or "")  # for Colab
         default = ast.get_source_segment(source, node.value) if node.value else ""
         yield targets[0].id, annotation or kind or "None", default or "", about
 

@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     from aitk_nb.training.params import TrainingParams as TrainingParams
     from aitk_nb.training.params import diff as diff
 
-__getattr__, __dir__, __all__ = lazy(__name__, {"params": ["TrainingParams", "diff"]})
+__getattr__, __dir__, __all__ = lazy(__name__)

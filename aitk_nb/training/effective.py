@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from aitk_nb._yaml import parsed
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training import presets
 from aitk_nb.training.config_paths import MISSING, merge, value_at
+from aitk_nb.training.default_config import trainer_defaults
 from aitk_nb.training.extra import process_of
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -42,14 +40,6 @@ _MULTIPLES_OF_32 = frozenset(
     "minimax_h3 minimax_h3_ref2va nucleus_image qwen_image qwen_image_edit qwen_image_edit_plus "
     "sd3 wan22_5b zeta_chroma".split()
 )
-
-
-@cache
-def trainer_defaults() -> Mapping[str, Any]:
-    """Return the process of a job config with each key that the trainer knows, and its default."""
-    text = files("aitk_nb.training").joinpath("trainer_defaults.yaml").read_text(encoding="utf-8")
-    defaults: dict[str, Any] = parsed(text)
-    return defaults
 
 
 def effective(process: Mapping[str, Any]) -> dict[str, Any]:

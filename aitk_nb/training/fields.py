@@ -102,74 +102,92 @@ class Fields(BaseModel):
     )
 
     name: Annotated[
-        Name, field(..., group="Basics", source="config.name; it becomes a folder on the server")
+        Name,
+        field(
+            ...,
+            group="Basics",
+            label="Training Name",
+            source="config.name; it becomes a folder on the server",
+        ),
     ]
-    """Name of the job and of its output folder on the server."""
+    """Name of the job, and of its output folder on the server."""
     dataset: Annotated[
         Name, field(..., source="ui/src/app/api/datasets: a folder below the datasets")
     ]
-    """Name of the dataset on the server."""
-    extra_datasets: Names = field((), source="datasets")
-    """Additional datasets to train on."""
-    control_datasets: Names = field((), source="control_path")
-    """Datasets with control images for the first dataset, in order."""
+    """Dataset on the server to learn from."""
     trigger_word: Text = field("", source="trigger_word")
-    """Word that activates the LoRA; replaces [trigger]."""
-    steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
-    """Number of optimizer steps."""
+    """Word that activates the LoRA; it replaces [trigger] in captions and prompts."""
     arch: Text = field(
-        presets.DEFAULT_ARCH, group="Model", label="Architecture", source="options.tsx: modelArchs"
+        presets.DEFAULT_ARCH, label="Model Architecture", source="options.tsx: modelArchs"
     )
-    """Model architecture, as AI Toolkit names it."""
-    base_model: Text = field("", source="config_modules.py: name_or_path")
-    """Base model; empty: the architecture's own."""
-    quantize: Quantization = field("qfloat8", per_job=False, source=_QUANTIZATION)
-    """Quantization of the base model; empty: none."""
+    """Model to train for, as AI Toolkit names it; it brings settings of its own."""
+    steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
+    """Optimizer steps; AI Toolkit's examples suggest 500 to 4000."""
+    rank: int = field(32, "network.linear", label="Linear Rank", ge=1, le=4096)
+    """Size of the LoRA; 16 to 64 is usual, and a higher rank makes a larger file."""
+    learning_rate: float = field(1e-4, "train.lr", short="--lr", gt=0, lt=10)
+    """Peak learning rate; 0.0001 is usual, 1 for a Prodigy optimizer."""
+    base_model: Text = field(
+        "", group="Model", label="Name or Path", source="config_modules.py: name_or_path"
+    )
+    """Base model on Hugging Face or on the server; empty: the architecture's own."""
+    quantize: Quantization = field(
+        "qfloat8", label="Quantize Transformer", per_job=False, source=_QUANTIZATION
+    )
+    """Quantization of the base model, which saves GPU memory; empty: none."""
     quantize_te: Quantization = field(
-        "qfloat8", label="Quantize encoder", per_job=False, source=_QUANTIZATION
+        "qfloat8", label="Quantize Text Encoder", per_job=False, source=_QUANTIZATION
     )
-    """Quantization of the text encoder; empty: none."""
+    """Quantization of the text encoder, which saves GPU memory; empty: none."""
     low_vram: bool = field(
         False, "model.low_vram", label="Low VRAM", source="config_modules.py: low_vram"
     )
-    """Keep only what is in use on the GPU."""
-    network: Literal["lora", "lokr"] = field("lora", "network.type", group="Network")
+    """Keep only what is in use on the GPU: less memory, but slower."""
+    network: Literal["lora", "lokr"] = field(
+        "lora", "network.type", group="Network", label="Target Type"
+    )
     """Network type: lora or lokr."""
-    rank: int = field(32, "network.linear", ge=1, le=4096)
-    """Rank of the LoRA."""
-    alpha: int = field(0, source="config_modules.py: linear_alpha", ge=0, le=4096)
+    alpha: int = field(
+        0, label="Linear Alpha", source="config_modules.py: linear_alpha", ge=0, le=4096
+    )
     """Alpha of the LoRA; 0: equal to the rank. Without effect on transformer models."""
     lokr_factor: Annotated[int, AfterValidator(not_zero)] = field(
         -1,
         "network.lokr_factor",
-        label="LoKr factor",
+        label="LoKr Factor",
         source="config_modules.py: lokr_factor, of which -1 finds the largest",
         ge=-1,
         le=4096,
     )
     """LoKr factor; -1: chosen by the trainer."""
-    learning_rate: float = field(1e-4, "train.lr", group="Training", short="--lr", gt=0, lt=10)
-    """Peak learning rate."""
-    optimizer: Optimizer = field("adamw8bit", "train.optimizer")
-    """Optimizer, as AI Toolkit names it."""
-    batch_size: int = field(1, "train.batch_size", per_job=True, ge=1, le=1024)
-    """Images per batch."""
-    gradient_accumulation: int = field(1, "train.gradient_accumulation", ge=1, le=1024)
-    """Batches per optimizer step."""
+    extra_datasets: Names = field((), group="Datasets", source="datasets")
+    """Additional datasets to train on."""
+    control_datasets: Names = field((), source="control_path")
+    """Datasets with control images for the first dataset, in order."""
     resolution: Resolution = field(
-        (512, 768, 1024), "datasets[x].resolution", per_job=True, min_length=1
+        (512, 768, 1024), "datasets[x].resolution", label="Resolutions", per_job=True, min_length=1
     )
-    """Training resolutions in pixels."""
+    """Edges in pixels; every image is trained at each of them, and is not enlarged."""
     num_frames: int = field(1, "datasets[x].num_frames", ge=1, le=10_000)
-    """Frames to use from each video."""
-    caption_dropout: float = field(0.05, "datasets[x].caption_dropout_rate", ge=0, le=1)
-    """Probability of dropping the caption."""
+    """Frames to use from each video; 1 trains on still images."""
+    caption_dropout: float = field(
+        0.05, "datasets[x].caption_dropout_rate", label="Caption Dropout Rate", ge=0, le=1
+    )
+    """Probability of dropping the caption, 0 to 1."""
+    optimizer: Optimizer = field("adamw8bit", "train.optimizer", group="Training")
+    """Optimizer, as AI Toolkit names it; the 8-bit ones save GPU memory."""
+    batch_size: int = field(1, "train.batch_size", per_job=True, ge=1, le=1024)
+    """Images per batch; 1 requires the least GPU memory."""
+    gradient_accumulation: int = field(1, "train.gradient_accumulation", ge=1, le=1024)
+    """Batches per optimizer step; they act as one larger batch without its memory."""
     timestep_type: TimestepType = field("sigmoid", "train.timestep_type")
     """How timesteps (noise levels) are sampled."""
-    dtype: Literal["bf16", "fp16", "fp32"] = field("bf16", "train.dtype", source="save.dtype")
+    dtype: Literal["bf16", "fp16", "fp32"] = field(
+        "bf16", "train.dtype", label="Data Type", source="save.dtype"
+    )
     """Data type for training."""
-    ema: float = field(0.0, label="EMA decay", per_job=False, source="ema_decay", ge=0, lt=1)
-    """Decay of the moving average of the weights; 0: none."""
+    ema: float = field(0.0, label="EMA Decay", per_job=False, source="ema_decay", ge=0, lt=1)
+    """Decay of the moving average of the weights, such as 0.99; 0: none."""
     seed: int = field(
         42,
         "training_seed",
@@ -179,28 +197,40 @@ class Fields(BaseModel):
         le=_LARGEST_SEED,
     )
     """Random seed of training and samples; -1: none, each training differs."""
-    gpu_ids: Gpus = field("", label="GPU ids", source="GPU ID; the queue is keyed by this text")
+    gpu_ids: Gpus = field("", label="GPU ID", source="GPU ID; the queue is keyed by this text")
     """GPUs on the server, e.g. 0 or 0,1; empty: the GPU with the most free memory."""
     save_every: int = field(250, "save.save_every", group="Saving and samples", per_job=True, ge=1)
     """Steps between checkpoints."""
-    max_saves: int = field(4, "save.max_step_saves_to_keep", per_job=True, ge=1, le=100_000)
-    """Number of checkpoints to keep; older ones are deleted."""
+    max_saves: int = field(
+        4,
+        "save.max_step_saves_to_keep",
+        label="Max Step Saves to Keep",
+        per_job=True,
+        ge=1,
+        le=100_000,
+    )
+    """Checkpoints to keep besides the final LoRA; older ones are deleted."""
     sample_every: int = field(250, "sample.sample_every", per_job=True, ge=1)
     """Steps between samples."""
-    prompts: Prompts = field((), source="config_modules.py: samples")
+    prompts: Prompts = field((), label="Sample Prompts", source="config_modules.py: samples")
     """Sample prompts; none: no samples."""
     sample_width: int = field(1024, "sample.width", ge=16, le=8192)
     """Sample width in pixels."""
     sample_height: int = field(1024, "sample.height", ge=16, le=8192)
     """Sample height in pixels."""
     sample_frames: int = field(
-        1, "sample.num_frames", source="config_modules.py: num_frames", ge=1, le=10_000
+        1,
+        "sample.num_frames",
+        label="Sample Num Frames",
+        source="config_modules.py: num_frames",
+        ge=1,
+        le=10_000,
     )
-    """Frames per sample."""
+    """Frames per sample; 1 for images."""
     sample_steps: int = field(30, "sample.sample_steps", ge=1, le=1000)
-    """Denoising steps per sample."""
-    guidance: float = field(4.0, "sample.guidance_scale", ge=0, le=100)
-    """Guidance scale of samples."""
+    """Denoising steps per sample; more take longer."""
+    guidance: float = field(4.0, "sample.guidance_scale", label="Guidance Scale", ge=0, le=100)
+    """How closely samples follow their prompts."""
     sample_seed: int = field(-1, source="sample.seed", ge=-1, le=_LARGEST_SEED)
     """Random seed of samples; -1: the seed of the training."""
     extra: str = field(

@@ -105,10 +105,7 @@ def _chosen(params: Fields) -> dict[str, Any]:
         "trigger_word": params.trigger_word or None,
         "network": {"linear_alpha": params.scale},
         "datasets": datasets,
-        "train": {
-            "disable_sampling": not params.prompts,
-            "ema_config": _ema(params.ema),
-        },
+        "train": {"disable_sampling": not params.prompts, "ema_config": _ema(params.ema)},
         "model": {
             "arch": params.arch,
             **({"name_or_path": params.base_model} if params.base_model else {}),

@@ -45,7 +45,8 @@ class Plan:
         return " · ".join(words)
 
     def __str__(self) -> str:
-        words = [self.schedule, f"{plural(self.checkpoints, 'checkpoint')} kept"]
+        # The last file is the LoRA itself, and does not count as a checkpoint to keep.
+        words = [self.schedule, f"{plural(self.checkpoints - 1, 'checkpoint')} and the LoRA kept"]
         if self.disk is None:
             words.append("disk unknown before the first checkpoint")
         else:

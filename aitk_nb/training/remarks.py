@@ -8,13 +8,8 @@ from typing import Any, NamedTuple
 from aitk_nb._units import plural
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training.config_paths import is_mappings, value_at
-from aitk_nb.training.effective import (
-    alpha_counts,
-    effective,
-    has_convolutions,
-    resolutions,
-    trainer_defaults,
-)
+from aitk_nb.training.default_config import trainer_defaults
+from aitk_nb.training.effective import alpha_counts, effective, has_convolutions, resolutions
 from aitk_nb.training.fields import PATHS
 from aitk_nb.training.presets import arch_remark
 from aitk_nb.training.validation import did_you_mean

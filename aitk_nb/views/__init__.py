@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.views.dataset_form.dataset_form import DatasetChoice as DatasetChoice
+    from aitk_nb.views.dataset_form.dataset_choice import DatasetChoice as DatasetChoice
     from aitk_nb.views.dataset_form.dataset_form import DatasetForm as DatasetForm
     from aitk_nb.views.forms.connection_form import ConnectionForm as ConnectionForm
     from aitk_nb.views.forms.training_form import TrainingForm as TrainingForm
+    from aitk_nb.views.forms.waiting import WaitingStopped as WaitingStopped
     from aitk_nb.views.monitor.job_monitor import JobMonitor as JobMonitor
     from aitk_nb.views.monitor.job_monitor import JobRecord as JobRecord
     from aitk_nb.views.monitor.job_monitor import WatchingStopped as WatchingStopped
@@ -20,20 +21,7 @@ if TYPE_CHECKING:
     from aitk_nb.views.plots.contact_sheet import contact_sheet as contact_sheet
     from aitk_nb.views.plots.loss_plot import LossFigure as LossFigure
     from aitk_nb.views.plots.loss_plot import plot_loss as plot_loss
-    from aitk_nb.views.transfer_progress import TransferProgress as TransferProgress
+    from aitk_nb.views.saved_files import SavedFiles as SavedFiles
     from aitk_nb.views.widgets import if_supported as if_supported
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "dataset_form.dataset_form": ["DatasetChoice", "DatasetForm"],
-        "forms.connection_form": ["ConnectionForm"],
-        "forms.training_form": ["TrainingForm"],
-        "monitor.job_monitor": ["JobMonitor", "JobRecord", "WatchingStopped"],
-        "plots.bucket_plot": ["BucketFigure", "plot_buckets"],
-        "plots.contact_sheet": ["ContactSheet", "contact_sheet"],
-        "plots.loss_plot": ["LossFigure", "plot_loss"],
-        "transfer_progress": ["TransferProgress"],
-        "widgets": ["if_supported"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)

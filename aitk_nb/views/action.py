@@ -31,6 +31,8 @@ class Action:
         self.button = widgets.Button(description=label, layout=layout)
         self.failed = False
         """True when the last run ended by an error."""
+        self.runs = 0
+        """How often the action has run to its end."""
         self._label = label
         self._busy = busy
         self._action = action
@@ -72,6 +74,7 @@ class Action:
                 self._say(text, "info")
         finally:
             self.button.disabled, self.button.description = False, self._label
+            self.runs += 1
 
     def _fail(self, text: str) -> None:
         self.failed = True

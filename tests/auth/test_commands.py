@@ -62,7 +62,7 @@ def test_auth_of_a_closed_server(
     assert f"{state}: {found['diagnosis']}" in words
     assert found["next_step"] in words
     assert "public (403)" in words
-    assert "✗ public-files: Anyone who guesses a path can read" in words
+    assert "! public-files: Anyone who guesses a path can read" in words
     assert TOKEN not in words + ran.out + ran.err
 
 

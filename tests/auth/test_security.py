@@ -129,8 +129,10 @@ def test_files_that_need_no_token(token_server: demo.DemoServer) -> None:
     """The evidence is the answer itself, and a gateway that asks for a login ends it."""
     findings = {f.name: f for f in check_auth(token_server.url, token=TOKEN).findings}
 
-    assert Status.PROBLEM is findings["public-files"].status
+    # On this machine it is worth knowing; an address that others reach makes it a problem.
+    assert Status.WARNING is findings["public-files"].status
     assert "GET /api/img/x without credentials: 403" in findings["public-files"].evidence
+    assert "where a token is checked, the answer is 401" in findings["public-files"].evidence
 
     def guarded(asked: Asked) -> Reply:
         if asked.headers.get("authorization") == "Bearer right":

@@ -12,6 +12,7 @@ import pytest
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported
+from aitk_nb.inference.api import Inference
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability, Flavour
 from tests.backends.abilities import needs, quiet
@@ -57,6 +58,7 @@ def test_what_a_server_cannot_do_is_said(backend: Backend, tmp_path: Path) -> No
         Ability.CAPTION: lambda: backend.dataset_tools,
         Ability.SETTINGS: lambda: backend.settings_store,
         Ability.LORAS: lambda: backend.loras,
+        Ability.INFERENCE: lambda: Inference(backend).status(),
     }
     assert calls.keys() == set(Ability)
     words = {Ability.CAPTION: Ability.EDIT_DATASETS.value}  # one place for both

@@ -60,9 +60,10 @@ def test_abilities_are_those_of_the_version(era: str, client: aitk_nb.AIToolkitC
         "2026-05": {Ability.SAVE_NOW, Ability.SAMPLE_NOW},
         "2026-08": set[Ability](),
     }
+    since_0_13 = {Ability.LORAS, Ability.INFERENCE}
     able = frozenset(ability for ability in Ability if client.can(ability))
 
-    assert {*Ability} - able == lacking[era] | {Ability.CAPTION_IMAGES, Ability.LORAS}
+    assert {*Ability} - able == lacking[era] | since_0_13 | {Ability.CAPTION_IMAGES}
     assert able == aitk_nb.discover(client.url).abilities
 
 

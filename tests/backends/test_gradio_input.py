@@ -13,10 +13,10 @@ from PIL import Image
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.base import Upload
-from aitk_nb.backends.gradio.app import Function, Input
 from aitk_nb.backends.gradio.datasets import GradioDatasets
 from aitk_nb.backends.gradio.journal import DatasetNote, Journal, SentFile
 from aitk_nb.errors import AitkError, InvalidDataset, InvalidParams, NotSupported
+from aitk_nb.models.endpoint import Endpoint, Parameter
 from aitk_nb.models.names import slug_of
 from tests.backends.abilities import quiet
 from tests.backends.test_gradio_path import params
@@ -60,11 +60,15 @@ def test_a_dataset_goes_to_another_apps_function_in_its_order(tmp_path: Path) ->
     class App:
         """An app with one function, which notes what it is called with."""
 
-        def function(self, _operation: str) -> Function:
+        def function(self, _operation: str) -> Endpoint:
             """Return the function."""
-            captions = [Input(f"param_{at}", kind="textbox") for at in range(3)]
-            size = Input("size", required=False, default=512, kind="number")
-            return Function("/make", (Input(""), size, Input("files", kind="file"), *captions))
+            captions = [Parameter(f"param_{at}", required=True) for at in range(3)]
+            size, files = (
+                Parameter("size", "number", default=512),
+                Parameter("files", "list of file"),
+            )
+            state = Parameter("state_0", "any", hidden=True)
+            return Endpoint("/make", "POST", "", parameters=(state, size, files, *captions))
 
         def run(self, _operation: str, data: list[object], _session: str, *, what: str) -> None:
             """Note a call."""

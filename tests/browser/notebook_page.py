@@ -46,9 +46,13 @@ class Cell:
 
     def start(self) -> None:
         """Run the cell, and do not wait for its end."""
-        self._before = self._prompt.inner_text().strip()
+        self.note()
         self.place.locator(".cm-content").click()
         self.place.page.keyboard.press("Control+Enter")
+
+    def note(self) -> None:
+        """Remember the number of the last run, before something else runs the cell again."""
+        self._before = self._prompt.inner_text().strip()
 
     def wait(self, seconds: float = 60) -> None:
         """Wait until the cell has run."""

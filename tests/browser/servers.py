@@ -95,13 +95,14 @@ def jupyter_lab(home: Path, root: Path) -> Iterator[JupyterLab]:
 
 
 @contextlib.contextmanager
-def voila(home: Path, notebook: Path) -> Iterator[str]:
-    """Serve one notebook as a page, and give its address."""
+def voila(home: Path, notebook: Path, *, progressive: bool = False) -> Iterator[str]:
+    """Serve one notebook as a page, shown from the start or at the end; give its address."""
     port = _free_port()
     options: dict[str, object] = {
         "Voila.port": port,
         "Voila.port_retries": 0,
         "Voila.open_browser": False,
+        "VoilaConfiguration.progressive_rendering": progressive,
     }
     url = f"http://127.0.0.1:{port}/"
     with _running(["voila", str(notebook)], options, home, {}, f"{url}voila/static/voila.js"):

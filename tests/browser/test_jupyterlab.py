@@ -37,11 +37,11 @@ def cells() -> tuple[str, ...]:
         "import aitk_nb\n"
         "from aitk_nb.views import ConnectionForm, DatasetForm, JobMonitor, TrainingForm",
         shipped("ConnectionForm("),
-        shipped("connect(connection.value)"),
+        shipped("connection.connected("),
         "choose = DatasetForm()\nchoose",
         "sent = client.datasets.upload(choose.value.folder, choose.value.name)\nsent",
         shipped("TrainingForm("),
-        shipped("jobs.start("),
+        shipped("form.started("),
         # The training takes some seconds only.
         shipped("JobMonitor(").replace("watch()", "watch(every=0.5)"),
     )
@@ -89,14 +89,14 @@ def connect(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
     form = notebook.cell("ConnectionForm(url")
     form.run()
     form.fill_in("Address", url)
-    for token, verdict in ((MISTYPED, "rejected"), (TOKEN, "accepted")):
-        form.fill_in("Token, password", token)
+    for token, verdict in ((MISTYPED, "rejected"), (TOKEN, "Connected to")):
+        form.fill_in("Token or password", token)
         form.press("Check")
         form.shows(verdict)
-        expect(form.field("Token, password")).to_have_value("")
+        expect(form.field("Token or password")).to_have_value("")
         form.shows("Used: the token that you typed.")
-        photograph(notebook.page, f"lab_{verdict}")
-    client = notebook.cell("connect(connection.value)")
+        photograph(notebook.page, f"lab_{verdict.split()[0].lower()}")
+    client = notebook.cell("connection.connected(")
     client.run()
     client.shows(url)
 
@@ -109,7 +109,7 @@ def choose_photos(notebook: NotebookPage, photos: Path) -> None:
     form.fill_in("Name", "officer")
     last = form.output.locator("textarea").nth(11)
     expect(last).to_have_value("a photograph of an officer, part 12", timeout=20_000)
-    expect(form.output.locator("figure img")).to_have_count(12)
+    expect(form.output.locator("img")).to_have_count(12)
     upload = notebook.cell("client.datasets.upload(")
     upload.run()
     upload.shows("Dataset officer")
@@ -119,16 +119,16 @@ def train(notebook: NotebookPage, photograph: Photograph) -> None:
     """Edit the form by typing, start, and see the picture change while it trains."""
     form = notebook.cell("TrainingForm(start")
     form.run()
-    form.fill_in("Name", "by_hand")
+    form.fill_in("Training Name", "by_hand")
     form.fill_in("Steps", "many")
-    form.shows("Steps: ")
+    form.shows("1 error: Steps")
     photograph(notebook.page, "lab_not_usable")
     form.fill_in("Steps", "300")
-    expect(form.output).not_to_contain_text("Steps: ")
+    expect(form.output).not_to_contain_text("1 error: Steps")
     # One image a step would be over before there is much to see.
-    form.press("Training")
-    form.fill_in("Batch size", "8")
-    notebook.cell("jobs.start(").run()
+    form.press("▸ Training")
+    form.fill_in("Batch Size", "8")
+    start(notebook)
     watch = notebook.cell("JobMonitor(job)")
     watch.start()
     pictures = watch.different_pictures()
@@ -137,12 +137,23 @@ def train(notebook: NotebookPage, photograph: Photograph) -> None:
     watch.shows("completed")
 
 
+def start(notebook: NotebookPage) -> None:
+    """Run the cell that starts, which waits for the button, and press it."""
+    cell = notebook.cell("form.started(")
+    cell.start()
+    cell.shows("Nothing is started yet")
+    notebook.cell("TrainingForm(start").press("Start training")
+    cell.wait()
+
+
 def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
     """Start a job that would take minutes, and stop it by the button while the cell awaits."""
     form = notebook.cell("TrainingForm(start")
-    form.fill_in("Name", "too_long")
+    form.run()
+    form.shows("Your edits are kept: ")
+    form.fill_in("Training Name", "too_long")
     form.fill_in("Steps", "50000")
-    notebook.cell("jobs.start(").run()
+    start(notebook)
     watch = notebook.cell("JobMonitor(job)")
     watch.start()
     watch.shows("running")
@@ -153,6 +164,7 @@ def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) ->
         photograph(notebook.page, f"lab_watching_{theme}")
     assert watch.is_running
     watch.press("Stop the job")
+    watch.press("Yes, stop it")
     watch.wait(30)
     watch.shows("stopped")
     with aitk_nb.connect(url, token=TOKEN) as client:

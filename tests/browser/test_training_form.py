@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Photograph
 from tests.browser.notebook_page import NotebookPage, opened, write_notebook
@@ -28,7 +28,7 @@ start = TrainingParams(name="cat", dataset="photos", prompts=["a [trigger]"])
 form = TrainingForm(start, images=12, on_check=lambda params: PreflightReport(params.name, said))
 form
 """
-GROUPS = ("Model", "Network", "Training", "Saving and samples", "Advanced", "Request")
+GROUPS = ("Model", "Network", "Datasets", "Training", "Saving and samples", "Advanced", "Request")
 WIDTH = 900
 CUT_OFF = """() => [...document.querySelectorAll(
     '.widget-text input, .widget-textarea textarea, .widget-dropdown select, .widget-label,'
@@ -62,13 +62,37 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def open_all(page: Page) -> None:
     """Open every group and the request, and check."""
     for title in GROUPS:
-        page.get_by_role("button", name=title).first.click()
+        page.get_by_role("button", name=f"▸ {title}", exact=True).click()
     expect(page.get_by_label("Show as", exact=True)).to_be_visible()
-    preview = page.get_by_label("Preview preset", exact=True)
-    preview.select_option(preview.locator("option", has_text="(wan22_14b_i2v)").inner_text())
-    expect(page.get_by_role("button", name="Use this preset")).to_be_visible()
+    choose_model(page.get_by_label("Model Architecture", exact=True), "wan22_14b_i2v")
+    expect(page.get_by_text("Set with it: ")).to_be_visible()
     page.get_by_role("button", name="Check", exact=True).click()
     expect(page.get_by_text("7.5 GiB free")).to_be_visible()
+
+
+def choose_model(field: Locator, arch: str) -> None:
+    """Choose a model by its name in AI Toolkit."""
+    field.select_option(field.locator("option", has_text=f"({arch})").inner_text())
+
+
+@pytest.mark.parametrize("width", [1440, 640])
+def test_the_fields_are_in_columns_by_the_width_of_the_page(
+    chromium: Browser, address: str, width: int, photograph: Photograph
+) -> None:
+    """Two where there is room, and one on a narrow page."""
+    context = chromium.new_context(viewport={"width": width, "height": 1000})
+    page = context.new_page()
+    page.goto(address, timeout=60_000)
+    name, dataset = (page.get_by_label(label, exact=True) for label in ("Training Name", "Dataset"))
+    expect(name).to_have_value("cat", timeout=60_000)
+    places = [part.bounding_box() for part in (name, dataset)]
+    assert places[0]
+    assert places[1]
+    is_beside = places[0]["y"] == places[1]["y"] and places[0]["x"] < places[1]["x"]
+    assert is_beside == (width > 900)
+    assert is_beside or places[0]["x"] == places[1]["x"]
+    photograph(page, f"voila_{width}_columns")
+    context.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -79,7 +103,7 @@ def test_nothing_is_cut_off_in_a_narrow_window(
     context = chromium.new_context(viewport={"width": WIDTH, "height": 1000}, color_scheme=theme)
     page = context.new_page()
     page.goto(f"{address}?theme={theme}", timeout=60_000)
-    expect(page.get_by_label("Name", exact=True)).to_have_value("cat", timeout=60_000)
+    expect(page.get_by_label("Training Name", exact=True)).to_have_value("cat", timeout=60_000)
     photograph(page, f"voila_900_closed_{theme}")
     open_all(page)
     page.get_by_label("Steps", exact=True).fill("many")
@@ -99,14 +123,14 @@ def test_the_keyboard_goes_through_it_in_reading_order(
     chromium: Browser, address: str, photograph: Photograph
 ) -> None:
     """Each press of Tab goes on downwards, and every field and button is reached."""
-    # As high as the whole form: what scrolls has no fixed place.
-    context = chromium.new_context(viewport={"width": WIDTH, "height": 4000})
+    # As high as the whole form, whose one column has no fields side by side.
+    context = chromium.new_context(viewport={"width": 800, "height": 4000})
     page = context.new_page()
     page.goto(address, timeout=60_000)
-    expect(page.get_by_label("Name", exact=True)).to_have_value("cat", timeout=60_000)
+    expect(page.get_by_label("Training Name", exact=True)).to_have_value("cat", timeout=60_000)
     open_all(page)
-    photograph(page, "voila_900_whole")
-    page.get_by_label("Name", exact=True).focus()
+    photograph(page, "voila_800_whole")
+    page.get_by_label("Training Name", exact=True).focus()
 
     seen: list[tuple[str, float]] = []
     while not seen or seen[-1][0] != "Check":
@@ -118,7 +142,14 @@ def test_the_keyboard_goes_through_it_in_reading_order(
     tops = [top for _, top in seen]
     assert sorted(tops) == tops, seen
     reached = {name for name, _ in seen}
-    assert {"Name", "Steps", "Architecture", "Rank", "Optimizer", "Prompts", "Extra"} <= reached
+    assert {
+        "Training Name",
+        "Steps",
+        "Linear Rank",
+        "Optimizer",
+        "Sample Prompts",
+        "Extra",
+    } <= reached
     assert all(any(title in name for name in reached) for title in GROUPS)
     context.close()
 
@@ -134,16 +165,10 @@ def test_the_form_in_jupyterlab(
         cell = notebook.cell("TrainingForm(")
         cell.run()
         photograph(notebook.page, f"lab_form_closed_{theme}")
-        cell.press("Model")
-        preview = cell.field("Preview preset")
-        preview.select_option(preview.locator("option", has_text="(flux_kontext)").inner_text())
-        cell.shows("With the preset")
-        preview.evaluate("part => part.scrollIntoView()")
-        photograph(notebook.page, f"lab_form_preset_{theme}")
-        assert_fits(notebook)
-        cell.press("Model")
+        choose_model(cell.field("Model Architecture"), "flux_kontext")
+        cell.shows("Set with it: ")
         for title in GROUPS[:2]:
-            cell.press(title)
+            cell.press(f"▸ {title}")
         cell.press("Check")
         cell.shows("7.5 GiB free")
         cell.output.evaluate("output => output.scrollIntoView()")

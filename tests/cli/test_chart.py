@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-import sys
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aitk_nb.cli.app import plain, progress_bar
+from aitk_nb.cli.app import plain
 from aitk_nb.cli.chart import chart
 from aitk_nb.cli.live import LiveView
 from aitk_nb.jobs.health import Health, HealthState
@@ -85,30 +83,6 @@ def test_the_screen_shows_progress_chart_cost_and_what_is_wrong() -> None:
     assert "\x1b]0;" not in text
     assert "\x1b[2J" not in text
     assert not LiveView("cat", console=Console(file=io.StringIO())).is_usable
-
-
-class Terminal(io.StringIO):
-    """A stderr that is a terminal."""
-
-    def isatty(self) -> bool:
-        """Be one."""
-        return True
-
-
-@pytest.mark.parametrize(("in_bytes", "says"), [(True, "0.5/1.0 kB"), (False, "512/1024")])
-def test_progress_is_drawn_on_terminals_only(
-    in_bytes: bool, says: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With what is done and how much there is; elsewhere nothing is written."""
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "100")
-    for screen in (Terminal(), io.StringIO()):
-        monkeypatch.setattr(sys, "stderr", screen)
-        with progress_bar("working", in_bytes=in_bytes) as progress:
-            progress(512, 1024)
-        drawn = screen.getvalue()
-        assert isinstance(screen, Terminal) == bool(drawn)
-        assert not drawn or (says in drawn and "working" in drawn)
 
 
 def test_a_servers_words_are_made_plain() -> None:

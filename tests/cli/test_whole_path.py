@@ -118,7 +118,7 @@ def test_without_json_people_read_it(path: dict[str, Ran], url: str) -> None:
     """Each command says its result in a few words."""
     lora = path["download"].json["path"]
 
-    assert "path  completed  step 60 of 60" in run("jobs", "--url", url).out
+    assert "path  completed  60 of 60 (100%)" in run("jobs", "--url", url).out
     assert "59 points" in run("losses", "path", "--url", url).out
     shown = run("lora", lora).out
     assert "rank     4" in shown

@@ -54,6 +54,7 @@ def test_addresses_as_people_paste_them(text: str, url: str) -> None:
         "http://a b.org",
         "https://host\x00.org",
         "my secret token",
+        "htp:/nonsense",
         "://",
     ],
 )

@@ -95,7 +95,7 @@ COLUMNS: dict[str, EraName] = {
 
 
 def of_era(expected: Any, era: EraName) -> Any:
-    """Return what is expected of a version: without fields that its jobs lack."""
+    """Return what is expected of a version: a `<job>` of it, without the fields it lacks."""
     if expected == "<job>":
         expected = JOB
     if isinstance(expected, dict):

@@ -33,7 +33,6 @@ MODES = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC, csv.QUOTE_NONE)
 @given(
     texts=st.lists(TEXTS, min_size=1, max_size=5),
     delimiter=st.sampled_from(",;\t|"),
-    quote=st.sampled_from("\"'"),
     mode=st.sampled_from(MODES),
     escapes=st.booleans(),
     end=st.sampled_from(["\n", "\r\n"]),
@@ -44,19 +43,17 @@ def test_each_caption_comes_back_or_the_row_is_named(
     tmp_path: Path,
     texts: list[str],
     delimiter: str,
-    quote: str,
     mode: int,
     escapes: bool,
     end: str,
     header: tuple[str, ...],
     encoding: str,
 ) -> None:
-    """In each way in which the standard library can write a table."""
+    """In each way in which the standard library can write a table with double quotes."""
     written = io.StringIO(newline="")
     writer = csv.writer(
         written,
         delimiter=delimiter,
-        quotechar=quote,
         quoting=mode,  # type: ignore[arg-type]
         doublequote=not escapes,
         escapechar="\\" if escapes or mode == csv.QUOTE_NONE else None,
@@ -73,7 +70,9 @@ def test_each_caption_comes_back_or_the_row_is_named(
         assert not found.captions
         assert found.faults[0].startswith("row ")
     else:
-        assert found.captions == dict(rows)
+        assert {file: text.strip() for file, text in found.captions.items()} == {
+            file: text.strip() for file, text in rows
+        }
 
 
 CAPTIONS = {"a.png": "mycat, sofa", "b.png": "mycat"}
@@ -143,7 +142,8 @@ def test_nothing_of_a_caption_is_lost(
             "file_name,text\na.png,\"x\nb.png,'y\n",
             "row 2 has a quotation that does not end",
         ),
-        ("a.csv", 'file_name,text\na.png,"x"\n', "row 2 can be read as 'x' or as '\"x\"'"),
+        ("a.csv", "file_name,text\na.png,'x, y'\nb.png,'z'\n", "row 2 is in single quotes"),
+        ("a.csv", 'file_name,text\na.png,say \\"x\\", y\n', "row 2 has a backslash before"),
         ("a.csv", "file_name,text\na.png,x\na.png,y\n", "row 3 has another caption of 'a.png'"),
         ("a.csv", "file_name,text\na.png,x\nand more\n", "row 3 has 1 cell, not 2"),
         ("a.csv", "bild;wort\na.png;x\n", "has no columns called file_name and text: it begins"),

@@ -448,3 +448,47 @@ def test_no_bytes_make_a_scan_raise(
     dataset = LocalDataset(folder)
     (repr(dataset) + dataset._repr_html_()).encode()
     assert "a.png" in {path.name for path in dataset.images}
+
+
+def test_the_usable_part_leaves_out_what_errors_are_about(tmp_path: Path) -> None:
+    """With captions and control images; the rest is read again without decoding anything."""
+    folder = tmp_path / "pairs"
+    add(folder, "a.png", "a.txt", "b.png", "b.txt", "c.png")
+    add(folder / "control", "a.png", "b.png", "c.png")
+    (folder / "control" / "b.png").write_bytes(b"no picture")
+    dataset = LocalDataset(folder).check(Requirements(arch="flux_kontext"))
+    assert dataset.errors
+    part = dataset.usable()
+    assert ("b.png",) == part.left_out
+    assert ["a.png", "c.png", "a.txt"] == [path.name for path in part.files]
+    assert ["a.png", "c.png"] == [path.name for path in part.controls[0].files]
+    assert "1 left out" in repr(part)
+    assert all(part.image_info[path] is dataset.image_info[path] for path in part.images)
+    add(folder, "d.png")
+    assert ["a.png", "c.png", "d.png"] == [path.name for path in part.rescan().images]
+    assert part.raise_for_errors() is part
+
+
+def test_a_part_is_usable_only_if_something_is_left(tmp_path: Path) -> None:
+    """Errors of the whole dataset, and of every image, are raised as they are."""
+    add(tmp_path, "a.png", "b.png")
+    dataset = LocalDataset(tmp_path)
+    assert dataset.usable() is dataset
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    needy = dataset.check(Requirements(arch="flux_kontext")).rescan()
+    with pytest.raises(InvalidDataset, match="trains on pairs"):
+        needy.usable()
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    with pytest.raises(InvalidDataset, match=r"a\.png.*b\.png"):
+        dataset.rescan().usable()
+
+
+def test_what_could_not_be_fetched_is_left_out(tmp_path: Path) -> None:
+    """It is not among the files; the others are usable, and it is still named."""
+    add(tmp_path, "a.png")
+    dataset = LocalDataset([tmp_path / "a.png", tmp_path / "gone.png"])
+    part = dataset.usable()
+    assert ["a.png"] == [path.name for path in part.images]
+    assert ["'gone.png' is left out: it does not exist"] == [
+        problem.message for problem in part.problems if problem.code is Code.LEFT_OUT
+    ]

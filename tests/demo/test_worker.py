@@ -135,7 +135,7 @@ def test_stop_interrupts_only_our_own_child(bench: Bench) -> None:
     assert bench.worker.interrupt(job.id, job.pid)
 
     assert bench.store.db.job(job.id).status == "stopped"  # type: ignore[union-attr]
-    wait_gone(job.pid)
+    bench.wait(job, lambda job: job.pid not in bench.worker.pids)
     assert "terminated" not in bench.file("a", "log.txt").read_text()
     assert not bench.worker.interrupt(job.id, job.pid)
 

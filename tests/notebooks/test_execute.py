@@ -30,7 +30,7 @@ import aitk_nb
 from aitk_nb.views import ConnectionForm
 form = ConnectionForm({url!r})
 display(form)
-aitk_nb.check_auth(form.value)
+aitk_nb.check_auth(form.value)  # not by another cell, so that the form stays
 """
 QUICK: dict[str, dict[str, Any]] = {
     "00_quickstart": {"name": "other", "steps": 60, "rank": 4, "learning_rate": 2e-3},

@@ -9,11 +9,14 @@ from typing import Any
 
 import nbformat
 import pytest
+from papermill.translators import PythonTranslator
 
+from aitk_nb.notebooks.parameters import signature
 from aitk_nb.notebooks.run import find
 
 BOOKS = find()
 PARAMETER = re.compile(r"^[a-z_]+: [A-Za-z\[\], ]+ = [^=]+  # [^=]+$")
+IS_EXEMPT = re.compile(r"^(import aitk_nb$|# @title On Google Colab)", re.MULTILINE)
 FORBIDDEN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try)
 
 
@@ -53,16 +56,54 @@ def test_its_parameters_are_readable_by_papermill(book: Any) -> None:
     tagged = [cell for cell in book.cells if "parameters" in cell.metadata.get("tags", [])]
 
     assert [code_cells(book)[0]] == tagged
-    for line in tagged[0].source.splitlines():
+    lines = tagged[0].source.splitlines()
+    for line in lines[lines[0].startswith("# @title ") :]:
         assert PARAMETER.match(line), line
     for statement in ast.parse(tagged[0].source).body:
         assert isinstance(statement, ast.AnnAssign)
         ast.literal_eval(statement.value)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
+def test_the_help_of_its_parameters_is_plain(path: Path) -> None:
+    """What is for Colab's forms is not in it; papermill's own help reads on after it."""
+    shown = signature(path)
+    told = {parameter.name: parameter.help for parameter in PythonTranslator.inspect(cell_of(path))}
+
+    assert list(shown) == list(told)
+    for name, parameter in shown.items():
+        assert parameter.help
+        assert "@" not in parameter.help
+        assert told[name].startswith(parameter.help)
+
+
+def cell_of(path: Path) -> Any:
+    """Return the parameters cell of a notebook."""
+    return code_cells(nbformat.read(path, as_version=4))[0]
+
+
+def test_a_newcomer_fills_in_six_fields_at_most() -> None:
+    """Those that Colab shows as a form, in the quick notebook."""
+    lines = cell_of(BOOKS[0]).source.splitlines()
+
+    assert lines[0].startswith("# @title ")
+    assert 6 == len([line for line in lines if " # @param {" in line])
+
+
+def test_the_cell_for_colab_acts_on_colab_alone() -> None:
+    """It installs only there; here it has changed nothing and shown nothing."""
+    (cell,) = (c for c in code_cells(nbformat.read(BOOKS[0], as_version=4)) if "pip" in c.source)
+    before, acts, after = cell.source.partition("%pip")
+
+    assert before.endswith('if "google.colab" in sys.modules:\n    ')
+    assert acts
+    assert [] == cell.outputs
+    assert [] == [line for line in after.splitlines()[1:] if line and line[0] not in " i"]
+
+
 def test_its_cells_are_short_and_plain(book: Any) -> None:
-    """No cell but parameters and imports has more than five lines, or any logic."""
-    for cell in code_cells(book)[2:]:
+    """No cell but parameters, imports and Colab's has more than five lines, or any logic."""
+    for cell in [cell for cell in code_cells(book)[1:] if not IS_EXEMPT.search(cell.source)]:
         tree = ast.parse(cell.source, mode="exec", type_comments=False)
         nodes = list(ast.walk(tree))
 

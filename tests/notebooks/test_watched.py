@@ -69,7 +69,7 @@ def test_a_notebook_that_watched_stores_one_plot_and_no_secret(
         one for cell in run.cells for one in cell.get("outputs", ()) if "image/png" in one.data
     ]
     assert plots == watched.outputs[:1]
-    assert set(plots[0].data) == {"image/png", "text/plain"}
+    assert set(plots[0].data) == {"text/html", "image/png", "text/plain"}
     assert f"{STEPS} of {STEPS}" in watched.outputs[1].data["text/html"]
     assert "completed" in watched.outputs[1].data["text/html"]
     assert TOKEN not in stored

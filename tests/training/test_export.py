@@ -221,10 +221,8 @@ def test_a_plan_in_figures() -> None:
 
     assert ((10, 10), (100, 100)) == (found.epoch, found.epochs)
     assert (5, 250_000_000) == (found.checkpoints, found.disk)
-    assert (
-        "1,000 steps · 10 steps per epoch · 100 epochs · 5 checkpoints kept · about 250 MB"
-        == str(found)
-    )
+    schedule = "1,000 steps · 10 steps per epoch · 100 epochs"
+    assert f"{schedule} · 4 checkpoints and the LoRA kept · about 250 MB" == str(found)
 
 
 def test_without_the_sizes_of_the_images_a_plan_has_limits() -> None:

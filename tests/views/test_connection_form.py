@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import queue
 import weakref
 from typing import Any
 
@@ -42,17 +43,62 @@ def test_edited_by_messages_it_is_the_same_as_constructed() -> None:
 
 
 def test_the_check_shows_what_it_found(token_server: DemoServer) -> None:
-    """The verdict and what is dangerous about the server, as a page and not as an object."""
+    """Green and first that it works, then what to do; what is unsafe is folded below."""
     form = ConnectionForm(token_server.url, token=TOKEN, environ={}, on_check=check_auth)
     assert form.check is not None
     form.check.press()
     form.check.wait(30)
-    shown = form._status.value
+    verdict, _, rest = form._status.value.partition("<details>")
 
-    assert ">✓<" in shown or ">!<" in shown
-    assert "accepted</span>" in shown
-    assert "without the token" in shown
-    assert "AuthReport" not in shown
+    assert ">✓<" in verdict
+    assert f"Connected to AI Toolkit&#x27;s web UI at {token_server.url}." in verdict
+    assert "Run the next cell" in verdict
+    assert "1 security note" in rest
+    assert "without the token" in rest
+    assert ">✕<" not in rest
+    assert "AuthReport" not in form._status.value
+    form.close()
+
+
+def test_the_advice_fits_what_was_done(token_server: DemoServer) -> None:
+    """A typed token is typed again; one of a variable is corrected there, or typed."""
+    environ = {"AITK_TOKEN": PLANTED}
+    form = ConnectionForm(token_server.url, environ=environ, on_check=check_auth)
+    assert form.check is not None
+    form.check.press()
+    form.check.wait(30)
+    assert "Set AITK_TOKEN to exactly what the server has" in form._status.value
+    assert "Or type it into the field above." in form._status.value
+    plain = ConnectionForm(token_server.url, environ={}, on_check=check_auth)
+    assert plain.check is not None
+    plain.check.press()
+    plain.check.wait(30)
+    assert "Type into the field above what the server has" in plain._status.value
+    plain.close()
+    send(form._token, value=TYPED)
+    form.check.press()
+    form.check.wait(30)
+
+    assert ">✕<" in form._status.value
+    assert "Type into the field above exactly what the server has" in form._status.value
+    assert "Set AITK_TOKEN" not in form._status.value
+    form.close()
+
+
+def test_enter_checks_what_was_typed() -> None:
+    """A page says first that Enter was pressed, and then what was typed, if anything was."""
+    seen: queue.Queue[Connection] = queue.Queue()
+    form = ConnectionForm("http://localhost", environ={}, on_check=seen.put)
+    assert form.check is not None
+    enter = {"method": "custom", "content": {"event": "submit"}}
+    form._token.comm.handle_msg({"content": {"data": enter}, "buffers": []})
+    send(form._token, value=TYPED)
+    assert Secret(TYPED) == seen.get(timeout=10).token
+    form.check.wait(10)
+    form._url.comm.handle_msg({"content": {"data": enter}, "buffers": []})
+    assert "http://localhost" == seen.get(timeout=10).url
+    form.check.wait(10)
+    assert seen.empty()
     form.close()
 
 
@@ -114,11 +160,12 @@ def test_while_it_is_invalid_the_value_raises() -> None:
     with pytest.raises(BadInput, match="Invalid address"):
         _ = form.value
     assert "Invalid address" in form._fields["url"].note.value
-    assert 'role="status"' in form._status.value
+    assert 'role="status"' in form._fields["url"].note.value
+    assert "Invalid address" not in form._status.value
     assert "<ConnectionForm invalid>" == repr(form)
     send(form._url, value="demo:")
     assert "demo:" == form.value.url
-    assert "Invalid address" not in form._status.value
+    assert "Invalid address" not in form._fields["url"].note.value
     form.close()
 
 
@@ -182,9 +229,12 @@ def test_an_executed_notebook_holds_no_token(execute: Any, monkeypatch: pytest.M
     assert book.metadata["widgets"]
     assert PLANTED not in stored(book)
     assert TYPED not in stored(book)
-    first = book.cells[0].outputs[0]["data"]
-    assert "<ConnectionForm http://localhost>" == first["text/plain"]
-    assert "a token from AITK_TOKEN" in first["text/html"]
+    first, last = (book.cells[number].outputs[0]["data"] for number in (0, 3))
+    assert "<ConnectionForm http://localhost>" == first["text/plain"] == last["text/plain"]
+    # What was used stands where the form was; the form that is shown again is a form.
+    assert "the token that you typed" in first["text/html"]
+    assert ["text/html", "text/plain"] == sorted(first)
+    assert 3 == len(last)
 
 
 def test_the_check_is_injected_and_its_failure_is_shown() -> None:

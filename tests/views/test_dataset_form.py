@@ -16,13 +16,15 @@ from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
+from aitk_nb._images import thumbnail
+from aitk_nb.datasets.local.problems import Code
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.views import DatasetForm
-from aitk_nb.views.dataset_form.dataset_form import read_choice
+from aitk_nb.views.dataset_form.dataset_choice import read_choice
 from aitk_nb.views.dataset_form.explorer import Explorer
 from aitk_nb.views.dataset_form.folders import completions, private_folder, store, upload_limit
-from aitk_nb.views.plots.thumbnails import thumbnail
+from tests.datasets.pictures import picture
 from tests.views.conftest import click, instances, send, stored
 
 
@@ -81,7 +83,6 @@ def test_the_choice_can_be_uploaded(folder: Path, demo_server: demo.DemoServer) 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "Choose a folder"),
         ("/no/such/folder", "No such file or directory"),
         ("~nobody-of-that-name/x", "No such file|Invalid path"),
         (__file__, "Not a directory"),
@@ -98,24 +99,156 @@ def test_a_folder_that_cannot_be_used_raises(text: str, why: str) -> None:
     form.close()
 
 
-def test_errors_in_the_folder_are_listed_and_mended(folder: Path) -> None:
-    """A broken image makes the value raise until it is gone; nobody has to press anything."""
-    bad = folder / "<b>bad.png"
-    bad.write_bytes(b"no picture")
+def test_nothing_is_red_before_a_folder_is_given() -> None:
+    """An empty form says what to do; only its value is an error."""
+    form = DatasetForm()
+    assert "<DatasetForm: invalid>" == form._repr_mimebundle_()["text/plain"]
+    shown = form._repr_html_() + form._status.value + form._fields["folder"].note.value
+    assert "✕" not in shown + form._upload_note.value
+    with pytest.raises(BadInput, match="Choose a folder"):
+        _ = form.value
+    form.close()
+
+
+@pytest.fixture
+def damaged(folder: Path) -> Path:
+    """A folder with a truncated image, a caption that is not UTF-8, and an image without one."""
+    (folder / "photo_03.jpg").write_bytes((folder / "photo_03.jpg").read_bytes()[:2000])
+    (folder / "photo_05.txt").write_bytes("ein Kätzchen".encode("latin-1"))
+    (folder / "photo_07.txt").unlink()
+    return folder
+
+
+def test_what_cannot_be_used_is_left_out_and_named(
+    damaged: Path, tmp_path: Path, demo_server: demo.DemoServer
+) -> None:
+    """The value is the usable part; its copy is made of all, and nothing on the disk changes."""
+    before = {path.name: path.read_bytes() for path in damaged.iterdir()}
+    form = DatasetForm(damaged, name="some")
+    choice = form.value
+    form.close()
+    assert "<DatasetChoice 'some': 10 images, left out: photo_03.jpg, photo_05.jpg>" == repr(choice)
+    assert ("photo_03.jpg", "photo_05.jpg") == choice.left_out
+    assert () == choice.local.errors
+    said = [problem for problem in choice.local.problems if problem.code is Code.LEFT_OUT]
+    assert {"photo_03.jpg", "photo_05.jpg"} == {problem.file for problem in said}
+    assert "'photo_05.txt' is not encoded in UTF-8" in " ".join(map(str, said))
+    assert "photo_03.jpg, photo_05.jpg" in choice.local._repr_html_()
+    with aitk_nb.connect(demo_server.url) as client:
+        there = client.datasets.upload(choice.local, choice.name)
+    assert 10 == len(there.images)
+    assert 2 == sum("is left out" in remark for remark in there.remarks)
+
+    fixed = choice.fix(tmp_path / "fixed")
+    assert ("photo_03.jpg",) == fixed.left_out
+    assert "ein Kätzchen" == fixed.dataset.captions["photo_05.jpg"]
+    assert before == {name: (damaged / name).read_bytes() for name in before}
+
+
+def test_leave_out_and_put_back(damaged: Path) -> None:
+    """All that errors are about by one button, others by their cards; both are undone."""
+    form = DatasetForm(damaged)
+    below = explored(form)
+    assert "2 images can&#x27;t be used" in below.problems._verdict.value
+    assert ["Fix 2 files", "Leave out 2"] == [
+        button.description for button in (below.problems.fix, below.problems.leave_out)
+    ]
+    click(below.problems.leave_out)
+    assert "" == below.problems._verdict.value
+    assert "none" == below.problems.leave_out.layout.display
+    assert ("photo_03.jpg", "photo_05.jpg") == form.value.left_out
+    assert ("left_out",) == form.edited
+    card = below.cards.cards[0]
+    click(card.leave_out)
+    assert ("Put back", 9) == (card.leave_out.description, len(form.value.local.images))
+    assert "photo_00.jpg" in form._found.value
+    # What is left out is not changed with the others either.
+    send(below.bulk.fields["prefix"], value="old, ")
+    assert "Change 8 captions" == below.bulk.apply.description
+    click(card.leave_out)
+    assert ("Leave out", 10) == (card.leave_out.description, len(form.value.local.images))
+    click(form._put_back)
+    assert "none" == form._put_back.layout.display
+    assert "2 images can&#x27;t be used" in below.problems._verdict.value
+    form.close()
+
+
+def test_fix_goes_on_with_a_corrected_copy(damaged: Path) -> None:
+    """It lies next to the folder, which stays as it is; the name on the server stays too."""
+    form = DatasetForm(damaged)
+    below = explored(form)
+    click(below.problems.fix)
+    assert damaged.parent / "my photos_fixed" == form.value.folder
+    assert ("my photos", 11, ()) == (
+        form.value.name,
+        len(form.value.local.images),
+        form.value.left_out,
+    )
+    assert "left out: photo_03.jpg" in below._said.value
+    send(form._folder, value=str(damaged))
+    (damaged.parent / "my photos_fixed" / "photo_00.txt").write_text("changed since")
+    click(below.problems.fix)
+    assert "Choose another output folder" in below._said.value
+    form.close()
+
+
+def test_only_problems_are_shown(damaged: Path) -> None:
+    """Those with errors first; one that is mended stays until the filter is set again."""
+    form = DatasetForm(damaged)
+    cards = explored(form).cards
+
+    def names() -> set[str]:
+        return {card.text.description for card in cards.cards[: len(cards._grid.children)]}
+
+    assert "Only problems (3)" == cards.only_problems.description
+    click(form._explorer.problems.look)  # type: ignore[union-attr]
+    assert {"photo_03.jpg", "photo_05.jpg", "photo_07.jpg"} == names()
+    assert "photo_07.jpg" == cards.cards[2].text.description
+    send(cards.cards[2].text, value="from nothing")
+    assert "Only problems (2)" == cards.only_problems.description
+    assert "photo_07.jpg" in names()
+    send(cards.only_problems, value=False)
+    assert 12 == len(names())
+    form.close()
+
+
+def test_a_picture_is_enlarged_and_shrunk(folder: Path) -> None:
+    """A click on it, with a sharper picture; one at a time."""
+    picture(folder / "a.jpg", (1000, 800))
     form = DatasetForm(folder)
+    cards = explored(form).cards.cards
+    small = len(cards[0]._picture.value)
+    click(cards[0].enlarge)
+    assert len(cards[0]._picture.value) > 2 * small
+    assert "1 / -1" == cards[0].box.layout.grid_column
+    assert "Shrink a.jpg" == cards[0].enlarge.description
+    click(cards[4].enlarge)
+    assert ["auto", "1 / -1"] == [cards[at].box.layout.grid_column for at in (0, 4)]
+    click(cards[4].enlarge)
+    assert "auto" == cards[4].box.layout.grid_column
+    form.close()
+
+
+def test_a_folder_of_which_nothing_can_be_used_raises(tmp_path: Path) -> None:
+    """The list names each error, and no other place repeats them."""
+    bad = tmp_path / "<b>bad.png"
+    bad.write_bytes(b"no picture")
+    form = DatasetForm(tmp_path)
     with pytest.raises(InvalidDataset, match=r"bad\.png"):
         _ = form.value
-    form._repr_mimebundle_()
-    assert form._explorer is not None
-    shown = form._found.value + form._status.value + form._repr_html_()
-    shown += form._explorer.cards._pictures[0].value
+    below = explored(form)
+    assert "✕" not in form._fields["folder"].note.value + form._status.value
+    assert ["✗ '<b>bad.png' is not an image"] == [
+        label[:30] for label, _ in below.problems.choice.options
+    ]
+    shown = form._found.value + form._repr_html_() + below.cards.cards[0]._picture.value
     assert "&lt;b&gt;bad.png" in shown
     assert "<b>bad" not in shown
 
+    picture(tmp_path / "good.png")
+    assert ("<b>bad.png",) == form.value.left_out
     bad.unlink()
-    assert 12 == len(form.value.local.images)
-    click(form._again)
-    assert "bad.png" not in form._found.value + form._status.value
+    assert () == form.value.left_out
     form.close()
 
 
@@ -133,14 +266,14 @@ def test_a_name_that_cannot_be_used_raises(folder: Path) -> None:
 def test_nothing_is_read_before_it_is_shown(folder: Path) -> None:
     """Making a form looks at no file and has few widgets; showing it shows counts and pictures."""
     form = DatasetForm(folder)
-    assert form._scanned is None
+    assert form._reader.whole is None
     assert form._explored.children == ()
     form._repr_mimebundle_()
     assert "12" in form._found.value
     assert form._explorer is not None
     cards = form._explorer.cards
-    assert 12 == sum("data:image/jpeg;base64," in one.value for one in cards._pictures)
-    assert "a photograph of an officer, part 1" == cards._texts[0].value
+    assert 12 == sum("data:image/jpeg;base64," in one._picture.value for one in cards.cards)
+    assert "a photograph of an officer, part 1" == cards.cards[0].text.value
     form.close()
 
 
@@ -166,13 +299,13 @@ def test_a_caption_is_edited_in_its_card(folder: Path) -> None:
     """What a front-end sends is written beside the image, whole, and the form knows it."""
     form = DatasetForm(folder)
     cards = explored(form).cards
-    send(cards._texts[2], value="  a <b>new</b> caption\n")
+    send(cards.cards[2].text, value="  a <b>new</b> caption\n")
     assert "a <b>new</b> caption\n" == (folder / "photo_02.txt").read_text(encoding="utf-8")
     assert "a <b>new</b> caption" == form.value.local.captions["photo_02.jpg"]
     assert "photo_02.jpg saved" in form._explorer._said.value
     (folder / "photo_05.txt").unlink()
-    click(form._again)
-    send(cards._texts[5], value="from nothing")
+    click(form._rescan)
+    send(cards.cards[5].text, value="from nothing")
     assert "from nothing" == form.value.local.captions["photo_05.jpg"]
     assert not [path for path in folder.iterdir() if path.name.startswith(".writing")]
     form.close()
@@ -185,7 +318,7 @@ def test_an_edited_caption_decodes_no_picture_again(
     form = DatasetForm(folder)
     cards = explored(form).cards
     before = dict(form.value.local.image_info)
-    send(cards._texts[0], value="new")
+    send(cards.cards[0].text, value="new")
     after = form.value.local.image_info
     assert all(after[path] is before[path] for path in before)
     Image.new("RGB", (50, 50), "red").save(folder / "photo_00.jpg")
@@ -201,10 +334,10 @@ def test_a_caption_that_is_no_utf8_is_shown_and_written_anew(folder: Path) -> No
     (folder / "photo_01.txt").write_bytes("ein Kätzchen".encode("latin-1"))
     form = DatasetForm(folder)
     cards = explored(form).cards
-    assert "ein Kätzchen" == cards._texts[1].value
-    send(cards._texts[0], value="other")
+    assert "ein Kätzchen" == cards.cards[1].text.value
+    send(cards.cards[0].text, value="other")
     assert (folder / "photo_01.txt").read_bytes() == "ein Kätzchen".encode("latin-1")
-    send(cards._texts[1], value="ein kleines Kätzchen")
+    send(cards.cards[1].text, value="ein kleines Kätzchen")
     assert "ein kleines Kätzchen" == form.value.local.captions["photo_01.jpg"]
     form.close()
 
@@ -229,7 +362,7 @@ def test_all_captions_are_changed_and_changed_back(folder: Path) -> None:
     captions = form.value.local.captions
     assert "sks, a photograph of a <sailor>, part 1, studio light" == captions["photo_00.jpg"]
     assert "[trigger] smiles, studio light" == captions["photo_10.jpg"]
-    assert "sks, , studio light" == captions["photo_11.jpg"]
+    assert "sks, studio light" == captions["photo_11.jpg"]
     assert "" == bulk.fields["find"].value
     click(bulk.undo)
     now = {path.name: path.read_text().strip() for path in folder.glob("*.txt")}
@@ -249,13 +382,35 @@ def test_a_problem_leads_to_its_image(folder: Path) -> None:
     below = explored(form)
     labels = [label for label, _ in below.problems.choice.options]
     assert labels[0].startswith("✗ 'z17.jpg' is not an image")
+    assert [] == marked(below)
     below.tabs.selected_index = 1
     send(below.problems.choice, index=0)
     assert 0 == below.tabs.selected_index
     assert 3 == below.cards.page.value
-    assert "▶ z17.jpg" in "".join(card.value for card in below.cards._pictures)
+    assert ["z17.jpg"] == [card.text.description for card in marked(below)]
     assert "export it again" in below.problems._remedy.value
     form.close()
+
+
+def test_an_edit_that_comes_after_the_page_was_turned_is_saved(folder: Path) -> None:
+    """To its own image: a front-end's messages may be handled in another order."""
+    shutil.copy(folder / "photo_00.jpg", folder / "z.jpg")
+    form = DatasetForm(folder)
+    cards = explored(form).cards
+    field = cards.cards[0].text
+    click(cards.next)
+    assert "z.jpg" == cards.cards[0].text.description
+    send(field, value="late")
+    assert "late\n" == (folder / "photo_00.txt").read_text(encoding="utf-8")
+    assert not (folder / "z.txt").exists()
+    click(cards.previous)
+    assert "late" == cards.cards[0].text.value
+    form.close()
+
+
+def marked(below: Explorer) -> list[Any]:
+    """Return the cards that are marked."""
+    return [card for card in below.cards.cards if "brand" in (card.box.layout.border_left or "")]
 
 
 def test_pages_of_a_thousand_images(folder: Path) -> None:
@@ -272,7 +427,7 @@ def test_pages_of_a_thousand_images(folder: Path) -> None:
     send(cards.page, value=84)
     assert 4 == len(cards._grid.children)
     assert cards.next.disabled
-    assert "x987.jpg" in cards._pictures[3].value
+    assert "x987.jpg" == cards.cards[3].text.description
     click(cards.previous)
     assert 83 == cards.page.value
     state = sum(len(repr(widget.get_state())) for widget in parts(form.widget))
@@ -286,15 +441,14 @@ def parts(widget: Any) -> list[Any]:
     return [widget, *(one for child in getattr(widget, "children", ()) for one in parts(child))]
 
 
-def test_buckets_are_drawn_when_they_are_looked_at(folder: Path) -> None:
-    """A closed preview keeps no picture; resolutions can be tried."""
+def test_buckets_are_shown_when_they_are_looked_at(folder: Path) -> None:
+    """A closed preview computes nothing; resolutions can be tried."""
     form = DatasetForm(folder, requirements=Requirements(resolution=(256,), arch="flux"))
     below = explored(form)
     preview = below.buckets
     assert "256" == preview.resolution.value
-    assert preview._picture.value == b""
+    assert preview._table.value == ""
     below.tabs.selected_index = 2
-    assert bytes(preview._picture.value).startswith(b"\x89PNG")
     assert "256 × 256" in preview._table.value
     assert "multiples of 32 pixels, as for flux" in preview._table.value
     send(preview.resolution, value="512, 128")
@@ -302,7 +456,7 @@ def test_buckets_are_drawn_when_they_are_looked_at(folder: Path) -> None:
     send(preview.resolution, value="many")
     assert "Invalid resolutions" in preview._table.value
     below.tabs.selected_index = 0
-    assert preview._picture.value == b""
+    assert preview._table.value == ""
     form.close()
 
 
@@ -312,7 +466,7 @@ def test_a_zip_can_be_chosen_and_edited(folder: Path, tmp_path: Path) -> None:
     form = DatasetForm(packed)
     below = explored(form)
     assert ("officers", 12) == (form.value.name, len(form.value.local.images))
-    send(below.cards._texts[0], value="edited")
+    send(below.cards.cards[0].text, value="edited")
     assert "edited" == form.value.local.captions["photo_00.jpg"]
     assert (packed,) == completions(str(tmp_path / "off"))
     form.close()
@@ -348,11 +502,11 @@ def test_a_folder_on_the_way_is_not_looked_into(folder: Path) -> None:
         form = DatasetForm()
         for end in range(len(str(folder)) - 3, len(str(folder)) + 1):
             send(form._folder, value=str(folder)[:end])
-        assert form._scanned is None
+        assert form._reader.whole is None
         assert form._reading is not None
         await form._reading
-        assert form._scanned is not None
-        assert folder == form._scanned[0]
+        assert form._reader.whole is not None
+        assert folder == form._reader.whole.folder
         assert "12" in form._found.value
         form.close()
 
@@ -391,9 +545,10 @@ def test_too_much_is_refused_and_said(folder: Path) -> None:
 
     with pytest.raises(BadInput, match=r"1\.2 MB in total; at most 1\.0 MB"):
         _ = form.value
-    assert "1.2 MB" in form._status.value
+    assert "1.2 MB" in form._upload_note.value
+    assert "✕" not in form._status.value
     assert () == form._files.value
-    click(form._again)
+    click(form._rescan)
     assert folder == form.value.folder
     form.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,22 +21,20 @@ def opened(raw: bytes) -> Image.Image:
 
 
 def test_a_sheet_of_a_dataset(photos: Path) -> None:
-    """One JPEG with every picture, and what is left out is counted."""
+    """Every picture over its caption, in the page's own letters; what is left out is counted."""
     dataset = LocalDataset(photos)
     sheet = contact_sheet(dataset)
     assert repr(sheet) == "<contact sheet: 12 images>"
     assert sheet.items[0][1] == "a photograph of an officer, part 1"
-    assert sheet.jpeg() == contact_sheet(dataset).jpeg()
-    data, about = sheet._repr_mimebundle_()
-    assert set(data) == {"image/jpeg", "text/plain"}
-    assert "part 1" in about["image/jpeg"]["alt"]
+    page = sheet._repr_html_()
+    assert page == contact_sheet(dataset)._repr_html_()
+    assert page.count("data:image/jpeg;base64,") == 12
+    assert "a photograph of an officer, part 1</figcaption>" in page
+    assert {max(opened(content).size) for content, _ in sheet.items} == {160}
     few = contact_sheet(dataset, most=5, columns=2)
     assert repr(few) == "<contact sheet: 5 of 12 images>"
-    assert opened(few.jpeg()).width < opened(sheet.jpeg()).width
-    # Every place is filled: no two places of the sheet look alike.
-    page = np.asarray(opened(sheet.jpeg()).convert("L"), dtype=float)
-    places = [page[14:146, at * 146 + 14 : at * 146 + 146] for at in range(6)]
-    assert all(place.std() > 10 for place in places)
+    assert "and 7 more" in few._repr_html_()
+    assert repr(contact_sheet(dataset, most=1).items[:1]) == repr(few.items[:1])
 
 
 def test_a_sheet_of_pairs(tmp_path: Path, photos: Path) -> None:
@@ -46,36 +43,45 @@ def test_a_sheet_of_pairs(tmp_path: Path, photos: Path) -> None:
     pairs = [(good, "a " * 400), (b"<html>", "<script>alert(1)</script>"), (b"", "")]
     sheet = contact_sheet(iter(pairs), most=2)
     assert (len(sheet.items), sheet.more) == (2, 1)
-    saved = sheet.save(tmp_path / "sub" / "sheet.jpg")
-    assert saved.read_bytes() == sheet.jpeg()
-    light, dark = (contact_sheet(pairs, theme=theme).jpeg() for theme in ("light", "dark"))
-    assert opened(light).getpixel((2, 2)) > opened(dark).getpixel((2, 2))
-    assert opened(contact_sheet([]).jpeg()).size
-    with pytest.raises(BadInput, match=r"saved as \.jpg"):
+    page = sheet.save(tmp_path / "sub" / "sheet.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.count("<figure") == 2
+    assert page.count("<img") == 1
+    assert "<script" not in page
+    assert "a " * 31 not in page
+    assert contact_sheet([]).save(tmp_path / "none.html").exists()
+    with pytest.raises(BadInput, match=r"saved as \.html"):
         sheet.save(tmp_path / "sheet.png")
     with pytest.raises(BadInput, match="at least 1"):
         contact_sheet(pairs, columns=0)
-    with pytest.raises(BadInput, match="light"):
-        contact_sheet(pairs, theme="pink")  # type: ignore[arg-type]
 
 
 def test_buckets_are_drawn_to_scale() -> None:
-    """The counts stand in the boxes; many buckets are counted and not drawn."""
+    """The counts stand below the boxes; many buckets are counted and not drawn."""
     sizes = {f"{at}.png": (600 + 40 * at, 600) for at in range(20)}
     found = plan(sizes, (512, 256), batch_size=2)
     figure = plot_buckets(found)
     assert repr(figure) == "<buckets of 20 images>"
     assert figure.png() == plot_buckets(found).png()
-    first, second = figure.figure.axes
-    assert len([one for one in first.texts if "more" in one.get_text()]) == 1
-    widths = {axes.get_xlim() for axes in (first, second)}
-    assert len(widths) == 1
-    boxes = [patch for patch in first.patches if patch.get_fill()]
-    drawn = found.buckets[: len(boxes)]
-    assert [box.get_width() * 512 for box in boxes] == pytest.approx([b.width for b in drawn])
+    (axes,) = figure.figure.axes
+    assert len([one for one in axes.texts if "more" in one.get_text()]) == 2
+    boxes = [patch for patch in axes.patches if patch.get_fill()]
+    squares = [patch for patch in axes.patches if not patch.get_fill()]
+    drawn = [*found.buckets[:5], *[one for one in found.buckets if one.resolution == 256][:5]]
+    sides = [
+        square.get_width() / one.resolution for square, one in zip(squares, drawn, strict=True)
+    ]
+    wide = [side * one.width for side, one in zip(sides, drawn, strict=True)]
+    assert [box.get_width() for box in boxes] == pytest.approx(wide)
+    assert max(wide) < 1
+    assert {f"{len(one.images)} images" for one in drawn if len(one.images) > 1} <= {
+        text.get_text() for text in axes.texts
+    }
     assert "steps of 2 images" in figure.alt
     dark = opened(plot_buckets(found, theme="dark").png())
     assert max(dark.getpixel((0, 0))) < 60
+    one = plot_buckets(plan({"a.png": (512, 512)}, (512,)))
+    assert one.alt.startswith("1 image, 1 step per epoch; ")
     with pytest.raises(BadInput, match="no image"):
         plot_buckets(plan({}, (512,)))
     with pytest.raises(BadInput, match="light"):

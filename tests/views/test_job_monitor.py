@@ -1,4 +1,4 @@
-"""`JobMonitor`: one output that follows a job, a button that stops it, and a picture that stays."""
+"""`JobMonitor`: one output that follows a job, buttons to act on it, and a page that stays."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,14 +21,21 @@ import aitk_nb
 from aitk_nb import demo
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.samples import Samples, fetch_samples
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import JobState, JobStatus, Sample
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.views import JobMonitor, JobRecord, WatchingStopped
+from aitk_nb.views.monitor import job_monitor
+from aitk_nb.views.monitor import panel as panel_module
 from tests.views.conftest import click, instances, stored
 
-RUNNING = JobState("cat", JobStatus.RUNNING, step=0, total_steps=100, info="Training")
+PROMPTS = [{"prompt": "a <b>cat</b>"}, {"prompt": "a dog"}]
+CONFIG = {"config": {"process": [{"sample": {"samples": PROMPTS}}]}}
+RUNNING = JobState(
+    "cat", JobStatus.RUNNING, step=0, total_steps=100, info="Training", config=CONFIG
+)
 
 
 class ScriptedJob:
@@ -77,21 +85,22 @@ class ScriptedJob:
         """Return one."""
         return (Gpu(0, "RTX <4090>", 24_576, 20_480, 97, 71),)
 
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self, limit: int = 24) -> Samples:
         """Return those of two steps, and a film."""
-        names = ((10, 0), (20, 0), (20, 1))
-        made = tuple(Sample(f"1__{step}_{n}.png", step, n) for step, n in names)
-        return (*made, Sample("1__20_2.mp4", 20, 2))
+        names = ("1__10_0.png", "1__20_0.png", "1__20_1.png", "1__20_2.mp4")
+        made = [Sample(name, int(name[3:5]), int(name[6]), name) for name in names]
+        return fetch_samples(self, made, CONFIG, limit)  # type: ignore[arg-type]
 
-    def sample_image(self, sample: Sample) -> bytes:
+    def thumbnail(self, path: str) -> bytes:
         """Return a picture; of the second prompt half a one."""
         buffer = io.BytesIO()
         Image.new("RGB", (900, 300), "red").save(buffer, "PNG")
-        return buffer.getvalue()[: 60 if sample.index else None]
+        return buffer.getvalue()[: 60 if "_1." in path else None]
 
     def save_now(self) -> None:
-        """Note it."""
+        """Note it, and begin with it two looks later."""
         self.asked.append("save")
+        self._script = [*[replace(self.state, save_requested=True)] * 2, self.state]
 
     def sample_now(self) -> None:
         """Note it."""
@@ -164,8 +173,8 @@ def test_the_record_of_a_failed_job_has_the_servers_words() -> None:
 
 
 @pytest.mark.parametrize("injected", [False, True])
-def test_the_button_stops_the_job(injected: bool) -> None:
-    """What it does is injected, or is the job's own `stop`."""
+def test_the_button_asks_and_stops_the_job(injected: bool) -> None:
+    """What it does is injected, or is the job's own `stop`; *Cancel* stops nothing."""
     job = scripted(at(5))
     calls: list[str] = []
 
@@ -174,7 +183,18 @@ def test_the_button_stops_the_job(injected: bool) -> None:
         job.stop()
 
     monitor = JobMonitor(job, on_stop=stop if injected else None)
-    record = watch(monitor, lambda: click(panel(monitor).stop.button))
+    asked: list[object] = []
+
+    def press() -> None:
+        stop = panel(monitor).stop
+        click(stop.ask)
+        asked.extend([job.stopped, stop.question.layout.display])
+        click(stop.no)
+        asked.extend([job.stopped, stop.question.layout.display])
+        click(stop.yes.button)
+
+    record = watch(monitor, press)
+    assert [0, "", 0, "none"] == asked
     assert (1, JobStatus.STOPPED) == (job.stopped, record.status)
     assert (["injected"] if injected else []) == calls
 
@@ -197,9 +217,9 @@ def test_a_failing_button_says_so_and_can_be_pressed_again(capsys: Any) -> None:
 
     def look() -> None:
         here = panel(monitor)
-        click(here.stop.button)
-        here.stop.wait(5)
-        seen.extend([here._area.value, here.stop.button.disabled])
+        click(here.stop.yes.button)
+        here.stop.yes.wait(5)
+        seen.extend([here._area.value, here.stop.ask.disabled])
         job.stop()
 
     watch(monitor, look)
@@ -219,10 +239,11 @@ def test_there_is_no_button_for_what_the_server_cannot_do() -> None:
     def look() -> None:
         here = panel(monitor)
         seen.extend([here.stop, here.save, here.sample, here.repair])
+        seen.extend([here._log in here.widget.children, here._samples in here.widget.children])
 
     monitor._job._script = [*[at(2)] * 40, done]  # type: ignore[attr-defined]
     record = watch(monitor, look)
-    assert [None] * 4 == seen
+    assert [*[None] * 4, False, False] == seen
     assert 0 == len(monitor.history)
     assert math.isnan(record.loss)
 
@@ -263,7 +284,7 @@ def test_what_is_wrong_is_said_while_it_is_wrong() -> None:
 
 
 def test_what_stands_beside_a_job_is_shown_and_escaped() -> None:
-    """GPU, cost, log and the newest samples; a picture that is not whole is left out."""
+    """GPU, cost, log and samples by their prompts; what is no whole picture is named."""
     job = scripted(at(5))
     monitor = JobMonitor(job, price_per_hour=10.0)
     seen: dict[str, str] = {}
@@ -281,28 +302,103 @@ def test_what_stands_beside_a_job_is_shown_and_escaped() -> None:
     assert "GPU 0 RTX &lt;4090&gt; · 20.0 of 24 GiB · 97 % busy · 71 °C" in seen["beside"]
     assert "cost 0.40 since the first step" in seen["beside"]
     assert "&lt;i&gt;log&lt;/i&gt;" in seen["log"]
-    assert 1 == seen["samples"].count("<img")
-    assert "step 20, prompt 1" in seen["samples"]
+    assert 2 == seen["samples"].count("<img")
+    for part in (
+        "<strong>a &lt;b&gt;cat",
+        "step 20",
+        "1__20_2.mp4 (a video)",
+        "can&#x27;t be shown",
+    ):
+        assert part in seen["samples"]
 
 
 def test_saving_and_sampling_on_demand() -> None:
-    """Each button says when it will happen, as the server does it at the end of a step."""
+    """Each button says when it will happen, and no longer than until the server has begun."""
     job = scripted(at(5))
     monitor = JobMonitor(job)
     said: list[str] = []
 
     def press() -> None:
         here = panel(monitor)
-        for action in (here.save, here.sample):
+        for action in (here.sample, here.save):
             click(action.button)
             action.wait(5)
             said.append(here._area.value)
-        job.stop()
+        wait_for_silence()
+
+    def wait_for_silence() -> None:
+        if panel(monitor)._area.value:
+            asyncio.get_running_loop().call_later(0.01, wait_for_silence)
+        else:
+            said.append(f"begun: {len(job._script)}")
+            job.stop()
 
     watch(monitor, press)
-    assert ["save", "sample"] == job.asked
-    assert "checkpoint is written at the end of the next step" in said[0]
-    assert "Samples are made" in said[1]
+    assert ["sample", "save"] == job.asked
+    assert "Samples are made" in said[0]
+    assert "checkpoint is written at the end of the next step" in said[1]
+    assert ["begun: 1"] == said[2:]
+
+
+def test_the_state_stands_in_one_place() -> None:
+    """Status, step, loss and time left in the line; neither in the picture, nor once it stalls."""
+    clock = iter(range(10**6))
+    job = scripted(at(10), *(at(step) for step in range(12, 30)), at(30))
+    monitor = JobMonitor(job, clock=lambda: float(next(clock)))
+    lines: list[str] = []
+
+    def look() -> None:
+        here = panel(monitor)
+        lines.append(here._line.value)
+        if job.stalls and "stalled" in lines[-1]:
+            job.stop()
+            return
+        job.stalls = len(job._script) == 1
+        asyncio.get_running_loop().call_later(0.01, look)
+
+    watch(monitor, look, after=0.1)
+    assert any("running · step" in line and "loss 0." in line and " left" in line for line in lines)
+    assert "stalled · step 30 of 100 · loss" in lines[-1]
+    assert " left" not in lines[-1]
+    assert "Training" not in lines[-1]
+    assert monitor._figure is not None
+    title = monitor._figure.figure.axes[0].get_title(loc="left")
+    assert "Loss of cat" == title
+
+
+@pytest.mark.parametrize("attended", [False, True])
+def test_log_and_samples_stay_where_somebody_watches(
+    attended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where notebooks are executed: a log is another one each time."""
+    shown: list[Any] = []
+    monkeypatch.setattr(job_monitor, "attended_shell", lambda: object() if attended else None)
+    monkeypatch.setattr(panel_module, "display", Shown(shown))
+    watch(JobMonitor(scripted(at(1), *[at(2)] * 3, at(100, JobStatus.COMPLETED))))
+    data, _ = shown[-1]._repr_mimebundle_()
+    assert {"image/png", "text/plain", *(["text/html"] if attended else [])} == set(data)
+    if attended:
+        page = data["text/html"]
+        assert 'alt="' in page
+        assert "&lt;i&gt;log&lt;/i&gt;" in page
+        assert "step 20" in page
+        assert "last seen" not in page
+
+
+class Shown:
+    """Stands where IPython shows things."""
+
+    def __init__(self, seen: list[Any]) -> None:
+        self._seen = seen
+
+    def __call__(self, view: Any, *, display_id: bool = False) -> Shown:
+        """Remember what is shown."""
+        self._seen.append(view)
+        return self
+
+    def update(self, view: Any) -> None:
+        """Remember what is shown instead."""
+        self._seen.append(view)
 
 
 def test_a_zombie_is_marked_as_stopped_after_asking() -> None:
@@ -313,18 +409,18 @@ def test_a_zombie_is_marked_as_stopped_after_asking() -> None:
 
     def press() -> None:
         repair = panel(monitor).repair
-        shown.append(repair.widget.layout.display)
+        shown.append(repair.ask.layout.display)
         job.stalls = True
         asyncio.get_running_loop().call_later(0.5, confirm)
 
     def confirm() -> None:
         repair = panel(monitor).repair
-        shown.append(repair.widget.layout.display)
+        shown.append(repair.ask.layout.display)
         click(repair.ask)
         assert [] == job.asked
         click(repair.no)
         click(repair.ask)
-        shown.append(repair._question.layout.display)
+        shown.append(repair.question.layout.display)
         click(repair.yes.button)
 
     record = watch(monitor, press)
@@ -380,7 +476,7 @@ def test_headless_it_leaves_one_picture_and_a_record(
     watching = "await JobMonitor(job).watch(every=0.1)"
     book = execute(start, watching, COUNT, watching)
     picture, record = book.cells[1].outputs
-    assert {"image/png", "text/plain"} == set(picture["data"])
+    assert {"text/html", "image/png", "text/plain"} == set(picture["data"])
     assert "<loss of 'one'>" == picture["data"]["text/plain"]
     assert "completed" in record["data"]["text/html"]
     assert "0" == book.cells[2].outputs[0]["data"]["text/plain"]
@@ -467,7 +563,12 @@ def test_interrupt_and_button_in_a_live_kernel(
         line.split(" Run the cell")[0] for line in error["traceback"]
     ]
     last = [one for one in messages if one["msg_type"] == "update_display_data"][-1]
-    assert {"image/png", "text/plain"} == set(last["content"]["data"])
+    assert {"text/html", "image/png", "text/plain"} == set(last["content"]["data"])
+    page = last["content"]["data"]["text/html"]
+    assert re.search(
+        r"long was (queued|running) at step \d+ of 100000 when last seen, 20\d\d-", page
+    )
+    assert " left" not in page
     with aitk_nb.connect(demo_server.url) as client:
         looks = client.jobs.get("long").watch(every=0.1, timeout=30)
         assert next(one for one in looks if one.step > 0).status is JobStatus.RUNNING
@@ -481,8 +582,9 @@ def test_interrupt_and_button_in_a_live_kernel(
         if one["msg_type"] == "comm_open"
     }
     buttons = [key for key, state in states.items() if state.get("_model_name") == "ButtonModel"]
-    assert "Stop the job" == states[buttons[0]]["description"]
-    front.click(buttons[0])
+    by_words = {states[button]["description"]: button for button in buttons}
+    front.click(by_words["Stop the job …"])
+    front.click(by_words["Yes, stop it"])
     messages = front.idle(cell)
     result = next(one["content"]["data"] for one in messages if one["msg_type"] == "execute_result")
     assert "stopped" in result["text/html"]
@@ -492,15 +594,12 @@ def test_interrupt_and_button_in_a_live_kernel(
     assert json.dumps(result)
 
 
-def test_a_loss_that_became_nan_is_told_in_the_title_and_the_record() -> None:
+def test_a_loss_that_became_nan_is_told_in_the_record() -> None:
     """The trainer writes it as 0."""
     job = scripted(at(60), at(100, JobStatus.COMPLETED))
     points = [LossPoint(n, 36.0 * n, 0.4 * (n < 51)) for n in range(1, 101)]
-    job.losses = lambda since=None: LossHistory({"loss/loss": points}, "cat")  # type: ignore[assignment]
+    job.losses = lambda since=None: LossHistory({"loss/loss": points}, "cat")
     monitor = JobMonitor(job)
     record = watch(monitor)
     assert "<'cat' completed at step 100, loss diverged at step 51>" == repr(record)
     assert math.isnan(record.loss)
-    assert monitor._figure is not None
-    title = monitor._figure.figure.axes[0].get_title(loc="left")
-    assert "Loss of cat: 100 steps · diverged at step 51" == title

@@ -85,6 +85,14 @@ def odd_values() -> LossHistory:
     return history().extended("loss/loss", points)
 
 
+def close() -> LossHistory:
+    """Return losses that hardly differ, so that their axis has many digits."""
+    points = history(3).points()
+    return history(3).extended(
+        "loss/loss", [one._replace(value=0.77 + one.step / 1e4) for one in points]
+    )
+
+
 LONG = "my_character_flux_lora_with_a_very_long_name_that_does_not_end_before_the_picture_does"
 PLOTS = {
     "odd values": lambda theme: plot_loss(odd_values(), theme=theme, checkpoints=[100]),
@@ -93,6 +101,9 @@ PLOTS = {
     ),
     "a long name": lambda theme: plot_loss(history(name=LONG), theme=theme),
     "long names": lambda theme: plot_loss([history(name=f"{LONG}_{n}") for n in range(4)]),
+    "a wide name": lambda theme: plot_loss(history(name="W" * 90), theme=theme, learning_rate=True),
+    "wide names": lambda theme: plot_loss([history(name=f"{n} {'W' * 40}") for n in range(9)]),
+    "a loss in the third digit": lambda theme: plot_loss(close(), theme=theme),
     "many": lambda theme: plot_loss([history(20, str(n)) for n in range(20)], theme=theme),
     "many steps": lambda theme: plot_loss(history(100_000), theme=theme),
     "one point": lambda theme: plot_loss(history(1), theme=theme),
@@ -132,7 +143,7 @@ def test_a_single_spike_among_a_million_points_is_seen() -> None:
     values[654_321] = 1.0
     steps = list(range(values.size))
     whole = LossHistory({"loss/loss": LossColumns(steps, [0.0] * len(steps), values.tolist())})
-    with_spike = plot_loss(whole)
+    with_spike = plot_loss(whole, theme="light")
     raw = with_spike.figure.axes[0].lines[0]
     assert 1.0 in raw.get_ydata()
     top = with_spike.figure.axes[0].get_ylim()[1]

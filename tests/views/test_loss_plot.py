@@ -19,6 +19,7 @@ from aitk_nb.errors import BadInput
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.views import LossFigure, plot_loss
+from aitk_nb.views.plots.style import COLORS, INKS
 
 NAN = math.nan
 
@@ -51,7 +52,7 @@ def test_axes_are_labelled() -> None:
     axes = plot.figure.axes[0]
     assert axes.get_title(loc="left") == "Loss of cat"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss")
-    assert legend(plot) == ["each step", "smoothed (0.95)"]
+    assert legend(plot) == ["each step", "smoothed"]
     assert repr(plot) == "<loss of 'cat'>"
     assert plot.alt.startswith("loss/loss over steps 1 to 999, smoothed: cat from 0.")
 
@@ -94,14 +95,21 @@ def test_a_steep_start_and_a_divergence_are_shown_whole() -> None:
 def test_odd_histories_are_drawn(values: list[float], log: bool | None) -> None:
     """Whatever the values, there is a picture with something on it and without a warning."""
     plot = plot_loss(history(values), log=log)
-    assert colors(plot.png()) > 20
+    assert colors(plot.png()) > 10
     assert plot.svg().startswith(b"<?xml")
 
 
+def on(ground: str, png: bytes) -> Image.Image:
+    """Return a picture as it is seen on a page of one color."""
+    page = Image.open(io.BytesIO(png)).convert("RGBA")
+    paper = Image.new("RGBA", page.size, ground)
+    paper.alpha_composite(page)
+    return paper.convert("RGB")
+
+
 def colors(png: bytes) -> int:
-    """Return how many colors a picture has."""
-    with Image.open(io.BytesIO(png)) as image:
-        return len(image.convert("RGB").getcolors(100_000) or ())
+    """Return how many colors a picture has on a white page."""
+    return len(on("white", png).getcolors(100_000) or ())
 
 
 def test_a_single_point_is_visible() -> None:
@@ -198,6 +206,99 @@ def test_the_paper_is_opaque(theme: str, paper: tuple[int, int, int]) -> None:
         assert "smoothed: cat from" in image.text["Description"]  # type: ignore[attr-defined]
 
 
+def luminance(color: str) -> float:
+    """Return the relative luminance of `#rrggbb`, as WCAG defines it."""
+    parts = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colors, as WCAG defines it."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def lighter(color: str) -> str:
+    """Return a color as `LossFigure.html` shows it on JupyterLab's dark pages."""
+    parts = (min(255, round(1.4 * int(color[at : at + 2], 16))) for at in (1, 3, 5))
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+@pytest.mark.parametrize("color", [*COLORS["page"], INKS["page"].warning, INKS["page"].ink])
+def test_a_page_of_any_color_shows_every_line_and_text(color: str) -> None:
+    """Lines have 3:1 to each ground, text has 4.5:1 on white and on JupyterLab's dark pages."""
+    assert min(contrast(color, ground) for ground in ("#ffffff", "#111111", "#212121")) >= 3
+    if color == INKS["page"].ink:
+        assert contrast(color, "#ffffff") >= 4.5
+        assert contrast(lighter(color), "#111111") >= 4.5
+        assert contrast(lighter(color), "#212121") >= 4.5
+
+
+def test_the_picture_has_no_ground_of_its_own() -> None:
+    """The page's own color is behind it; what is opaque is not made lighter on a dark page."""
+    plot = plot_loss(history(falling()))
+    for ground in ((255, 255, 255), (17, 17, 17)):
+        assert on(f"rgb{ground}", plot.png()).getpixel((0, 0)) == ground
+    assert "filter:brightness(" in plot.html()
+    assert "filter" not in plot_loss(history(falling()), theme="dark").html()
+
+
+def test_the_smoothed_curve_does_not_lag_behind_a_steep_fall() -> None:
+    """Not nearly all points are below it at the beginning, and it begins where they do."""
+    steep = 9.0 / np.arange(1, 200) ** 0.8
+    noise = np.random.default_rng(5).lognormal(0, 0.1, steep.size)
+    plot = plot_loss(history(steep * noise))
+    curve = np.asarray(plot.figure.axes[0].lines[1].get_ydata())
+    assert curve[0] == pytest.approx(steep[0] * noise[0])
+    for part in (slice(1, 10), slice(1, 30), slice(1, 100)):
+        assert 0.2 <= np.mean(steep[part] * noise[part] > curve[part])
+
+
+def test_names_are_shortened_where_they_do_not_differ() -> None:
+    """No two runs have the same words in the legend, however long they begin alike."""
+    long = [f"my_character_flux_lora_with_a_long_name_rank_{rank}_final" for rank in (8, 16, 32)]
+    plot = plot_loss([history(falling(50), name) for name in long])
+    assert legend(plot) == ["…rank_8_…", "…rank_16_…", "…rank_32_…"]
+    solid = [f"{'x' * 30}{letter}{'y' * 30}" for letter in "ab"]
+    assert len(set(legend(plot_loss([history(falling(50), name) for name in solid])))) == 2
+
+
+def test_several_histories_have_bands_and_one_has_its_values() -> None:
+    """Four clouds of noise over each other would hide the lines; the band holds two thirds."""
+    runs = [history(falling(2000) + n, str(n)) for n in range(3)]
+    axes = plot_loss(runs).figure.axes[0]
+    assert len(axes.lines) == len(axes.collections) == 3
+    assert not plot_loss(runs[0]).figure.axes[0].collections
+    low, high = (
+        axes.collections[0].get_paths()[0].get_extents().get_points()[:, 1][at] for at in (0, 1)
+    )
+    assert 0.2 < low < high < 1.5
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "wanted"),
+    [
+        ([1e-4, 8e-5, 6e-5, 4e-5] * 9, "learning_rate", {"4e-5", "6e-5", "8e-5", "1e-4"}),
+        ([0.5, 0.4, 0.3] * 9, "loss/loss", {"0.30", "0.40", "0.50"}),
+        ([2e5, 3e5, 4e5] * 9, "loss/loss", {"2e5", "3e5", "4e5"}),
+    ],
+)
+def test_the_numbers_of_an_axis_are_written_alike(
+    values: list[float], key: str, wanted: set[str]
+) -> None:
+    """No `0.0001` beside `8e-05`, and no power of ten above the axis."""
+    axis = plot_loss(history(values, key=key), key=key, log=False).figure.axes[0].yaxis
+    assert wanted <= {text.get_text() for text in axis.get_ticklabels()}
+    assert axis.get_offset_text().get_text() == ""
+
+
+def test_a_single_point_stands_at_its_step() -> None:
+    """And not on an axis of hundredths."""
+    axis = plot_loss(history([0.7])).figure.axes[0].xaxis
+    assert [text.get_text() for text in axis.get_ticklabels()] == ["0", "1", "2"]
+
+
 def test_what_cannot_be_drawn_or_saved(tmp_path: Path) -> None:
     """One sentence each, and no file."""
     with pytest.raises(BadInput, match="theme"):
@@ -231,7 +332,9 @@ def test_it_shows_itself_once_in_a_notebook(inline: bool) -> None:
     NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     for cell in notebook.cells[-2:]:
         (output,) = cell.outputs
-        assert set(output.data) == {"image/png", "text/plain"}
+        assert set(output.data) == {"text/html", "image/png", "text/plain"}
+        assert '<img alt="loss/loss over steps 1 to 98' in output.data["text/html"]
+        assert output.data["image/png"].strip() in output.data["text/html"]
         assert output.data["text/plain"] == "<loss of 'cat'>"
         assert output.metadata["image/png"]["width"] == 700
         assert output.metadata["image/png"]["alt"].startswith("loss/loss over steps 1 to 98")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from typing import Any
@@ -12,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb import _html
-from aitk_nb.errors import AitkError, InvalidParams
+from aitk_nb.errors import AitkError, BadInput, InvalidParams
 from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.jobs.preflight_report import PreflightReport, problem
 from aitk_nb.models.checklist import Check, Checklist
+from aitk_nb.models.server import Gpu
 from aitk_nb.notebooks.run import find
 from aitk_nb.training import presets
 from aitk_nb.training.export import FORMATS
@@ -24,6 +26,7 @@ from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.validation import allowed
 from aitk_nb.views import TrainingForm
 from aitk_nb.views.forms.training_fields import GROUPS, label, read_params, texts_of
+from aitk_nb.views.widgets import _parts
 from tests.loops import for_each
 from tests.views.conftest import click, instances, send
 
@@ -80,18 +83,21 @@ def edit(form: TrainingForm, name: str, text: str) -> None:
 
 
 def test_every_parameter_has_a_control() -> None:
-    """Each field of the model is shown once, with its description, in some group."""
+    """Each field of the model is shown once, with a name and its help; seven are never hidden."""
     form = TrainingForm(START)
-    placed = [name for group in form._groups for name in group.names]
+    essential, *others = GROUPS
+    assert ["name", "dataset", "trigger_word", "arch", "steps", "rank", "learning_rate"] == (
+        list(GROUPS[essential]))  # fmt: skip
+    assert others == [group._title for group in form._groups]
 
-    assert sorted(TrainingParams.model_fields) == sorted(placed)
-    assert {name for names in GROUPS.values() for name in names} == set(placed)
-    shown = [part for group in form._groups for part in group.box.children]
+    shown = [part.model_id for part in _parts(form.widget)]
+    hidden = [part.model_id for group in form._groups for part in _parts(group.box)]
     for name, entry in schema().items():
         field = form._fields[name]
-        assert field.control in shown
+        assert 1 == shown.count(field.control.model_id)
+        assert (name in GROUPS[essential]) == (field.control.model_id not in hidden)
         assert _html.escape(entry["description"]) in field.note.value
-        assert field.control.description
+    assert len(schema()) == len({field.control.description for field in form._fields.values()})
     form.close()
 
 
@@ -166,13 +172,16 @@ def test_what_cannot_be_used_is_told_beside_its_field(name: str, text: str, why:
     assert why in caught.value.problems[name]
     assert "✕" in form._fields[name].note.value
     assert "✕" in form._status.value
-    group = next(group for group in form._groups if name in group.names)
-    assert "1 error" in group.toggle.description
+    hidden = [group for group in form._groups if name in group.names]
+    assert all("1 error" in group.toggle.description for group in hidden)
+    assert f"1 error: {label(name)}<" in form._status.value
+    assert why in form._fields[name].control.tooltip
     assert f"<TrainingForm invalid: {name}>" == repr(form)
     edit(form, name, texts_of(START)[name])
     assert START == form.value
     assert "✕" not in form._fields[name].note.value + form._status.value
-    assert "error" not in group.toggle.description
+    assert not [group for group in hidden if "error" in group.toggle.description]
+    assert allowed(schema()[name]) == form._fields[name].control.tooltip
     form.close()
 
 
@@ -184,17 +193,20 @@ def test_several_problems_are_all_told() -> None:
     edit(form, "name", "<script>/")
 
     assert {"steps", "seed", "name"} == set(form._problems())
+    assert "3 errors: " in form._status.value
     assert "<script>" not in form._status.value + form._repr_html_()
     form.close()
 
 
 def test_groups_open_by_a_button() -> None:
-    """Only the first is open; a real button is reached and pressed by keyboard."""
+    """None is open at first; a real button is reached and pressed by keyboard."""
     form = TrainingForm(START)
-    assert [""] + ["none"] * (len(GROUPS) - 1) == [g.box.layout.display for g in form._groups]
-    send(form._groups[1].toggle, value=True)
-    assert "" == form._groups[1].box.layout.display
+    assert {"none"} == {group.box.layout.display for group in form._groups}
+    click(form._groups[1].toggle)
+    assert "grid" == form._groups[1].box.layout.display
     assert form._groups[1].toggle.description.startswith("▾")
+    click(form._groups[1].toggle)
+    assert "none" == form._groups[1].box.layout.display
     form.close()
 
 
@@ -211,79 +223,78 @@ def test_choosing_an_architecture_brings_its_own_values(arch: str) -> None:
     form.close()
 
 
-def test_what_was_chosen_is_kept_and_the_preset_offered() -> None:
-    """A choice is not undone; the note says what the preset would set, and a button sets it."""
-    form = TrainingForm(START)
-    edit(form, "timestep_type", "linear")
-    edit(form, "arch", "flux_kontext")
-
-    assert "linear" == form.value.timestep_type
-    note = form._fields["arch"].note.value
-    assert "would set timestep type weighted" in note
-    assert "" == form._take.layout.display
-    click(form._take)
-    assert TrainingParams(name="cat", dataset="cats", arch="flux_kontext") == form.value
-    assert "none" == form._take.layout.display
-    assert "would set" not in form._fields["arch"].note.value
-    form.close()
-
-
-def test_a_preset_shows_what_it_would_change_before_it_is_taken() -> None:
-    """Looking changes nothing; the table follows the fields, and taking it does what it said."""
+def test_what_was_chosen_is_kept_and_the_models_values_are_offered() -> None:
+    """A choice is not undone; one line says what came with the model, and what did not."""
     start = TrainingParams(name="cat", dataset="cats", steps=77, base_model="own/<weights>")
     form = TrainingForm(start)
-    preview = form._preview
-    assert "none" == preview.button.layout.display
-    look(form, "flux_kontext")
+    model = form._fields["arch"]
+    assert "none" == form._take.layout.display
+    edit(form, "caption_dropout", "0.2")
+    edit(form, "arch", "wan22_14b_i2v")
 
-    assert start == form.value
-    assert () == form.edited
-    changes = preview.changes()
-    shown = preview._changes.value
-    for name, text in changes.items():
-        assert _html.escape(label(name)) in shown
-        assert _html.escape(text) in shown
-        assert _html.escape(form._fields[name].control.value) in shown
-    assert {"arch": "flux_kontext", "base_model": "", "timestep_type": "weighted"}.items() <= (
-        changes.items()
-    )
-    assert "steps" not in changes
-    assert "own/&lt;weights&gt;" in shown
-    assert presets.load()["flux_kontext"].defaults["model.name_or_path"] in shown
-    edit(form, "timestep_type", "weighted")
-    assert "timestep_type" not in preview.changes()
-    assert "Timestep type" not in preview._changes.value
-
-    click(preview.button)
-    taken = TrainingParams(name="cat", dataset="cats", steps=77, arch="flux_kontext")
-    assert taken == form.value
-    assert ("", "", "none") == (
-        preview.choice.value, preview._changes.value, preview.button.layout.display)  # fmt: skip
-    look(form, "flux_kontext")
-    assert "No changes" in preview._changes.value
-    assert "none" == preview.button.layout.display
+    value = form.value
+    assert (0.2, "own/<weights>") == (value.caption_dropout, value.base_model)
+    assert "Set with it: " in model.note.value
+    assert "Num Frames" in model.note.value
+    assert "not used here: Name or Path none" in model.note.value
+    default = presets.load()["wan22_14b_i2v"].defaults["model.name_or_path"]
+    assert default == form._fields["base_model"].control.placeholder
+    assert "" == form._take.layout.display
+    click(form._take)
+    assert "" == form.value.base_model
+    assert "not used here" not in model.note.value
+    assert "none" == form._take.layout.display
+    edit(form, "arch", START.arch)
+    assert 77 == form.value.steps
     form.close()
 
 
 @for_each("arch", presets.load())
-def test_taking_a_preset_gives_its_own_values(arch: str) -> None:
+def test_taking_the_models_values_leaves_none_of_the_one_before(arch: str) -> None:
     """Whatever the fields of the architecture held before."""
     form = TrainingForm(OTHER)
-    look(form, arch)
-    said = form._preview.changes()
-    before = {name: field.control.value for name, field in form._fields.items()}
-    click(form._preview.button)
+    edit(form, "arch", arch)
+    click(form._take)
 
-    after = {name: field.control.value for name, field in form._fields.items()}
-    assert said == {name: text for name, text in after.items() if before[name] != text}
     assert {} == form._offered()
+    own = texts_of(TrainingParams(name="x", dataset="x", arch=arch, base_model="x"))
+    held = {name: form._fields[name].control.value for name in ("optimizer", "quantize", "ema")}
+    assert held == {name: own[name] for name in held}
+    assert (form._fields["base_model"].control.value == "") == (arch != OTHER.arch)
     form.close()
 
 
-def look(form: TrainingForm, arch: str) -> None:
-    """Choose a preset to look at as a front-end does."""
-    choice = form._preview.choice
-    send(choice, index=[value for _, value in choice.options].index(arch))
+def test_the_servers_datasets_and_gpus_are_chosen_from_lists() -> None:
+    """What the start names is among them, and is told to be unknown where the server lacks it."""
+    gpus = (Gpu(0, "RTX <4090>", 24_576, 2_048), Gpu(1, "A6000", 49_152, 0))
+    form = TrainingForm(START, datasets=("birds", "dogs"), gpus=gpus)
+    dataset, gpu = (form._fields[name].control for name in ("dataset", "gpu_ids"))
+
+    assert START == form.value
+    assert ("cats (unknown to the server)", "cats") == dataset.options[0]
+    assert ["", "0", "1"] == [value for _, value in gpu.options]
+    assert "GPU 0: RTX <4090>, 22.0 GiB free" == gpu.options[1][0]
+    edit(form, "dataset", "dogs")
+    edit(form, "gpu_ids", "1")
+    assert ("dogs", "1") == (form.value.dataset, form.value.gpu_ids)
+    form.close()
+
+
+def test_resolutions_are_checked_in_boxes_or_typed() -> None:
+    """Each follows the other; what is no usual size is only typed, and stays."""
+    form = TrainingForm(START)
+    boxes = {box.description: box for box in form._sizes._boxes}
+    assert ["512", "768", "1024"] == [size for size, box in boxes.items() if box.value]
+    edit(form, "resolution", "640, 1024")
+    assert ["1024"] == [size for size, box in boxes.items() if box.value]
+    send(boxes["512"], value=True)
+    assert (512, 640, 1024) == form.value.resolution
+    send(boxes["1024"], value=False)
+    assert (512, 640) == form.value.resolution
+    assert ("resolution",) == form.edited
+    edit(form, "resolution", "512x")
+    assert not [size for size, box in boxes.items() if box.value]
+    form.close()
 
 
 def test_the_summary_follows_and_remarks_stand_beside_their_fields() -> None:
@@ -308,7 +319,7 @@ def test_the_request_is_shown_when_it_is_opened_and_follows() -> None:
     form = TrainingForm(START)
     panel = form._request
     assert "" == panel._text.value
-    send(panel.toggle, value=True)
+    click(panel.toggle)
     for at, (title, face) in enumerate(FORMATS.items()):
         send(panel._format, index=at)
         assert title == panel._format.value
@@ -338,7 +349,7 @@ def test_the_static_table_shows_the_values() -> None:
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == one.widget.model_id
     assert "<TrainingForm 'dog': 300 steps on 'dogs'>" == bundle["text/plain"]
     assert "3.3e-05" in bundle["text/html"]
-    assert "&lt;b&gt;bold" in bundle["text/html"]
+    assert "a [trigger], smiling\n&lt;b&gt;bold" in bundle["text/html"]
     again = two._repr_mimebundle_()
     assert [bundle[key] for key in ("text/plain", "text/html")] == [
         again[key] for key in ("text/plain", "text/html")
@@ -367,28 +378,113 @@ def test_many_forms_leak_nothing() -> None:
     assert not [ref for ref in kept if ref() is not None]
 
 
-def test_running_the_cell_again_resets_edits_and_says_so(execute: Any) -> None:
-    """Only edits that were made are spoken of; the old form's widgets are freed."""
-    cell = (
-        "from aitk_nb import TrainingParams\nfrom aitk_nb.views import TrainingForm\n"
-        "form = TrainingForm(TrainingParams(name='cat', dataset='cats'))\n"
-        "from ipywidgets.widgets.widget import _instances\n"
-        "form._status.value.count('reset'), len(_instances)"
-    )
-    typed = (
-        "data = {'method': 'update', 'state': {'value': '7'}, 'buffer_paths': []}\n"
-        "form._fields['steps'].control.comm.handle_msg({'content': {'data': data}, 'buffers': []})"
-        "\nform.value.steps"
-    )
-    book = execute(cell, cell, typed, cell, "form._status.value", cell, cell.replace("cat", "dog"))
-    said = [output["data"]["text/plain"] for one in book.cells for output in one.outputs]
-    first, again, steps, reset, text, silent, other = said
+FORM_CELL = (
+    "from aitk_nb import TrainingParams\nfrom aitk_nb.views import TrainingForm\n"
+    "form = TrainingForm(TrainingParams(name='cat', dataset='cats'))\n"
+    "from ipywidgets.widgets.widget import _instances\n"
+    "form.widget.children[0].children[0].value if form.edited else len(_instances)"
+)
+TYPED_CELL = """
+def send(name, text):
+    form._fields[name].control.value = text
+send('arch', 'flux2'), send('steps', '7'), send('quantize', 'uint4');
+"""
 
-    assert first == again == silent
-    assert first.startswith("(0, ")
-    assert ("7", first.replace("(0", "(1")) == (steps, reset)
-    assert "has reset your edits of: steps" in text
-    assert int(other.split()[1][:-1]) > int(first.split()[1][:-1])
+
+def shown(book: Any) -> list[str]:
+    """Return what each cell that showed something showed, as text."""
+    return [cell.outputs[0]["data"]["text/plain"] for cell in book.cells if cell.outputs]
+
+
+def test_running_the_cell_again_keeps_the_edits(execute: Any) -> None:
+    """All of them, those that an architecture brought and that were changed after it too."""
+    value = "form.value.steps, form.value.arch, form.value.quantize"
+    first, before, text, after, again = shown(
+        execute(FORM_CELL, FORM_CELL, TYPED_CELL, value, FORM_CELL, value, FORM_CELL)
+    )[1:]
+
+    assert first.isdigit()
+    assert "(7, 'flux2', 'uint4')" == before == after
+    assert text == again
+    assert "Your edits are kept: " in text
+    assert "starts with" not in text
+
+
+def test_a_changed_start_says_what_differs_and_offers_both(execute: Any) -> None:
+    """Edits stay above a new start until somebody drops them; what was not edited follows it."""
+    changed = FORM_CELL.replace("'cats'", "'cats', steps=80, rank=8")
+    value = "form.value.steps, form.value.rank"
+    press = "form.widget.children[0].children[1].children[{}].click()"
+    book = execute(
+        "from aitk_nb.views.forms import form as module\nrun = iter(range(9))\n"
+        "from aitk_nb.views.forms.cell_registry import RunningCell\n"
+        "module.running_cell = lambda: RunningCell('one', str(next(run)))",
+        FORM_CELL,
+        "form._fields['steps'].control.value = '7'",
+        changed,
+        value,
+        press.format(0),
+        value,
+        press.format(1),
+        value,
+    )
+    _, text, kept, still, dropped = shown(book)
+
+    assert "Steps 80 (before: 3000)" in text
+    assert "Rank 8 (before: 32)" in text
+    assert "(7, 8)" == kept == still
+    assert "(80, 8)" == dropped
+
+
+# -- starting -------------------------------------------------------------------------------------
+
+
+class Started(list[TrainingParams]):
+    """A server that notes what was started."""
+
+    def __call__(self, params: TrainingParams) -> str:
+        """Start it; the job is its name and the number of starts."""
+        self.append(params)
+        return f"{params.name} {len(self)}"
+
+
+def test_where_nobody_can_press_the_button_the_job_starts_at_once() -> None:
+    """And the same form starts it only once, as long as it holds the same."""
+    started = Started()
+    form = TrainingForm(START, on_start=started)
+
+    assert "cat 1" == asyncio.run(form.started()) == asyncio.run(form.started())
+    edit(form, "steps", "77")
+    assert "cat 2" == asyncio.run(form.started(start=True))
+    assert [3000, 77] == [params.steps for params in started]
+    form.close()
+
+
+def test_a_press_starts_the_job_that_the_cell_then_returns() -> None:
+    """What is invalid is not started, and the form says why."""
+    started = Started()
+    form = TrainingForm(START, on_start=started)
+    edit(form, "steps", "0")
+    click(form.start.button)
+    form.start.wait(10)
+    assert not started
+    assert "Nothing was done. Correct Steps first." in form._found.value
+    edit(form, "steps", "5")
+    click(form.start.button)
+    form.start.wait(10)
+
+    assert "Started: " in form._found.value
+    assert "cat 1" == asyncio.run(form.started())
+    assert 1 == len(started)
+    form.close()
+
+
+def test_a_form_that_starts_nothing_says_so() -> None:
+    """It has no button, and waiting for one would never end."""
+    form = TrainingForm(START)
+    with pytest.raises(BadInput, match="on_start="):
+        asyncio.run(form.started())
+    form.close()
 
 
 # -- checking -------------------------------------------------------------------------------------
@@ -440,7 +536,7 @@ def test_a_check_that_cannot_be_made_says_why() -> None:
     edit(form, "steps", "0")
     click(form.check.button)
     form.check.wait(10)
-    assert "greater than or equal to 1" in form._found.value
+    assert "Nothing was done. Correct Steps first." in form._found.value
     form.close()
 
 
@@ -468,7 +564,7 @@ def test_by_hand_and_headless_the_same_cells_give_the_same_config(execute: Any) 
         "import types\nimport aitk_nb\nfrom aitk_nb.views import TrainingForm\n"
         "from aitk_nb.training.job_config import draft\n"
         "sent = types.SimpleNamespace(name='cats', images=())\n"
-        "client = types.SimpleNamespace(jobs=types.SimpleNamespace(preflight=None))"
+        "client = types.SimpleNamespace(jobs=types.SimpleNamespace(preflight=None, start=None))"
     )
     typed = (
         "def send(name, text):\n"

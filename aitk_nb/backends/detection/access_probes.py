@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -157,7 +157,7 @@ def knock_gradio(connection: Connection, prefix: str, timeout: float, *, locked:
 
 def _opened(connection: Connection, timeout: float) -> tuple[Http, bool]:
     """Return a client that has logged in, and True; or one that has not, where it may not."""
-    door = GradioHttp(connection, attempts=1, timeout=httpx.Timeout(timeout))
+    door = GradioHttp(connection, attempts=1, timeout=timeout)
     try:
         door.log_in()
     except (Rejected, Unauthorized, UnexpectedReply):
@@ -171,45 +171,41 @@ def _opened(connection: Connection, timeout: float) -> tuple[Http, bool]:
 
 
 def config_by_login(connection: Connection, timeout: float) -> Mapping[str, Any]:
-    """Return a Gradio app's description, for which it requires a login; empty where it refuses.
+    """Return what an app says of itself to a user with a login; empty for one that is refused.
 
     Raises:
-        ConnectionFailed: the server no longer answers.
+        AitkError: the app does not answer.
     """
-    door = GradioHttp(connection, attempts=1, timeout=httpx.Timeout(timeout))
-    with _closing({Credential.COOKIE: door}), suppress(Rejected, Unauthorized, UnexpectedReply):
-        found = door.get_json("/config", what="describe itself")
+    with (
+        closing(GradioHttp(connection, attempts=1, timeout=timeout)) as http,
+        suppress(Rejected, Unauthorized, UnexpectedReply),
+    ):
+        found = http.get_json("/config", what="describe itself")
         return found if isinstance(found, dict) else {}
     return {}
 
 
-def default_password(connection: Connection, timeout: float) -> bool:
-    """Return whether a web UI accepts the password that AI Toolkit's Docker files come with."""
-    if _taken(connection):
-        return False
-    token = Secret(DEFAULT_PASSWORD)
-    http = Http(replace(connection, token=token, login=None), attempts=1, timeout=timeout)
-    with _closing({Credential.GIVEN: http}), suppress(AitkError):
+def accepts(connection: Connection, timeout: float) -> bool:
+    """Return whether the web UI lets somebody in who comes with this connection."""
+    with suppress(AitkError), closing(Http(connection, attempts=1, timeout=timeout)) as http:
         return lets_in(http.raw("GET", "/api/auth"))
     return False
 
 
+def default_password(connection: Connection, timeout: float) -> bool:
+    """Return whether the web UI accepts the password of AI Toolkit's Docker files."""
+    token = Secret(DEFAULT_PASSWORD)
+    return not _taken(connection) and accepts(replace(connection, token=token, login=None), timeout)
+
+
 def shows_hf_token(connection: Connection, timeout: float) -> bool:
-    """Return whether a web UI's settings hold a Hugging Face token; the token goes no further."""
-    with suppress(AitkError, ValueError):
-        http = Http(connection, attempts=1, timeout=timeout)
-        with _closing({Credential.GIVEN: http}):
-            settings = http.raw("GET", "/api/settings").json()
+    """Return whether the settings hold a Hugging Face token; its value is not kept."""
+    with (
+        suppress(AitkError, ValueError),
+        closing(Http(connection, attempts=1, timeout=timeout)) as http,
+    ):
+        settings = http.raw("GET", "/api/settings").json()
         return isinstance(settings, dict) and bool(settings.get("HF_TOKEN"))
-    return False
-
-
-def accepts(connection: Connection, timeout: float) -> bool:
-    """Return whether a web UI accepts the token of `connection`."""
-    with suppress(AitkError):
-        http = Http(connection, attempts=1, timeout=timeout)
-        with _closing({Credential.GIVEN: http}):
-            return lets_in(http.raw("GET", "/api/auth"))
     return False
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aitk_nb.backends.detection.probes import Answer, Credential, Probe
+from aitk_nb.backends.detection.probes import Answer, Probe
+from aitk_nb.models.access import Credential
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.server import Flavour
 

@@ -11,10 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any, Self
-
-import httpx
 
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.gradio.login import GradioHttp
@@ -22,14 +19,8 @@ from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, Unauthorized
+from aitk_nb.models.access import Credential
 from aitk_nb.models.server import Flavour
-
-
-class Credential(Enum):
-    """Which credentials a probe sends."""
-
-    NONE = "none"
-    GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +94,7 @@ class Asker:
         given: Http = Http(connection, attempts=1, timeout=self._silence)
         if flavour is Flavour.GRADIO:
             # A Gradio app must not see the web UI's token; this sends a login only.
-            silence = httpx.Timeout(self._silence, pool=None)
-            given = GradioHttp(connection, attempts=1, timeout=silence)
+            given = GradioHttp(connection, attempts=1, timeout=self._silence)
         none = Http(bare, attempts=1, timeout=self._silence)
         self._https = {Credential.NONE: none, Credential.GIVEN: given}
 

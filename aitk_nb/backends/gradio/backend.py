@@ -11,28 +11,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal, NoReturn
+from typing import Final, NoReturn
 
 from aitk_nb.backends.base import Progress, Upload
-from aitk_nb.backends.gradio.app import GradioApp
-from aitk_nb.backends.gradio.attach import attached, is_folder
 from aitk_nb.backends.gradio.captions import write_captions
-from aitk_nb.backends.gradio.datasets import GradioDatasets
-from aitk_nb.backends.gradio.files import FileRoute
-from aitk_nb.backends.gradio.job_outputs import Results
+from aitk_nb.backends.gradio.job_states import Place
 from aitk_nb.backends.gradio.jobs import GradioJobs
-from aitk_nb.backends.gradio.journal import JobNote, Journal
+from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.backends.gradio.login import GradioHttp
-from aitk_nb.backends.gradio.outcome import Verdict
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import BadInput, NotSupported
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft, JobState, JobStatus, LogChunk, RemoteFile, Sample
+from aitk_nb.models.job import JobState, JobStatus, RemoteFile
 from aitk_nb.models.loss import LossPage
 from aitk_nb.models.server import Ability, Flavour
-
-Place = Literal["served", "server"]
-"""Where jobs are written: below the folder that the server shows, or where the server does."""
 
 _ALWAYS: Final = frozenset(
     (Ability.LIST_DATASETS, Ability.UPLOAD, Ability.CAPTION_IMAGES, Ability.TRAIN,
@@ -52,29 +44,24 @@ _SAID: Final[Mapping[Place, str]] = {
 }
 
 
-class Gradio:
+def _cannot(ability: Ability, instead: str) -> NotSupported:
+    return NotSupported(ability.value, "Gradio", instead)
+
+
+def _refusing(ability: Ability, instead: str) -> Callable[..., NoReturn]:
+    """Return a method that raises `NotSupported`, and says what to do instead."""
+
+    def refuse(*_given: object) -> NoReturn:
+        raise _cannot(ability, instead)
+
+    return refuse
+
+
+class Gradio(GradioJobs):
     """One Gradio app of AI Toolkit."""
 
-    def __init__(
-        self,
-        http: GradioHttp,
-        *,
-        api_names: Mapping[str, str] | None = None,
-        results: Place = "served",
-        journal: Journal | None = None,
-    ) -> None:
-        """Use `api_names`, by operation, for a fork; nothing is sent before the first call."""
-        self._http = http
-        self._place: Place = results
-        self._app = GradioApp(http, api_names)
-        self._route = FileRoute(self._app)
-        self._results = Results(self._route)
-        journal = journal or Journal(http.url)
-        self._datasets = GradioDatasets(self._app, self._route, journal)
-        self._jobs = GradioJobs(
-            self._app, self._datasets, self._results, journal, served=results == "served"
-        )
-        self._shows_own = False
+    _shows_own = False
+    """Whether files of the server's own folder were seen."""
 
     def __repr__(self) -> str:
         return f"<Gradio {self.url}>"
@@ -113,13 +100,8 @@ class Gradio:
     @property
     def abilities(self) -> frozenset[Ability]:
         """What can be had of such an app; results only where its file route shows them."""
-        shown = self._place == "served" or self._shows_own
+        shown = self._served or self._shows_own
         return _ALWAYS | _SERVED if shown else _ALWAYS
-
-    def close(self) -> None:
-        """Close connections; a training job goes on, and one that still waits is lost."""
-        self._jobs.close()
-        self._http.close()
 
     # -- datasets ----------------------------------------------------------------------------
 
@@ -172,38 +154,6 @@ class Gradio:
 
     # -- jobs --------------------------------------------------------------------------------
 
-    def list_jobs(self) -> tuple[JobState, ...]:
-        """Return the jobs that were started from here, newest first."""
-        self._app.log_in()
-        return self._jobs.states()
-
-    all_jobs = list_jobs  # all of them train
-
-    def get_job(self, name: str, job_id: str | None = None) -> JobState:
-        """Return the job as it stands now.
-
-        The server's folder of a job is a name too: so a job is taken up that was started elsewhere.
-        """
-        if is_folder(name):
-            return self._jobs.adopt(attached(name, self._app, self._route))
-        return self._jobs.state(name)
-
-    def create_job(self, draft: JobDraft) -> JobState:
-        """Note a job without starting it."""
-        return self._jobs.state(self._jobs.create(draft).name)
-
-    def update_job(self, state: JobState, draft: JobDraft) -> JobState:
-        """Give a job that does not run another config."""
-        return self._jobs.state(self._jobs.update(state.name, draft).name)
-
-    def start_job(self, state: JobState) -> None:
-        """Put the job into the server's queue, unless it is there already."""
-        self._jobs.start(state.name)
-
-    def stop_job(self, state: JobState) -> None:
-        """Take a job out of the queue; what has started cannot be stopped."""
-        self._jobs.stop(state.name)
-
     def has_exited(self, state: JobState) -> bool:
         """Return whether the job is known to have ended."""
         return state.status.is_final
@@ -212,31 +162,20 @@ class Gradio:
         """Return True: the queue of a Gradio app always runs."""
         return True
 
-    def mark_stopped(self, state: JobState) -> None:
-        """Note a job as stopped, whatever it does on the server."""
-        self._jobs.mark_stopped(state.name)
+    delete_job = _refusing(Ability.DELETE, "Delete its folder on the server yourself.")
+    save_now = _refusing(Ability.SAVE_NOW, "Choose save_every before the start.")
+    sample_now = _refusing(Ability.SAMPLE_NOW, "Choose sample_every and prompts before the start.")
+    read_log = _refusing(Ability.LOG, "It prints only to the server's terminal; look there.")
+    gpus = _refusing(Ability.GPUS, "Check on the machine itself, e.g. with nvidia-smi.")
+    list_samples = _refusing(
+        Ability.SAMPLES,
+        "The server lists no folders, and a sample's file name contains the time at which it "
+        "was made. Look in the folder samples of the job's folder on the server.",
+    )
 
-    def delete_job(self, state: JobState) -> NoReturn:
-        """Raise `NotSupported`."""
-        raise _cannot(Ability.DELETE, "Delete its folder on the server yourself.")
-
-    def save_now(self, state: JobState) -> NoReturn:
-        """Raise `NotSupported`."""
-        raise _cannot(Ability.SAVE_NOW, "Choose save_every before the start.")
-
-    def sample_now(self, state: JobState) -> NoReturn:
-        """Raise `NotSupported`."""
-        raise _cannot(Ability.SAMPLE_NOW, "Choose sample_every and prompts before the start.")
-
-    def verdict(self, name: str) -> tuple[Verdict, str]:
-        """Return what holds of a job whose connection was lost, and what that is known from."""
-        return self._jobs.verdict(name)
+    thumbnail = _refusing(Ability.SAMPLES, "Look in its folder on the server.")
 
     # -- what a job leaves behind -------------------------------------------------------------
-
-    def read_log(self, state: JobState, offset: int | None) -> LogChunk:
-        """Raise `NotSupported`."""
-        raise _cannot(Ability.LOG, "It prints only to the server's terminal; look there.")
 
     def loss_keys(self, state: JobState) -> tuple[str, ...]:
         """Return the names of the logged metrics; empty before the first value."""
@@ -255,22 +194,14 @@ class Gradio:
         note = self._shown(state, Ability.FILES)
         return self._results.files(note) if note.folder else ()
 
-    def list_samples(self, state: JobState) -> tuple[Sample, ...]:
-        """Raise `NotSupported`."""
-        raise _cannot(
-            Ability.SAMPLES,
-            "The server lists no folders, and a sample's file name contains the time at which it "
-            "was made. Look in the folder samples of the job's folder on the server.",
-        )
-
     def _shown(self, state: JobState, ability: Ability) -> JobNote:
         """Return what is noted of a job whose folder the server shows."""
-        note, own = self._jobs.note(state.name), self._place == "server"
+        note, own = self._note(state.name), not self._served
         own = own and note.folder.startswith("output/")
         if not own or (note.started is not None and self._results.is_accepted(note)):
             self._shows_own = self._shows_own or own
             return note
-        waits = self._jobs.state(state.name).status is JobStatus.QUEUED
+        waits = self._now(state.name).status is JobStatus.QUEUED
         if note.started is None or self._shows_own or waits:
             return replace(note, folder="")  # an older job of that name may have left something
         raise _cannot(
@@ -287,18 +218,10 @@ class Gradio:
         """Return a reader `read(start, length)` of a file of the server."""
         return self._route.open_range(path)
 
-    def gpus(self) -> NoReturn:
-        """Raise `NotSupported`."""
-        raise _cannot(Ability.GPUS, "Check on the machine itself, e.g. with nvidia-smi.")
-
     def meta(self) -> Mapping[str, str]:
         """Return the version of Gradio, and what is particular about this flavour."""
         return {
             "Gradio": self._app.version,
             "jobs and datasets": "those started from this computer",
-            "results": _SAID[self._place],
+            "results": _SAID["served" if self._served else "server"],
         }
-
-
-def _cannot(ability: Ability, instead: str) -> NotSupported:
-    return NotSupported(ability.value, "Gradio", instead)

@@ -15,13 +15,7 @@ import httpx
 from aitk_nb.backends.gradio.app import CAPTION, GradioApp
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.wire.proxies import named_proxy
-from aitk_nb.errors import (
-    BadInput,
-    ConnectionFailed,
-    MissingExtra,
-    NotSupported,
-    Rejected,
-)
+from aitk_nb.errors import BadInput, ConnectionFailed, MissingExtra, NotSupported, Rejected
 
 _ANALYTICS: Final = "GRADIO_ANALYTICS_ENABLED"
 _HUB: Final = "HF_HUB_DISABLE_TELEMETRY"
@@ -43,7 +37,7 @@ def write_captions(
         ConnectionFailed: the connection broke.
     """
     function = app.function(CAPTION)
-    boxes = len(function.inputs) - 2
+    boxes = len(function.parameters) - 2
     if len(images) > boxes:
         raise BadInput(f"The app captions at most {boxes} images at once, not {len(images)}.")
     progress(0, len(images))
@@ -52,7 +46,7 @@ def write_captions(
             [module.handle_file(str(path)) for path in images],
             trigger,
             *[""] * boxes,
-            api_name=function.api_name,
+            api_name=function.name,
         )
         try:
             for done, _ in enumerate(job, start=1):

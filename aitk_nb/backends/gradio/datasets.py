@@ -12,21 +12,22 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
-from aitk_nb.backends.gradio.app import CREATE, GradioApp
-from aitk_nb.backends.gradio.endpoints import FILE_WORDS
+from aitk_nb.backends.gradio.app import CREATE, GradioApp, raw_data
 from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.journal import DatasetNote, Journal, SentFile
 from aitk_nb.backends.wire.file_readers import CountingReader
-from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.parallel import each, each_or_raise
 from aitk_nb.backends.wire.upload import send_all
 from aitk_nb.backends.wire.upload_rate import UploadRate
 from aitk_nb.errors import AitkError, InvalidDataset, NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
+from aitk_nb.models.endpoint import Endpoint
 from aitk_nb.models.names import check_name
 
 _log = logging.getLogger(__name__)
@@ -135,10 +136,7 @@ class GradioDatasets:
 
     def _still_there(self, sent: Sequence[SentFile]) -> set[str]:
         """Return the names of those uploads that the server still keeps."""
-        looks = each(lambda file: self._route.stat(file.path), sent)
-        for look in looks:
-            if isinstance(look, AitkError):
-                raise look
+        looks = each_or_raise(lambda file: self._route.stat(file.path), sent)
         return {file.name for file, look in zip(sent, looks, strict=True) if look is not None}
 
     def _check(self, dataset: str, have: set[str], files: Sequence[Upload]) -> None:
@@ -157,7 +155,7 @@ class GradioDatasets:
                 )
             once[key] = file.name
         names = have | {file.name for file in files}
-        most = len(self._app.function(CREATE).named("textbox"))
+        most = len(_texts(self._app.function(CREATE)))
         if 0 < most < len(names):
             captions = sum(map(_is_caption, names))
             raise InvalidDataset(
@@ -255,23 +253,25 @@ class GradioDatasets:
         session = f"aitk{secrets.token_hex(12)}"
         function = self._app.function(CREATE)
         data: list[Any] = [
-            {
-                "path": file.path,
-                "orig_name": file.stored,
-                "meta": {"_type": "gradio.FileData"},
-            }
+            {"path": file.path, "orig_name": file.stored, "meta": {"_type": "gradio.FileData"}}
             for file in note.files
         ]
-        boxes = dict.fromkeys(function.named("textbox"), "")
+        boxes = dict.fromkeys(_texts(function), "")
         captions = (note.captions.get(file.name, "") for file in note.files)
         boxes |= dict(zip(boxes, captions, strict=False))
-        files = dict.fromkeys(function.named(*FILE_WORDS)[:1], data)
+        takers = (one.name for one in function.sent if "file" in one.type)
+        files = dict.fromkeys(islice(takers, 1), data)
         what = f"create the dataset {note.name}"
         try:
-            self._app.run(CREATE, function.data({**boxes, **files}), session, what=what)
+            self._app.run(CREATE, raw_data(function, {**boxes, **files}), session, what=what)
         except Rejected as exc:
             raise Rejected(what, exc.reply.strip("'\""), exc.status) from exc
         return session
+
+
+def _texts(function: Endpoint) -> list[str]:
+    """Return the names of the text boxes, which are for captions."""
+    return [one.name for one in function.sent if one.type == "string" and not one.choices]
 
 
 def _is_caption(name: str) -> bool:

@@ -180,12 +180,13 @@ def _parameters(
     for place, component in enumerate(inputs[:MOST]):
         if component.get("type") == STATE or component.get("skip_api") is True:
             found.append(Parameter(f"state_{place}", "any", hidden=True))
-        elif (about := next(left, None)) is not None:
-            types = ", ".join(map(str, _items(_mapping(component.get("props")).get("file_types"))))
-            named = _named(about, place)
-            found.append(replace(named, about=f"{named.about} ({types})") if types else named)
-        else:
-            found.append(_drawn(component, place))
+            continue
+        about, props = next(left, None), _mapping(component.get("props"))
+        one = _drawn(component, place) if about is None else _named(about, place)
+        if types := ", ".join(map(str, _items(props.get("file_types")))):
+            one = replace(one, about=f"{one.about} ({types})")
+        least, most = (_number(props.get(key)) for key in ("minimum", "maximum"))
+        found.append(replace(one, minimum=least, maximum=most))
     return tuple(found)
 
 
@@ -247,9 +248,7 @@ def _choices(schema: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _returns(
-    about: Mapping[str, Any],
-    item: Mapping[str, Any],
-    components: Mapping[str, Mapping[str, Any]],
+    about: Mapping[str, Any], item: Mapping[str, Any], components: Mapping[str, Mapping[str, Any]]
 ) -> str:
     words = [_returned(each) for each in _mappings(about.get("returns"))]
     if not words:
@@ -280,6 +279,10 @@ def _items(value: object) -> Sequence[Any]:
 
 def _mappings(value: object) -> Iterator[Mapping[str, Any]]:
     return (item for item in _items(value)[:MOST] if isinstance(item, Mapping))
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _text(value: object) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall
@@ -25,42 +26,26 @@ _AGAIN: Final = 1.0
 """Seconds between two looks at what must come before the job."""
 
 
+@dataclass(eq=False)
 class FollowedJob:
     """The thread of one job, which ends with it, or with the process."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        ahead: Callable[[], int],
-        join: Callable[[bool], QueuedCall | None],
-        was_dropped: Callable[[], bool | None],
-        is_unwanted: Callable[[], bool],
-        at_end: Callable[[CallState, bool], None],
-    ) -> None:
-        """Follow a job by what is known of it elsewhere.
-
-        Args:
-            name: The job.
-            ahead: How many jobs of ours come before it.
-            join: Puts it into the server's queue, for the first time or again; None if it is
-                unwanted.
-            was_dropped: Whether a job that waited when its connection was lost never began; None
-                where that is not known yet.
-            is_unwanted: Whether it was taken out of the queue, here or by another process.
-            at_end: Told the last state, and whether it had begun.
-        """
-        self._name = name
-        self._ahead = ahead
-        self._join = join
-        self._was_dropped = was_dropped
-        self._is_unwanted = is_unwanted
-        self._at_end = at_end
-        self._call: QueuedCall | None = None
-        self._held = CallState(Phase.WAITING)
-        self._end: CallState | None = None
-        self._over = threading.Event()
-        self._left = threading.Event()
+    name: str
+    ahead: Callable[[], int]
+    """How many jobs of ours come before it."""
+    join: Callable[[bool], QueuedCall | None]
+    """Puts it into the server's queue, for the first time or again; None if it is unwanted."""
+    was_dropped: Callable[[], bool | None]
+    """Whether it never began though its connection was lost; None if that is not known yet."""
+    is_unwanted: Callable[[], bool]
+    """Whether it was taken out of the queue, here or by another process."""
+    at_end: Callable[[CallState, bool], None]
+    """Told the last state, and whether it had begun."""
+    _call: QueuedCall | None = None
+    _held: CallState = field(default_factory=lambda: CallState(Phase.WAITING))
+    _end: CallState | None = None
+    _over: threading.Event = field(default_factory=threading.Event)
+    _left: threading.Event = field(default_factory=threading.Event)
 
     @property
     def state(self) -> CallState:
@@ -77,11 +62,11 @@ class FollowedJob:
         Raises:
             AitkError: the server does not take it.
         """
-        if ahead := self._ahead():
+        if ahead := self.ahead():
             self._held = CallState(Phase.WAITING, ahead)
         else:
-            self._call = self._join(False)
-        threading.Thread(target=self._run, name=f"aitk-nb {self._name}", daemon=True).start()
+            self._call = self.join(False)
+        threading.Thread(target=self._run, name=f"aitk-nb {self.name}", daemon=True).start()
 
     def leave(self) -> None:
         """Follow it no more: one that waits is lost."""
@@ -103,10 +88,10 @@ class FollowedJob:
                 end = call.follow(self._is_given_up)
                 if end.phase is not Phase.LOST or call.has_begun or self._is_given_up():
                     break
-                _log.info("the connection of %s was lost while it waited", self._name)
+                _log.info("the connection of %s was lost while it waited", self.name)
                 self._held = CallState(Phase.WAITING, text="Its place in the queue was lost.")
                 self._call = None
-                if not self._answer(self._was_dropped):
+                if not self._answer(self.was_dropped):
                     break
         except AitkError as exc:
             end = CallState(Phase.LOST, text=f"It could not be queued: {exc}")
@@ -114,20 +99,20 @@ class FollowedJob:
             end = CallState(Phase.LOST, text="The process that started it let go of it.")
         self._end = end
         try:
-            self._at_end(end, bool(self._call and self._call.has_begun))
+            self.at_end(end, bool(self._call and self._call.has_begun))
         finally:
             self._over.set()
 
     def _is_given_up(self) -> bool:
-        return self._left.is_set() or self._is_unwanted()
+        return self._left.is_set() or self.is_unwanted()
 
     def _turn(self, *, again: bool) -> QueuedCall | None:
         """Return the call, once no job of ours comes before it; None if it is given up."""
 
         def ask() -> QueuedCall | None:
-            ahead = self._ahead()
+            ahead = self.ahead()
             self._held = CallState(Phase.WAITING, ahead, self._held.text)
-            return None if ahead else self._join(again)
+            return None if ahead else self.join(again)
 
         return self._answer(ask)
 
@@ -138,6 +123,6 @@ class FollowedJob:
                 if (told := ask()) is not None:
                     return told
             except ConnectionFailed as exc:
-                _log.info("%s waits for its server: %s", self._name, exc)
+                _log.info("%s waits for its server: %s", self.name, exc)
             self._left.wait(_AGAIN)
         return None

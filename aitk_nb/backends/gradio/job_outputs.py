@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from aitk_nb.backends.gradio.files import FileRoute, FileStat
+from aitk_nb._yaml import parsed
+from aitk_nb.backends.gradio.app import GradioApp
+from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.backends.gradio.loss_db import LossFollower
-from aitk_nb.backends.wire.parallel import each
-from aitk_nb.errors import AitkError
+from aitk_nb.backends.wire.parallel import each_or_raise
+from aitk_nb.errors import NotFound, UnexpectedReply
 from aitk_nb.models.job import RemoteFile
 from aitk_nb.models.loss import LossPage
+from aitk_nb.models.names import name_problem
 
 _MAIN: Final = "loss/loss"
+_LARGEST: Final = 1_000_000
+"""Bytes of a config that is still read; AI Toolkit's have a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at a job's folder has shown."""
+class Evidence:
+    """What was seen of a job's folder, and of the server."""
 
+    answers: bool = True
+    """Whether the server answers at all."""
+    same_server: bool = True
+    """Whether it is the process that the training was given to."""
     accepted: bool = False
-    """Whether the trainer has started; also where it failed at once."""
+    """Whether the job's `config.yaml` is there: the trainer has started, or failed at once."""
     step: int = 0
     """Completed steps, as far as they are logged."""
+    has_lora: bool = False
+    """Whether the final LoRA is there, and not from an earlier training."""
     has_log: bool = False
+    """Whether there is a loss log at all."""
     folded: bool = False
     """Whether the loss log was closed in order."""
-    lora: FileStat | None = None
+    ended: int | None = None
+    """Training jobs of anybody that have ended since; None where the server does not say."""
+    moved: bool = False
+    """Whether the loss log has grown between two looks, or a moment ago."""
 
 
 class Results:
@@ -55,33 +72,29 @@ class Results:
                 self._accepted.add(key)
         return key in self._accepted
 
-    def look(self, note: JobNote) -> Look:
+    def look(self, note: JobNote) -> Evidence:
         """Return what the folder shows now."""
         if not self.is_accepted(note):
-            return Look()
-        follower = self._follower(note)
-        follower.refresh()
-        step = _last(follower)
-        return Look(
+            return Evidence()
+        step, follower = self.step(note), self._follower(note)
+        lora = self._route.stat(f"{note.folder}/{note.slug}.safetensors")
+        return Evidence(
             accepted=True,
             step=step,
+            has_lora=lora is not None and lora.etag != note.old_lora,
             has_log=bool(follower.keys()),
             folded=follower.folded,
-            lora=self.lora(note),
         )
 
     def step(self, note: JobNote) -> int:
-        """Return the completed steps; 0 before the first is logged."""
-        if not self.is_accepted(note):
-            return 0
-        follower = self._follower(note)
-        follower.refresh()
-        return _last(follower)
+        """Return the completed steps, as far as they are logged; 0 before the first is.
 
-    def lora(self, note: JobNote) -> FileStat | None:
-        """Return the final LoRA, or None as long as this job has not written it."""
-        stat = self._route.stat(f"{note.folder}/{note.slug}.safetensors")
-        return None if stat is None or stat.etag == note.old_lora else stat
+        Steps are logged by their number, which begins with 0; the very first is not logged.
+        """
+        if not self.is_accepted(note) or not (keys := self.loss_keys(note)):
+            return 0
+        points = self._follower(note).points(_MAIN if _MAIN in keys else keys[-1], None)
+        return points[-1].step + 1 if points else 0
 
     def before(self, folder: str, slug: str) -> tuple[str, str]:
         """Return the ETags of a LoRA and of a config that lie there before a start."""
@@ -102,9 +115,8 @@ class Results:
 
     def losses(self, note: JobNote, key: str, since: int | None) -> Iterator[LossPage]:
         """Yield the points of a metric after a step, in one page."""
-        follower = self._follower(note)
-        follower.refresh()
-        yield LossPage(key, follower.keys(), follower.points(key, since))
+        keys = self.loss_keys(note)
+        yield LossPage(key, keys, self._follower(note).points(key, since))
 
     # -- files --------------------------------------------------------------------------------
 
@@ -114,7 +126,10 @@ class Results:
         The server lists nothing, but a checkpoint's name holds its step, and is known.
         """
         step = self.step(note)
-        save = _save(note.config)
+        try:
+            save = dict(note.config["config"]["process"][0]["save"])
+        except (LookupError, TypeError, ValueError):
+            save = {}
         every, most = int(save.get("save_every") or 0), int(save.get("max_step_saves_to_keep") or 4)
         top = step // every if every else 0
         # One more than are kept: the oldest goes only after the newest has been written.
@@ -126,30 +141,51 @@ class Results:
         names[f"{note.name}.safetensors"] = f"{note.slug}.safetensors"
         names["optimizer.pt"] = "optimizer.pt"
         paths = [f"{note.folder}/{name}" for name in names.values()]
-        found = []
-        for name, path, stat in zip(names, paths, each(self._route.stat, paths), strict=True):
-            if isinstance(stat, AitkError):
-                raise stat
-            if stat is not None:
-                found.append(RemoteFile(name, stat.size, path))
-        return tuple(found)
+        stats = each_or_raise(self._route.stat, paths)
+        found = zip(names, paths, stats, strict=True)
+        return tuple(RemoteFile(name, stat.size, path) for name, path, stat in found if stat)
 
 
-def _last(follower: LossFollower) -> int:
-    """Return the completed steps, as far as they are logged.
+# -- a job that was started elsewhere --------------------------------------------------------------
 
-    Steps are logged by their number, which begins with 0; the very first is not logged.
+
+def is_folder(name: str) -> bool:
+    """Return whether `name` is a folder on the server rather than a job's name."""
+    return bool(re.match(r"(/|[A-Za-z]:[/\\]|output[/\\])", name))
+
+
+def attached(folder: str, app: GradioApp, route: FileRoute) -> JobNote:
+    """Return a note of the job that writes, or wrote, the server's folder `folder`.
+
+    Raises:
+        NotFound: the server shows no job there.
+        UnexpectedReply: what lies there is not a job's config.
     """
-    keys = follower.keys()
-    if not keys:
-        return 0
-    points = follower.points(_MAIN if _MAIN in keys else keys[-1], None)
-    return points[-1].step + 1 if points else 0
-
-
-def _save(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    folder = folder.replace("\\", "/").rstrip("/")
+    path = f"{folder}/config.yaml"
+    stat = route.stat(path)
+    if stat is None:
+        raise NotFound("job in the folder", folder)
+    what = f"show the job in {folder}"
+    if stat.size > _LARGEST:
+        raise UnexpectedReply(what, f"a config of {stat.size} bytes")
     try:
-        save = config["config"]["process"][0]["save"]
-    except (KeyError, IndexError, TypeError):
-        return {}
-    return save if isinstance(save, dict) else {}
+        config = parsed(route.read(path, 0, stat.size).decode())
+        name = str(config["config"]["name"])
+        steps = int(config["config"]["process"][0]["train"]["steps"])
+    except (LookupError, TypeError, ValueError) as exc:
+        raise UnexpectedReply(what, "no job config") from exc
+    if why := name_problem(name):
+        raise UnexpectedReply(what, f"a job whose name cannot be used: {why}")
+    now = time.time()
+    # Which server process began it is not known; what moves there tells enough.
+    return JobNote(
+        name,
+        folder.rpartition("/")[2],
+        folder,
+        config,
+        steps=steps,
+        created=now,
+        started=now,
+        app_id=app.app_id(),
+    )

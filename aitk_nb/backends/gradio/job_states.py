@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from aitk_nb.backends.gradio.app import TRAIN, GradioApp
+from filelock import FileLock
+
+from aitk_nb.backends.gradio.app import GradioApp
+from aitk_nb.backends.gradio.datasets import GradioDatasets
+from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.followed_job import FollowedJob
 from aitk_nb.backends.gradio.job_outputs import Results
 from aitk_nb.backends.gradio.journal import JobNote, Journal
+from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.gradio.outcome import Outcomes, Verdict
 from aitk_nb.backends.gradio.queue import CallState, Phase, withdraw
 from aitk_nb.errors import AitkError, ConnectionFailed, NotFound, Unauthorized
 from aitk_nb.models.job import JobState, JobStatus
+
+Place = Literal["served", "server"]
+"""Where jobs are written: below the folder that the server shows, or where the server does."""
 
 _STARTING: Final = 5.0
 """Seconds after its start within which a training job may show nothing yet."""
@@ -36,16 +45,27 @@ _HIDDEN: Final = (
 class JobStates:
     """Tells how jobs stand that were started from this computer."""
 
-    def __init__(self, app: GradioApp, results: Results, journal: Journal, *, served: bool) -> None:
-        """Expect jobs below the folder that the server shows, if `served`."""
-        self._app = app
-        self._results = results
-        self._journal = journal
-        self._served = served
-        self._outcomes = Outcomes(app, results)
+    def __init__(
+        self,
+        http: GradioHttp,
+        *,
+        api_names: Mapping[str, str] | None = None,
+        results: Place = "served",
+        journal: Journal | None = None,
+    ) -> None:
+        """Use `api_names`, by operation, for a fork; nothing is sent before the first call."""
+        self._http = http
+        self._app = GradioApp(http, api_names)
+        self._route = FileRoute(self._app)
+        self._results = Results(self._route)
+        self._journal = journal or Journal(http.url)
+        self._served = results == "served"
+        self._outcomes = Outcomes(self._app, self._results)
+        self._datasets = GradioDatasets(self._app, self._route, self._journal)
         self._calls: dict[str, FollowedJob] = {}
+        self._watching: dict[str, FileLock] = {}
 
-    def note(self, name: str) -> JobNote:
+    def _note(self, name: str) -> JobNote:
         """Return what is noted of a job.
 
         Raises:
@@ -56,22 +76,27 @@ class JobStates:
             raise NotFound("job", name, list(jobs))
         return jobs[name]
 
-    def states(self) -> tuple[JobState, ...]:
-        """Return the jobs that were made from here, newest first."""
+    def list_jobs(self) -> tuple[JobState, ...]:
+        """Return the jobs that were started from here, newest first."""
+        self._app.log_in()
         notes = sorted(self._journal.read().jobs.values(), key=lambda note: -note.created)
         return tuple(
             self._state(note) for note in notes if not (note.outcome and self._is_gone(note))
         )
 
-    def state(self, name: str) -> JobState:
+    all_jobs = list_jobs  # all of them train
+
+    def _now(self, name: str) -> JobState:
         """Return the job as it stands now; whose connection was lost is judged by what can be seen.
 
         Raises:
             NotFound: none of that name was started from here, or the server has lost it.
         """
-        note = self.note(name)
+        note = self._note(name)
         if note.outcome and self._is_gone(note):
-            self._forget(note)
+            with self._journal.change() as notes:
+                if notes.jobs.get(name) == note:
+                    del notes.jobs[name]
             raise NotFound("job", name, list(self._journal.read().jobs))
         return self._state(note)
 
@@ -80,11 +105,6 @@ class JobStates:
         if not self._served or not note.app_id or self._results.is_accepted(note):
             return False
         return self._app.app_id() != note.app_id
-
-    def _forget(self, note: JobNote) -> None:
-        with self._journal.change() as notes:
-            if notes.jobs.get(note.name) == note:
-                del notes.jobs[note.name]
 
     def _state(self, note: JobNote) -> JobState:
         if note.outcome:
@@ -96,7 +116,7 @@ class JobStates:
             return self._followed(note, None)
         if call is not None:
             call.wait(5.0)  # its end is being noted
-            note = self.note(note.name)
+            note = self._note(note.name)
             if note.outcome:
                 return self._final(note)
         if note.started is None:
@@ -132,7 +152,8 @@ class JobStates:
         return _state(note, JobStatus.RUNNING, step, "Loading the model" if loads else "Training")
 
     def _judged(self, note: JobNote) -> JobState:
-        verdict, why, seen, step = self._outcomes.verdict(note)
+        verdict, why, seen = self._outcomes.verdict(note)
+        step = seen.step
         if not seen.answers:
             raise ConnectionFailed(self._app.http.url, f"the state of {note.name} is unknown")
         if verdict is Verdict.FINISHED:
@@ -159,9 +180,7 @@ class JobStates:
         waits no more, and has not written its config within the time that a start takes.
         """
         if note.unqueued is None:
-            if not withdraw(
-                self._app, self._app.function(TRAIN).api_name, note.session, note.event
-            ):
+            if not withdraw(self._app, note.session, note.event):
                 return _state(note, JobStatus.UNKNOWN, 0, _MAY_WAIT, word=Verdict.UNKNOWN.value)
             note = self._amend(note, unqueued=time.time())
         waited = time.time() - (note.unqueued or 0.0)
@@ -191,7 +210,7 @@ class JobStates:
 
         It is told within 5 s, and never raises for a server that does not answer.
         """
-        return self._outcomes.verdict(self.note(name))[:2]
+        return self._outcomes.verdict(self._note(name))[:2]
 
 
 def _state(
@@ -208,5 +227,6 @@ def _state(
         id=note.folder or None,
         queue_rank=place,
         never_started=note.started is None and status is JobStatus.STOPPED,
+        created=note.created or None,
         config=note.config,
     )

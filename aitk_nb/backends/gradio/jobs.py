@@ -13,14 +13,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from aitk_nb.backends.gradio.app import TRAIN, GradioApp
-from aitk_nb.backends.gradio.datasets import GradioDatasets
+from aitk_nb.backends.gradio.app import TRAIN, raw_data
 from aitk_nb.backends.gradio.followed_job import FollowedJob
-from aitk_nb.backends.gradio.job_outputs import Results
+from aitk_nb.backends.gradio.job_outputs import attached, is_folder
 from aitk_nb.backends.gradio.job_states import JobStates
-from aitk_nb.backends.gradio.journal import JobNote, Journal, Notes
+from aitk_nb.backends.gradio.journal import JobNote, Notes
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.backends.gradio.training_form import FilledForm, fill
 from aitk_nb.errors import JobConflict, NotFound, NotSupported
@@ -46,23 +45,18 @@ def dataset_of(draft_or_note: JobDraft | JobNote) -> str:
 class GradioJobs(JobStates):
     """The job half of the Gradio backend."""
 
-    def __init__(
-        self,
-        app: GradioApp,
-        datasets: GradioDatasets,
-        results: Results,
-        journal: Journal,
-        *,
-        served: bool,
-    ) -> None:
-        """Write jobs below the folder that the server shows, if `served`."""
-        super().__init__(app, results, journal, served=served)
-        self._datasets = datasets
-        self._watching: dict[str, FileLock] = {}
-
     # -- made and started ---------------------------------------------------------------------
 
-    def create(self, draft: JobDraft) -> JobNote:
+    def get_job(self, name: str, job_id: str | None = None) -> JobState:  # noqa: ARG002
+        """Return the job as it stands now.
+
+        The server's folder of a job is a name too: so a job is taken up that was started elsewhere.
+        """
+        if is_folder(name):
+            return self._adopted(attached(name, self._app, self._route))
+        return self._now(name)
+
+    def create_job(self, draft: JobDraft) -> JobState:
         """Note a job without starting it; everything is checked that can be."""
         check_name("job", draft.name)
         wanted = self._checked(draft)
@@ -83,7 +77,7 @@ class GradioJobs(JobStates):
                 "A Gradio server has its own settings for datasets and ignores: %s.",
                 "; ".join(wanted.ignored),
             )
-        return note
+        return self._now(note.name)
 
     def _check_free(self, note: JobNote, notes: Notes) -> None:
         if note.name in notes.jobs:
@@ -94,37 +88,34 @@ class GradioJobs(JobStates):
                     note.name, [f"the server would write it into the folder of {other.name!r}"]
                 )
 
-    def update(self, name: str, draft: JobDraft) -> JobNote:
+    def update_job(self, state: JobState, draft: JobDraft) -> JobState:
         """Give a job that does not run another config."""
-        wanted = self._checked(draft)
+        steps, name = self._checked(draft).steps, state.name
         with self._journal.change() as notes:
-            note = replace(
-                notes.jobs.get(name) or self.note(name),
-                config=draft.config,
-                gpu_ids=draft.gpu_ids,
-                steps=wanted.steps,
-            )
+            note = notes.jobs.get(name) or self._note(name)
+            note = replace(note, config=draft.config, gpu_ids=draft.gpu_ids, steps=steps)
             notes.jobs[name] = note
-        return note
+        return self._now(name)
 
     def _checked(self, draft: JobDraft) -> FilledForm:
         wanted = fill(draft, self._app.function(TRAIN))
         self._datasets.note(dataset_of(draft))
         return wanted
 
-    def start(self, name: str) -> None:
+    def start_job(self, state: JobState) -> None:
         """Put the job into the server's queue after those before it, unless somebody has done so.
 
         Raises:
             AitkError: the server does not take it.
         """
-        fill(self._draft(self.note(name)), self._app.function(TRAIN))
+        name = state.name
+        self._form(self._note(name))
         lock = self._journal.watcher(name)
         try:
             lock.acquire(timeout=_MOMENT)
         except Timeout:
             return  # another kernel does it, or another handle in this one
-        before = self.note(name)
+        before = self._note(name)
         try:
             if before.started is not None and not before.outcome:
                 lock.release()
@@ -136,7 +127,7 @@ class GradioJobs(JobStates):
                 ahead=lambda: self._ahead(name),
                 join=lambda again: self._join(name, again=again),
                 was_dropped=lambda: self._was_dropped(name),
-                is_unwanted=lambda: bool(self.note(name).outcome),
+                is_unwanted=lambda: bool(self._note(name).outcome),
                 at_end=lambda state, begun: self._ended(name, state, has_begun=begun),
             )
             followed.start()
@@ -147,8 +138,9 @@ class GradioJobs(JobStates):
             lock.release()
             raise
 
-    def _draft(self, note: JobNote) -> JobDraft:
-        return JobDraft(note.name, note.gpu_ids, note.config)
+    def _form(self, note: JobNote) -> FilledForm:
+        draft = JobDraft(note.name, note.gpu_ids, note.config)
+        return fill(draft, self._app.function(TRAIN))
 
     def _ahead(self, name: str) -> int:
         """Return how many jobs were started from this computer before, and have not ended."""
@@ -162,14 +154,14 @@ class GradioJobs(JobStates):
         ]
         return sum(
             self._journal.is_watched(other.name)
-            or (other.started is not None and self.state(other.name).status.is_active)
+            or (other.started is not None and self._now(other.name).status.is_active)
             for other in before
         )
 
     def _join(self, name: str, *, again: bool) -> QueuedCall | None:
         """Put the job into the server's queue; None if it was taken out of ours meanwhile."""
-        now = self.note(name)
-        wanted = fill(self._draft(now), self._app.function(TRAIN))
+        now = self._note(name)
+        wanted = self._form(now)
         dataset, app_id = dataset_of(now), self._app.app_id()
         # The same session serves again: another would have a copy of the dataset.
         session = now.session if again and now.app_id == app_id else ""
@@ -179,7 +171,7 @@ class GradioJobs(JobStates):
         old_lora, old_config = self._results.before(folder, wanted.slug)
         values = wanted.filled(training_folder if self._served else "")
         function = self._app.function(TRAIN)
-        call = QueuedCall(self._app, function.api_name, function.data(values), session)
+        call = QueuedCall(self._app, function.name, raw_data(function, values), session)
         note = replace(
             now,
             folder=folder,
@@ -214,7 +206,7 @@ class GradioJobs(JobStates):
 
     def _was_dropped(self, name: str) -> bool | None:
         """Return whether a job never began whose connection was lost; None if that is not known."""
-        state = self._judged(self.note(name))
+        state = self._judged(self._note(name))
         if state.status is JobStatus.UNKNOWN:
             return None if self._served else False
         return state.never_started
@@ -223,14 +215,14 @@ class GradioJobs(JobStates):
         """Note how a call has ended; after a broken connection that is not known."""
         outcome = {Phase.DONE: JobStatus.COMPLETED, Phase.FAILED: JobStatus.ERROR}.get(state.phase)
         try:
-            note = self.note(name)
+            note = self._note(name)
             if outcome is not None:
                 self._record(note, outcome, state.text)
             elif note.info == _REMOVED and has_begun:
                 self._amend(note, outcome="", info="")
             elif note.info == _REMOVED and note.event:
                 # Of one that has begun, this would give the GPU to the next one at once.
-                withdraw(self._app, self._app.function(TRAIN).api_name, note.session, note.event)
+                withdraw(self._app, note.session, note.event)
             elif note.started is None and not note.outcome:
                 self._amend(note, info=f"Not started. {state.text}")
         finally:
@@ -242,20 +234,21 @@ class GradioJobs(JobStates):
             notes.jobs[note.name] = note
 
     def close(self) -> None:
-        """Follow no job any more: one that has started goes on, and one that waits is lost."""
+        """Close connections; a training job goes on, and one that still waits is lost."""
         for followed in self._calls.values():
             followed.leave()
+        self._http.close()
 
     # -- ended --------------------------------------------------------------------------------
 
-    def stop(self, name: str) -> None:
+    def stop_job(self, state: JobState) -> None:
         """Take a job out of the queue that waits in it, whichever process has started it.
 
         Raises:
             NotSupported: it trains already.
         """
         with suppress(NotFound):
-            if self._taken_out(name):
+            if self._taken_out(state.name):
                 return
         raise NotSupported(
             "stop a job",
@@ -266,8 +259,8 @@ class GradioJobs(JobStates):
 
     def _taken_out(self, name: str) -> bool:
         """Return whether a job has left the queue before it began."""
-        note, followed = self.note(name), self._calls.get(name)
-        if self.state(name).status is not JobStatus.QUEUED:
+        note, followed = self._note(name), self._calls.get(name)
+        if self._now(name).status is not JobStatus.QUEUED:
             return False
         # Whoever follows it sees this with the queue's next message, within 15 s.
         note = self._record(note, JobStatus.STOPPED, _REMOVED)
@@ -278,17 +271,17 @@ class GradioJobs(JobStates):
         until = time.monotonic() + _LETS_GO
         while self._journal.is_watched(name) and time.monotonic() < until:
             time.sleep(0.1)
-        note = self.note(name)
+        note = self._note(name)
         if note.outcome and not (note.started is not None and self._results.is_accepted(note)):
             return True
         self._amend(note, outcome="", info="")
         return False
 
-    def mark_stopped(self, name: str) -> None:
-        """Note a job as stopped, whatever it does."""
-        self._record(self.note(name), JobStatus.STOPPED, "Marked as stopped from here.")
+    def mark_stopped(self, state: JobState) -> None:
+        """Note a job as stopped, whatever it does on the server."""
+        self._record(self._note(state.name), JobStatus.STOPPED, "Marked as stopped from here.")
 
-    def adopt(self, note: JobNote) -> JobState:
+    def _adopted(self, note: JobNote) -> JobState:
         """Note a job that was started elsewhere, unless it is noted already, and return it."""
         with self._journal.change() as notes:
             for known in notes.jobs.values():

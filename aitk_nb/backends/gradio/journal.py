@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import platformdirs
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
 from aitk_nb._files import replacing
 from aitk_nb.errors import AitkError, BadInput
@@ -23,9 +22,6 @@ VARIABLE: Final = "AITK_JOURNAL"
 
 _PATIENCE: Final = 30.0
 """Seconds to wait for another kernel; the lock is held for moments."""
-
-
-N = TypeVar("N", bound="JobNote | DatasetNote | SentFile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,34 +95,17 @@ class Notes:
     datasets: dict[str, DatasetNote] = field(default_factory=dict)
     jobs: dict[str, JobNote] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it for a file."""
-        return {
-            "datasets": [asdict(note) for note in self.datasets.values()],
-            "jobs": [asdict(note) for note in self.jobs.values()],
-        }
 
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Notes:
-        """Return what a file holds; what a newer version has added is passed over.
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a file holds; what a newer version has added is passed over."""
 
-        Raises:
-            TypeError: it holds something else.
-        """
-        notes = cls()
-        for entry in body.get("datasets", ()):
-            files = tuple(_known(SentFile, one) for one in entry.pop("files", ()))
-            dataset = _known(DatasetNote, {**entry, "files": files})
-            notes.datasets[dataset.name] = dataset
-        for entry in body.get("jobs", ()):
-            job = _known(JobNote, entry)
-            notes.jobs[job.name] = job
-        return notes
+    server: str = ""
+    datasets: tuple[DatasetNote, ...] = ()
+    jobs: tuple[JobNote, ...] = ()
 
 
-def _known(kind: type[N], entry: Mapping[str, Any]) -> N:
-    names = {one.name for one in fields(kind)}
-    return kind(**{key: value for key, value in entry.items() if key in names})
+_STORED: Final = TypeAdapter(_Stored)
 
 
 def journal_folder() -> Path:
@@ -162,15 +141,17 @@ class Journal:
             BadInput: the file is damaged.
         """
         try:
-            body = json.loads(self.path.read_text("utf-8"))
-            return Notes.from_json(body)
+            stored = _STORED.validate_json(self.path.read_bytes())
         except FileNotFoundError:
             return Notes()
-        except (OSError, ValueError, TypeError, AttributeError) as exc:
+        except (OSError, ValueError) as exc:
+            why = "it is no journal" if isinstance(exc, ValueError) else exc.strerror or exc
             raise BadInput(
-                f"Can't read the journal {self.path} ({exc}). Delete it: the jobs on the server "
+                f"Can't read the journal {self.path} ({why}). Delete it: the jobs on the server "
                 "keep running, and only their names are lost locally."
             ) from exc
+        datasets = {note.name: note for note in stored.datasets}
+        return Notes(datasets, {note.name: note for note in stored.jobs})
 
     @contextmanager
     def change(self) -> Iterator[Notes]:
@@ -185,10 +166,12 @@ class Journal:
             self._make_folder()
             with FileLock(self.path.with_suffix(".lock"), timeout=_PATIENCE, mode=0o600):
                 notes = self.read()
-                before = copy.copy(notes.as_json())
+                before = self._stored(notes)
                 yield notes
-                if notes.as_json() != before:
-                    self._write(notes)
+                if (after := self._stored(notes)) != before:
+                    with replacing(self.path) as draft:
+                        draft.touch(mode=0o600)
+                        draft.write_bytes(_STORED.dump_json(after, indent=1))
         except Timeout as exc:
             raise AitkError(
                 f"Another kernel has locked the journal {self.path} for over {_PATIENCE:g} s. It "
@@ -223,8 +206,5 @@ class Journal:
                 f"{exc.strerror or exc}. Set {VARIABLE} to another folder."
             ) from exc
 
-    def _write(self, notes: Notes) -> None:
-        body = {"server": self._url, **notes.as_json()}
-        with replacing(self.path) as draft:
-            draft.touch(mode=0o600)
-            draft.write_text(json.dumps(body, indent=1, ensure_ascii=False), encoding="utf-8")
+    def _stored(self, notes: Notes) -> _Stored:
+        return _Stored(self._url, tuple(notes.datasets.values()), tuple(notes.jobs.values()))

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from aitk_nb.backends.wire.http import TIMEOUT, Http
+from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.response_errors import gateway_refusal
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Unauthorized
@@ -39,17 +39,12 @@ class GradioHttp(Http):
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        *,
-        attempts: int = 4,
-        timeout: httpx.Timeout = TIMEOUT,
+        self, connection: Connection, *, attempts: int = 4, timeout: float | None = None
     ) -> None:
         self._login = login_of(connection)
         # The login is part of the connection, so that its password is kept out of every text.
         held = replace(connection, token=None, login=self._login)
-        super().__init__(held, attempts=attempts)
-        self._timeout = timeout
+        super().__init__(held, attempts=attempts, timeout=timeout)
         self._door = threading.Lock()
         self._entries = 0
 
@@ -99,15 +94,11 @@ class GradioHttp(Http):
         self._entries += 1
 
     def _form(self) -> httpx.Request:
+        # In a frame of its own, which no traceback shows.
         assert self._login is not None
         user, password = self._login
         form = {"username": user, "password": password.reveal()}
         return self._request("POST", "/login", data=form)
-
-    def _new_client(self) -> httpx.Client:
-        client = super()._new_client()
-        client.timeout = self._timeout
-        return client
 
     def _exchange(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
         before = self._entries

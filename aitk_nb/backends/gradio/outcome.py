@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from aitk_nb.backends.gradio.app import GradioApp
-from aitk_nb.backends.gradio.job_outputs import Look, Results
+from aitk_nb.backends.gradio.job_outputs import Evidence, Results
 from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.errors import ConnectionFailed
 
@@ -26,57 +25,38 @@ _MOVING: Final = 60.0
 class Outcomes:
     """Judges jobs by what the server still shows of them, within 5 s."""
 
-    def __init__(
-        self,
-        app: GradioApp,
-        results: Results,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, app: GradioApp, results: Results) -> None:
         self._app = app
         self._results = results
-        self._sleep = sleep
-        self._clock = clock
         self._steps: dict[str, int] = {}
         self._moved: dict[str, float] = {}
 
-    def verdict(self, note: JobNote) -> tuple[Verdict, str, Evidence, int]:
-        """Return what holds of a job, why, what was seen, and the completed steps."""
+    def verdict(self, note: JobNote) -> tuple[Verdict, str, Evidence]:
+        """Return what holds of a job, why, and what was seen."""
         try:
-            app_id = self._app.app_id()
-            look = self._results.look(note)
-            seen = self._evidence(note, look, app_id, self._app.ended())
-            if judge(seen)[0] is Verdict.UNKNOWN and look.accepted and seen.same_server:
-                look, seen = self._wait(note, look, app_id)
+            seen = self._look(note)
+            until = time.monotonic() + _LOOKS
+            # Looked at again for a short while, until something has changed.
+            while judge(seen)[0] is Verdict.UNKNOWN and seen.accepted and seen.same_server:
+                if time.monotonic() >= until:
+                    break
+                time.sleep(0.4)
+                seen = self._look(note)
         except ConnectionFailed:
-            seen = Evidence(answers=False)
-            return *judge(seen), seen, self._steps.get(note.name, 0)
-        return *judge(seen), seen, look.step
+            seen = Evidence(answers=False, step=self._steps.get(note.name, 0))
+        return *judge(seen), seen
 
-    def _wait(self, note: JobNote, look: Look, app_id: str) -> tuple[Look, Evidence]:
-        """Look again for a short while, until something has changed."""
-        until = self._clock() + _LOOKS
-        while True:
-            self._sleep(0.4)
-            look = self._results.look(note)
-            seen = self._evidence(note, look, app_id, self._app.ended())
-            if judge(seen)[0] is not Verdict.UNKNOWN or self._clock() >= until:
-                return look, seen
-
-    def _evidence(self, note: JobNote, look: Look, app_id: str, ended: int | None) -> Evidence:
-        now = self._clock()
-        if note.name in self._steps and self._steps[note.name] != look.step:
+    def _look(self, note: JobNote) -> Evidence:
+        app_id, seen = self._app.app_id(), self._results.look(note)
+        ended, now = self._app.ended(), time.monotonic()
+        if self._steps.get(note.name, seen.step) != seen.step:
             self._moved[note.name] = now
-        self._steps[note.name] = look.step
-        return Evidence(
+        self._steps[note.name] = seen.step
+        return replace(
+            seen,
             same_server=app_id == note.app_id,
-            accepted=look.accepted,
-            has_lora=look.lora is not None,
-            folded=look.folded,
-            has_log=look.has_log,
             ended=None if ended is None or note.ended is None else max(0, ended - note.ended),
-            moved=now - self._moved.get(note.name, -_MOVING) < _MOVING and not look.folded,
+            moved=now - self._moved.get(note.name, -_MOVING) < _MOVING and not seen.folded,
         )
 
 
@@ -87,28 +67,6 @@ class Verdict(enum.Enum):
     TRAINING = "still training"
     RESTARTED = "server restarted"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was seen of the server and of the job's folder."""
-
-    answers: bool = True
-    """Whether the server answers at all."""
-    same_server: bool = True
-    """Whether it is the process that the training was given to."""
-    accepted: bool = False
-    """Whether the job's `config.yaml` is there: the trainer has started."""
-    has_lora: bool = False
-    """Whether the final LoRA is there, and not from an earlier training."""
-    folded: bool = False
-    """Whether the loss log was closed in order."""
-    has_log: bool = False
-    """Whether there is a loss log at all."""
-    ended: int | None = None
-    """Training jobs of anybody that have ended since; None where the server does not say."""
-    moved: bool = False
-    """Whether the loss log has grown between two looks, or a moment ago."""
 
 
 def judge(seen: Evidence) -> tuple[Verdict, str]:

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import httpx
 
-from aitk_nb.backends.gradio.app import GradioApp
-from aitk_nb.errors import AitkError, ConnectionFailed, Rejected, UnexpectedReply
+from aitk_nb.backends.gradio.app import TRAIN, GradioApp
+from aitk_nb.errors import AitkError, ConnectionFailed, Rejected
 
 _log = logging.getLogger(__name__)
 
@@ -170,25 +170,15 @@ class QueuedCall:
         return self._app.http.clean(str(text or ""))[:2000]
 
 
-def withdraw(app: GradioApp, api_name: str, session: str, event: str) -> bool:
-    """Take a call out of the queue, whoever put it there; one that has started goes on.
+def withdraw(app: GradioApp, session: str, event: str) -> bool:
+    """Take a training job out of the queue, whoever put it there; one that has started goes on.
 
     Return whether it waits no more. Gradio 4 hears a cancel only of what runs; there, and of a
     call whose word is not known, an empty queue is the only sign.
     """
     if not event or app.version.startswith("4."):
         return app.waiting() == 0
-    index = next(
-        (
-            int(entry.get("id", at))
-            for at, entry in enumerate(app.config.get("dependencies", ()))
-            if f"/{entry.get('api_name')}" == api_name
-        ),
-        None,
-    )
-    if index is None:
-        raise UnexpectedReply("cancel a call", f"no function {api_name}")
-    body = {"session_hash": session, "fn_index": index, "event_id": event}
+    body = {"session_hash": session, "fn_index": app.function(TRAIN).index, "event_id": event}
     app.http.post_json(f"{app.prefix}/cancel", body, what="cancel a call", repeat=True)
     return True
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import yaml
 
-from aitk_nb.backends.gradio.app import Function
 from aitk_nb.errors import BadInput, InvalidParams, NotSupported
 from aitk_nb.models.control_images import control_names
+from aitk_nb.models.endpoint import Endpoint, Parameter
 from aitk_nb.models.job import JobDraft
 from aitk_nb.models.names import slug_of
 
@@ -72,7 +72,7 @@ class FilledForm:
         }
 
 
-def fill(draft: JobDraft, function: Function) -> FilledForm:
+def fill(draft: JobDraft, function: Endpoint) -> FilledForm:
     """Return what to put into the app's form.
 
     Args:
@@ -123,19 +123,19 @@ def _process(draft: JobDraft) -> dict[str, Any]:
     return process
 
 
-def _check_form(function: Function) -> None:
-    names = {one.name for one in function.inputs}
+def _check_form(function: Endpoint) -> None:
+    names = {one.name for one in function.sent}
     lacking = {"lora_name", "steps", "more_advanced_options", "use_more_advanced_options"} - names
     if lacking:
         raise NotSupported(
             "start a training job",
             "Gradio",
-            f"{function.api_name} of this app has no {', '.join(sorted(lacking))}.",
+            f"{function.name} of this app has no {', '.join(sorted(lacking))}.",
         )
 
 
 def _number_problems(
-    train: Mapping[str, Any], network: Mapping[str, Any], function: Function
+    train: Mapping[str, Any], network: Mapping[str, Any], function: Endpoint
 ) -> dict[str, str]:
     values: dict[str, Any] = {"steps": train.get("steps"), "learning_rate": train.get("lr")}
     if "linear" in network:
@@ -145,22 +145,21 @@ def _number_problems(
         for field, value in values.items()
         if isinstance(value, bool) or not isinstance(value, int | float)
     }
-    steps, (_, most) = values["steps"], _bounds(function, "steps")
+    steps, most = values["steps"], _parameter(function, "steps").maximum
     if "steps" not in problems and most is not None and steps > most:
         problems["steps"] = f"{steps:g} exceeds this server's maximum of {most:g}"
     return problems
 
 
-def _bounds(function: Function, name: str) -> tuple[float | None, float | None]:
-    props = next((one.props for one in function.inputs if one.name == name), {})
-    return props.get("minimum"), props.get("maximum")
+def _parameter(function: Endpoint, name: str) -> Parameter:
+    return next((one for one in function.sent if one.name == name), Parameter(name))
 
 
-def _within(function: Function, name: str, value: float) -> float:
+def _within(function: Endpoint, name: str, value: float) -> float:
     """Return what the form takes in the place of a value that the trainer takes by the YAML."""
-    least, most = _bounds(function, name)
-    value = value if most is None else min(value, most)
-    return value if least is None else max(value, least)
+    one = _parameter(function, name)
+    value = value if one.maximum is None else min(value, one.maximum)
+    return value if one.minimum is None else max(value, one.minimum)
 
 
 def _other_problems(

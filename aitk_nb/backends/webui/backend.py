@@ -12,6 +12,7 @@ from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names, parsing
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui.dry_run import DryRunHttp
+from aitk_nb.backends.webui.inference import WebUIInference
 from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.loras import WebUILoras
 from aitk_nb.backends.webui.model_archs import model_archs
@@ -108,6 +109,11 @@ class WebUI(WebUIJobs):
             )
         return WebUILoras(self._http)
 
+    @property
+    def inference(self) -> WebUIInference:
+        """Its inference engines."""
+        return WebUIInference(self._http, self)
+
     # -- the machine -------------------------------------------------------------------------
 
     def download(self, path: str, target: Path, progress: Progress) -> int:
@@ -117,6 +123,10 @@ class WebUI(WebUIJobs):
     def open_range(self, path: str) -> AbstractContextManager[Callable[[int, int], bytes]]:
         """Return a reader `read(start, length)` of a file of the server."""
         return self._datasets.files.open_range(path)
+
+    def thumbnail(self, path: str) -> bytes:
+        """Return a small JPEG of an image; the whole image where the server makes none."""
+        return self._datasets.files.thumbnail(path)
 
     def gpus(self) -> tuple[Gpu, ...]:
         """Return the server's GPUs; empty when it has none."""

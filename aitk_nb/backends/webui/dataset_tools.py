@@ -12,15 +12,12 @@ from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.webui.datasets import WebUIDatasets
 from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.manifest import Notes, read_notes
-from aitk_nb.backends.wire.http import Http
-from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.http import Http, part
+from aitk_nb.backends.wire.parallel import each, each_or_raise
 from aitk_nb.errors import AitkError, NotFound, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.names import check_name
-
-THUMBNAIL = 32 * 2**20
-"""Bytes of an image, at most, that is fetched where a server makes no thumbnails."""
 
 UNZIPPED = "Download it without --zip (as_zip)."
 
@@ -44,10 +41,16 @@ class WebUIDatasetTools:
         folder = self._folder(dataset)
         return _all(lambda name: self._datasets.files.size(_join(folder, name)), names)
 
-    def digests(self, dataset: str, sizes: Mapping[str, int]) -> dict[str, str]:
+    def digests(self, dataset: str, sizes: Mapping[str, int], progress: Progress) -> dict[str, str]:
         """Return the SHA-256 of each file, all of whose bytes are read back."""
         folder, files = self._folder(dataset), self._datasets.files
-        return _all(lambda name: files.digest(_join(folder, name), sizes[name]), list(sizes))
+        digests = each_or_raise(
+            lambda name: files.digest(_join(folder, name), sizes[name]),
+            list(sizes),
+            sizes=list(sizes.values()),
+            progress=progress,
+        )
+        return dict(zip(sizes, digests, strict=True))
 
     def noted(self, dataset: str) -> frozenset[str]:
         """Return the names of the files that were noted on the server when they were sent."""
@@ -131,8 +134,8 @@ class WebUIDatasetTools:
                 raise
             # It takes any target for the samples of a job, and misses the job's name.
             raise NotSupported(what, "dated web UI", UNZIPPED) from exc
-        path = answer.get("zipPath") if isinstance(answer, dict) else None
-        if not isinstance(path, str) or not path.lower().endswith(".zip"):
+        path = part(answer, "zipPath", str, what)
+        if not path.lower().endswith(".zip"):
             raise UnexpectedReply(what, "no zip")
         return self._datasets.files.download(path, target, progress)
 
@@ -141,13 +144,7 @@ class WebUIDatasetTools:
         folder = self._folder(dataset)
 
         def show(image: str) -> bytes:
-            path = quote(_join(folder, image), safe="")
-            headers = {"Accept-Encoding": "identity"}
-            url = f"/api/img/{path}?thumb=1"
-            with self._http.stream(url, what=f"show {image}", headers=headers) as answer:
-                if int(answer.headers.get("content-length", 0)) > THUMBNAIL:
-                    return b""
-                return b"".join(answer.iter_raw())
+            return self._datasets.files.thumbnail(_join(folder, image))
 
         return _all(show, images)
 
@@ -172,12 +169,7 @@ def _join(folder: str, name: str) -> str:
 
 def _all(work: Callable[[str], T], names: Sequence[str]) -> dict[str, T]:
     """Return `work` of each name; raise what it raises."""
-    results: dict[str, T] = {}
-    for name, outcome in zip(names, each(work, names), strict=True):
-        if isinstance(outcome, AitkError):
-            raise outcome
-        results[name] = outcome
-    return results
+    return dict(zip(names, each_or_raise(work, names), strict=True))
 
 
 def _failures(work: Callable[[str], None], names: Sequence[str]) -> dict[str, str]:

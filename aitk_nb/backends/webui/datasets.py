@@ -6,7 +6,7 @@ Why it is so: docs/behavior.md#uploads
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,11 +17,11 @@ from aitk_nb.backends.webui.captions import Captions
 from aitk_nb.backends.webui.files import WebUIFiles
 from aitk_nb.backends.webui.manifest import Notes, read_notes
 from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
-from aitk_nb.backends.wire.http import Http
-from aitk_nb.backends.wire.parallel import each
+from aitk_nb.backends.wire.http import Http, part
+from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.backends.wire.upload import Part, send_bundles
 from aitk_nb.backends.wire.upload_rate import UploadRate
-from aitk_nb.errors import AitkError, NotFound, Rejected, UnexpectedReply
+from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.names import check_name
 
@@ -105,12 +105,8 @@ class WebUIDatasets:
         self._folders.pop(name, None)
         self.seen.pop(name, None)
         try:
-            body = self._http.post_json(
-                "/api/datasets/listImages",
-                {"datasetName": name},
-                what=f"list the images of {name}",
-                repeat=True,
-            )
+            path, asked = "/api/datasets/listImages", {"datasetName": name}
+            body = self._http.post_json(path, asked, what=_listing(name), repeat=True)
         except Rejected as exc:
             if exc.status == 404:
                 return None
@@ -128,11 +124,9 @@ class WebUIDatasets:
 
         Older ones tell absolute paths, and the folder only in their settings.
         """
-        what = f"list the images of {name}"
-        if not isinstance(body, dict) or not isinstance(body.get("images"), list):
-            raise UnexpectedReply(what, "not a list of images")
-        entries = body["images"]
-        if "root" in body:
+        what = _listing(name)
+        entries = part(body, "images", list, what)
+        if isinstance(body, dict) and "root" in body:
             return str(body["root"]), [str(entry) for entry in entries]
         found = [str(entry["img_path"]) for entry in entries if isinstance(entry, dict)]
         root = paths.join(paths.normal(self.root()), name, "")
@@ -160,28 +154,16 @@ class WebUIDatasets:
         if not self._sample_holds(folder, believed):
             verdicts |= dict.fromkeys((file.name for file in believed), "")
         open_ones = [file for file in files if not verdicts[file.name]]
-        for file, verdict in self._looked_at(folder, open_ones, known):
-            verdicts[file.name] = verdict
+        looks = each_or_raise(lambda file: self._verdict(folder, file, known), open_ones)
+        verdicts |= dict(zip((file.name for file in open_ones), looks, strict=True))
         absent = tuple(file for file in files if verdicts[file.name] == "absent")
         return absent, tuple(file for file in files if verdicts[file.name] == "differs")
 
     def _sample_holds(self, folder: str, files: Sequence[Upload]) -> bool:
         """Return whether some of the files have the sizes that they should have."""
         few = random.sample(files, min(SAMPLE, len(files)))
-        sizes = each(lambda file: self.files.size(_path(folder, file)), few)
-        for size in sizes:
-            if isinstance(size, AitkError):
-                raise size
+        sizes = each_or_raise(lambda file: self.files.size(_path(folder, file)), few)
         return [file.size for file in few] == sizes
-
-    def _looked_at(
-        self, folder: str, files: Sequence[Upload], known: Mapping[str, Any]
-    ) -> Iterator[tuple[Upload, str]]:
-        verdicts = each(lambda file: self._verdict(folder, file, known), files)
-        for file, verdict in zip(files, verdicts, strict=True):
-            if isinstance(verdict, AitkError):
-                raise verdict
-            yield file, verdict
 
     def _verdict(self, folder: str, file: Upload, known: Mapping[str, Any]) -> str:
         path = _path(folder, file)
@@ -204,14 +186,10 @@ class WebUIDatasets:
     ) -> Mapping[str, str]:
         """Make the dataset if need be, send the files, and return their SHA-256 by name."""
         check_name("dataset", dataset)
-        made = self._http.post_json(
-            "/api/datasets/create",
-            {"name": dataset},
-            what=f"create the dataset {dataset}",
-            repeat=True,
-        )
+        what, path = f"create the dataset {dataset}", "/api/datasets/create"
+        made = self._http.post_json(path, {"name": dataset}, what=what, repeat=True)
         if not isinstance(made, dict) or made.get("name") != dataset:
-            raise UnexpectedReply(f"create the dataset {dataset}", "another name")
+            raise UnexpectedReply(what, "another name")
         folder = self.folder(dataset)
         self.seen.pop(dataset, None)
         notes = Notes(self._http, dataset, folder)
@@ -244,6 +222,10 @@ class WebUIDatasets:
             size = self.files.size(_path(folder, file))
             if size != file.size:
                 raise UnexpectedReply(what, f"it now has {size} bytes of it, not {file.size}")
+
+
+def _listing(name: str) -> str:
+    return f"list the images of {name}"
 
 
 def _path(folder: str, file: Upload) -> str:

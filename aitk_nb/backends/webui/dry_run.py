@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
-from aitk_nb.backends.wire.http import Http
+from aitk_nb.backends.wire.http import Http, Params
 from aitk_nb.models.dry_run import PlannedRequest
 
 _QUEUE = re.compile(r"/api/queue/(?P<gpu_ids>[^/]+)/start")
@@ -54,12 +54,12 @@ class DryRunHttp(Http):
         return self._saved(given) if path == "/api/jobs" else {"success": True}
 
     def get_json(
-        self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
+        self, path: str, *, what: str, params: Params = None, timeout: float | None = None
     ) -> Any:
         """Return the JSON of a GET, with what would have been saved in its place."""
         if path == "/api/jobs" and params and (row := self._rows.get(str(params.get("id", "")))):
             return row
-        answer = super().get_json(path, what=what, params=params)
+        answer = super().get_json(path, what=what, params=params, timeout=timeout)
         queues = [{"gpu_ids": gpu_ids, "is_running": True} for gpu_ids in sorted(self._queues)]
         ours = {"/api/queue": ("queues", queues), "/api/jobs": ("jobs", list(self._rows.values()))}
         key, rows = ours.get(path, ("", ()))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from aitk_nb._files import KEPT
 from aitk_nb.backends.base import Progress
@@ -17,6 +18,9 @@ from aitk_nb.backends.webui import names
 from aitk_nb.backends.wire.download import fetch
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
+
+LARGEST_IMAGE = 32 * 2**20
+"""Bytes of an image, at most, that is fetched where a server makes no thumbnails."""
 
 
 class WebUIFiles:
@@ -63,6 +67,15 @@ class WebUIFiles:
                 for chunk in response.iter_raw(2**16):
                     digest.update(chunk)
         return digest.hexdigest()
+
+    def thumbnail(self, path: str) -> bytes:
+        """Return a small JPEG of an image; the whole image where the server makes none."""
+        url, headers = f"/api/img/{quote(path, safe='')}?thumb=1", {"Accept-Encoding": "identity"}
+        what = f"show {names.base_name(path)}"
+        with self._http.stream(url, what=what, headers=headers) as answer:
+            if int(answer.headers.get("content-length", 0)) > LARGEST_IMAGE:
+                return b""
+            return b"".join(answer.iter_raw())
 
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Fetch a file of the server to `target`, whole or not at all; return its bytes."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from aitk_nb.backends.webui import parsing
 from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
-from aitk_nb.backends.wire.http import Http
+from aitk_nb.backends.wire.http import Http, part
 from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
 from aitk_nb.models.job import JobState, LogChunk, RemoteFile, Sample
 from aitk_nb.models.loss import LossPage
@@ -55,11 +55,9 @@ class WebUIJobOutputs:
         return self._list()
 
     def _list(self, **params: str | int) -> tuple[JobState, ...]:
-        body = self._http.get_json("/api/jobs", what="list the jobs", params=params)
-        rows = body.get("jobs") if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise UnexpectedReply("list the jobs", "not a list of jobs")
-        return tuple(map(self._known, rows))
+        what = "list the jobs"
+        body = self._http.get_json("/api/jobs", what=what, params=params)
+        return tuple(map(self._known, part(body, "jobs", list, what)))
 
     def _known(self, row: object) -> JobState:
         """Return the job of a row, and remember its id."""

@@ -6,9 +6,11 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from aitk_nb.backends.webui.names import base_name
+from aitk_nb.backends.wire.http import part
 from aitk_nb.errors import UnexpectedReply
 from aitk_nb.models.job import JobState, JobStatus, RemoteFile, Sample
 from aitk_nb.models.loss import LossColumns, LossPage
@@ -50,12 +52,14 @@ def job_state(row: object) -> JobState:
         pid=_int(row.get("pid")) or None,
         tells_pid="pid" in row,
         save_requested=bool(row.get("save_now")),
+        sample_requested=bool(row.get("sample_now")),
         queue_rank=_int(row.get("queue_position")),
         has_queue="queue_position" in row,
         job_type=str(row.get("job_type") or "train"),
         # Its `stop` would say "Job stopped" if there had been a process to signal.
         has_died=status is JobStatus.STOPPING and bool(row.get("pid")) and info == UNSIGNALED,
         never_started=status is JobStatus.STOPPED and not (step or info or stop or row.get("pid")),
+        created=_moment(row.get("created_at")),
         config=config,
     )
 
@@ -66,9 +70,7 @@ def queue_runs(body: object, gpu_ids: str) -> bool:
     Raises:
         UnexpectedReply: it is not a list of queues.
     """
-    queues = body.get("queues") if isinstance(body, dict) else None
-    if not isinstance(queues, list):
-        raise UnexpectedReply("list the queues", "not a list of queues")
+    queues = part(body, "queues", list, "list the queues")
     rows = [row for row in queues if isinstance(row, dict)]
     return any(row.get("gpu_ids") == gpu_ids and bool(row.get("is_running")) for row in rows)
 
@@ -88,6 +90,13 @@ def _configured_steps(config: Mapping[str, Any]) -> int | None:
         usual = 1000 if process.get("datasets") else 0
         return _int((process.get("train") or {}).get("steps", usual)) or None
     except (KeyError, IndexError, TypeError, AttributeError):
+        return None
+
+
+def _moment(text: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
         return None
 
 
@@ -144,9 +153,8 @@ def samples(body: object) -> tuple[Sample, ...]:
     Raises:
         UnexpectedReply: it is not a list of samples.
     """
-    if not isinstance(body, dict) or not isinstance(body.get("samples"), list):
-        raise UnexpectedReply("list the samples of a job", "not a list of samples")
-    found = [_sample(str(path)) for path in body["samples"]]
+    paths = part(body, "samples", list, "list the samples of a job")
+    found = [_sample(str(path)) for path in paths]
     return tuple(sorted(found, key=lambda sample: (sample.step, sample.index, sample.name)))
 
 
@@ -164,9 +172,7 @@ def gpus(body: object) -> tuple[Gpu, ...]:
     Raises:
         UnexpectedReply: it is not a list of GPUs.
     """
-    found = body.get("gpus") if isinstance(body, dict) else None
-    if not isinstance(found, list):
-        raise UnexpectedReply("list its GPUs", "no list of GPUs")
+    found = part(body, "gpus", list, "list its GPUs")
     return tuple(_gpu(gpu) for gpu in found if isinstance(gpu, dict))
 
 

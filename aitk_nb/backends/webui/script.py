@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from aitk_nb.models.control_images import control_names
-
-if TYPE_CHECKING:
-    from aitk_nb.models.job import JobDraft
+from aitk_nb.models.job import JobDraft
 
 
 def _body(draft: JobDraft) -> str:
@@ -73,7 +70,8 @@ def python(draft: JobDraft) -> str:
         f'process["datasets"][{at}]["{key}"] = folders["DATASETS_FOLDER"] + "/" + {name!r}\n'
         for at, key, name in _controls(draft)
     )
-    return f"""\
+    # The body is ASCII, and nowhere in JSON do three quotes follow each other.
+    return f'''\
 import json
 import os
 
@@ -82,7 +80,9 @@ import httpx
 token = os.environ.get("AITK_TOKEN", "")
 headers = {{"Authorization": f"Bearer {{token}}"}} if token else {{}}
 server = httpx.Client(base_url=os.environ["AITK_URL"], headers=headers)
-body = json.loads({_body(draft)!r})
+body = json.loads(r"""
+{_body(draft)}
+""")
 {_FREEST if draft.any_gpu else ""}folders = server.get("/api/settings").raise_for_status().json()
 process = body["job_config"]["config"]["process"][0]
 process["training_folder"] = folders["TRAINING_FOLDER"]
@@ -91,4 +91,4 @@ for entry in process["datasets"]:
 {controls}job = server.post("/api/jobs", json=body).raise_for_status().json()
 server.get(f"/api/jobs/{{job['id']}}/start").raise_for_status()
 server.get(f"/api/queue/{{body['gpu_ids']}}/start").raise_for_status()
-"""
+'''

@@ -7,12 +7,10 @@ import io
 import os
 import stat
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
+from aitk_nb.backends.base import Upload
 from aitk_nb.errors import AitkError
-
-if TYPE_CHECKING:
-    from aitk_nb.backends.base import Upload
 
 
 class Changed(AitkError):
@@ -28,15 +26,12 @@ class Readable(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next bytes."""
-        ...
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Move, and return the position."""
-        ...
 
     def tell(self) -> int:
         """Return the position."""
-        ...
 
 
 class LocalFile:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 from tenacity import retry_if_exception
@@ -24,6 +24,22 @@ from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected, Unex
 TIMEOUT = httpx.Timeout(connect=10.0, read=100.0, write=100.0, pool=None)
 MAX_RAW = 4 * 1024 * 1024
 """Bytes of an answer that may be anybody's; the largest one known, Gradio's `/config`, has 0.8."""
+
+
+T = TypeVar("T")
+Params: TypeAlias = Mapping[str, str | int] | None
+
+
+def part(body: object, key: str, kind: type[T], what: str) -> T:
+    """Return what an answer has under `key`.
+
+    Raises:
+        UnexpectedReply: it has nothing of that kind there.
+    """
+    found = body.get(key) if isinstance(body, dict) else None
+    if not isinstance(found, kind):
+        raise UnexpectedReply(what, f"no {key}")
+    return found
 
 
 class Http:
@@ -92,10 +108,10 @@ class Http:
             client.close()
 
     def get_json(
-        self, path: str, *, what: str, params: Mapping[str, str | int] | None = None
+        self, path: str, *, what: str, params: Params = None, timeout: float | None = None
     ) -> Any:
         """Return the JSON of a GET that only reads; tried again when the connection breaks."""
-        return self._json(self.read("GET", path, what=what, params=params), what)
+        return self._json(self.read("GET", path, what=what, params=params, timeout=timeout), what)
 
     def act(self, path: str, *, what: str) -> Any:
         """Return the JSON of a GET that changes something: sent once, never repeated blindly."""
@@ -134,7 +150,7 @@ class Http:
         path: str,
         *,
         what: str,
-        params: Mapping[str, str | int] | None = None,
+        params: Params = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
         timeout: float | None = None,
@@ -194,10 +210,16 @@ class Http:
 
     @contextmanager
     def stream(
-        self, path: str, *, what: str, headers: Mapping[str, str]
+        self,
+        path: str,
+        *,
+        what: str,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        json: object = None,
     ) -> Iterator[httpx.Response]:
-        """Yield the open answer to a GET; the caller repeats it."""
-        request = self._request("GET", path, headers=headers)
+        """Yield the open answer to a request, which is sent once."""
+        request = self._request(method, path, headers=headers, json=json)
         response = self._exchange(request, stream=True)
         try:
             if not response.is_success or response_errors.is_page(response):

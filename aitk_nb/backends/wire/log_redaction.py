@@ -33,7 +33,6 @@ class Cleaner(Protocol):
 
     def clean_log(self, text: str) -> str:
         """Return `text` without them; called while the library is at work, and so calls none."""
-        ...
 
 
 class _Clean(logging.Filter):

@@ -25,12 +25,7 @@ _TRANSFER = re.compile(r"/api/(files/|img/|(datasets|loras)/upload$)|/file=|/upl
 
 
 def translated(
-    url: str,
-    response: httpx.Response,
-    what: str,
-    *,
-    sent: bool,
-    clean: Callable[[str], str],
+    url: str, response: httpx.Response, what: str, *, sent: bool, clean: Callable[[str], str]
 ) -> AitkError:
     """Return the error that an answer is; `sent` tells whether a token went with the request."""
     status, html = response.status_code, is_page(response)

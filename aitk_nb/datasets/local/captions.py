@@ -108,14 +108,23 @@ class Edit:
 
     def of(self, caption: str) -> str:
         """Return the changed caption; a prefix or suffix that is there is not added again."""
-        if not caption.strip() and not self.uncaptioned:
-            return caption
+        if not caption.strip():
+            if not self.uncaptioned:
+                return caption
+            # What is added has no caption to be set off from.
+            added = (part.strip(" ,") for part in (self.prefix, self.suffix))
+            text = ", ".join(filter(None, added))
+        else:
+            text = self._changed(caption)
+        word = self.trigger.strip()
+        if word and word not in text and "[trigger]" not in text:
+            text = f"{word}, {text}" if text.strip() else word
+        return text.strip()
+
+    def _changed(self, caption: str) -> str:
         text = caption.replace(self.find, self.replace) if self.find else caption
         if self.prefix and not text.startswith(self.prefix.strip()):
             text = self.prefix + text
         if self.suffix and not text.endswith(self.suffix.strip()):
             text = text + self.suffix
-        word = self.trigger.strip()
-        if word and word not in text and "[trigger]" not in text:
-            text = f"{word}, {text}" if text.strip() else word
-        return text.strip()
+        return text

@@ -5,12 +5,9 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from PIL import Image
+from PIL import Image, ImageCms
 
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Pillow's mode for the color space of a profile."""
@@ -27,8 +24,6 @@ def profile_name(mode: str, profile: bytes) -> str:
         mode: Pillow's mode of the image.
         profile: Bytes of the ICC profile; empty for none.
     """
-    from PIL import Image, ImageCms
-
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         base = _base(mode)
@@ -46,8 +41,6 @@ def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
     A profile that is damaged, or of another color space than the image, is ignored.
     """
-    from PIL import ImageCms
-
     colors = image.convert(_base(image.mode))
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -89,7 +89,12 @@ def read_contents(
     left_out = dict(_left_out(source, follow_links=follow_links))
     belonging = [path for path in source.paths if path not in left_out]
     files = [path for path in belonging if _is_regular(path)]
-    folders = control_folders(belonging, controls)
+    # Of an image that is left out, so is its control image.
+    gone = {path.stem for path in source.left_out} - {path.stem for path in files}
+    folders = tuple(
+        replace(folder, files=tuple(path for path in folder.files if path.stem not in gone))
+        for folder in control_folders(belonging, controls)
+    )
     found = Contents(
         images=tuple(path for path in files if is_one_of(path, IMAGES)),
         media=tuple(path for path in files if is_one_of(path, MEDIA)),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+from PIL import Image, ImageOps
+
+from aitk_nb._images import FORMATS, MAX_PIXELS, has_alpha, opaque
 from aitk_nb.datasets.local.color_profile import in_srgb
-from aitk_nb.datasets.local.image_info import FORMATS, MAX_PIXELS, has_alpha, one_large_at_a_time
-
-if TYPE_CHECKING:
-    from PIL import Image
+from aitk_nb.datasets.local.image_info import one_large_at_a_time
 
 _QUALITY = 95
 
@@ -24,8 +24,6 @@ def convert(source: Path, target: Path, background: str | None = "white") -> Non
     Raises:
         OSError: It can't be decoded or written.
     """
-    from PIL import Image, ImageOps
-
     with Image.open(source, formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             if image.format not in ("JPEG", "MPO"):
@@ -47,23 +45,8 @@ def convert(source: Path, target: Path, background: str | None = "white") -> Non
                 plain.save(target, "JPEG", quality=_QUALITY, subsampling=0)
 
 
-def opaque(image: Image.Image, background: str) -> Image.Image:
-    """Return an image without transparency, on a background."""
-    from PIL import Image
-
-    if not has_alpha(image):
-        return image
-    layered = image.convert("RGBA")
-    paper = Image.new("RGB", layered.size, background)
-    paper.paste(layered, mask=layered.getchannel("A"))
-    return paper
-
-
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Return an image with at most 8 bits per color, which keeps its range of brightness."""
-    import numpy as np
-    from PIL import Image
-
     if image.mode.startswith("I;16"):
         high = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
         return Image.fromarray(high)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from aitk_nb import _html
-from aitk_nb._units import plural, size
+from aitk_nb._units import plural, size, some
 from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.buckets import BucketPlan, plan
 from aitk_nb.datasets.local.fix import Options, fix
 from aitk_nb.datasets.local.fix_plan import Change
+from aitk_nb.datasets.local.problems import Code, Problem, by_image, shown
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import InvalidDataset
@@ -62,6 +63,35 @@ class LocalDataset(Scanned):
             what = self.name if self._opened().keeper else str(self.folder)
             raise InvalidDataset(what, [f"{problem}." for problem in self.errors])
         return self
+
+    def usable(self) -> LocalDataset:
+        """Return the part without errors.
+
+        Images that an error is about are left out, also if it is about their captions; for each
+        the part has a warning. Nothing is changed on the disk, and `fix` of the whole dataset may
+        save them.
+
+        Raises:
+            InvalidDataset: The errors are not about single images, or nothing is left.
+
+        Example:
+            >>> aitk_nb.LocalDataset(photos).usable().left_out
+            ()
+        """
+        part = self
+        while part.errors:
+            images, unopened = part.contents.trained, part._opened().problems
+            found = by_image(part.errors, images)
+            # What was not even unpacked or fetched is not among the files.
+            why = {problem.file: problem for problem in part.errors if problem in unopened}
+            why |= {shown(path): problems[0] for path, problems in found.items()}
+            if not why or len(found) == len(images):
+                self.raise_for_errors()
+            said = (problem for problem in unopened if why.get(problem.file) != problem)
+            warnings = (_left_out(file, problem) for file, problem in why.items())
+            source = replace(part._without(found), problems=(*said, *warnings))
+            part = part._of(source)
+        return part
 
     def buckets(
         self,
@@ -139,7 +169,8 @@ class LocalDataset(Scanned):
             return f"<LocalDataset {str(self._given)[:80]!r}, not checked yet>"
         return (
             f"<LocalDataset {self.name!r} {self.media_text}, "
-            f"{plural(len(self.captions), 'caption')}, {self.verdict}>"
+            f"{plural(len(self.captions), 'caption')}, {self.verdict}"
+            f"{f', {len(self.left_out)} left out' if self.left_out else ''}>"
         )
 
     def summary(self) -> _html.Html:
@@ -153,6 +184,8 @@ class LocalDataset(Scanned):
             ("size", size(self.total_bytes)),
             *(("control images", f"{len(c.files)} in {c.folder.name}") for c in self.controls),
         ]
+        if self.left_out:
+            counts.append(("left out", some(self.left_out)))
         kind: _html.Kind = "error" if self.errors else "warning" if self.problems else "ok"
         return _html.definition(
             [*counts, ("problems", _html.badge(self.verdict if self.problems else "none", kind))]
@@ -169,6 +202,12 @@ class LocalDataset(Scanned):
             return _html.note(repr(self))
         table = self.problems.html(shown=_SHOWN) if self.problems else ""
         return _html.join([self.summary(), table])
+
+
+def _left_out(file: str, error: Problem) -> Problem:
+    own, why = f"{file!r} ", error.message
+    why = f"it {why.removeprefix(own)}" if why.startswith(own) else why
+    return Problem(Code.LEFT_OUT, file, f"is left out: {why}", error.remedy)
 
 
 @dataclass(frozen=True, slots=True)

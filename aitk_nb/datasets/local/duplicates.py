@@ -11,15 +11,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from aitk_nb._files import sha256
 from aitk_nb.errors import AitkError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 CLOSE = 8
 """Bits of 128 by which two images may differ and still look the same."""
@@ -37,13 +34,11 @@ _COPY = re.compile(
 
 def dhash(gray: Image.Image) -> int | None:
     """Return 128 bits of a gray image; None if it is too plain to have features."""
-    from PIL import Image as Pillow
-
-    across = gray.resize((_SIDE + 1, _SIDE), Pillow.Resampling.BOX)
+    across = gray.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX)
     low, high = across.getextrema()
     if float(high) - float(low) < _CONTRAST:  # type: ignore[arg-type]
         return None
-    down = gray.resize((_SIDE, _SIDE + 1), Pillow.Resampling.BOX)
+    down = gray.resize((_SIDE, _SIDE + 1), Image.Resampling.BOX)
     right = np.asarray(across, dtype=np.int16)
     below = np.asarray(down, dtype=np.int16)
     bits = np.concatenate(

@@ -12,14 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from PIL import ImageColor
 from pydantic import TypeAdapter
 
+from aitk_nb._images import quiet_about_size
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.captions import ENDINGS
 from aitk_nb.datasets.local.conversion import convert
 from aitk_nb.datasets.local.fix_plan import Change, CopiedFile, fix_plan
-from aitk_nb.datasets.local.image_info import WORKERS, quiet_about_size
+from aitk_nb.datasets.local.image_info import WORKERS
 from aitk_nb.datasets.local.problems import shown
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import BadInput
@@ -92,8 +94,6 @@ def _check_folder(dataset: Scanned, out_dir: Path) -> None:
 
 
 def _check_color(color: str) -> None:
-    from PIL import ImageColor
-
     try:
         ImageColor.getrgb(color)
     except ValueError as exc:

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from aitk_nb._images import FORMATS, MAX_PIXELS, has_alpha, quiet_about_size
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.color_profile import profile_name
 from aitk_nb.datasets.local.duplicates import dhash
 from aitk_nb.datasets.local.problems import Code
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-FORMATS = (
-    *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"),
-    *(("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()),
-)
-"""What is opened: Pillow knows dozens of formats, some of which start other programs."""
-
-MAX_PIXELS = 64_000_000
-"""An image with more is not decoded: 64 megapixels already take 256 MB."""
 
 WORKERS = min(8, os.cpu_count() or 1)
 """Images decoded at a time."""
@@ -93,30 +80,13 @@ def read_all(
         )
 
 
-@contextmanager
-def quiet_about_size() -> Iterator[None]:
-    """Silence Pillow's warning about large images, which are a problem of their own here."""
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield
-
-
 def one_large_at_a_time(image: Image.Image) -> AbstractContextManager[object]:
     """Return a context in which no other large image is decoded, if this one is large."""
     return _large if image.width * image.height > _ALONE else nullcontext()
 
 
-def has_alpha(image: Image.Image) -> bool:
-    """Return whether some pixels of an image may be transparent."""
-    return "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
-
-
 def read_image_info(path: Path) -> ImageInfo:
     """Return what an image is; never raises for what is in the file."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with path.open("rb") as file:
             if not file.read(1):
@@ -201,8 +171,6 @@ def _is_transparent(image: Image.Image) -> bool:
 
 
 def _hash(image: Image.Image) -> int | None:
-    from PIL import Image, ImageOps
-
     if image.mode.startswith(("I", "F")):
         return None
     # One channel says enough, and resizing images with alpha would copy them whole.

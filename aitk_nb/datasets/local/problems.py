@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,12 +82,16 @@ class Code(enum.Enum):
     IGNORED_MEDIA = "ignored-media", "warning", "choose an architecture that trains on it"
     UNLISTED = "unlisted", "warning", "save it as MP4 or MP3 to see it there"
     NO_VIDEO = "no-video", "warning", "add videos, unless stills are intended"
+    LEFT_OUT = "left-out", "warning", "correct it"
 
 
-CAPTIONS_LEFT = frozenset(
-    {Code.CAPTION_TABLE, Code.CAPTION_LOST, Code.CAPTION_SUFFIX, Code.ORPHAN_CAPTION}
+UNUSED = frozenset(
+    {
+        *(Code.CAPTION_TABLE, Code.CAPTION_LOST, Code.CAPTION_SUFFIX, Code.ORPHAN_CAPTION),
+        Code.LEFT_OUT,
+    }
 )
-"""Captions that are there, and that the trainer does not read."""
+"""Captions and images that are there, and that are not used in training."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -125,6 +130,27 @@ class Problem(Check):
 def sorted_problems(problems: Iterable[Problem]) -> Checklist[Problem]:
     """Return the problems before the warnings, otherwise in the order they were found."""
     return Checklist(sorted(problems, key=lambda problem: problem.status is Status.WARNING))
+
+
+def by_image(problems: Iterable[Problem], images: Iterable[Path]) -> Mapping[Path, list[Problem]]:
+    """Return the problems of each image that has any: its own, and those of its other files.
+
+    Args:
+        problems: What is wrong with the dataset.
+        images: The images, videos and sounds of the dataset.
+    """
+    names: dict[str, list[Path]] = defaultdict(list)
+    stems: dict[str, list[Path]] = defaultdict(list)
+    for path in images:
+        names[shown(path)].append(path)
+        stems[shown(path.stem)].append(path)
+    found: dict[Path, list[Problem]] = defaultdict(list)
+    for problem in problems:
+        # A control image is named with its folder.
+        name = problem.file.rpartition("/")[2]
+        for path in names[name] or stems[name] or stems[Path(name).stem]:
+            found[path].append(problem)
+    return found
 
 
 def shown(path: Path | str) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from aitk_nb.backends.base import Progress
+from aitk_nb.datasets.local.captions import ENDINGS, caption_path, captions_beside
 from aitk_nb.datasets.local.checks import inherent, required
 from aitk_nb.datasets.local.contents import Contents, read_contents
 from aitk_nb.datasets.local.control_folders import Controls
 from aitk_nb.datasets.local.formats import SOUNDS, VIDEOS
 from aitk_nb.datasets.local.image_info import ImageInfo
-from aitk_nb.datasets.local.problems import Problem, sorted_problems
+from aitk_nb.datasets.local.problems import Problem, shown, sorted_problems
 from aitk_nb.datasets.local.requirements import Requirements
-from aitk_nb.datasets.local.sources import AnySource, Source, open_source
+from aitk_nb.datasets.local.sources import AnySource, Source, natural, open_source
 from aitk_nb.errors import InvalidDataset
 from aitk_nb.models.checklist import Checklist
 from aitk_nb.models.dataset import media_text
@@ -27,11 +28,7 @@ class Scanned:
     """The files of a local dataset, and what is wrong with them."""
 
     def __init__(
-        self,
-        source: AnySource,
-        *,
-        controls: Sequence[str | Path] = (),
-        follow_links: bool = False,
+        self, source: AnySource, *, controls: Sequence[str | Path] = (), follow_links: bool = False
     ) -> None:
         """Store where the files are; nothing is read before the first use.
 
@@ -90,8 +87,32 @@ class Scanned:
         Raises:
             InvalidDataset: The folder or zip can't be opened anymore.
         """
+        return self._of(self._opened().rescan())
+
+    def without(self, images: Collection[Path]) -> Self:
+        """Return the dataset without some images, their captions and their control images.
+
+        Nothing is changed on the disk.
+
+        Args:
+            images: Those of its images, videos and sounds that are not wanted.
+        """
+        return self._of(self._without(images))
+
+    def _without(self, images: Collection[Path]) -> Source:
+        kept = {path.stem for path in self.contents.trained if path not in images}
+        captions = (
+            caption
+            for path in images
+            if path.stem not in kept
+            for caption in (caption_path(path), *captions_beside(path))
+        )
+        return self._opened().without({*images, *captions})
+
+    def _of(self, source: Source) -> Self:
+        """Return the dataset with another source; images that are known are not decoded again."""
         fresh = copy(self)
-        fresh._known, fresh._source = self._contents, self._opened().rescan()  # noqa: SLF001
+        fresh._known, fresh._source = self._contents, source  # noqa: SLF001
         fresh._contents = fresh._problems = None  # noqa: SLF001
         fresh._scan()  # noqa: SLF001
         return fresh
@@ -134,6 +155,14 @@ class Scanned:
     def media(self) -> tuple[Path, ...]:
         """Videos and sounds."""
         return self.contents.media
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the images, videos and sounds that `without` or `usable` left out."""
+        left_out = self._opened().left_out
+        return tuple(
+            sorted((shown(path) for path in left_out if path.suffix not in ENDINGS), key=natural)
+        )
 
     @property
     def media_text(self) -> str:

@@ -56,6 +56,14 @@ class Source:
     """Keeps what was unpacked or fetched."""
     is_list: bool = False
     """True when only some files of the folder were named."""
+    left_out: frozenset[Path] = frozenset()
+    """Files that are there, and that somebody does not want."""
+
+    def without(self, files: Iterable[Path]) -> Source:
+        """Return the source without some files."""
+        left_out = self.left_out.union(files)
+        paths = tuple(path for path in self.paths if path not in left_out)
+        return replace(self, paths=paths, left_out=left_out)
 
     def rescan(self) -> Source:
         """Return the source as it is now.
@@ -64,8 +72,10 @@ class Source:
             InvalidDataset: The folder can't be opened anymore.
         """
         if self.is_list:
-            return replace(self, paths=_in_order(_with_captions(filter(_exists, self.paths))))
-        return replace(self, paths=_listing(self.folder))
+            paths = _in_order(_with_captions(filter(_exists, self.paths)))
+        else:
+            paths = _listing(self.folder)
+        return replace(self, paths=paths).without(())
 
 
 def open_source(source: AnySource) -> Source:

@@ -82,6 +82,7 @@ def prepare(store: Store, job: Job, *, with_losses: bool = True) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _put_log_away(folder)
     config = _with_database(job.job_config, store.database_path, with_losses=with_losses)
+    _with_folder(config, folder)
     _check(store, config)
     text = json.dumps(config, indent=2, ensure_ascii=False)
     (folder / ".job_config.json").write_bytes(text.encode("utf-8", "replace"))
@@ -170,6 +171,15 @@ def _with_database(text: str, database: Path, *, with_losses: bool) -> dict[str,
         raise Unusable("job_config has no config.process[0]") from exc
     checked: dict[str, object] = config
     return checked
+
+
+def _with_folder(config: Mapping[str, object], folder: Path) -> None:
+    """Tell an inference engine where it keeps what it makes."""
+    inner = config["config"]
+    assert isinstance(inner, dict)  # `_with_database` wrote into it
+    process = inner["process"][0]
+    if process.get("type") == "InferenceEngine":
+        process["engine"] = {**(process.get("engine") or {}), "job_folder": str(folder)}
 
 
 def _check(store: Store, config: dict[str, object]) -> None:

@@ -145,7 +145,7 @@ class Denoiser:
 
     def _names(self, layer: Adapter) -> tuple[str, str, str]:
         if self.shape.is_scaled:
-            name = f"lora_unet_{layer.name.removeprefix('diffusion_model.').replace('.', '_')}"
+            name = _scaled_name(layer.name)
             return f"{name}.lora_down.weight", f"{name}.lora_up.weight", f"{name}.alpha"
         return f"{layer.name}.lora_A.weight", f"{layer.name}.lora_B.weight", ""
 
@@ -158,6 +158,22 @@ class Denoiser:
             layer.down[:rank] = down[:rank]
             layer.up[:, :rank] = up[:, :rank]
 
+    def merge(self, tensors: Mapping[str, Floats], strength: float) -> int:
+        """Add a LoRA of any rank to the frozen weights, and return how many layers it has."""
+        matched = 0
+        for layer in self._layers:
+            plain, scaled = f"{layer.name}.lora_A.weight", _scaled_name(layer.name)
+            if plain in tensors:
+                down, up, scale = tensors[plain], tensors[f"{layer.name}.lora_B.weight"], 1.0
+            elif f"{scaled}.lora_down.weight" in tensors:
+                down, up = (tensors[f"{scaled}.lora_{end}.weight"] for end in ("down", "up"))
+                scale = float(tensors.get(f"{scaled}.alpha", np.array(len(down)))) / len(down)
+            else:
+                continue
+            layer.weight = layer.weight + np.float32(strength * scale) * (up @ down).T
+            matched += 1
+        return matched
+
     def _bend(self, x: Floats) -> Floats:
         gate: Floats = 1 / (1 + np.exp(-x))
         bent: Floats = x * gate
@@ -165,6 +181,11 @@ class Denoiser:
         self._slopes.append(slope)
         bent += x * gate.dtype.type(_LEAK)
         return bent
+
+
+def _scaled_name(name: str) -> str:
+    """Return what a layer is called in the files of the older models."""
+    return f"lora_unet_{name.removeprefix('diffusion_model.').replace('.', '_')}"
 
 
 def _base(shape: Shape, dtype: np.dtype[Any]) -> list[Adapter]:

@@ -6,6 +6,7 @@ what is seen follows from t by Bayes' rule, in closed form.
 """
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -148,6 +149,14 @@ def _word(word: str) -> Floats:
 
 def paint(denoiser: Denoiser, prompt: str, grid: Grid, seed: int, steps: int) -> Floats:
     """Return coefficients (count, 192): from noise along the learned velocities, in Euler steps."""
+    *_, painted = paint_steps(denoiser, prompt, grid, seed, steps)
+    return painted
+
+
+def paint_steps(
+    denoiser: Denoiser, prompt: str, grid: Grid, seed: int, steps: int
+) -> Iterator[Floats]:
+    """Yield the coefficients after each step of `paint`."""
     rng = np.random.default_rng([seed, 4])
     state: Floats = rng.standard_normal((1, grid.count, COEFFICIENTS), dtype=np.float32)
     text, everywhere = text_features(prompt), np.arange(grid.count)
@@ -156,8 +165,8 @@ def paint(denoiser: Denoiser, prompt: str, grid: Grid, seed: int, steps: int) ->
         question = ask(state, np.array([now]), text, grid, everywhere)
         velocity = question.base - question.weight * denoiser.forward(question.rows)
         state = state + np.float32(then - now) * velocity
-    painted: Floats = state[0]
-    return painted
+        painted: Floats = state[0]
+        yield painted
 
 
 def _shares(t: Floats) -> tuple[Floats, Floats, Floats]:

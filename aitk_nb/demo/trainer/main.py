@@ -68,19 +68,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ[name] = "1"
     end_with_stdin()
     out = _utf8(sys.stdout)
-    code = _to_the_end(path, out)
-    if seconds := float(os.environ.get("AITK_DEMO_LIVES_ON", "0")):
+    seconds = float(os.environ.get("AITK_DEMO_LIVES_ON", "0"))
+    code = _to_the_end(path, out, seconds)
+    if seconds:
         # The real one takes this long to leave PyTorch, and holds its GPU meanwhile.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         time.sleep(seconds)
     return code
 
 
-def _to_the_end(path: str, out: TextIO) -> int:
+def _to_the_end(path: str, out: TextIO, lives_on: float) -> int:
     row: JobRow | None = None
     try:
         config = json.loads(Path(path).read_text("utf-8"))
         row = _row(config, out)
+        process = config["config"]["process"][0]
+        if process.get("type") == "InferenceEngine":
+            from aitk_nb.demo.trainer.engine import main as engine
+
+            return engine.serve(process, out, row, lives_on)
         done = _run(config, out, row)
     except KeyboardInterrupt:
         return _stopped(row, out)

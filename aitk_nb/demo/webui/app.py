@@ -18,6 +18,7 @@ from aitk_nb.demo.webui import (
     model_archs,
     routes_datasets,
     routes_files,
+    routes_inference,
     routes_jobs,
     routes_loras,
     routes_media,
@@ -35,6 +36,7 @@ Route = Callable[[Call], Response] | Callable[[Call], Awaitable[Response]]
 
 _log = logging.getLogger(__name__)
 _READ = frozenset({"GET", "HEAD"})
+_ANY = ("GET", "POST", "DELETE")
 _PUBLIC = (routes_files.MEDIA, routes_files.FILES)
 _NOT_FOUND = (
     "<!DOCTYPE html><html><head><title>404: This page could not be found.</title></head>"
@@ -87,6 +89,12 @@ ROUTES: dict[str, dict[str, Route]] = {
     "/api/audio/art/{path...}": {"GET": routes_files.album_art},
     "/api/loras": {"GET": routes_loras.list_loras},
     "/api/loras/upload": {"POST": routes_loras.upload},
+    "/api/inference/status": dict.fromkeys(_ANY, routes_inference.status),
+    "/api/inference/outputs/delete": {
+        **dict.fromkeys(_ANY, routes_inference.proxy),
+        "POST": routes_inference.delete_outputs,
+    },
+    "/api/inference/{path...}": dict.fromkeys(_ANY, routes_inference.proxy),
     "/api/settings": {"GET": system.read_settings, "POST": system.write_settings},
     "/api/gpu": {"GET": system.gpu},
     "/api/cpu": {"GET": system.cpu},

@@ -71,6 +71,7 @@ class Site:
     token: str | None = field(default=None, repr=False)
     closing: threading.Event = field(default_factory=threading.Event)
     recent: Recent = field(default_factory=Recent)
+    engines: Recent = field(default_factory=lambda: Recent(2.0))
     era: Era = field(default_factory=Era)
 
 

@@ -12,10 +12,4 @@ if TYPE_CHECKING:
     from aitk_nb.discovery.snippets.api import typescript_client as typescript_client
     from aitk_nb.discovery.snippets.operations import has_operation as has_operation
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "api": ["LANGUAGES", "snippet", "typescript_client"],
-        "operations": ["has_operation"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__)

@@ -1,10 +1,11 @@
-"""`BucketPreview`: the sizes that the trainer gives the images, drawn when the tab is open."""
+"""`BucketPreview`: the sizes that the trainer gives the images, shown when the tab is open."""
 
 from __future__ import annotations
 
 import ipywidgets as widgets
 
 from aitk_nb import _html
+from aitk_nb._units import plural
 from aitk_nb.datasets.local.buckets import BucketPlan
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.requirements import resolutions
@@ -27,11 +28,10 @@ class BucketPreview:
             1, min=1, max=1024, description="Batch size", style=style, layout=layout
         )
         self._table = widgets.HTML()
-        self._picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
         inputs = widgets.HBox(
             [self.resolution, self.batch_size], layout=widgets.Layout(flex_flow="row wrap")
         )
-        self.widget = widgets.VBox([inputs, self._picture, self._table])
+        self.widget = widgets.VBox([inputs, self._table])
         self._dataset: LocalDataset | None = None
         self._is_open = False
         for field in (self.resolution, self.batch_size):
@@ -45,13 +45,13 @@ class BucketPreview:
         self._draw()
 
     def open(self, *, is_open: bool) -> None:
-        """Open or close the preview; a closed one keeps no image."""
+        """Open or close the preview; a closed one computes nothing."""
         self._is_open = is_open
         self._draw()
 
     def _draw(self) -> None:
         if not self._is_open or self._dataset is None:
-            self._table.value, self._picture.value = "", b""
+            self._table.value = ""
             return
         try:
             plan = self._dataset.buckets(
@@ -60,23 +60,18 @@ class BucketPreview:
             if not plan.buckets:
                 raise BadInput("There is no image for a bucket.")
         except BadInput as exc:
-            self._table.value, self._picture.value = str(_html.message(str(exc), "error")), b""
-            self._picture.layout.display = "none"
+            self._table.value = str(_html.message(str(exc), "error"))
         else:
-            self._show(plan)
+            arch = self._dataset.requirements.arch or presets.DEFAULT_ARCH
+            self._table.value = str(_page(plan, arch))
 
-    def _show(self, plan: BucketPlan) -> None:
-        from aitk_nb.views.plots.bucket_plot import plot_buckets
 
-        figure = plot_buckets(plan)
-        self._picture.value, self._picture.layout.display = figure.png(), ""
-        self._picture.width = str(round(figure.figure.get_size_inches()[0] * 90))
-        table = plan.table()
-        rows = table.rows[:_ROWS]
-        more = len(table.rows) - len(rows)
-        rest = _html.note(f"and {more} more") if more else ""
-        sides = plan.divisibility
-        arch = (self._dataset and self._dataset.requirements.arch) or presets.DEFAULT_ARCH
-        note = _html.note(f"Sides are multiples of {sides} pixels, as for {arch}.")
-        page = _html.table(table.headers, rows, table.caption)
-        self._table.value = str(_html.join([page, rest, note]))
+def _page(plan: BucketPlan, arch: str) -> _html.Html:
+    table = plan.table()
+    shapes = [_html.proportions(bucket.width, bucket.height) for bucket in plan.buckets[:_ROWS]]
+    rows = [(shape, *row) for shape, row in zip(shapes, table.rows, strict=False)]
+    more = len(table.rows) - len(rows)
+    rest = _html.note(f"and {plural(more, 'more bucket')}") if more else ""
+    note = _html.note(f"Sides are multiples of {plan.divisibility} pixels, as for {arch}.")
+    page = _html.table(("shape", *table.headers), rows, table.caption)
+    return _html.join([page, rest, note])

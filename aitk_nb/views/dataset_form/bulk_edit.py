@@ -1,4 +1,4 @@
-"""`BulkEdit`: one change to all captions: replace, prefix, suffix, trigger word; and undo."""
+"""`BulkEdit`: one change to all captions: find, prefix, suffix, trigger word; and undo."""
 
 from __future__ import annotations
 
@@ -13,23 +13,29 @@ from aitk_nb._units import plural
 from aitk_nb.datasets.local.captions import Edit, caption_path, write_caption
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
+from aitk_nb.views.plots.thumbnails import Thumbnails
 
 _FIELDS = {
-    "find": ("Replace", "text in the captions"),
-    "replace": ("with", "empty removes it"),
-    "prefix": ("Add before", "for example: a photo of "),
-    "suffix": ("Add after", "for example: , studio light"),
+    "find": ("Find", "text in the captions"),
+    "replace": ("Replace with", "empty removes it"),
+    "prefix": ("Prefix", "for example: a photo of "),
+    "suffix": ("Suffix", "for example: , studio light"),
     "trigger": ("Trigger word", "added before captions with neither it nor [trigger]"),
 }
+_EXAMPLES = 6
+"""Changed images that are shown."""
 
 
 class BulkEdit:
     """Fields for a change, its preview, and buttons to apply and to undo it."""
 
-    def __init__(self, on_changed: Callable[[str], None], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_changed: Callable[[str], None], say: Callable[[str], None], thumbnails: Thumbnails
+    ) -> None:
         """Call `on_changed` with what was done, and `say` with what failed."""
         self._on_changed = on_changed
         self._say = say
+        self._thumbnails = thumbnails
         self._dataset: LocalDataset | None = None
         self._before: dict[Path, str | None] = {}
         layout = widgets.Layout(width="28em", max_width="100%")
@@ -39,7 +45,10 @@ class BulkEdit:
             for name, (label, hint) in _FIELDS.items()
         }
         self.uncaptioned = widgets.Checkbox(
-            description="also images without a caption", indent=True, layout=layout, style=style
+            description="Also images without a caption",
+            indent=True,
+            layout=layout,
+            style=style,
         )
         button = widgets.Layout(width="auto")
         self.apply = widgets.Button(description="Change captions", disabled=True, layout=button)
@@ -66,7 +75,7 @@ class BulkEdit:
         except BadInput as exc:
             changes, text = {}, _html.message(str(exc), "error")
         else:
-            text = _html.join(self._examples(changes))
+            text = _html.join(self._preview_of(changes))
         self.apply.disabled = not changes
         what = plural(len(changes), "caption") if changes else "captions"
         self.apply.description = f"Change {what}"
@@ -80,14 +89,29 @@ class BulkEdit:
         edit = Edit(**texts, uncaptioned=bool(self.uncaptioned.value))
         return changed_captions(self._dataset, edit)
 
-    def _examples(self, changes: Mapping[Path, str]) -> Iterator[_html.Html]:
-        if self._dataset is None:
+    def _preview_of(self, changes: Mapping[Path, str]) -> Iterator[_html.Html]:
+        if self._dataset is None or not any(field.value for field in self.fields.values()):
             return
-        for path, text in list(changes.items())[:2]:
-            before = self._dataset.captions.get(path.name, "")
-            yield _html.note(f"{path.name}: “{_short(before)}” becomes “{_short(text)}”")
-        if not changes and any(field.value for field in self.fields.values()):
+        captions = self._dataset.captions
+        without = sum(not captions.get(path.name) for path in self._dataset.contents.trained)
+        if without and not self.uncaptioned.value:
+            verb = "is" if without == 1 else "are"
+            yield _html.note(f"{plural(without, 'image')} without a caption {verb} skipped.")
+        if not changes:
             yield _html.note("No caption changes.")
+            return
+        rows = [
+            (
+                _html.framed(self._thumbnails.get(path), path.name, "64px", "96px"),
+                path.name,
+                _short(captions.get(path.name) or "no caption"),
+                _short(text),
+            )
+            for path, text in list(changes.items())[:_EXAMPLES]
+        ]
+        yield _html.table(("image", "file", "caption now", "caption after"), rows)
+        if more := len(changes) - len(rows):
+            yield _html.note(f"and {more} more")
 
     def _start(self, action: Callable[[], None]) -> None:
         """Run in a thread where there is an event loop: thousands of files take a while."""
@@ -147,4 +171,4 @@ def _content(path: Path) -> str | None:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 70 else f"{text[:70]}…"
+    return text if len(text) <= 240 else f"{text[:160]} … {text[-70:]}"

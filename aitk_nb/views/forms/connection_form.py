@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import ipywidgets as widgets
 from traitlets import Unicode
 
 from aitk_nb import _html
+from aitk_nb._error_card import parts
+from aitk_nb._units import plural
+from aitk_nb.auth import messages
 from aitk_nb.auth.report import AuthReport
 from aitk_nb.connection.connection import (
     LOGIN_VARIABLES,
@@ -22,11 +26,22 @@ from aitk_nb.connection.connection import (
     resolve,
 )
 from aitk_nb.connection.secret import Secret
-from aitk_nb.errors import BadInput
+from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.views.action import Action
-from aitk_nb.views.forms.form import Field, Form, Looks
+from aitk_nb.views.forms.field import Field, Looks
+from aitk_nb.views.forms.form import Form
+from aitk_nb.views.forms.waiting import can_wait, wait_for
+
+Client = TypeVar("Client")
 
 USER_VARIABLE = LOGIN_VARIABLES[0]
+_AFTER_ENTER = 0.3
+"""Seconds within which a page sends what was typed, after it has sent that Enter was pressed."""
+_TYPE = {
+    "Set AITK_TOKEN to": "Type into the field above",
+    messages.LOGIN: "Type into the fields above",
+}
+"""What to do in a form instead of setting a variable."""
 
 
 class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publishes no types
@@ -100,8 +115,7 @@ class ConnectionForm(Form[Connection]):
         self._url = looks.entry(widgets.Text, "Address", value=url, placeholder=empty)
         self._token = looks.entry(
             _TokenField,
-            "Token, password",
-            placeholder="empty: use the one named below",
+            "Token or password",
             # Otherwise each key would be read, and taken out of the field, by itself.
             continuous_update=False,
         )
@@ -114,18 +128,22 @@ class ConnectionForm(Form[Connection]):
         address = Field(self._url, looks, "https://… of a pod or a gateway, http://… or demo:")
         name = Field(self._user, looks)
         secret = Field(self._token, looks)
-        body = [*address.widgets, *name.widgets, *secret.widgets, self._forget]
+        buttons: list[widgets.Widget] = [self._forget]
         self.check: Action | None = None
+        self._entered = False
         if on_check is not None:
             self.check = Action(
                 "Check",
                 "Checking …",
-                lambda: on_check(self.value),
+                lambda: on_check(self._read()),
                 self._say,
-                done=_in_words,
-                layout=widgets.Layout(**looks.indented),
+                done=self._in_words,
             )
-            body.append(self.check.button)
+            self.check.button.button_style = "primary"
+            buttons.insert(0, self.check.button)
+            for control in (self._url, self._user, self._token):
+                control.on_msg(self._on_key)
+        body = [*address.widgets, *name.widgets, *secret.widgets, widgets.HBox(buttons)]
         self._build({"url": address, "user": name, "token": secret}, body, looks)
         self._refresh()
 
@@ -135,16 +153,67 @@ class ConnectionForm(Form[Connection]):
         token = ("token",) if self._typed is not None else ()
         return tuple(name for name in super().edited if name != "token") + token
 
+    async def connected(self, connect: Callable[[Connection], Client]) -> Client:
+        """Return a client that the server accepts; wait for a right token where somebody is there.
+
+        Args:
+            connect: What makes a client, such as `aitk_nb.connect`.
+
+        Raises:
+            AitkError: The server can't be used, and nobody is there to correct the form.
+            WaitingStopped: The cell was interrupted.
+        """
+        while True:
+            try:
+                client = connect(self._read())
+                # To connect is not to be let in.
+                cast(Any, client).datasets.list()
+            except AitkError as exc:
+                if self.check is None or not can_wait():
+                    raise
+                await self._checked_again(self.check, parts(exc)[0])
+            else:
+                self._show_as_used()
+                return client
+
+    async def _checked_again(self, check: Action, what: str) -> None:
+        """Wait until somebody has pressed the button: what is half typed is sent nowhere."""
+        before = check.runs
+        why = f"{what} Correct the form above and press Check; this cell then goes on."
+        await wait_for(lambda: check.runs > before, self.widget, "Check", why)
+
     def forget(self) -> None:
         """Forget the token that was typed."""
         self._typed = None
         self._on_edit(None)
+
+    def _take_over(self, before: ConnectionForm) -> None:
+        super()._take_over(before)
+        # A token is for the address that it was typed for.
+        if self._url.value == before._url.value:
+            self._typed = before._typed
+
+    def _drop_edits(self) -> None:
+        super()._drop_edits()
+        self.forget()
 
     def _take_token(self, change: Mapping[str, Any]) -> None:
         """Keep what was typed as a secret, and empty the field."""
         if text := change["new"].strip():
             self._typed = Secret(text)
         self._token.value = ""
+        self._check_entered()
+
+    def _on_key(self, _control: object, content: Mapping[str, Any], _buffers: object) -> None:
+        """Check after Enter: at once when the typed token arrives, or soon if none was typed."""
+        if content.get("event") == "submit":
+            self._entered = True
+            threading.Timer(_AFTER_ENTER, self._check_entered).start()
+
+    def _check_entered(self) -> None:
+        if self._entered and self.check is not None:
+            self._entered = False
+            self.check.press()
 
     def _read(self) -> Connection:
         url, user = self._url.value.strip(), self._user.value.strip()
@@ -184,16 +253,45 @@ class ConnectionForm(Form[Connection]):
     def _hints(self) -> Mapping[str, str]:
         connection = None if self._problems() else self._read()
         source = self._token_source(connection)
-        return {"token": "No token is used." if source == "none" else f"Used: {source}."}
+        if source == "none":
+            return {"token": "None is set: that is enough for a server that requires none."}
+        return {"token": f"Used: {source}."}
 
     def _refresh(self) -> None:
         self._forget.layout.display = "none" if self._typed is None else ""
         super()._refresh()
 
+    def _show_status(self, _problems: Mapping[str, str], also: Iterable[object] = ()) -> None:
+        # What is wrong stands below its field.
+        super()._show_status({}, also)
+
     def _say(self, text: str, kind: _html.Kind) -> None:
+        if kind == "error" and self._problems():
+            text = "Nothing was checked. Correct the field above first."
         # HTML has a sign of its own.
         is_shown = isinstance(text, _html.Html)
         self._show_status({}, [text if is_shown else _html.message(text, kind)])
+
+    def _in_words(self, result: object) -> str:
+        """Return what a check has found: the verdict, what to do next, and the rest folded."""
+        if not isinstance(result, AuthReport):
+            return "" if result is None else repr(result)
+        if result.ok:
+            verdict = f"Connected to {result.product or 'the server'} at {result.url}."
+            step = f"{result.diagnosis} Run the next cell to go on."
+        else:
+            verdict, step = result.diagnosis, result.next_step
+            is_elsewhere = self._typed is None and self._token_source(self._read()) != "none"
+            for variable, here in _TYPE.items():
+                instead = step.replace(variable, here)
+                if instead != step:
+                    step = f"{step} Or type it into the field above." if is_elsewhere else instead
+        said = _html.join([_html.strong(verdict), " ", step])
+        shown = [_html.message(said, "ok" if result.ok else "error")]
+        if result.findings:
+            title = plural(len(result.findings), "security note")
+            shown.append(_html.details(title, [result.findings.html()]))
+        return _html.join(shown)
 
     def _rows(self) -> Iterable[tuple[object, object]]:
         connection = None if self._problems() else self._read()
@@ -207,9 +305,3 @@ class ConnectionForm(Form[Connection]):
     def __repr__(self) -> str:
         problems = self._problems()
         return f"<ConnectionForm {'invalid' if problems else self._read().url}>"
-
-
-def _in_words(result: object) -> str:
-    if isinstance(result, AuthReport):
-        return result.html()
-    return "" if result is None else repr(result)

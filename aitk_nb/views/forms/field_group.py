@@ -7,9 +7,26 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 
 from aitk_nb import _html
+from aitk_nb._units import plural
 from aitk_nb.training.export import FORMATS
 from aitk_nb.training.params import TrainingParams
-from aitk_nb.views.forms.form import Looks
+from aitk_nb.views.forms.field import Looks
+
+_LINE = "1px solid var(--jp-border-color2, rgba(127, 127, 127, .4))"
+
+
+def columns(cells: Sequence[widgets.Widget]) -> widgets.Box:
+    """Return the cells in two columns where they find 900 pixels, and in one elsewhere."""
+    # By the width of the output, which a media query does not know. 40 % keep it from three.
+    least = "minmax(min(100%, max(430px, 40%)), 1fr)"
+    layout = widgets.Layout(
+        display="grid",
+        grid_template_columns=f"repeat(auto-fit, {least})",
+        grid_gap="4px 24px",
+        max_width="92em",
+        overflow="visible",
+    )
+    return widgets.Box(cells, layout=layout)
 
 
 class Group:
@@ -30,25 +47,37 @@ class Group:
         self.names = names
         self._title = title
         self._problems = 0
-        self.box = widgets.VBox(children)
-        self.toggle = widgets.ToggleButton(
-            value=False, layout=widgets.Layout(width="36em", max_width="100%")
+        self.is_open = False
+        self.toggle = widgets.Button(
+            layout=widgets.Layout(width="max-content", padding="0 6px 0 0"),
+            style={"button_color": "transparent", "font_weight": "600"},
         )
-        self.toggle.observe(self._refresh, names="value")
-        self._refresh(None)
+        self.box = columns(children)
+        self.widget = widgets.VBox(
+            [self.toggle, self.box], layout=widgets.Layout(border_top=_LINE, max_width="92em")
+        )
+        self.toggle.on_click(self._on_click)
+        self._refresh()
 
     def count(self, problems: int) -> None:
         """Show on the button how many of the fields are invalid."""
         if problems != self._problems:
             self._problems = problems
-            self._refresh(None)
+            self._refresh()
 
-    def _refresh(self, _change: object) -> None:
-        sign = "▾" if self.toggle.value else "▸"
-        plural = "s" if self._problems > 1 else ""
-        bad = f" — {self._problems} error{plural}" if self._problems else ""
+    def close(self) -> None:
+        """Let go of the form; its widgets are closed with the others."""
+        self.toggle.on_click(self._on_click, remove=True)
+
+    def _on_click(self, _button: object) -> None:
+        self.is_open = not self.is_open
+        self._refresh()
+
+    def _refresh(self) -> None:
+        sign = "▾" if self.is_open else "▸"
+        bad = f" — {plural(self._problems, 'error')}" if self._problems else ""
         self.toggle.description = f"{sign} {self._title}{bad}"
-        self.box.layout.display = "" if self.toggle.value else "none"
+        self.box.layout.display = "grid" if self.is_open else "none"
 
 
 class RequestPanel(Group):
@@ -59,22 +88,27 @@ class RequestPanel(Group):
         self._format = looks.entry(widgets.Dropdown, "Show as", options=list(FORMATS))
         self._text = looks.html(indented=False)
         super().__init__("Request", [self._format, self._text])
-        self._format.observe(self._refresh, names="value")
+        # Code takes both columns.
+        self.box.layout.grid_template_columns = "100%"
+        self._format.observe(self._on_format, names="value")
 
     def show(self, params: TrainingParams | None) -> None:
         """Show these parameters from now on; None while the form is invalid."""
         self._params = params
-        self._refresh(None)
+        self._refresh()
 
     def close(self) -> None:
         """Let go of the form; its widgets are closed with the others."""
-        self.toggle.unobserve_all("value")
         self._format.unobserve_all("value")
+        super().close()
 
-    def _refresh(self, change: object) -> None:
-        super()._refresh(change)
+    def _on_format(self, _change: object) -> None:
+        self._refresh()
+
+    def _refresh(self) -> None:
+        super()._refresh()
         # Nobody looks at a closed panel, and each edit would send it all to the page.
-        text = self._shown() if self.toggle.value else ""
+        text = self._shown() if self.is_open else ""
         if self._text.value != text:
             self._text.value = str(text)
 

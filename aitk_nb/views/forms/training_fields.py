@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 
 from aitk_nb.errors import InvalidParams
+from aitk_nb.models.server import Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.fields import preset_fields, schema
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.validation import allowed
-from aitk_nb.views.forms.form import Field, Looks
+from aitk_nb.views.forms.field import Field, Looks
 
 _SCHEMA = schema()
 
@@ -22,13 +24,16 @@ GROUPS = {
 }
 """The fields by the heading that they are shown below."""
 
+Choices = Sequence[tuple[str, str]]
+"""What a field offers, as words and values."""
+
 _BY_LINES = {name for name, entry in _SCHEMA.items() if entry.get("items") == {"type": "string"}}
 """Fields that hold one value a line."""
 
 
 def label(name: str) -> str:
-    """Return a field's name as people read it."""
-    return TrainingParams.model_fields[name].title or name.replace("_", " ").capitalize()
+    """Return a field's name as AI Toolkit's web UI shows it."""
+    return TrainingParams.model_fields[name].title or name.replace("_", " ").title()
 
 
 def about(name: str) -> str:
@@ -82,35 +87,82 @@ def own_texts(arch: str, also: Container[str] = ()) -> dict[str, str]:
     }
 
 
-def preset_texts(arch: str) -> dict[str, str]:
-    """Return the texts of all fields that using the preset of an architecture sets."""
+def model_texts(arch: str) -> dict[str, str]:
+    """Return the texts of all fields that a model brings when another one was chosen before."""
     # Another architecture cannot train on the weights that were given for this one.
-    return {"arch": arch, "base_model": "", **own_texts(arch)}
+    return {"base_model": "", **own_texts(arch)}
 
 
-def field_of(name: str, text: str, looks: Looks) -> Field:
-    """Return the control of a field, which holds `text`."""
+def field_of(name: str, text: str, looks: Looks, known: Choices = ()) -> Field:
+    """Return the control of a field, which holds `text` and offers what is `known`, if anything."""
     tall = name in _BY_LINES or _SCHEMA[name]["multiline"]
     # Plain text for numbers as well: a bounded number field would quietly train another number.
     kind, more = (widgets.Textarea, {"layout": looks.tall}) if tall else (widgets.Text, {})
-    if options := _options(name, text):
-        kind, more = widgets.Dropdown, {"options": options}
+    if offered := known or _offered(name):
+        if text not in (value for _, value in offered):
+            offered = [(f"{text or 'none'} (unknown to the server)", text), *offered]
+        kind, more = widgets.Dropdown, {"options": offered}
     tooltip = allowed(_SCHEMA[name])
     control = looks.entry(kind, label(name), value=text, tooltip=tooltip, **more)
     return Field(control, looks, about(name))
 
 
-def _options(name: str, text: str) -> list[tuple[str, str]]:
-    """Return what a field offers as words and values; nothing where it takes any text."""
+def _offered(name: str) -> Choices:
+    """Return what a field offers on any server; nothing where it takes any text."""
     if name == "arch":
-        known = architectures()
-        return known if text in presets.load() else [(f"{text} (unknown)", text), *known]
+        known = sorted(presets.load().values(), key=lambda one: (one.group, one.label))
+        return [(f"{one.group.capitalize()}: {one.label} ({one.arch})", one.arch) for one in known]
     if _SCHEMA[name]["type"] == "boolean":
         return [("yes", "True"), ("no", "False")]
     return [(word or "none", word) for word in _SCHEMA[name].get("enum", ())]
 
 
-def architectures() -> list[tuple[str, str]]:
-    """Return label and name of the known architectures."""
-    known = sorted(presets.load().values(), key=lambda preset: (preset.group, preset.label))
-    return [(f"{one.group}: {one.label} ({one.arch})", one.arch) for one in known]
+def gpu_choices(gpus: Iterable[Gpu]) -> Choices:
+    """Return what the field of the GPU offers on a server that has these."""
+    named = [
+        (
+            f"GPU {gpu.index}: {gpu.name}, {(gpu.memory_total - gpu.memory_used) / 1024:.1f} GiB"
+            " free",
+            str(gpu.index),
+        )
+        for gpu in gpus
+    ]
+    return [("The one with the most free memory", ""), *named] if named else []
+
+
+class SizeBoxes:
+    """Boxes to check for the usual resolutions, below the field that holds them as text."""
+
+    def __init__(self, control: widgets.ValueWidget) -> None:
+        """Follow `control`, and change it when a box is checked."""
+        self._control = control
+        layout = widgets.Layout(width="auto", margin="0 12px 0 2px")
+        self._boxes = [
+            widgets.Checkbox(description=size, indent=False, layout=layout)
+            for size in ("256", "512", "768", "1024", "1280", "1536")
+        ]
+        self.widget = widgets.HBox(self._boxes, layout=widgets.Layout(flex_flow="row wrap"))
+        self._follow(None)
+        control.observe(self._follow, names="value")
+        for box in self._boxes:
+            box.observe(self._take, names="value")
+
+    def close(self) -> None:
+        """Let go of the form; the boxes are closed with its other widgets."""
+        for box in self._boxes:
+            box.unobserve_all("value")
+
+    def _sizes(self) -> list[str]:
+        return re.findall(r"[^\s,]+", self._control.value)
+
+    def _follow(self, _change: object) -> None:
+        sizes = self._sizes()
+        for box in self._boxes:
+            box.value = box.description in sizes
+
+    def _take(self, change: Mapping[str, Any]) -> None:
+        size, sizes = change["owner"].description, self._sizes()
+        if change["new"] == (size in sizes):
+            return  # it follows what was typed
+        sizes = [*sizes, size] if change["new"] else [one for one in sizes if one != size]
+        self._control.value = ", ".join(sorted(sizes, key=lambda one: (len(one), one)))

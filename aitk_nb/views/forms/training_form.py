@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 
 from aitk_nb import _html
-from aitk_nb.errors import InvalidParams
+from aitk_nb._units import plural
+from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.jobs.preflight_report import PreflightReport
+from aitk_nb.models.server import Gpu
+from aitk_nb.training import presets
 from aitk_nb.training.epochs import Files
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.plan import plan
 from aitk_nb.views.action import Action
-from aitk_nb.views.forms.field_group import Group, RequestPanel
-from aitk_nb.views.forms.form import Form, Looks
-from aitk_nb.views.forms.preset_preview import PresetPreview
+from aitk_nb.views.forms.field import Looks
+from aitk_nb.views.forms.field_group import Group, RequestPanel, columns
+from aitk_nb.views.forms.form import Form
+from aitk_nb.views.forms.start_button import StartButton
 from aitk_nb.views.forms.training_fields import (
     GROUPS,
+    SizeBoxes,
     about,
     field_of,
+    gpu_choices,
     label,
+    model_texts,
     own_texts,
     read_params,
     texts_of,
 )
+from aitk_nb.views.forms.waiting import can_wait, wait_for
 
 
 class TrainingForm(Form[TrainingParams]):
     """Edits a `TrainingParams`; pass its `.value` to `client.jobs.start`.
 
-    Choosing another architecture sets the fields that have not been edited to its own values,
-    says so, and offers them for the others. A preset's changes can be previewed.
+    Choosing another model sets the fields that have not been edited to its own values, says so,
+    and offers them for the others.
 
     Example:
         >>> params = aitk_nb.TrainingParams(name="cat", dataset="cats")
@@ -46,7 +55,10 @@ class TrainingForm(Form[TrainingParams]):
         *,
         images: int | Mapping[str, Files] = 0,
         checkpoint_size: int | None = None,
+        datasets: Sequence[str] = (),
+        gpus: Sequence[Gpu] = (),
         on_check: Callable[[TrainingParams], object] | None = None,
+        on_start: Callable[[TrainingParams], object] | None = None,
     ) -> None:
         """Start from `params`, which the form never changes.
 
@@ -55,48 +67,101 @@ class TrainingForm(Form[TrainingParams]):
             images: Number of images in the dataset, or by the name of each dataset their number
                 or their widths and heights in pixels; for the summary.
             checkpoint_size: Bytes of a checkpoint, for the summary.
+            datasets: Names of the server's datasets to choose from, as `client.datasets.list()`
+                returns them. Without them the name is typed.
+            gpus: The server's GPUs to choose from, as `client.gpus()` returns them.
             on_check: What the button "Check" calls with the form's value, such as
                 `client.jobs.preflight`; its result is shown. Without it there is no button.
+            on_start: What the button "Start training" calls with the form's value, such as
+                `client.jobs.start`; `started` waits for it. Without it there is no button.
         """
         self._start = params
         self._images = images if isinstance(images, Mapping) else {params.dataset: images}
         self._checkpoint_size = checkpoint_size
         looks = Looks()
-        fields = {name: field_of(name, text, looks) for name, text in texts_of(params).items()}
-        self._preset = fields["arch"].control.value
-        self._brought = ""
-        self._take = widgets.Button(description="Use all preset values", layout=looks.offer)
+        known = {"dataset": [(name, name) for name in datasets], "gpu_ids": gpu_choices(gpus)}
+        fields = {
+            name: field_of(name, text, looks, known.get(name, ()))
+            for name, text in texts_of(params).items()
+        }
+        self._model, self._brought = params.arch, ""
+        self._take = widgets.Button(description="Use the model's values", layout=looks.offer)
         self._take.on_click(self._on_take)
-        self._preview = PresetPreview(looks, self._set)
-        parts = {name: field.widgets for name, field in fields.items()}
-        parts["arch"] = (*self._preview.widgets, *parts["arch"], self._take)
+        self._sizes = SizeBoxes(fields["resolution"].control)
+        more = {"arch": self._take, "resolution": self._sizes.widget}
+        cells = {
+            name: widgets.VBox([*field.widgets, *filter(None, [more.get(name)])])
+            for name, field in fields.items()
+        }
+        essential, *others = GROUPS
         self._groups = [
-            Group(title, [part for name in names for part in parts[name]], names)
-            for title, names in GROUPS.items()
+            Group(title, [cells[name] for name in GROUPS[title]], GROUPS[title]) for title in others
         ]
-        self._groups[0].toggle.value = True
         self._request = RequestPanel(looks)
-        foldable = [*self._groups, self._request]
-        body = [part for group in foldable for part in (group.toggle, group.box)]
+        body = [columns([cells[name] for name in GROUPS[essential]])]
+        body += [group.widget for group in (*self._groups, self._request)]
         self._found = looks.html(indented=False)
+        buttons: list[widgets.Widget] = []
+        self.start: StartButton | None = None
+        if on_start is not None:
+            self.start = StartButton(on_start, self._read, self._say)
+            buttons.append(self.start.button)
+            self._stays = True
         self.check: Action | None = None
         if on_check is not None:
             self.check = Action(
-                "Check", "Checking …", lambda: on_check(self.value), self._say, self._take_in
+                "Check", "Checking …", lambda: on_check(self._read()), self._say, self._take_in
             )
-            body.append(self.check.button)
-        body.append(self._found)
+            buttons.append(self.check.button)
+        for button in buttons[:1]:
+            button.button_style = "primary"
         # Before the form's own observer, so that it sees the values that came with the choice.
         fields["arch"].control.observe(self._on_arch, names="value")
-        self._build(fields, body, looks)
+        self._build(fields, body, looks, [widgets.HBox(buttons), self._found])
         self._refresh()
+
+    async def started(self, *, start: bool = False) -> Any:
+        """Return the job that the button has started; where nobody can press it, start it now.
+
+        Args:
+            start: Start it now in any case.
+
+        Returns:
+            What `on_start` returned.
+
+        Raises:
+            AitkError: The job can't be started.
+            WaitingStopped: The cell was interrupted; nothing was started.
+
+        Example:
+            >>> import asyncio
+            >>> form = aitk_nb.views.TrainingForm(job.params(), on_start=client.jobs.start)
+            >>> asyncio.run(form.started())
+            <Job 'cat' completed step 20>
+        """
+        button = self.start
+        if button is None:
+            raise BadInput("This form starts nothing. Make it with on_start=client.jobs.start.")
+        if can_wait() and not start and not button.is_done:
+            why = "Nothing is started yet: this cell waits for Start training in the form above."
+            await wait_for(lambda: button.is_done, self.widget, "Start training", why)
+        job = button.job()
+        self._stays = False
+        self._show_as_used()
+        return job
 
     def close(self) -> None:
         """Take the form off the page and free its widgets; `.value` can still be read."""
-        self._request.close()
+        for group in (*self._groups, self._request):
+            group.close()
+        self._sizes.close()
         self._take.on_click(self._on_take, remove=True)
-        self._preview.close()
         super().close()
+
+    def _take_over(self, before: TrainingForm) -> None:
+        super()._take_over(before)
+        if self.start is not None and before.start is not None:
+            self.start.started = before.start.started
 
     def _on_edit(self, change: object) -> None:
         # What was found holds for what was checked.
@@ -104,6 +169,8 @@ class TrainingForm(Form[TrainingParams]):
         super()._on_edit(change)
 
     def _say(self, text: str, kind: _html.Kind) -> None:
+        if kind == "error" and (problems := self._problems()):
+            text = f"Nothing was done. Correct {_labels(problems)} first."
         shown = text if isinstance(text, _html.Html) else _html.message(text, kind)
         self._found.value = str(_html.status([shown]))
 
@@ -124,27 +191,24 @@ class TrainingForm(Form[TrainingParams]):
 
     def _on_arch(self, _change: object) -> None:
         arch = str(self._fields["arch"].control.value)
-        new = own_texts(arch, own_texts(self._preset))
-        old = own_texts(self._preset, new)
-        self._preset = arch
+        new = own_texts(arch, own_texts(self._model))
+        old = own_texts(self._model, new)
+        self._model = arch
         brought = {}
         for name, text in new.items():
             control = self._fields[name].control
             if name in old and control.value == old[name] and text != old[name]:
                 brought[name] = text
                 control.value = text
-        self._brought = f"The preset sets {_listed(brought)}" if brought else ""
+        self._brought = f"Set with it: {_listed(brought)}" if brought else ""
 
     def _on_take(self, _button: object) -> None:
         self._set(self._offered())
 
-    def _set(self, texts: Mapping[str, str]) -> None:
-        for name, text in texts.items():
-            self._fields[name].control.value = text
-
     def _offered(self) -> dict[str, str]:
-        """Return what the preset would set in fields that hold something else."""
-        own = own_texts(self._preset).items()
+        """Return what the model would set in fields that hold something else."""
+        is_new = self._model != self._start.arch
+        own = (model_texts if is_new else own_texts)(self._model).items()
         return {name: text for name, text in own if self._fields[name].control.value != text}
 
     def _read(self) -> TrainingParams:
@@ -159,28 +223,35 @@ class TrainingForm(Form[TrainingParams]):
         hints = {name: about(name) for name in self._fields}
         for name, remark in remarks.items():
             hints[name] += f". Note: {remark}"
-        hints["arch"] += f". {self._brought}" if self._brought else ""
+        if self._brought:
+            hints["arch"] = hints["arch"].replace(about("arch"), self._brought)
         would = self._offered()
         self._take.layout.display = "" if would else "none"
         if would:
-            hints["arch"] += f". The preset would set {_listed(would)}"
+            hints["arch"] += f". Its own values, not used here: {_listed(would)}"
         return hints
 
     def _show_status(self, problems: Mapping[str, str], also: Iterable[object] = ()) -> None:
         for group in self._groups:
             group.count(sum(name in problems for name in group.names))
-        self._preview.show({name: field.control.value for name, field in self._fields.items()})
+        preset = presets.load().get(self._model)
+        model = preset.defaults.get("model.name_or_path", "") if preset else ""
+        self._fields["base_model"].control.placeholder = str(model)
         params = None if problems else self._read()
         self._request.show(params)
-        summary = (
-            [_html.note(str(plan(params, self._images, self._checkpoint_size)))] if params else []
+        # What is wrong stands beside its field, which a closed group may hide.
+        counted = f"{plural(len(problems), 'error')}: {_labels(problems)}"
+        shown = (
+            _html.note(str(plan(params, self._images, self._checkpoint_size)))
+            if params
+            else _html.message(counted, "error")
         )
-        super()._show_status(problems, [*summary, *also])
+        super()._show_status({}, [shown, *also])
 
     def _rows(self) -> Iterable[tuple[object, object]]:
         for name, field in self._fields.items():
             if field.control.value:
-                yield label(name), field.control.value
+                yield label(name), _html.breakable(field.control.value)
 
     def __repr__(self) -> str:
         if problems := self._problems():
@@ -190,4 +261,9 @@ class TrainingForm(Form[TrainingParams]):
 
 
 def _listed(texts: Mapping[str, str]) -> str:
-    return ", ".join(f"{label(name).lower()} {text or 'none'}" for name, text in texts.items())
+    words = {"": "none", "True": "yes", "False": "no"}
+    return ", ".join(f"{label(name)} {words.get(text, text)}" for name, text in texts.items())
+
+
+def _labels(names: Iterable[str]) -> str:
+    return ", ".join(map(label, names))

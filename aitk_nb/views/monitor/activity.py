@@ -5,25 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NamedTuple
 
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.job import Job
-from aitk_nb.models.job import Sample
+from aitk_nb.jobs.samples import Samples, prompts_of
 from aitk_nb.models.server import Ability, Gpu
-from aitk_nb.views.plots.thumbnails import thumbnail
 
 _LINES = 6
-_SHOWN = 6  # samples
-_EDGE = 200  # pixels of a thumbnail
-_IMAGES = (".jpg", ".jpeg", ".png", ".webp")
-
-
-class Thumbnail(NamedTuple):
-    """A small image of a sample."""
-
-    jpeg: bytes
-    caption: str
 
 
 class Activity:
@@ -39,19 +27,29 @@ class Activity:
             Ability.SAMPLES: (8.0, self._read_samples),
         }
         self._due: dict[Ability, float] = {}
-        self._newest: tuple[Sample, ...] = ()
         self.log = ""
         """The last lines of the log."""
         self.gpus: tuple[Gpu, ...] = ()
         """The GPUs of the job."""
-        self.samples: tuple[Thumbnail, ...] = ()
-        """The newest samples."""
+        self.samples = Samples(())
+        """The samples, of which the newest can be shown."""
 
-    def refresh(self) -> None:
-        """Read what may have changed; never fails for what the server says."""
+    @property
+    def has_log(self) -> bool:
+        """True if the server shows the log."""
+        return self._job.can(Ability.LOG)
+
+    @property
+    def makes_samples(self) -> bool:
+        """True if the job makes samples that the server shows."""
+        return self._job.can(Ability.SAMPLES) and bool(prompts_of(self._job.state.config))
+
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Read what may have changed, or all; never fails for what the server says."""
         for ability, (every, read) in self._reads.items():
             now = self._clock()
-            if self._job.can(ability) and now >= self._due.get(ability, now):
+            due = at_once or now >= self._due.get(ability, now)
+            if self._job.can(ability) and due:
                 self._due[ability] = now + every
                 # The job's health reports what is wrong with it or its server.
                 with suppress(AitkError):
@@ -64,18 +62,7 @@ class Activity:
         self.gpus = self._job.gpus()
 
     def _read_samples(self) -> None:
-        images = [one for one in self._job.samples() if one.name.lower().endswith(_IMAGES)]
-        last = max((one.step for one in images), default=-1)
-        newest = tuple(one for one in images if one.step == last)[:_SHOWN]
-        if newest == self._newest:
-            return
-        jpegs = [thumbnail(self._job.sample_image(one), _EDGE) for one in newest]
-        self.samples = tuple(
-            Thumbnail(jpeg, f"step {one.step}, prompt {one.index + 1}")
-            for one, jpeg in zip(newest, jpegs, strict=True)
-            if jpeg
-        )
-        self._newest = newest
+        self.samples = self._job.samples()
 
 
 def gpu_line(gpus: Iterable[Gpu]) -> str:

@@ -8,17 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aitk_nb import _html
-from aitk_nb._units import duration
+from aitk_nb._progress import attended_shell
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.job import Job
-from aitk_nb.jobs.progress import cost_line, status_line
+from aitk_nb.jobs.progress import cost_line, pace
 from aitk_nb.jobs.watcher import PATIENCE, Update, Watcher
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.summary import outcome
-from aitk_nb.models.job import JobStatus
-from aitk_nb.models.server import Ability
+from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.views.monitor.activity import Activity, gpu_line
-from aitk_nb.views.monitor.panel import Actions, Panel
+from aitk_nb.views.monitor.panel import Panel
 from aitk_nb.views.plots.loss_plot import LossFigure, plot_loss
 from aitk_nb.views.plots.style import Theme
 from aitk_nb.views.widgets import ClosedOptions
@@ -117,7 +116,7 @@ class JobMonitor(ClosedOptions):
             clock: Time in seconds.
         """
         self._job = job
-        self._actions = _actions(job, on_stop)
+        self._on_stop = on_stop
         self._theme: Theme = theme
         self._price = price_per_hour
         self._clock = clock
@@ -144,11 +143,14 @@ class JobMonitor(ClosedOptions):
             AitkError: The server does not answer anymore; the job keeps running.
             WatchingStopped: The cell was interrupted; the job keeps running.
         """
-        self.panel = panel = Panel(self._actions)
+        activity = Activity(self._job, self._clock)
+        # Where notebooks are executed, what is stored has to be the same each time.
+        keeps_all = attended_shell() is not None
+        self.panel = panel = Panel(self._job, activity, self._on_stop, keeps_all=keeps_all)
         watcher = Watcher(self._job, every, patience=self._patience, clock=self._clock)
         watcher.history = self.history
         try:
-            update = await self._follow(panel, watcher)
+            update = await self._follow(panel, watcher, activity)
         except asyncio.CancelledError:
             raise WatchingStopped(self._job.name) from None
         finally:
@@ -166,20 +168,22 @@ class JobMonitor(ClosedOptions):
             diverged_step=losses.diverged_step,
         )
 
-    async def _follow(self, panel: Panel, watcher: Watcher) -> Update:
+    async def _follow(self, panel: Panel, watcher: Watcher, activity: Activity) -> Update:
         """Show each update until the job has ended, and return the last one."""
-        activity = Activity(self._job, self._clock)
         drawn = False
         while True:
+            asked = panel.requested
             # In a thread, so that the kernel goes on handling clicks and interrupts.
             update = await asyncio.to_thread(watcher.update)
             self.history = watcher.history
             figure = None
             if update.has_more or not drawn or not update.wait:
-                figure, drawn = self._plot(update, watcher), True
-            panel.show(status_line(update.state, watcher.rate), update.state, figure)
+                figure, drawn = self._plot(update.state), True
+            panel.show(*self._words(update, watcher), update.state, figure)
             panel.show_health(update.health)
+            panel.settle(asked, update.state)
             if not update.wait:
+                await asyncio.to_thread(activity.refresh, at_once=True)
                 # Stopping waits until the job has released the GPU, and may fail at that.
                 await asyncio.to_thread(panel.wait)
                 return update
@@ -188,7 +192,7 @@ class JobMonitor(ClosedOptions):
                 left = watcher.rate.seconds_left(update.state)
                 words = (gpu_line(activity.gpus), cost_line(self._price, self.history, left))
                 line = " · ".join(filter(None, words))
-                panel.show_activity(line, activity.log, activity.samples)
+                panel.show_activity(line)
             await self._sleep(panel, update.wait)
 
     async def _sleep(self, panel: Panel, seconds: float) -> None:
@@ -201,28 +205,21 @@ class JobMonitor(ClosedOptions):
                 return
             busy = panel.is_busy
 
-    def _plot(self, update: Update, watcher: Watcher) -> LossFigure:
-        state, final = update.state, self.history.summary().outcome
-        left = watcher.rate.seconds_left(state)
-        words = f"{state.status.value}, step {state.step_text}"
-        if state.status is JobStatus.COMPLETED:
-            words = f"{state.step} steps"
-        value = f" · {final}" if final != "unknown" else ""
-        end = "" if left is None else f" · about {duration(left)} left"
-        title = f"Loss of {state.name}: {words}{value}{end}"
+    def _words(self, update: Update, watcher: Watcher) -> tuple[str, str]:
+        """Return how the job stands, and how fast it goes, each as a line."""
+        state, health, loss = update.state, update.health, self.history.summary().outcome
+        parts = [state.status.value, f"step {state.step_text}"]
+        if loss != "unknown":
+            parts.append(f"loss {loss}")
+        if health.can_be_repaired or health.state is HealthState.UNREACHABLE:
+            # What the server last said of it may not be true anymore.
+            return " · ".join([health.state.value, *parts[1:]]), ""
+        return " · ".join(parts), " · ".join(pace(state, watcher.rate))
+
+    def _plot(self, state: JobState) -> LossFigure:
         # The last picture is a new one: it is the same whatever was drawn before it.
-        if self._figure is None or update.state.status.is_final:
-            self._figure = plot_loss(self.history, title=title, theme=self._theme)
+        if self._figure is None or state.status.is_final:
+            self._figure = plot_loss(self.history, theme=self._theme)
         else:
-            self._figure.redraw(self.history, title=title)
+            self._figure.redraw(self.history, title=f"Loss of {state.name}")
         return self._figure
-
-
-def _actions(job: Job, on_stop: Callable[[], object] | None) -> Actions:
-    can_stop = job.can(Ability.STOP)
-    return Actions(
-        stop=on_stop or (job.stop if can_stop else None),
-        save=job.save_now if job.can(Ability.SAVE_NOW) else None,
-        sample=job.sample_now if job.can(Ability.SAMPLE_NOW) else None,
-        repair=(lambda: job.repair(confirmed=True)) if can_stop else None,
-    )

@@ -2,97 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
 from aitk_nb import _html
 from aitk_nb.jobs.health import Health, HealthState
+from aitk_nb.jobs.job import Job
 from aitk_nb.models.job import JobState, JobStatus
+from aitk_nb.models.server import Ability
 from aitk_nb.views.action import Action
-from aitk_nb.views.monitor.activity import Thumbnail
+from aitk_nb.views.confirmed_action import ConfirmedAction
+from aitk_nb.views.monitor.activity import Activity
 from aitk_nb.views.plots.loss_plot import LossFigure
 from aitk_nb.views.widgets import Notice, close_all, view_of
 
+_WIDTH = "min(100%, 700px)"
 
-@dataclass(frozen=True, slots=True)
-class Actions:
-    """What the buttons do; None for no button."""
-
-    stop: Callable[[], object] | None = None
-    save: Callable[[], object] | None = None
-    sample: Callable[[], object] | None = None
-    repair: Callable[[], object] | None = None
+_STOP = (
+    "Stop the job? Its steps since the last checkpoint are lost: Save now writes one. A job that "
+    "waits is taken out of its queue."
+)
+_REPAIR = (
+    "Mark it as stopped? Only do this for a job whose process is gone: no signal is sent, so a "
+    "process that still exists goes on and holds the GPU."
+)
+_SAVE = "A checkpoint is written at the end of the next step."
+_SAMPLE = "Samples are made at the end of the next step."
 
 
 class Panel:
-    """Status line, progress, plot, buttons, messages, and the activity of a job.
+    """Status, progress, buttons, messages, plot, and the activity of a job.
 
-    It is one output: widgets while the job is watched, and the last plot when that ends, so that a
-    saved notebook shows the plot without any widget.
+    It is one output: widgets while the job is watched, and afterwards a page without any, so that a
+    saved notebook shows it. Each part has its height from the start, so that nothing moves.
     """
 
-    def __init__(self, actions: Actions) -> None:
-        """Make the widgets, with a button for each action."""
-        self._texts = [widgets.HTML() for _ in range(6)]
-        self._line, self._health, self._area, self._beside, self._log, self._samples = self._texts
-        self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="40%"))
-        self._picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+    def __init__(
+        self,
+        job: Job,
+        activity: Activity,
+        on_stop: Callable[[], object] | None = None,
+        *,
+        keeps_all: bool = False,
+    ) -> None:
+        """Make the widgets, with a button for each action that the job's server supports.
+
+        Args:
+            job: The job that the buttons act on.
+            activity: What stands beside the plot.
+            on_stop: What the stop button does; by default `job.stop`.
+            keeps_all: Whether log and samples stay afterwards too; the plot always does.
+        """
+        self._activity = activity
+        self._keeps_all = keeps_all
+        self._line = _text(min_height="44px")
+        self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width=_WIDTH))
+        self._health, self._area = _text(), _text()
+        # Its height follows from width and height before a picture has been decoded.
+        shape = widgets.Layout(max_width="100%", height="auto")
+        self._picture = widgets.Image(format="png", layout=shape)
+        self._beside = _text(min_height="40px")
+        self._log = _text(height="132px", overflow="auto")
+        self._samples = _text(height="250px", overflow="auto")
         self._figure: LossFigure | None = None
         self._handle: DisplayHandle | None = None
+        self._state: JobState | None = None
+        self._seen = ""
         self._is_shown = False
         self._warned = ""
+        self.requested: Literal["", "save", "sample"] = ""
+        """What was asked for last, until the server has begun with it."""
         self.error = ""
         """The last failure, until something succeeds."""
-        self.stop = self._button("Stop the job", "Stopping …", actions.stop, "")
-        self.save = self._button(
-            "Save now",
-            "Requesting …",
-            actions.save,
-            "A checkpoint is written at the end of the next step.",
+        self.stop: ConfirmedAction | None = None
+        self.repair: ConfirmedAction | None = None
+        if on_stop is not None or job.can(Ability.STOP):
+            answer, act = ("Yes, stop it", "Stopping …"), on_stop or job.stop
+            self.stop = ConfirmedAction("Stop the job …", _STOP, answer, act, self.say)
+            self.stop.ask.layout.margin = "2px 2px 2px auto"
+        if job.can(Ability.STOP):
+            words = ("Mark as stopped …", _REPAIR, ("Yes, mark it", "Marking …"))
+            self.repair = ConfirmedAction(*words, lambda: job.repair(confirmed=True), self.say)
+            self.repair.offer(False)
+        can_save, can_sample = job.can(Ability.SAVE_NOW), job.can(Ability.SAMPLE_NOW)
+        self.save = self._button("Save now", "save", job.save_now, _SAVE) if can_save else None
+        self.sample = (
+            self._button("Sample now", "sample", job.sample_now, _SAMPLE) if can_sample else None
         )
-        self.sample = self._button(
-            "Sample now",
-            "Requesting …",
-            actions.sample,
-            "Samples are made at the end of the next step.",
-        )
-        self.repair = None if actions.repair is None else Repair(actions.repair, self.say)
-        row = [one.button for one in (self.stop, self.save, self.sample) if one is not None]
-        below = [] if self.repair is None else [self.repair.widget]
+        asking = [one for one in (self.stop, self.repair) if one is not None]
+        row = [one.button for one in (self.save, self.sample) if one is not None]
+        row += [] if self.stop is None else [self.stop.ask]
+        wrapped = widgets.Layout(flex_flow="row wrap", width=_WIDTH, min_height="36px")
+        below = [self._health] + ([] if self.repair is None else [self.repair.ask])
+        messages = [*below, self._area, *(one.question for one in asking)]
         self.widget = widgets.VBox(
             [
-                *(self._line, widgets.HBox([self._bar, *row]), self._health, *below, self._area),
-                *(self._picture, self._beside, self._log, self._samples),
+                *(self._line, self._bar, widgets.HBox(row, layout=wrapped)),
+                widgets.VBox(messages, layout=widgets.Layout(min_height="32px")),
+                *(self._picture, self._beside),
+                *([self._log] if activity.has_log else []),
+                *([self._samples] if activity.makes_samples else []),
             ]
         )
 
     def _button(
-        self, label: str, busy: str, act: Callable[[], object] | None, done: str
-    ) -> Action | None:
-        return None if act is None else Action(label, busy, act, self.say, lambda _result: done)
+        self, label: str, word: Literal["save", "sample"], act: Callable[[], object], done: str
+    ) -> Action:
+        def told(_result: object) -> str:
+            self.requested = word
+            return done
 
-    def show(self, line: str, state: JobState, figure: LossFigure | None) -> None:
-        """Show the state of the job; without `figure` the plot stays."""
-        self._line.value = str(_html.status([_html.join([_html.strong(state.name), " ", line])]))
+        return Action(label, "Requesting …", act, self.say, told)
+
+    def show(self, line: str, pace: str, state: JobState, figure: LossFigure | None) -> None:
+        """Show the state of the job, and how fast it goes; without `figure` the plot stays."""
+        self._state, self._seen = state, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        head = _html.join([_html.strong(state.name), " ", line])
+        self._line.value = str(_html.join([_html.status([head]), _html.note(pace)]))
         self._bar.value = state.progress or 0.0
         runs = state.status is JobStatus.RUNNING
-        usable = (state.status.is_active, runs, runs)
-        for action, is_usable in zip((self.stop, self.save, self.sample), usable, strict=True):
+        for action in (self.save, self.sample):
             if action is not None:
-                action.button.layout.display = "" if is_usable else "none"
+                action.button.layout.display = "" if runs else "none"
+        if self.stop is not None:
+            self.stop.offer(state.status.is_active)
         if figure is not None:
-            png, (width, _) = figure.png(), figure.figure.get_size_inches()
+            png, (width, height) = figure.png(), figure.figure.get_size_inches()
             # Drawn at double density: at its natural width it is sharp on any screen.
+            self._picture.width, self._picture.height = f"{width * 100:.0f}", f"{height * 100:.0f}"
             self._figure, self._picture.value = figure, png
-            self._picture.width = str(round(width * 100))
         if not self._is_shown:
             # Outside IPython this prints a line, and there is no handle.
             self._is_shown = True
-            self._handle = display(_Bundle(self._figure, self.widget), display_id=True)
+            self._handle = display(self._page(view_of(self.widget)), display_id=True)
+
+    def settle(self, asked: str, state: JobState) -> None:
+        """Drop what is said of a request once `state`, which is younger, shows it begun."""
+        waits = state.save_requested if asked == "save" else state.sample_requested
+        if asked and asked == self.requested and not waits:
+            self.requested = ""
+            self.say("", "info")
 
     def show_health(self, health: Health) -> None:
         """Show what is wrong or waited for, and remove it when it is right again."""
@@ -105,21 +158,21 @@ class Panel:
             self._health.value = str(_html.status([_html.message(text, kind)] if text else []))
             self._warned = text
 
-    def show_activity(self, line: str, log: str, samples: Iterable[Thumbnail]) -> None:
+    def show_activity(self, line: str) -> None:
         """Show a line on GPU and cost, the end of the log, and the newest samples."""
-        self._beside.value = str(_html.note(line)) if line else ""
-        self._log.value = str(_html.code(log)) if log else ""
-        self._samples.value = str(_html.pictures(samples))
+        self._beside.value = str(_html.note(line))
+        self._log.value = str(_html.code(self._activity.log))
+        self._samples.value = str(self._activity.samples._repr_html_())
 
     def say(self, text: str, kind: _html.Kind) -> None:
-        """Show a message below the progress; an empty one removes the last."""
+        """Show a message below the buttons; an empty one removes the last."""
         self.error = text if kind == "error" else ""
         self._area.value = str(_html.status([_html.message(text, kind)])) if text else ""
 
     @property
     def _actions(self) -> list[Action]:
-        repair = None if self.repair is None else self.repair.yes
-        return [one for one in (self.stop, self.save, self.sample, repair) if one is not None]
+        asked = [one.yes for one in (self.stop, self.repair) if one is not None]
+        return [*asked, *(one for one in (self.save, self.sample) if one is not None)]
 
     @property
     def is_busy(self) -> bool:
@@ -132,70 +185,56 @@ class Panel:
             action.wait()
 
     def end(self) -> None:
-        """Leave only the plot, with the last failure if there is one, and free the widgets."""
+        """Leave a page with the last failure if there is one, and free the widgets."""
         if self._handle is not None:
-            self._handle.update(_Bundle(self._figure, None))
+            self._handle.update(self._page({}))
         # A run by papermill stores the state of closed widgets too.
-        for part in self._texts:
+        for part in (self._line, self._health, self._area, self._beside, self._log, self._samples):
             part.value = ""
+            close_all(part)
         self._picture.value = b""
         close_all(self.widget)
         if self.error:
             # The failure still holds when the panel is gone.
             display(Notice(self.error, "error"))
 
+    def _page(self, view: dict[str, Any]) -> _Page:
+        parts: list[_html.Html] = []
+        if self._state is not None and not self._state.status.is_final:
+            what = f"{self._state.status.value} at step {self._state.step_text}"
+            seen = f"{self._state.name} was {what} when last seen, {self._seen}. It may have gone "
+            parts.append(_html.message(f"{seen}on since: run the cell again to follow it."))
+        if self._keeps_all:
+            if self._activity.samples:
+                parts.append(self._activity.samples._repr_html_())
+            if self._activity.log:
+                log = _html.code(self._activity.log)
+                parts.append(_html.details("Last lines of the log", [log]))
+        return _Page(self._figure, parts, view)
 
-class _Bundle:
-    """A plot, and the widget that shows it while there is one."""
 
-    def __init__(self, figure: LossFigure | None, widget: widgets.Widget | None) -> None:
+class _Page:
+    """A plot with what stands beside it, and the widget that shows it while there is one."""
+
+    def __init__(
+        self, figure: LossFigure | None, parts: list[_html.Html], view: dict[str, Any]
+    ) -> None:
         self._figure = figure
-        self._widget = widget
+        self._parts = parts
+        self._view = view
 
     def __repr__(self) -> str:
         return repr(self._figure)
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self._figure._repr_mimebundle_() if self._figure else ({}, {})
-        return data | (view_of(self._widget) if self._widget else {}), metadata
+        if self._parts and "image/png" in data:
+            shape = 'style="max-width:100%" width="{width}" height="{height}"'
+            about = metadata["image/png"]
+            own = _html.picture("png", data["image/png"], about["alt"], shape.format(**about))
+            data["text/html"] = _html.join([data.get("text/html", own), *self._parts])
+        return data | self._view, metadata
 
 
-_QUESTION = (
-    "Mark it as stopped? Only do this for a job whose process is gone: no signal is sent, so a "
-    "process that still exists goes on and holds the GPU."
-)
-
-
-class Repair:
-    """A button that appears when it may help, and two more that confirm."""
-
-    def __init__(self, act: Callable[[], object], say: Callable[[str, _html.Kind], None]) -> None:
-        """Run `act` once it is confirmed; report the result with `say`."""
-        narrow = widgets.Layout(width="auto", align_self="flex-start")
-        self.ask = widgets.Button(description="Mark as stopped …", layout=narrow)
-        self.yes = Action(
-            "Yes, mark it", "Marking …", act, say, lambda _result: "Marked as stopped."
-        )
-        self.no = widgets.Button(description="Cancel", layout=narrow)
-        self._question = widgets.VBox(
-            [
-                widgets.HTML(str(_html.message(_QUESTION, "warning"))),
-                widgets.HBox([self.yes.button, self.no]),
-            ],
-            layout=widgets.Layout(display="none"),
-        )
-        self.ask.on_click(lambda _button: self._show(asking=True))
-        self.no.on_click(lambda _button: self._show(asking=False))
-        self.yes.button.on_click(lambda _button: self._show(asking=False))
-        self.widget = widgets.VBox([self.ask, self._question])
-        self.offer(False)
-
-    def offer(self, may_help: bool) -> None:
-        """Show the button, or remove it and its question."""
-        self.widget.layout.display = "" if may_help else "none"
-        if not may_help:
-            self._show(asking=False)
-
-    def _show(self, *, asking: bool) -> None:
-        self._question.layout.display = "" if asking else "none"
-        self.ask.layout.display = "none" if asking else ""
+def _text(**layout: str) -> widgets.HTML:
+    return widgets.HTML(layout=widgets.Layout(**layout))

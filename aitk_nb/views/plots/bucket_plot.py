@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from aitk_nb._units import plural
 from aitk_nb.datasets.local.buckets import Bucket, BucketPlan
 from aitk_nb.errors import BadInput
 from aitk_nb.views.plots.loss_plot import LossFigure
-from aitk_nb.views.plots.style import INKS, Theme, check_theme, own_style
+from aitk_nb.views.plots.style import COLORS, INKS, Theme, check_theme, own_style
 
-_SHOWN = 7
+_SHOWN = 6
 """Buckets of one resolution that are drawn; the others are counted."""
-_GAP = 0.16
-"""Between two boxes, in sides of the resolution's square."""
-_LETTER = 0.085
-"""Width of a small letter, in the same unit."""
+# All in inches.
+_CELL = 1.15
+_SQUARE = 0.62
+"""Side of the resolution's square."""
+_MOST = 0.95
+"""The longest side of a box: a banner is drawn smaller, with its square."""
+_ROW = 2.05
 
 
 class BucketFigure(LossFigure):
@@ -33,15 +37,15 @@ class BucketFigure(LossFigure):
     """
 
 
-def plot_buckets(plan: BucketPlan, *, theme: Theme = "light") -> BucketFigure:
+def plot_buckets(plan: BucketPlan, *, theme: Theme = "page") -> BucketFigure:
     """Return a picture of a plan: each bucket as a box of its shape, with its number of images.
 
     There is one row for each resolution, whose square is the dotted outline: a much smaller box
-    holds images that are smaller than the resolution.
+    holds images that are smaller than the resolution. The more images, the stronger its color.
 
     Args:
         plan: What to draw.
-        theme: Colors for a light or a dark page.
+        theme: Colors, as for `plot_loss`.
 
     Returns:
         The picture, which a notebook shows and which `save` writes as `.png` or `.svg`.
@@ -61,53 +65,54 @@ def plot_buckets(plan: BucketPlan, *, theme: Theme = "light") -> BucketFigure:
         for pixels in plan.resolutions
     ]
     with own_style(theme):
-        figure = Figure((9.0, 0.5 + 1.75 * len(rows)))
-        figure.suptitle(_title(plan), x=0.02, ha="left", fontsize=11, weight="bold")
-        drawn = figure.subplots(len(rows), squeeze=False)[:, 0]
-        width = max(_draw_row(axes, row, theme) for axes, row in zip(drawn, rows, strict=True))
-        for axes in drawn:
-            # The same scale in all rows, so that their squares are of one size.
-            axes.set_xlim(-0.05, max(width, _SHOWN * (1.0 + _GAP) + 1.6))
-    return BucketFigure(figure, f"<buckets of {plan.images} images>", _in_words(plan), theme)
+        width, height = 0.1 + _SHOWN * _CELL, 0.35 + _ROW * len(rows)
+        figure = Figure((width, height))
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, width), ylim=(0, height))
+        axes.set_axis_off()
+        axes.text(0.1, height - 0.1, _title(plan), va="top", fontsize=11, weight="bold")
+        for number, row in enumerate(rows):
+            _draw_row(axes, row, height - 0.35 - _ROW * number, theme)
+    return BucketFigure(
+        figure, f"<buckets of {plural(plan.images, 'image')}>", _in_words(plan), theme
+    )
 
 
 def _title(plan: BucketPlan) -> str:
     batch = f" of {plan.batch_size} images" if plan.batch_size > 1 else ""
-    return f"{plan.images} images, {plan.steps_per_epoch} steps{batch} per epoch"
+    return (
+        f"{plural(plan.images, 'image')}, {plural(plan.steps_per_epoch, 'step')}{batch} per epoch"
+    )
 
 
-def _draw_row(axes: Axes, row: Sequence[Bucket], theme: Theme) -> float:
-    """Draw the buckets of one resolution, and return the width; in sides of its square."""
+def _draw_row(axes: Axes, row: Sequence[Bucket], top: float, theme: Theme) -> None:
+    """Draw the buckets of one resolution below `top`."""
     inks = INKS[theme]
-    fills = LinearSegmentedColormap.from_list("images", [inks.few, inks.many])
     pixels, most = row[0].resolution, max(len(bucket.images) for bucket in row)
-    axes.set_axis_off()
-    axes.text(0, 1.42, f"resolution {pixels}", fontsize=9, va="top")
-    place = 0.0
-    for bucket in row[:_SHOWN]:
-        wide, high, share = bucket.width / pixels, bucket.height / pixels, len(bucket.images) / most
+    shown = row if len(row) <= _SHOWN else row[: _SHOWN - 1]
+    axes.text(0.1, top - 0.1, f"resolution {pixels}", fontsize=9, va="top")
+    bottom = top - 1.35
+    below: dict[str, Any] = {"ha": "center", "va": "top", "linespacing": 1.35}
+    for number, bucket in enumerate(shown):
+        center = 0.05 + (number + 0.5) * _CELL
+        side = min(_SQUARE, _MOST * pixels / max(bucket.width, bucket.height))
+        wide, high = side * bucket.width / pixels, side * bucket.height / pixels
+        box, square = (center - wide / 2, bottom), (center - side / 2, bottom)
+        fill = to_rgba(COLORS[theme][0], 0.3 + 0.7 * len(bucket.images) / most)
+        axes.add_patch(Rectangle(box, wide, high, fc=fill, ec=COLORS[theme][0], lw=0.8))
+        outline: dict[str, Any] = {"fill": False, "ls": ":", "lw": 0.9, "ec": inks.quiet}
+        axes.add_patch(Rectangle(square, side, side, **outline))
         cropped = f"{bucket.cropped:.0%} cropped" if bucket.cropped >= 0.005 else "not cropped"
-        names = f"{bucket.width} × {bucket.height}", cropped
-        room = max(wide, 1.0, _LETTER * max(map(len, names)))
-        center = place + room / 2
-        axes.add_patch(Rectangle((center - wide / 2, 0), wide, high, color=fills(share), lw=0))
-        axes.add_patch(
-            Rectangle((center - 0.5, 0), 1, 1, fill=False, ls=":", lw=0.8, ec=inks.quiet)
-        )
-        ink = inks.paper if share > 0.5 else inks.ink
-        many: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10, "color": ink}
-        axes.text(center, high / 2, str(len(bucket.images)), **many)
-        below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7, "color": inks.quiet}
-        axes.text(center, -0.06, "\n".join(names), **below)
-        place += room + _GAP
-    if rest := row[_SHOWN:]:
-        images = sum(len(bucket.images) for bucket in rest)
-        text = f"and {images} image{'s' if images > 1 else ''}\nin {len(rest)} more"
-        axes.text(place, 0.5, text, color=inks.quiet, va="center", fontsize=8)
-        place += 1.2
-    axes.set_ylim(-0.52, 1.45)
-    axes.set_aspect("equal", anchor="NW")
-    return place
+        sides = f"{bucket.width} × {bucket.height}"
+        axes.text(center, bottom - 0.06, plural(len(bucket.images), "image"), fontsize=9, **below)
+        words: dict[str, Any] = {"fontsize": 8.5, "color": inks.quiet, **below}
+        axes.text(center, bottom - 0.24, f"{sides}\n{cropped}", **words)
+    if rest := row[len(shown) :]:
+        images = plural(sum(len(bucket.images) for bucket in rest), "image")
+        text = f"and {images}\nin {len(rest)} more"
+        center = 0.05 + (_SHOWN - 0.5) * _CELL
+        axes.text(center, bottom + 0.3, text, color=inks.quiet, va="center", ha="center", size=9)
 
 
 def _in_words(plan: BucketPlan) -> str:

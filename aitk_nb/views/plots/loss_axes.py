@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.series import extremes
-from aitk_nb.losses.smoothing import Values, default_smoothing
+from aitk_nb.losses.smoothing import Values
 from aitk_nb.views.plots.loss_curves import (
     Along,
     Curve,
@@ -25,13 +25,17 @@ from aitk_nb.views.plots.loss_curves import (
     limits,
     placing,
 )
-from aitk_nb.views.plots.style import BINS, INKS, Theme, short
+from aitk_nb.views.plots.style import BINS, INKS, Theme, fitted, points, short, told_apart
 
-_FAINT = {"light": (0.35, 0.22), "dark": (0.5, 0.35)}
-"""How opaque single values are: those of one history, and those of several over each other."""
+_FAINT = {"page": 0.45, "light": 0.35, "dark": 0.5}
+"""How opaque single values are."""
+_BAND = 0.16
+"""How opaque the spread of the values is."""
 _MANY = 4  # of more histories only the smoothed curves are drawn
 _MARKS = 60  # more marks in a row could not be told apart
-_ENTRIES, _LETTERS = 5, 100  # what fits into one row of the legend
+_SIZE = 7.0, 3.5
+_TITLE, _LETTERS = 11.0, 8.5
+"""Points of a letter in the title and in the legend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,11 @@ class _Plot:
 
     axes: Axes
     theme: Theme
-    entries: list[tuple[Line2D, str]] = field(default_factory=list)
+    entries: list[tuple[Artist, str]] = field(default_factory=list)
 
-    def line(self, places: Values, values: Values, words: str = "", **look: Any) -> None:
+    def line(self, *curve: Values, words: str = "", **look: Any) -> None:
         """Draw a line, which the legend calls by `words` if there are any."""
-        (line,) = self.axes.plot(places, values, **look)
+        (line,) = self.axes.plot(*curve, **look)
         if words:
             self.entries.append((line, words))
 
@@ -66,7 +70,7 @@ class _Plot:
         if places.size:
             shown = places[:: -(-places.size // most)]
             at = {"transform": self.axes.get_xaxis_transform(), "clip_on": False, "linestyle": ""}
-            self.line(shown, np.full(shown.size, height), words, **at, **look)
+            self.line(shown, np.full(shown.size, height), words=words, **at, **look)
 
 
 def draw(
@@ -87,22 +91,27 @@ def draw(
     scale, along = placing(full, key, extras.along, extras.per_epoch)
     axes = _cleared(figure)
     shown = limits([one.columns(key)[1] for one in full])
-    # Matplotlib finds a place above a power of ten that belongs to all ticks; that takes as long as
-    # drawing all lines.
-    fixed = 1.0 if 0.02 < shown[1] < 5000 else None
     texts = [
-        axes.set_title(textwrap.fill(short(title, 150), 72), y=fixed),
+        # At a fixed place: to look for one takes matplotlib as long as to draw all lines.
+        axes.set_title(fitted(title, 72 * _SIZE[0] - 64, _TITLE), y=1.0),
         axes.set_xlabel(along),
         axes.set_ylabel("loss" if metric == "loss/loss" else short(metric, 30)),
     ]
     for text in texts:
         text.set_parse_math(False)  # a name may hold a "$"
+    if sum(one.columns(key)[0].size for one in full) == 1:
+        (place,) = scale(full[0], full[0].columns(key)[0])
+        axes.set_xlim(place - 1, place + 1)
     # Each tick takes as long as a line, so there are few.
     ticks: dict[str, Any] = {"steps": [1, 2, 5, 10], "min_n_ticks": 1}
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=along == "step", **ticks))
     axes.xaxis.set_major_formatter("{x:,.10g}")
     axes.yaxis.set_major_locator(MaxNLocator(6, **ticks))
-    curves = [curve_of(one, i, key, smoothing, shown, theme, scale) for i, one in enumerate(full)]
+    names = told_apart([one.name or f"history {number}" for number, one in enumerate(full, 1)])
+    curves = [
+        curve_of(one, name, index, key, smoothing, shown, theme, scale)
+        for index, (one, name) in enumerate(zip(full, names, strict=True))
+    ]
     if curves:
         plot = _Plot(axes, theme)
         _lines(plot, curves, smoothing)
@@ -123,7 +132,7 @@ def _cleared(figure: Figure) -> Axes:
     if not figure.axes:
         return figure.add_subplot()
     axes, *others = figure.axes
-    for artist in (*others, *figure.legends, *axes.lines, *axes.texts):
+    for artist in (*others, *figure.legends, *axes.lines, *axes.collections, *axes.texts):
         artist.remove()
     axes.relim()
     axes.autoscale()
@@ -134,15 +143,17 @@ def _cleared(figure: Figure) -> Axes:
 def _lines(plot: _Plot, curves: Sequence[Curve], smoothing: float | None) -> None:
     only = len(curves) == 1
     for curve in curves:
-        past = default_smoothing(curve.smooth.size) if smoothing is None else smoothing
-        color = curve.color
-        if past and len(curves) <= _MANY:
-            # Below all smoothed curves.
-            faint: dict[str, Any] = {"zorder": 1.8, "alpha": _FAINT[plot.theme][0 if only else 1]}
-            plot.line(*curve.raw, "each step" if only else "", color=color, lw=0.8, **faint)
-        meaning = f"smoothed ({past:.{2 if past < 0.985 else 5}g})" if past else "each step"
-        words = meaning if only else curve.name
-        plot.line(*curve.line, words, color=color, ls=curve.dashes, lw=1.9)
+        color, (places, values, spread) = curve.color, curve.line
+        # Below all smoothed curves.
+        below: dict[str, Any] = {"zorder": 1.8, "color": color}
+        if only and smoothing != 0:
+            plot.line(*curve.raw, words="each step", lw=0.8, alpha=_FAINT[plot.theme], **below)
+        elif smoothing != 0 and len(curves) <= _MANY:
+            least = np.minimum(values, curve.low)
+            low, high = np.maximum(values - spread, least), values + spread
+            plot.axes.fill_between(places, low, high, lw=0, alpha=_BAND, **below)
+        words = curve.name if not only else "each step" if smoothing == 0 else "smoothed"
+        plot.line(places, values, words=words, color=color, ls=curve.dashes)
         if curve.diverged is not None:
             place = curve.places[np.searchsorted(curve.steps, curve.diverged)]
             mark = plot.axes.axvline(place, color=color, lw=1.1, ls=(0, (4, 2)))
@@ -155,24 +166,46 @@ def _lines(plot: _Plot, curves: Sequence[Curve], smoothing: float | None) -> Non
 def _set_limits(
     axes: Axes, curves: Sequence[Curve], shown: tuple[float, float], *, log: bool | None
 ) -> None:
-    smoothed = np.concatenate([curve.line[1] for curve in curves])
-    smoothed = smoothed[np.isfinite(smoothed)]
-    if not smoothed.size:
+    lines = np.hstack([curve.line for curve in curves])
+    lines = lines[:, np.isfinite(lines[1])]
+    if not lines.size:
         axes.set_yticks(())
         return
-    bottom, top = smoothed.min(), smoothed.max()
-    # Where single values are not drawn they need no room.
-    low, high = shown if len(curves) <= _MANY else (bottom, top)
+    _places, smoothed, spread = lines
+    least = min(curve.low for curve in curves)
+    low, high = shown
+    if len(curves) > 1:
+        # Where single values are not drawn they need no room.
+        spread = spread if len(curves) <= _MANY else 0.0
+        low, high = max((smoothed - spread).min(), least), (smoothed + spread).max()
     if log is None:
-        log = bool(low > 0 and top / bottom > 30)
-    if log and high > 0:
+        log = bool(least > 0 and smoothed.max() / smoothed.min() > 30)
+    log = log and high > 0
+    if log:
         values = np.concatenate([curve.values for curve in curves])
         axes.set_yscale("log", nonpositive="mask")
-        axes.set_ylim(max(low, values[values > 0].min()) / 1.15, high * 1.15)
-        return
-    pad = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
-    # A loss that is never negative has no room below zero.
-    axes.set_ylim(max(low - pad, 0.0) if low > 0 else low - pad, high + pad)
+        low = max(low, values[values > 0].min())
+        axes.set_ylim(low / 1.15, high * 1.15)
+    else:
+        pad = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+        # A loss that is never negative has no room below zero.
+        axes.set_ylim(max(low - pad, 0.0) if low > 0 else low - pad, high + pad)
+    if log or not 0.01 <= high < 10_000:
+        # In place of a power of ten above the axis, and of 0.0001 beside 8e-05.
+        axes.yaxis.set_major_formatter(_number)
+    if log:
+        decades = math.log10(high / low)
+        subs = range(1, 10) if decades < 1 else (1, 2, 5) if decades < 3 else (1,)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _number(value: float, _place: object = None) -> str:
+    """Return a number as a tick says it: `0.25`, `4e-5`."""
+    if value == 0 or 0.001 <= abs(value) < 10_000:
+        return f"{value:g}"
+    digits, power = f"{value:.3e}".split("e")
+    return f"{float(digits):g}e{int(power)}"
 
 
 def _mark_odd(plot: _Plot, curves: Sequence[Curve], shown: tuple[float, float]) -> None:
@@ -224,24 +257,30 @@ def _mark_extras(plot: _Plot, history: LossHistory, scale: Scale, extras: Extras
         (line,) = right.plot(places, values[kept], color=quiet, lw=1.1, ls=(0, (5, 2)))
         plot.entries.append((line, "learning rate"))
         right.set_ylabel("learning rate", color=quiet)
+        right.yaxis.set_major_formatter(_number)
         right.tick_params(labelcolor=quiet)
         right.grid(visible=False)
         right.spines["right"].set_visible(True)
         right.set_ylim(0, values.max(initial=0.0, where=np.isfinite(values)) * 1.15 or 1.0)
 
 
-def _legend(figure: Figure, entries: Sequence[tuple[Line2D, str]]) -> None:
-    """Explain the lines: below the axes, or at the right if there are many."""
+def _legend(figure: Figure, entries: Sequence[tuple[Artist, str]]) -> None:
+    """Explain the lines below the axes, in as many columns as have room there."""
     some = entries[:16]
-    names = [short(name, 28) for _, name in some]
+    names = [short(name, 40) for _, name in some]
     if more := len(entries) - len(some):
         names[-1] += f" (and {more} more)"
-    beside = len(some) > _ENTRIES or sum(len(name) + 8 for name in names) > _LETTERS
+    # Beside each text there are a line and gaps.
+    widths = [points(name, _LETTERS) + 5 * _LETTERS for name in names]
+    room = 72 * (_SIZE[0] - 0.3)
+    fit = len(some) if sum(widths) < room else max(1, int(room / max(widths)))
+    rows = -(-len(some) // fit)
+    figure.set_size_inches(_SIZE[0], _SIZE[1] + 0.18 * max(rows - 2, 0))
     legend = figure.legend(
         [line for line, _ in some],
         [str(number) for number in range(len(some))],
-        loc="outside right upper" if beside else "outside lower center",
-        ncols=1 if beside else len(some),
+        loc="outside lower center",
+        ncols=-(-len(some) // rows),
     )
     # Set afterwards: a label that begins with "_" would be left out, one with "$" be formatted.
     for text, name in zip(legend.get_texts(), names, strict=True):

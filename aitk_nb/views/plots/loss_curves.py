@@ -13,7 +13,7 @@ import pandas as pd
 
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.series import extremes
-from aitk_nb.losses.smoothing import Steps, Values, smooth
+from aitk_nb.losses.smoothing import Steps, Values, centered, smoothed_end
 from aitk_nb.losses.summary import diverged_step
 from aitk_nb.views.plots.style import BINS, COLORS, Theme, short
 
@@ -91,17 +91,22 @@ class Curve:
     """Where training was restarted: no line is drawn across."""
     diverged: int | None
     """The step at which the loss diverged."""
-    smooth: Values
-    """The smoothed values within the limits."""
-    line: tuple[Values, Values]
-    """The smoothed curve, thinned to the extremes, with gaps."""
+    line: tuple[Values, ...]
+    """The smoothed curve and how far values usually are from it, thinned to the extremes."""
+    ends: tuple[float, float]
+    """Averages of the first and of the last values within the limits."""
     color: str
     dashes: str
 
     @property
-    def raw(self) -> tuple[Values, Values]:
+    def low(self) -> float:
+        """The lowest value within the limits; infinite without one."""
+        return float(self.values.min(initial=math.inf, where=~self.beyond))
+
+    @property
+    def raw(self) -> tuple[Values, ...]:
         """Each value, thinned likewise."""
-        return _thinned(self.places, self.values, self.cuts)
+        return _thinned(self.cuts, self.places, self.values)
 
     @property
     def alone(self) -> npt.NDArray[np.bool_]:
@@ -112,6 +117,7 @@ class Curve:
 
 def curve_of(
     history: LossHistory,
+    name: str,
     index: int,
     key: str,
     smoothing: float | None,
@@ -127,41 +133,45 @@ def curve_of(
     if beyond.any():
         kept = ~beyond | ~np.isfinite(values)
         some_places, some = places[kept], values[kept]
-    smoothed = smooth(some, smoothing)
+    smoothed = centered(some, smoothing)
+    with np.errstate(invalid="ignore"):
+        # Two thirds of values with a normal noise are not further from their average.
+        spread = 1.25 * centered(np.abs(some - smoothed), smoothing)
     colors = COLORS[theme]
     return Curve(
-        name=history.name or f"history {index + 1}",
+        name=name,
         steps=steps,
         places=places,
         values=values,
         beyond=beyond,
         cuts=cuts,
         diverged=None if key == "learning_rate" else diverged_step(steps, values),
-        smooth=smoothed,
-        line=_thinned(some_places, smoothed, cuts),
+        line=_thinned(cuts, some_places, smoothed, spread),
+        ends=(smoothed_end(some[::-1]), smoothed_end(some)),
         color=colors[index % len(colors)],
         dashes=_DASHES[index // len(colors) % len(_DASHES)],
     )
 
 
-def _thinned(places: Values, values: Values, cuts: Values) -> tuple[Values, Values]:
-    """Return a line with gaps at `cuts` and where there is no finite value."""
-    kept = extremes(values, BINS)
-    places, values = places[kept], np.where(np.isfinite(values[kept]), values[kept], np.nan)
+def _thinned(cuts: Values, places: Values, *columns: Values) -> tuple[Values, ...]:
+    """Return a line with gaps at `cuts` and where the first column has no finite value."""
+    kept = extremes(columns[0], BINS)
+    places, finite = places[kept], np.isfinite(columns[0][kept])
     at = np.searchsorted(places, cuts, side="right")
-    return np.insert(places, at, cuts), np.insert(values, at, np.nan)
+    lines = (np.insert(np.where(finite, one[kept], np.nan), at, np.nan) for one in columns)
+    return np.insert(places, at, cuts), *lines
 
 
 def described(curves: Sequence[Curve], metric: str) -> str:
     """Describe the curves, for those who can't see them."""
     if not curves:
         return "No losses yet."
-    first, last = min(c.steps[0] for c in curves), max(c.steps[-1] for c in curves)
+    steps = f"steps {min(c.steps[0] for c in curves)} to {max(c.steps[-1] for c in curves)}"
     parts = []
     for curve in curves[:6]:
-        values = curve.smooth[np.isfinite(curve.smooth)]
-        span = f"from {values[0]:.3g} to {values[-1]:.3g}" if values.size else "without a number"
+        first, last = curve.ends
+        span = "without a number" if math.isnan(last) else f"from {first:.3g} to {last:.3g}"
         lost = "" if curve.diverged is None else f" and diverged at step {curve.diverged}"
-        parts.append(f"{short(curve.name, 40)} {span}{lost}")
+        parts.append(f"{curve.name} {span}{lost}")
     more = f", and {len(curves) - 6} more" if len(curves) > 6 else ""
-    return f"{short(metric, 30)} over steps {first} to {last}, smoothed: {', '.join(parts)}{more}."
+    return f"{short(metric, 30)} over {steps}, smoothed: {', '.join(parts)}{more}."

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from aitk_nb import _html
 from aitk_nb._files import write
 from aitk_nb.errors import BadInput
 from aitk_nb.losses.history import LossHistory
@@ -20,6 +21,9 @@ from aitk_nb.views.plots.loss_curves import Along
 from aitk_nb.views.plots.style import Theme, check_theme, own_style
 
 _COLORS = 128
+# A number of JupyterLab's themes, of Voilà's and nbconvert's too: 0 where the page is light, 32
+# where it is dark. Elsewhere the ink stays as it is.
+_LIGHTER = "filter:brightness(calc(1 + var(--jp-shadow-base-lightness,0)*.0125))"
 
 
 class LossFigure:
@@ -32,14 +36,14 @@ class LossFigure:
 
     # Not a subclass of Figure: IPython registers a formatter for those that would win over ours.
 
-    def __init__(self, figure: Figure, label: str, alt: str, theme: Theme = "light") -> None:
+    def __init__(self, figure: Figure, label: str, alt: str, theme: Theme = "page") -> None:
         """Show a figure.
 
         Args:
             figure: The matplotlib figure.
             label: What stands for it in plain text.
             alt: What the picture shows, in words.
-            theme: Its colors, for a light or a dark page.
+            theme: Its colors, as for `plot_loss`.
         """
         self._theme: Theme = theme
         self.figure = figure
@@ -61,15 +65,16 @@ class LossFigure:
         for name, text in self._about.items():
             about.add_text(name, text)
         pixels = np.asarray(self._canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-        picture = Image.fromarray(pixels).convert("RGB")
+        mode = "RGBA" if self._theme == "page" else "RGB"
+        picture = Image.fromarray(pixels).convert(mode)
         # A third of the bytes for the same sight: a notebook keeps every plot that it shows.
         small = picture.quantize(_COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        # The color of the paper must not be the mean of its neighbours.
-        if palette := small.getpalette():
+        # The color of the paper must not be the mean of its neighbors.
+        if palette := small.getpalette(mode):
             corner = (0, 0, 1, 1)
-            spot = 3 * small.crop(corner).tobytes()[0]
-            palette[spot : spot + 3] = picture.crop(corner).tobytes()
-            small.putpalette(palette)
+            spot = len(mode) * small.crop(corner).tobytes()[0]
+            palette[spot : spot + len(mode)] = picture.crop(corner).tobytes()
+            small.putpalette(palette, mode)
         buffer = io.BytesIO()
         # The highest compression takes seven times as long, for a tenth less.
         small.save(buffer, "PNG", pnginfo=about, dpi=(self.figure.dpi,) * 2, compress_level=5)
@@ -119,15 +124,32 @@ class LossFigure:
             raise BadInput(f"Plots are saved as .png or .svg; got {target.name!r}.")
         return write(target, self.png() if kind == "png" else self.svg())
 
+    def html(self) -> _html.Html:
+        """Return the picture for a page: with its words for those who can't see it."""
+        return self._img(self.png())
+
+    def _img(self, png: bytes) -> _html.Html:
+        width, height = self._size
+        look = "max-width:100%;height:auto" + (f";{_LIGHTER}" if self._theme == "page" else "")
+        return _html.picture(
+            "png", png, self.alt, f'width="{width}" height="{height}" style="{look}"'
+        )
+
     def __repr__(self) -> str:
         return self._label
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         # IPython encodes bytes itself. A picture of double density at its natural size is sharp
         # on any screen; its plain text does not change from run to run.
-        width, height = (round(inches * 100) for inches in self.figure.get_size_inches())
-        data = {"image/png": self.png(), "text/plain": self._label}
+        # JupyterLab takes words from HTML only, and programs take the picture alone.
+        png, (width, height) = self.png(), self._size
+        data = {"text/html": self._img(png), "image/png": png, "text/plain": self._label}
         return data, {"image/png": {"width": width, "height": height, "alt": self.alt}}
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        width, height = self.figure.get_size_inches()
+        return round(100 * width), round(100 * height)
 
     @property
     def _about(self) -> dict[str, str]:
@@ -153,19 +175,19 @@ def plot_loss(
     samples: Iterable[int | Sample] = (),
     learning_rate: bool = False,
     title: str | None = None,
-    theme: Theme = "light",
+    theme: Theme = "page",
 ) -> LossFigure:
     """Return a plot of one history, or of several to compare.
 
-    Each value is drawn faintly and the smoothed curve strongly. A few values far from all others
-    are left out of the curve and of the axis, and marked at its edge. A dotted line marks a
-    restart.
+    Each value is drawn faintly and the smoothed curve strongly; of several histories, a faint band
+    shows where about two thirds of the values are. A few values far from all others are left out of
+    the curve and of the axis, and marked at its edge. A dotted line marks a restart.
 
     Args:
         history: What to draw.
         key: The metric; default: `loss/loss`.
-        smoothing: From 0 (none) to below 1, as for `LossHistory.smoothed`; the default suits the
-            number of values.
+        smoothing: From 0 (none) to below 1: the curve averages as many values as
+            `LossHistory.smoothed`, but from both sides. The default suits the number of values.
         x: The horizontal axis: steps, time since the first step, or epochs.
         per_epoch: Steps in an epoch; required for `x="epoch"`.
         log: Whether the loss axis is logarithmic; default: if it helps.
@@ -173,7 +195,8 @@ def plot_loss(
         samples: Steps at which images were sampled, or the samples, for a single history.
         learning_rate: Whether to draw it too, on an axis at the right, for a single history.
         title: Above the plot; default: the job's name.
-        theme: Colors for a light or a dark page; "light" is legible on both.
+        theme: "page" has no ground, so that the picture is legible on light and dark pages; "light"
+            and "dark" have their own, for files.
 
     Returns:
         The plot, which a notebook shows and which `save` writes as `.png` or `.svg`.

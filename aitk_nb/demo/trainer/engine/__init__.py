@@ -1,0 +1,1 @@
+"""The demo server's inference engine: a job that never ends, with a server of its own."""
