@@ -44,11 +44,13 @@ test-all: ## the same with the tests that need patience, and with more random va
 	@sh .ci/typescript >/dev/null || [ $$? -eq 3 ]
 	@$(offline) $(pytest) $(with_notebooks) --hypothesis-profile thorough $(or $(ARGS),tests notebooks)
 
+path := tests/cli/test_every_server.py::test_the_whole_path
+
 test-gradio: ## the tests about Gradio once more, with Gradio 5 and 4 in environments of their own
 	@sh .ci/venv test
 	@sh .ci/gradio-env 5
 	@sh .ci/gradio-env 4
-	@$(offline) $(pytest) $(or $(ARGS),tests/gradio)
+	@$(offline) $(pytest) $(or $(ARGS),tests/gradio '$(path)[gradio-5]' '$(path)[gradio-4]')
 
 test-newest: ## `make test` with the newest versions that the requirements allow, in .venv-newest
 	@VENV=.venv-newest CONSTRAINTS=/dev/null sh .ci/venv test

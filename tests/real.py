@@ -48,8 +48,8 @@ def main() -> int:
     """Ask each server that is there, and return 0 if all answered as they should."""
     real, tools = (Path(os.environ.get(name, "")) for name in ("AITK_REAL", "AITK_REAL_TOOLS"))
     if not real.is_absolute() or not (tools / "start").is_file():
-        print("Set AITK_REAL to the folder of the servers, and AITK_REAL_TOOLS to the one of the")
-        print("programs that start and stop them; both as absolute paths.")
+        _say("Set AITK_REAL to the folder of the servers, and AITK_REAL_TOOLS to the one of the")
+        _say("programs that start and stop them; both as absolute paths.")
         return 2
     told = []
     for number, server in enumerate(SERVERS):
@@ -57,11 +57,16 @@ def main() -> int:
             told.append((server, "missing", 0.0))
             continue
         began = time.monotonic()
-        print(f"== {server.version}", flush=True)
+        _say(f"== {server.version}")
         told.append((server, _ask(server, real, tools, PORT + number), time.monotonic() - began))
     for server, result, seconds in told:
-        print(f"{server.version:10} {result} ({seconds:.0f} s)")
+        _say(f"{server.version:10} {result} ({seconds:.0f} s)")
     return 0 if {"passed"} == {result for _, result, _ in told} - {"missing"} else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _ask(server: Server, real: Path, tools: Path, port: int) -> str:

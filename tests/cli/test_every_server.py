@@ -59,7 +59,18 @@ class Asked:
         return ("train", "--name", f"{name}_{self.suffix}", *dataset, *self.train, *TRAIN, *options)
 
 
-@pytest.fixture(params=["foreign"] if FOREIGN else [*ERAS, *GRADIOS])
+FAST = (ERAS[0], ERAS[-1], GRADIOS[-1])
+"""The version that lacks most, and the newest ones."""
+
+
+def _versions() -> list[Any]:
+    if FOREIGN is not None:
+        return ["foreign"]
+    every = [*ERAS, *GRADIOS]
+    return [pytest.param(v, marks=() if v in FAST else pytest.mark.slow) for v in every]
+
+
+@pytest.fixture(params=_versions())
 def asked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Asked]:
     """Each version in turn, with a token or a login; or the server that the environment names."""
     version = str(request.param)
