@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from aitk_nb import _html
+from aitk_nb import _html, _session
 from aitk_nb._units import duration, size
 
 Progress = Callable[[int, int], None]
@@ -135,23 +135,10 @@ class ProgressBar:
 
 def _place() -> _Cell | _Terminal | None:
     """Return where somebody would see a bar; None in scripts, and where notebooks are executed."""
-    if (shell := attended_shell()) is not None:
-        return _Cell(shell)
+    if _session.is_attended():
+        return _Cell(_session.shell())
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     return _Terminal() if on_terminal and os.environ.get("TERM") != "dumb" else None
-
-
-def attended_shell() -> Any:
-    """Return the shell of a notebook whose reader could answer a question; else None.
-
-    Programs that execute notebooks allow no questions, and compare what is shown.
-    """
-    # Whoever runs in a kernel has imported it.
-    ipython = sys.modules.get("IPython")
-    kernel = getattr(ipython and ipython.get_ipython(), "kernel", None)
-    if kernel is None:
-        return None
-    return kernel.shell if kernel.get_parent("shell")["content"].get("allow_stdin") else None
 
 
 class _Cell:

@@ -40,7 +40,7 @@ def cells() -> tuple[str, ...]:
         shipped("connection.connected("),
         "choose = DatasetForm()\nchoose",
         "sent = client.datasets.upload(choose.value.folder, choose.value.name)\nsent",
-        shipped("TrainingForm("),
+        shipped("TrainingForm.of("),
         shipped("form.started("),
         # The training takes some seconds only.
         shipped("JobMonitor(").replace("watch()", "watch(every=0.5)"),
@@ -117,7 +117,7 @@ def choose_photos(notebook: NotebookPage, photos: Path) -> None:
 
 def train(notebook: NotebookPage, photograph: Photograph) -> None:
     """Edit the form by typing, start, and see the picture change while it trains."""
-    form = notebook.cell("TrainingForm(start")
+    form = notebook.cell("TrainingForm.of(")
     form.run()
     form.fill_in("Training Name", "by_hand")
     form.fill_in("Steps", "many")
@@ -142,13 +142,13 @@ def start(notebook: NotebookPage) -> None:
     cell = notebook.cell("form.started(")
     cell.start()
     cell.shows("Nothing is started yet")
-    notebook.cell("TrainingForm(start").press("Start training")
+    notebook.cell("TrainingForm.of(").press("Start training")
     cell.wait()
 
 
 def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) -> None:
     """Start a job that would take minutes, and stop it by the button while the cell awaits."""
-    form = notebook.cell("TrainingForm(start")
+    form = notebook.cell("TrainingForm.of(")
     form.run()
     form.shows("Your edits are kept: ")
     form.fill_in("Training Name", "too_long")
@@ -178,7 +178,7 @@ def photograph_all(notebook: NotebookPage, photograph: Photograph) -> None:
         for name in (
             "ConnectionForm(url",
             "DatasetForm()",
-            "TrainingForm(start",
+            "TrainingForm.of(",
             "JobMonitor(job)",
         ):
             notebook.cell(name).place.scroll_into_view_if_needed()

@@ -61,20 +61,20 @@ def test_from_a_wrong_token_to_a_lora_twice_and_opened_again(
         waits = notebook.cell("connection.connected(")
         waits.shows("requires a token")
         for token, verdict in (("mistyped-0815", "rejected"), ("again-4711", "rejected")):
-            connection.fill_in("Token, password", token)
+            connection.fill_in("Token or password", token)
             connection.press("Check")
             connection.shows(verdict)
             waits.shows("rejects the token")
         photograph(notebook.page, "lab_wrong_token")
-        connection.fill_in("Token, password", TOKEN)
+        connection.fill_in("Token or password", TOKEN)
         connection.press("Check")
         waits.shows("AI Toolkit server")
 
-        form = notebook.cell("TrainingForm(start")
+        form = notebook.cell("TrainingForm.of(")
         start = notebook.cell("form.started(")
         start.shows("Nothing is started yet")
         # Each key is an edit of its own.
-        form.fill_in("Name", "by_button")
+        form.fill_in("Training Name", "by_button")
         form.fill_in("Steps", "45")
         form.shows("45 steps")
         assert before == jobs(token_server.url)
@@ -96,7 +96,7 @@ def test_from_a_wrong_token_to_a_lora_twice_and_opened_again(
     lab.shut_kernels_down()
 
     with opened(chromium, lab, NOTEBOOK) as notebook:
-        form = notebook.cell("TrainingForm(start")
+        form = notebook.cell("TrainingForm.of(")
         form.shows("by_button")
         form.shows("To edit it, run its cell again.")
         expect(notebook.page.get_by_text("Error displaying widget")).to_have_count(0)

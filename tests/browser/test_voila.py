@@ -81,7 +81,7 @@ def test_from_a_wrong_token_to_a_lora(
         picture = page.locator("img").last
         assert 1050 == picture.evaluate("image => image.naturalWidth")
         photograph(page, f"voila_plot_{theme}")
-        expect(page.get_by_text("TrainingForm(start")).to_have_count(0)
+        expect(page.get_by_text("TrainingForm.of(")).to_have_count(0)
     assert [] == errors
     context.close()
 

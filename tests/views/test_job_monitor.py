@@ -18,7 +18,7 @@ from jupyter_client.manager import start_new_kernel
 from PIL import Image
 
 import aitk_nb
-from aitk_nb import demo
+from aitk_nb import _session, demo
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.samples import Samples, fetch_samples
@@ -27,7 +27,6 @@ from aitk_nb.models.job import JobState, JobStatus, Sample
 from aitk_nb.models.loss import LossPoint
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.views import JobMonitor, JobRecord, WatchingStopped
-from aitk_nb.views.monitor import job_monitor
 from aitk_nb.views.monitor import panel as panel_module
 from tests.views.conftest import click, instances, stored
 
@@ -372,7 +371,7 @@ def test_log_and_samples_stay_where_somebody_watches(
 ) -> None:
     """Not where notebooks are executed: a log is another one each time."""
     shown: list[Any] = []
-    monkeypatch.setattr(job_monitor, "attended_shell", lambda: object() if attended else None)
+    monkeypatch.setattr(_session, "is_attended", lambda: attended)
     monkeypatch.setattr(panel_module, "display", Shown(shown))
     watch(JobMonitor(scripted(at(1), *[at(2)] * 3, at(100, JobStatus.COMPLETED))))
     data, _ = shown[-1]._repr_mimebundle_()

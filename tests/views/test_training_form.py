@@ -559,12 +559,14 @@ def test_by_hand_and_headless_the_same_cells_give_the_same_config(execute: Any) 
     """Typed into the form as a front-end does, or given as parameters of the notebook."""
     (path,) = (path for path in find() if path.stem == "04_train")
     code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    given, form = code[0], next(cell for cell in code if "TrainingForm(start" in cell)
+    given, form = code[0], next(cell for cell in code if "TrainingForm.of(" in cell)
     setting = (
         "import types\nimport aitk_nb\nfrom aitk_nb.views import TrainingForm\n"
         "from aitk_nb.training.job_config import draft\n"
         "sent = types.SimpleNamespace(name='cats', images=())\n"
-        "client = types.SimpleNamespace(jobs=types.SimpleNamespace(preflight=None, start=None))"
+        "jobs = types.SimpleNamespace(preflight=print, start=print)\n"
+        "datasets = types.SimpleNamespace(list=lambda: ('cats', 'dogs'))\n"
+        "client = types.SimpleNamespace(jobs=jobs, datasets=datasets, can=lambda _: False)"
     )
     typed = (
         "def send(name, text):\n"

@@ -11,7 +11,7 @@ from aitk_nb import _html
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.jobs.preflight_report import PreflightReport
-from aitk_nb.models.server import Gpu
+from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.epochs import Files
 from aitk_nb.training.params import TrainingParams
@@ -119,6 +119,28 @@ class TrainingForm(Form[TrainingParams]):
         fields["arch"].control.observe(self._on_arch, names="value")
         self._build(fields, body, looks, [widgets.HBox(buttons), self._found])
         self._refresh()
+
+    @classmethod
+    def of(cls, client: Any, params: TrainingParams, *, images: int = 0) -> TrainingForm:
+        """Return a form with a server's datasets and GPUs that checks and starts jobs there.
+
+        Args:
+            client: What `aitk_nb.connect` returns.
+            params: The values that the form shows at first.
+            images: Number of images in the dataset, for the summary.
+
+        Example:
+            >>> aitk_nb.views.TrainingForm.of(client, job.params(name="dog"))
+            <TrainingForm 'dog': 20 steps on 'photos'>
+        """
+        return cls(
+            params,
+            images=images,
+            datasets=client.datasets.list(),
+            gpus=client.gpus() if client.can(Ability.GPUS) else (),
+            on_check=client.jobs.preflight,
+            on_start=client.jobs.start,
+        )
 
     async def started(self, *, start: bool = False) -> Any:
         """Return the job that the button has started; where nobody can press it, start it now.

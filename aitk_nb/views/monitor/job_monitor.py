@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aitk_nb import _html
-from aitk_nb._progress import attended_shell
+from aitk_nb import _html, _session
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.progress import cost_line, pace
@@ -145,7 +144,7 @@ class JobMonitor(ClosedOptions):
         """
         activity = Activity(self._job, self._clock)
         # Where notebooks are executed, what is stored has to be the same each time.
-        keeps_all = attended_shell() is not None
+        keeps_all = _session.is_attended()
         self.panel = panel = Panel(self._job, activity, self._on_stop, keeps_all=keeps_all)
         watcher = Watcher(self._job, every, patience=self._patience, clock=self._clock)
         watcher.history = self.history
