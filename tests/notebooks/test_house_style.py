@@ -124,6 +124,18 @@ def test_it_is_stored_as_it_ran(book: Any) -> None:
         assert not [o for o in cell.get("outputs", ()) if o.output_type in {"error", "stream"}]
 
 
+def test_its_pictures_are_stored(book: Any) -> None:
+    """A reader of the file sees them; nbval alone compares without."""
+    pages = [
+        "".join(output.data.get("text/html", ""))
+        for cell in code_cells(book)
+        for output in cell.outputs
+        if "data" in output
+    ]
+
+    assert [] == re.findall(r"<img(?![^>]* src=)[^>]*>", "".join(pages))
+
+
 @pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.stem)
 def test_it_is_small_and_says_nothing_of_its_machine(path: Path) -> None:
     """A stored notebook has under 300 kB, and neither a home folder nor a port in it."""
