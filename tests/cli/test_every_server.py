@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import aitk_nb
-from aitk_nb import AitkError, demo
+from aitk_nb import AitkError, demo, discover
 from tests import gradio_servers
 from tests.cli.command import PATIENCE, Ran, run, served
 from tests.conftest import TOKEN
@@ -99,8 +99,13 @@ def _clean(asked: Asked) -> None:
             client.datasets.delete(f"cats_{asked.suffix}")
 
 
-def test_the_whole_path(asked: Asked, photos: Path, tmp_path: Path) -> None:
+def test_the_whole_path(
+    asked: Asked, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the login to the LoRA; what the server lacks is told with what to do instead."""
+    # On a busy machine the time for all endpoints would end before the last of them.
+    patient = {**(discover.__kwdefaults__ or {}), "seconds": PATIENCE}
+    monkeypatch.setattr(discover, "__kwdefaults__", patient)
     found = _proof_and_discovery(asked)
     assert ("stop a job" in found["abilities"]) is not asked.is_gradio
     _upload(asked, photos)
