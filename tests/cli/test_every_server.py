@@ -146,7 +146,9 @@ def _upload(asked: Asked, photos: Path) -> None:
 
 def _begun(asked: Asked, name: str, steps: int) -> str:
     """Return the name of a job that trains by now."""
-    started = asked.run(*asked.train_command(name, "--steps", str(steps)))
+    # Nothing but what is asked for is saved meanwhile.
+    often = ("--steps", str(steps), "--save-every", str(steps))
+    started = asked.run(*asked.train_command(name, *often))
     assert started.out.strip() == f"{name}_{asked.suffix}"
     until = time.monotonic() + PATIENCE
     while not next(job for job in _jobs(asked) if job["name"] == started.out.strip())["step"]:

@@ -84,7 +84,7 @@ def test_every_training_parameter_is_an_option(name: str, train_help: str) -> No
 
 def test_brackets_are_shown(train_help: str) -> None:
     """What stands in brackets is text and no markup."""
-    assert "replaces [trigger]." in train_help
+    assert "replaces [trigger] in captions" in train_help
     assert "[default: 512 768 1024]" in train_help
     assert "--lr <float 0..10>" in train_help
 

@@ -27,7 +27,7 @@ from aitk_nb.backends.webui.catalog import (
 from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.errors import NotSupported
 from aitk_nb.models.server import Ability, Flavour
-from tests.contract.cases import load, routes
+from tests.contract.cases import ERAS, load, routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 CASES = load()
 
-NO_ENDPOINTS = {"/", "/proxy-8866/x", "/jobs", "/settings"}
-"""Pages in the contract, and a passage that is no endpoint of the API."""
+NO_ENDPOINTS = {"/", "/proxy-8866/x", "/jobs", "/settings", "/api/inference/outputs/delete"}
+"""Pages in the contract, and what belongs to the inference engine or to no part of the API."""
 
 TYPES = {"<string>": "x", "<int>": 1, "<bool>": True, "<number>": 1.5}
 
@@ -128,7 +128,8 @@ def test_the_catalog_has_every_route_of_the_contract_and_no_other() -> None:
 def test_every_answer_of_the_contract_is_documented() -> None:
     """Status by status; what a whole JSON answer holds is what its schema says."""
     checked = 0
-    for case in CASES:
+    newest = [case for case in CASES if ERAS[-1] in case.eras]
+    for case in newest:
         for step in case.steps:
             method = step.request.get("method", "GET")
             path = re.sub(r"\{[^}]*\}", "*", step.request["path"]).split("?")[0]

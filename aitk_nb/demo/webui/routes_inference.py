@@ -1,12 +1,13 @@
 """The inference engines: what the UI itself tells of them, and the proxy to one."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from aitk_nb.demo.common.store import Store, resolve_inside
 from aitk_nb.demo.common.tables import Job
@@ -78,19 +79,24 @@ def proxy(call: Call) -> Response:
         return answer({"error": "engine unreachable: fetch failed"}, 502)
     kept = {k: v for k, v in reply.getheaders() if k.lower() not in _NOT_SENT}
     headers = {**kept, "cache-control": "no-store", "x-accel-buffering": "no"}
-    pieces = _pieces(link, reply)
-    next(pieces)  # a generator that has begun is ended with its line, should nobody read it
-    return StreamingResponse(pieces, reply.status, headers)
+    return _Relay(link, reply, headers)
 
 
-def _pieces(link: HTTPConnection, reply: HTTPResponse) -> Iterator[bytes]:
-    try:
-        yield b""
-        while piece := reply.read1(65536):
-            yield piece
-    finally:
-        reply.close()
-        link.close()
+class _Relay(StreamingResponse):
+    """Hands an engine's answer on, and closes its line however that ends."""
+
+    def __init__(
+        self, link: HTTPConnection, reply: HTTPResponse, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(iter(lambda: reply.read1(65536), b""), reply.status, headers)
+        self._open = (reply, link)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            for line in self._open:
+                line.close()
 
 
 def _chosen(engines: list[Engine], wanted: str | None) -> Engine | None:

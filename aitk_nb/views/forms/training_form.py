@@ -131,7 +131,7 @@ class TrainingForm(Form[TrainingParams]):
 
         Example:
             >>> aitk_nb.views.TrainingForm.of(client, job.params(name="dog"))
-            <TrainingForm 'dog': 20 steps on 'photos'>
+            <TrainingForm 'dog': 20 steps on 'example_photos'>
         """
         return cls(
             params,
