@@ -116,7 +116,7 @@ class Fields(BaseModel):
     ]
     """Dataset on the server to learn from."""
     trigger_word: Text = field("", source="trigger_word")
-    """Word that activates the LoRA; it replaces [trigger] in captions and prompts."""
+    """Word for the LoRA; it replaces [trigger] in captions and prompts."""
     arch: Text = field(
         presets.DEFAULT_ARCH, label="Model Architecture", source="options.tsx: modelArchs"
     )
@@ -167,7 +167,7 @@ class Fields(BaseModel):
     resolution: Resolution = field(
         (512, 768, 1024), "datasets[x].resolution", label="Resolutions", per_job=True, min_length=1
     )
-    """Edges in pixels; every image is trained at each of them, and is not enlarged."""
+    """Sizes in pixels; images are trained at each, and never enlarged."""
     num_frames: int = field(1, "datasets[x].num_frames", ge=1, le=10_000)
     """Frames to use from each video; 1 trains on still images."""
     caption_dropout: float = field(
@@ -179,7 +179,7 @@ class Fields(BaseModel):
     batch_size: int = field(1, "train.batch_size", per_job=True, ge=1, le=1024)
     """Images per batch; 1 requires the least GPU memory."""
     gradient_accumulation: int = field(1, "train.gradient_accumulation", ge=1, le=1024)
-    """Batches per optimizer step; they act as one larger batch without its memory."""
+    """Batches per optimizer step; they act as one larger batch."""
     timestep_type: TimestepType = field("sigmoid", "train.timestep_type")
     """How timesteps (noise levels) are sampled."""
     dtype: Literal["bf16", "fp16", "fp32"] = field(

@@ -196,7 +196,9 @@ class Panel:
 
     def _page(self, view: dict[str, Any]) -> _Page:
         parts: list[_html.Html] = []
-        if self._state is not None and not self._state.status.is_final:
+        is_over = self._state is None or self._state.status.is_final
+        # At first not where notebooks are executed and compared: it holds the time.
+        if self._state is not None and not is_over and (self._keeps_all or not view):
             what = f"{self._state.status.value} at step {self._state.step_text}"
             seen = f"{self._state.name} was {what} when last seen, {self._seen}. It may have gone "
             parts.append(_html.message(f"{seen}on since: run the cell again to follow it."))
