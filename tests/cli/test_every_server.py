@@ -188,7 +188,7 @@ def _stopped_without_a_save(asked: Asked) -> None:
 def _not_stopped(asked: Asked) -> None:
     """It trains to its end, which two sentences say."""
     job = f"long_{asked.suffix}"
-    asked.run(*asked.train_command("long", "--steps", "200"))
+    asked.run(*asked.train_command("long", "--steps", "2000"))
     refused = asked.run("stop", job, "--save", code=1)
     assert "cannot save a checkpoint on demand. Choose save_every before the start" in refused.err
     refused = asked.run("stop", job, code=1)
