@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aitk_nb.cli.app import command, say
-from aitk_nb.cli.server_options import set_signature, signature
+from aitk_nb.cli.options import set_signature, signature
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.training.config_files import as_text
 from aitk_nb.training.export import FORMATS
@@ -136,15 +136,16 @@ _FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {
 def params(
     *,
     params: Callable[[], TrainingParams],
-    form: Annotated[
-        Format, typer.Option("--format", help="Notebook cell, job file, command or requests.")
-    ] = "cell",
+    form: Annotated[Format, typer.Option("--format")] = "cell",
 ) -> None:
     """Print training parameters in one of several formats.
 
     Prints a notebook's parameters cell, a job file in YAML or JSON, the job config that is posted,
     the command that starts the job, or its requests with curl or in Python. The parameters are
     checked first; no server is contacted.
+
+    Args:
+        form: Notebook cell, job file, command or requests.
     """
     given = params()
     say_remarks(given)
