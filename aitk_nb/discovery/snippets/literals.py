@@ -36,6 +36,12 @@ def shell(text: str) -> str:
     return "'" + clean.replace("'", "'\\''") + "'"
 
 
+def form_file(name: str, path: str) -> str:
+    """Return an argument of curl's -F, which takes a path in double quotes, with their escapes."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return shell(f'{name}=@"{escaped}"')
+
+
 def python(value: object) -> str:
     """Return a value that JSON can hold, as Python."""
     if isinstance(value, Code):

@@ -1,44 +1,32 @@
 """Programs put together from the parts of one text a language (`*.in`).
 
-A part begins with a line such as `# -- folder`. Its gaps, such as `§folder`, are filled with
-literals of the language or with code of our own. The types of TypeScript are gaps of its text too,
-which stay empty in JavaScript.
+A part begins behind a line `-- name` and is a template of Jinja, with `«…»` for what is filled in
+and `§` before its statements. An import of a part goes to the top. What stands between two `¦` is
+for TypeScript only.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from pathlib import PurePath
+from typing import Any
 
-from aitk_nb.discovery.snippets.literals import comment
+from jinja2 import Environment, StrictUndefined, Template
+
+from aitk_nb.discovery.snippets.literals import (
+    comment,
+    form_file,
+    javascript,
+    member,
+    python,
+    shell,
+)
 
 CURL = "curl -sS --fail-with-body"
-
-TYPES: Mapping[str, str] = {
-    "export": "export ",
-    "any": ": any",
-    "string": ": string",
-    "strings": ": string[]",
-    "Body": "?: object | FormData",
-    "Files": ": { name: string; data: Blob }[]",
-    "Headers": ": Record<string, string>",
-    "Job": ": Job",
-    "JobConfig": ": JobConfig",
-    "Uploaded": ": Uploaded[]",
-    "to_Blob": ": Promise<Blob>",
-    "to_Job": ": Promise<Job>",
-    "to_Response": ": Promise<Response>",
-    "to_Status": ": Promise<Job & { losses: (number | null)[] }>",
-    "to_Trained": ": Promise<{ message: unknown; results: string }>",
-    "to_Uploaded": ": Promise<Uploaded[]>",
-    "to_Waiting": ": Promise<{ waiting: number; files: string[] }>",
-    "to_string": ": Promise<string>",
-    "values": ", values: TrainingValues = {}",
-}
-"""What TypeScript has where JavaScript has nothing."""
 
 _TEXTS = {
     "curl": "curl.sh.in",
@@ -53,18 +41,34 @@ _QUIET = """\
 # Else gradio_client tells others of this program.
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """
-
-
-class _Gaps(string.Template):
-    delimiter = "§"
+_TEMPLATES = Environment(  # noqa: S701  (of programs, which no page shows unescaped)
+    variable_start_string="«",
+    variable_end_string="»",
+    block_start_string="«%",
+    block_end_string="%»",
+    comment_start_string="«#",
+    comment_end_string="#»",
+    line_statement_prefix="§",
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.globals = {
+    "base_name": lambda path: PurePath(path).name,
+    "failed": '^event: error|"success": *false',  # what a failed call has in its results
+    "form_file": form_file,
+    "javascript": javascript,
+    "json": json.dumps,
+    "member": member,
+    "python": python,
+    "shell": shell,
+}
 
 
 def assembled(
     language: str,
     comments: Sequence[str],
     parts: Iterable[str],
-    gaps: Mapping[str, str],
-    lines: Iterable[str] = (),
+    gaps: Mapping[str, Any],
     *,
     flavour: str = "",
 ) -> str:
@@ -72,28 +76,24 @@ def assembled(
 
     Args:
         language: One of `LANGUAGES`.
-        comments: What the program does, for its first lines; may be a server's text.
-        parts: The parts in their order, without a flavour before their names where they have one;
-            those that the language's text lacks are left out.
-        gaps: What fills the gaps, written in the language.
-        lines: Code of our own that follows the parts.
-        flavour: `webui` or `gradio`, whose parts are meant.
+        comments: What stands above it, a line each.
+        parts: Names of parts; those of the language or the flavour come before the common ones.
+        gaps: What the parts are filled with; texts that a server says as literals only.
+        flavour: `webui` or `gradio`, for parts that only one of them has.
     """
     known = _parts(_TEXTS[language])
     places = (f"{language}: ", f"{flavour}: ", "")
     named = ([place + part for place in places if place + part in known] for part in parts)
-    text = "".join(known[names[0]] for names in named if names)
-    types = TYPES if language == "typescript" else dict.fromkeys(TYPES, "")
-    # Imports are found before the gaps are filled: what is put in is left where it is.
-    rows, lines = text.splitlines(), list(lines)
-    imports = dict.fromkeys(row for row in (*rows, *lines) if _IMPORT.match(row))
-    body = _Gaps("\n".join(row for row in rows if row not in imports))
+    source = "".join(known[names[0]] for names in named if names)
+    source = re.sub("¦(.*?)¦", r"\1" if language == "typescript" else "", source)
+    rows = _template(source).render(gaps).split("\n")
+    # No literal of Python or JavaScript goes on in another line, so that these are our own.
+    imports = dict.fromkeys(row for row in rows if language != "curl" and _IMPORT.match(row))
     foreign = [row for row in imports if row.startswith(_THIRD_PARTY)]
     blocks = [
         "\n".join(sorted(imports.keys() - set(foreign), key=lambda row: (row[0] == "f", row))),
         (_QUIET if language == "gradio_client" else "") + "\n".join(foreign),
-        body.substitute({**types, **gaps}),
-        "\n".join(row for row in lines if row not in imports),
+        "\n".join(row for row in rows if row not in imports),
     ]
     sign = "//" if language in {"javascript", "typescript"} else "#"
     heading = "".join(f"{sign} {comment(text)}\n" for text in comments)
@@ -110,6 +110,11 @@ def sends(auth: str) -> str:
     """Return the command of a shell that sends a request, with the credentials."""
     # The head defines `ask`: a secret as an argument could be read by others on the machine.
     return "ask" if auth in {"token", "login"} else CURL
+
+
+@functools.cache
+def _template(source: str) -> Template:
+    return _TEMPLATES.from_string(source)
 
 
 @functools.cache
