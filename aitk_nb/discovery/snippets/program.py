@@ -1,8 +1,7 @@
 """Programs put together from the parts of one text a language (`*.in`).
 
-A part begins behind a line `-- name` and is a template of Jinja, with `«…»` for what is filled in
-and `§` before its statements. An import of a part goes to the top. What stands between two `¦` is
-for TypeScript only.
+A part begins behind a line `-- name`, and is a template. An import of a part goes to the top. What
+stands between two `¦` is for TypeScript only.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from pathlib import PurePath
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
-
+from aitk_nb import _templates
 from aitk_nb.discovery.snippets.literals import (
     comment,
     form_file,
@@ -41,18 +38,7 @@ _QUIET = """\
 # Else gradio_client tells others of this program.
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """
-_TEMPLATES = Environment(  # noqa: S701  (of programs, which no page shows unescaped)
-    variable_start_string="«",
-    variable_end_string="»",
-    block_start_string="«%",
-    block_end_string="%»",
-    comment_start_string="«#",
-    comment_end_string="#»",
-    line_statement_prefix="§",
-    undefined=StrictUndefined,
-    keep_trailing_newline=True,
-)
-_TEMPLATES.globals = {
+_FUNCTIONS = {
     "base_name": lambda path: PurePath(path).name,
     "failed": '^event: error|"success": *false',  # what a failed call has in its results
     "form_file": form_file,
@@ -62,6 +48,7 @@ _TEMPLATES.globals = {
     "python": python,
     "shell": shell,
 }
+"""What all parts may use."""
 
 
 def assembled(
@@ -84,9 +71,9 @@ def assembled(
     known = _parts(_TEXTS[language])
     places = (f"{language}: ", f"{flavour}: ", "")
     named = ([place + part for place in places if place + part in known] for part in parts)
-    source = "".join(known[names[0]] for names in named if names)
-    source = re.sub("¦(.*?)¦", r"\1" if language == "typescript" else "", source)
-    rows = _template(source).render(gaps).split("\n")
+    text = "".join(known[names[0]] for names in named if names)
+    text = re.sub("¦(.*?)¦", r"\1" if language == "typescript" else "", text)
+    rows = _templates.template(text).render({**_FUNCTIONS, **gaps}).split("\n")
     # No literal of Python or JavaScript goes on in another line, so that these are our own.
     imports = dict.fromkeys(row for row in rows if language != "curl" and _IMPORT.match(row))
     foreign = [row for row in imports if row.startswith(_THIRD_PARTY)]
@@ -113,12 +100,7 @@ def sends(auth: str) -> str:
 
 
 @functools.cache
-def _template(source: str) -> Template:
-    return _TEMPLATES.from_string(source)
-
-
-@functools.cache
 def _parts(name: str) -> Mapping[str, str]:
-    text = resources.files("aitk_nb.discovery.snippets").joinpath(name).read_text("utf-8")
+    text = _templates.source("aitk_nb.discovery.snippets", name)
     _, *found = re.split(r"^(?:#|//) -- (.+)\n", text, flags=re.MULTILINE)
     return dict(zip(found[::2], found[1::2], strict=True))
