@@ -9,8 +9,6 @@
 <JobStatus.COMPLETED: 'completed'>
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

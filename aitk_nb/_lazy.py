@@ -1,7 +1,5 @@
 """Packages that import what they export only when it is used."""
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Programs that we print, as templates of Jinja: `«…»` is filled in, `§` is before statements."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.resources import files
 from typing import Any

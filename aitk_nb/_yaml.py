@@ -1,7 +1,5 @@
 """YAML read and written as data only: no objects, no dates, and nothing that explodes."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import cache

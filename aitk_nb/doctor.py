@@ -1,7 +1,5 @@
 """Checks a server from the network to its GPUs: `DoctorReport`, each check with a remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Authentication of a server: whether it lets you in, and what is unsafe about it."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

@@ -1,7 +1,5 @@
 """`check_auth`: what answers, whether it requires credentials, and whether it accepts these."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC

@@ -1,7 +1,5 @@
 """What a state, a cause or a gateway means in one sentence, and what to do next."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from aitk_nb._yaml import facts

@@ -1,7 +1,5 @@
 """What only some kinds of server can be asked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 

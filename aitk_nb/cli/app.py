@@ -1,7 +1,5 @@
 """What all commands share: options, exit codes, JSON on stdout and everything else on stderr."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

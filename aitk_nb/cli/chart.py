@@ -1,7 +1,5 @@
 """`chart`: a loss history as a few lines of text for a terminal."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from aitk_nb.losses.history import LossHistory

@@ -1,7 +1,5 @@
 """`dataset …`: datasets on the server, and what can be done with them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """`dataset check` and `dataset fix`: datasets on this machine, without a server."""
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import asdict
 from pathlib import Path

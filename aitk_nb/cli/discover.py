@@ -1,7 +1,5 @@
 """`aitk-nb discover`: what a server offers, in words, as files, and as code."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How the command line shows a job."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from collections.abc import Callable

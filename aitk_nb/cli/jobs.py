@@ -1,7 +1,5 @@
 """Commands for the jobs of a server: `jobs`, `watch`, `stop`, `losses`, `compare`, `download`."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import sys

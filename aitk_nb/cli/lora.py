@@ -1,7 +1,5 @@
 """The commands `lora`, for a file here, and `loras`, for those of a server."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Options of commands: a function's parameters, described in its docstring below `Args:`."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 import re

@@ -1,7 +1,5 @@
 """One option for each training parameter, built from its declaration; the command `params`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import Parameter

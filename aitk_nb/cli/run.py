@@ -1,7 +1,5 @@
 """`aitk-nb run`: one notebook, headless, with typed parameters."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The commands `demo` and `serve`, which start an embedded server."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

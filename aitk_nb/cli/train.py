@@ -1,7 +1,5 @@
 """`aitk-nb train`: start a training job, or check what starting it would do."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Annotated, Literal

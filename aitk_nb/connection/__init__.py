@@ -1,7 +1,5 @@
 """Addresses, credentials and the embedded server behind `demo:`."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

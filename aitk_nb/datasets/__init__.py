@@ -1,7 +1,5 @@
 """Datasets, on this machine and on the server."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

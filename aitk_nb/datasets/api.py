@@ -1,7 +1,5 @@
 """Datasets on the server: `client.datasets`."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

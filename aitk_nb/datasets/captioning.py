@@ -1,7 +1,5 @@
 """`CaptionJob`: captions that a model on the server writes."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Downloading a dataset of the server, file by file or as one zip."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath

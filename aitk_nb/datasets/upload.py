@@ -1,7 +1,5 @@
 """Uploading a dataset: files that the server lacks are sent, and then compared."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What a server offers: its endpoints, operations and era."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

@@ -1,7 +1,5 @@
 """`discover`: what a server offers, found out read-only."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Unpack

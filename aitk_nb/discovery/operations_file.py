@@ -1,7 +1,5 @@
 """The operations of a server as a file that a user can edit: written, read and checked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A survey as an HTML page and as Markdown, to keep and to share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

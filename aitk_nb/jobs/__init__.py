@@ -1,7 +1,5 @@
 """Training jobs: starting, watching, stopping and comparing them."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

@@ -1,7 +1,5 @@
 """Jobs on the server: `client.jobs`."""
 
-from __future__ import annotations
-
 import itertools
 import time
 import warnings

@@ -3,8 +3,6 @@
 Facts of ostris/ai-toolkit's toolkit/dataloader_mixins.py (`load_caption`), August 2026.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

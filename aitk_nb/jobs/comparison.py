@@ -1,7 +1,5 @@
 """`compare_jobs`: several jobs side by side, ranked only as far as the noise allows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`JobControl`: what can be done to one job on the server."""
 
-from __future__ import annotations
-
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.outputs import JobOutputs

@@ -1,7 +1,5 @@
 """`Divergence`: tells from the losses of a job that its LoRA becomes unusable."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import numpy as np

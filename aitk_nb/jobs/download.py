@@ -1,7 +1,5 @@
 """`fetch`: brings a file of a job, unless the same one is here already."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`EstimateReport`: how long a job takes and what it costs, judging by earlier jobs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median

@@ -1,7 +1,5 @@
 """`explain`: why a job failed, in plain words, and what to do about it."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

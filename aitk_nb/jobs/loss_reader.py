@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#outputs
 """
 
-from __future__ import annotations
-
 from itertools import chain
 
 import numpy as np

@@ -3,8 +3,6 @@
 Facts of ostris/ai-toolkit's toolkit/data_loader.py, August 2026.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any

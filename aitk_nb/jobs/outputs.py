@@ -1,7 +1,5 @@
 """`JobOutputs`: what a job on the server produces: log, losses, samples and checkpoints."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checks for what is known to go wrong with a training job, before it is started."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#jobs
 """
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field

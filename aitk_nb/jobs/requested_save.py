@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#jobs
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """`JobSummary`: what is repeatable about a job, for people and for machines."""
 
-from __future__ import annotations
-
 import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """`Watcher`: polls one job, through restarts and lost networks."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Losses as values: metrics, smoothing, summaries and files."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

@@ -1,7 +1,5 @@
 """Frozen values that pass between the backends and everything above them."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

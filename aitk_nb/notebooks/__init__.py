@@ -1,7 +1,5 @@
 """The shipped notebooks: their parameters, and running them headless."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

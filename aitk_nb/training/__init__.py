@@ -1,7 +1,5 @@
 """Training parameters, presets and job configs."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

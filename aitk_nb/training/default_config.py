@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#trainer
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from typing import Any

@@ -7,8 +7,6 @@ toolkit/config_modules.py, jobs/process/BaseSDTrainProcess.py and toolkit/lora_s
 Why it is so: docs/behavior.md#trainer
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from typing import Any

@@ -4,8 +4,6 @@ Forms, the command line, notebooks' parameter cells, the job config and the gene
 are built from these declarations: a new field is one entry in `Fields`, in the order of the form.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Mapping

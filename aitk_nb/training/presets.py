@@ -3,8 +3,6 @@
 Ours are those of one version; a server that lists its own (0.13.16 and newer) is believed.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

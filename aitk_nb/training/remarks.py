@@ -1,7 +1,5 @@
 """What the trainer silently does with a job config, where somebody would expect something else."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 

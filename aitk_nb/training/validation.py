@@ -1,7 +1,5 @@
 """What a training parameter may be: its declaration, conversions and checks, and its errors."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import re

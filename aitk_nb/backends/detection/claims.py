@@ -1,7 +1,5 @@
 """Common claims about AI Toolkit servers, and the request that checks each of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 

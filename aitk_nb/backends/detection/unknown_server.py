@@ -1,7 +1,5 @@
 """What answers where no training server does: named in a few words, from its first page."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable

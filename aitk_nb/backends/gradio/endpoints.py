@@ -4,8 +4,6 @@ Both documents come from a server that may be anything: whatever they hold, read
 fail, and what is not understood is left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What a job of a Gradio app has written, as far as the app's file route shows it."""
 
-from __future__ import annotations
-
 import re
 import threading
 import time

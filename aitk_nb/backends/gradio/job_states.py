@@ -1,7 +1,5 @@
 """How the jobs of a Gradio app stand: by the queue, by their folders, or by what was noted."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import replace

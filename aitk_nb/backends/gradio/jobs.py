@@ -4,8 +4,6 @@ The server lists no jobs, and reports on one only to the connection that started
 started is noted here, and the rest is read from the job's folder.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import time

@@ -5,8 +5,6 @@ is recognized as such; a fork or another trainer is matched as well as its words
 user corrects the rest (`discovery/operations_file.py`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """How Gradio apps name training parameters: which parameter of a function takes which of ours."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

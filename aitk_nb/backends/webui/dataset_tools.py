@@ -1,7 +1,5 @@
 """What the web UI can do to a dataset that it has: measure, caption, fetch, delete."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#uploads
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath

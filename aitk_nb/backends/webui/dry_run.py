@@ -1,7 +1,5 @@
 """`DryRunHttp`: sends requests that only read, and lists those that change something."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

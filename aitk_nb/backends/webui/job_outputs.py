@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#outputs
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """The web UI's JSON turned into our values; the one place that knows its keys."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """The requests that create and start a job, as a script that runs without this package."""
 
-from __future__ import annotations
-
 import json
 
 from aitk_nb._templates import filled

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#authentication
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from aitk_nb.backends.wire.http import Http

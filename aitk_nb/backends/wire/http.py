@@ -1,7 +1,5 @@
 """One HTTP client: timeouts, retries, error translation, and the only place that sends a token."""
 
-from __future__ import annotations
-
 import ssl
 import threading
 import time

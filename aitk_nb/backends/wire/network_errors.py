@@ -1,7 +1,5 @@
 """Why the server did not answer, by what the library raised."""
 
-from __future__ import annotations
-
 import errno
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """Color profiles: whether one makes a difference, and an image's colors in sRGB."""
 
-from __future__ import annotations
-
 import io
 from functools import lru_cache
 from itertools import product

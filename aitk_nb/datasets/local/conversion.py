@@ -1,7 +1,5 @@
 """`convert`: an image converted to what the trainer reads."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

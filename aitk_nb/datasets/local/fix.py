@@ -1,7 +1,5 @@
 """`fix`: a corrected copy of a dataset, which appears when it is complete."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

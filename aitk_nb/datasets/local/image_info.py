@@ -1,7 +1,5 @@
 """`ImageInfo`: what an image is, found by decoding it small, and whether it is complete."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """`Scanned`: what a folder, a zip or a list of files holds, read once, at first use."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace

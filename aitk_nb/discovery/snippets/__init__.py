@@ -1,7 +1,5 @@
 """Programs that call what a server offers, in five languages, ready to run."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from aitk_nb._lazy import lazy

@@ -4,8 +4,6 @@ What a server says (names, labels, defaults) is put in as literals of the langua
 no text of it can become code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 

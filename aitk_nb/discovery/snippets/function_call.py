@@ -4,8 +4,6 @@ The value of a State is sent as null: the app keeps it for the page. A function 
 another one left in the State has to be called in the same session (`operations.py`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath

@@ -3,8 +3,6 @@
 Every literal is on one line, shows what cannot be seen as an escape, and cannot end early.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import keyword

@@ -1,7 +1,5 @@
 """The four operations as programs, and a client of TypeScript that does them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

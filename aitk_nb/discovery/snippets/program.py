@@ -4,8 +4,6 @@ A part begins behind a line `-- name`, and is a template. An import of a part go
 stands between two `¦` is for TypeScript only.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import re

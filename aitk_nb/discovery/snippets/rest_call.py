@@ -1,7 +1,5 @@
 """One request to an endpoint in curl, Python, JavaScript and TypeScript."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Functions of TypeScript, and the types of parameters and of JSON Schema."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
