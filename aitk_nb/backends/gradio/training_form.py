@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from aitk_nb._yaml import facts
 from aitk_nb.errors import BadInput, InvalidParams, NotSupported
 from aitk_nb.models.control_images import control_names
 from aitk_nb.models.endpoint import Endpoint, Parameter
@@ -29,21 +30,6 @@ _SERVERS: Final = frozenset(
     ["type", "sqlite_db_path", "device", "training_folder", "datasets", "trigger_word"]
 )
 """What the app puts into the process itself, or what belongs to the web UI."""
-
-_DATASET: Final[Mapping[str, tuple[Any, ...]]] = {
-    "resolution": ([512, 768, 1024],),
-    "caption_dropout_rate": (0.05,),
-    "caption_ext": ("txt", ".txt"),
-    "default_caption": ("", None),
-    "cache_latents_to_disk": (True, False),
-    "shrink_video_to_frames": (True, False),
-    "num_frames": (1,),
-    "num_repeats": (1,),
-    "network_weight": (1,),
-    "mask_min_value": (0.1,),
-    "shuffle_tokens": (False,),
-}
-"""Values of a dataset's settings that mean what the app does anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +200,9 @@ def _merged(process: Mapping[str, Any], prompts: list[str], gpu_ids: str) -> dic
 
 
 def _ignored(dataset: Mapping[str, Any]) -> tuple[str, ...]:
+    usual = facts("aitk_nb.backends.gradio", "dataset_settings")
     return tuple(
         f"{key} {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for key, value in dataset.items()
-        if key != "folder_path" and value and value not in _DATASET.get(key, ())
+        if key != "folder_path" and value and value not in usual.get(key, ())
     )
