@@ -58,19 +58,17 @@ def _params(file: Path | None, chosen: dict[str, Any]) -> TrainingParams:
     return TrainingParams(**chosen)
 
 
-FILE = Parameter(
-    "params_file",
-    Parameter.KEYWORD_ONLY,
-    annotation=Annotated[
-        Path | None,
-        typer.Option(
-            "--params",
-            help="AI Toolkit job file, YAML or JSON, to start from; options override it.",
-            show_default=False,
-        ),
-    ],
-    default=None,
-)
+def _file(
+    params_file: Annotated[Path | None, typer.Option("--params", show_default=False)] = None,
+) -> None:
+    """Take the job file to start from.
+
+    Args:
+        params_file: AI Toolkit job file, YAML or JSON, to start from; options override it.
+    """
+
+
+FILE = signature(_file).parameters["params_file"]
 
 
 def _option(name: str, entry: Mapping[str, Any]) -> Parameter:

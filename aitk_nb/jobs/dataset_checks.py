@@ -1,6 +1,6 @@
 """Which files of a dataset a job trains on, which captions it reads, and what it leaves out.
 
-Facts of ostris/ai-toolkit's toolkit/dataloader_mixins.py (`load_caption`), August 2026.
+Facts of ostris/ai-toolkit's toolkit/data_loader.py and toolkit/dataloader_mixins.py, August 2026.
 """
 
 from collections.abc import Iterator, Mapping

@@ -203,13 +203,6 @@ class JobStates:
                 now = notes.jobs[note.name] = replace(now, **fields)
         return now
 
-    def verdict(self, name: str) -> tuple[Verdict, str]:
-        """Return what holds of a job whose connection was lost, and what that is known from.
-
-        It is told within 5 s, and never raises for a server that does not answer.
-        """
-        return self._outcomes.verdict(self._note(name))[:2]
-
 
 def _state(
     note: JobNote, status: JobStatus, step: int, info: str, *, place: int = 0, word: str = ""
