@@ -6,8 +6,7 @@ from aitk_nb._yaml import facts
 from aitk_nb.auth.security import is_loopback
 from aitk_nb.backends.detection.unknown_server import is_pod_proxy
 from aitk_nb.backends.wire.proxies import proxy_for
-from aitk_nb.models.access import AuthState
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import AuthState, Flavour
 
 LOGIN = "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line)"
 

@@ -11,9 +11,7 @@ from urllib.parse import urlsplit
 from aitk_nb._yaml import facts as known
 from aitk_nb.backends.detection.access_probes import Knocks
 from aitk_nb.connection.connection import Connection
-from aitk_nb.models.access import Access, AuthState, Credential, Outcome
-from aitk_nb.models.checklist import Check, Checklist, Status
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import Access, AuthState, Check, Checklist, Credential, Flavour, Outcome, Status
 
 MAX_SKEW = 120
 """Seconds by which two clocks may differ without trouble."""

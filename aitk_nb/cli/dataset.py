@@ -26,9 +26,7 @@ from aitk_nb.cli.app import (
 from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError, BadInput, InvalidDataset
-from aitk_nb.models.dataset import FileState, VerifyReport
-from aitk_nb.models.names import check_name
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, FileState, VerifyReport, check_name
 
 dataset = typer.Typer(help="Datasets, on this machine and on the server.", no_args_is_help=True)
 app.add_typer(dataset, name="dataset")

@@ -13,8 +13,7 @@ from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.start import describe
-from aitk_nb.models.job import JobStatus
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import Flavour, JobStatus
 from aitk_nb.training.params import TrainingParams
 
 

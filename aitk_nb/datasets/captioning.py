@@ -13,8 +13,7 @@ from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.jobs.failure_reasons import explain
 from aitk_nb.jobs.job import EVERY, Job
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft, JobState, JobStatus
+from aitk_nb.models import DatasetInfo, JobDraft, JobState, JobStatus
 
 Captioner: TypeAlias = (
     Literal["Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner", "AceStepCaptioner"]

@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from aitk_nb._yaml import dumped as yaml_text
 from aitk_nb._yaml import parsed
 from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import OPERATIONS, Operation
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import OPERATIONS, Flavour, Operation
 
 NAMES = (*OPERATIONS, "write captions")
 """What may be mapped: captions too, although there is no program for them."""

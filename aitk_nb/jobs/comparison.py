@@ -11,8 +11,7 @@ from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
-from aitk_nb.losses.history import LossHistory
-from aitk_nb.losses.summary import LossSummary
+from aitk_nb.losses import LossHistory, LossSummary
 from aitk_nb.training.config_diff import varying
 
 _OTHER_LOSS = ("datasets.", "model.", "train.loss", "train.timestep", "train.noise", "train.weight")

@@ -10,9 +10,7 @@ from typing import Any
 from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend
 from aitk_nb.jobs.preflight_report import note, ok, problem, unknown
-from aitk_nb.models.checklist import Check
-from aitk_nb.models.dataset import IMAGES, SOUNDS, VIDEOS, DatasetInfo
-from aitk_nb.models.server import Ability
+from aitk_nb.models import IMAGES, SOUNDS, VIDEOS, Ability, Check, DatasetInfo
 from aitk_nb.training.presets import Preset
 
 _ENDINGS = (".txt", ".caption", ".json")

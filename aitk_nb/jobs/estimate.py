@@ -10,8 +10,7 @@ from pydantic import computed_field
 from aitk_nb._units import duration
 from aitk_nb.backends.base import Backend
 from aitk_nb.jobs.progress import seconds_per_step
-from aitk_nb.models.job import JobDraft, JobState
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, JobDraft, JobState
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.effective import effective_of, resolutions
 

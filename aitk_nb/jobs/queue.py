@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported, Rejected, UnexpectedReply
-from aitk_nb.models.job import JobState, JobStatus
-from aitk_nb.models.server import Ability, Gpu
+from aitk_nb.models import Ability, Gpu, JobState, JobStatus
 
 FIRST = "0"
 """The GPU of a server that does not list any; the web UI's form starts with it too."""

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from aitk_nb._yaml import facts
 from aitk_nb.backends.detection.probes import Answer, Probe
-from aitk_nb.models.access import Credential
-from aitk_nb.models.checklist import Check, Checklist, Status
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import Check, Checklist, Credential, Flavour, Status
 
 Judge = Callable[[Answer], str]
 """From a response to a verdict: `true`, `false`, or what holds instead."""

@@ -22,10 +22,7 @@ from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import BadInput, NotSupported
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobState, JobStatus, RemoteFile
-from aitk_nb.models.loss import LossPage
-from aitk_nb.models.server import Ability, Flavour
+from aitk_nb.models import Ability, DatasetInfo, Flavour, JobState, JobStatus, LossPage, RemoteFile
 
 _ALWAYS: Final = frozenset(
     (Ability.LIST_DATASETS, Ability.UPLOAD, Ability.CAPTION_IMAGES, Ability.TRAIN,

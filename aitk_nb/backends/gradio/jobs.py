@@ -21,8 +21,7 @@ from aitk_nb.backends.gradio.journal import JobNote, Notes
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.backends.gradio.training_form import FilledForm, fill
 from aitk_nb.errors import JobConflict, NotFound, NotSupported
-from aitk_nb.models.job import JobDraft, JobState, JobStatus
-from aitk_nb.models.names import check_name
+from aitk_nb.models import JobDraft, JobState, JobStatus, check_name
 
 _log = logging.getLogger(__name__)
 

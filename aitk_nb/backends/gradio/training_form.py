@@ -13,10 +13,7 @@ import yaml
 
 from aitk_nb._yaml import facts
 from aitk_nb.errors import BadInput, InvalidParams, NotSupported
-from aitk_nb.models.control_images import control_names
-from aitk_nb.models.endpoint import Endpoint, Parameter
-from aitk_nb.models.job import JobDraft
-from aitk_nb.models.names import slug_of
+from aitk_nb.models import Endpoint, JobDraft, Parameter, control_names, slug_of
 
 _DEV: Final = "black-forest-labs/FLUX.1-dev"
 _SCHNELL: Final = "black-forest-labs/FLUX.1-schnell"

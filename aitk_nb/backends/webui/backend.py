@@ -19,10 +19,7 @@ from aitk_nb.backends.webui.model_archs import model_archs
 from aitk_nb.backends.webui.server_endpoints import UPDATE
 from aitk_nb.backends.webui.settings import WebUISettings
 from aitk_nb.errors import NotSupported
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.dry_run import PlannedRequest
-from aitk_nb.models.job import JobState
-from aitk_nb.models.server import Ability, Flavour, Gpu
+from aitk_nb.models import Ability, DatasetInfo, Flavour, Gpu, JobState, PlannedRequest
 
 
 class WebUI(WebUIJobs):

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from aitk_nb._yaml import facts
-from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, Endpoint, Operation, Parameter
 
 
 def document() -> Mapping[str, Any]:

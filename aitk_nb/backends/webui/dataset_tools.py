@@ -13,9 +13,7 @@ from aitk_nb.backends.webui.manifest import Notes, read_notes
 from aitk_nb.backends.wire.http import Http, part
 from aitk_nb.backends.wire.parallel import each, each_or_raise
 from aitk_nb.errors import AitkError, NotFound, NotSupported, Rejected, UnexpectedReply
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft, JobState
-from aitk_nb.models.names import check_name
+from aitk_nb.models import DatasetInfo, JobDraft, JobState, check_name
 
 UNZIPPED = "Download it without --zip (as_zip)."
 

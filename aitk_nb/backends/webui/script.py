@@ -3,8 +3,7 @@
 import json
 
 from aitk_nb._templates import filled
-from aitk_nb.models.control_images import control_names
-from aitk_nb.models.job import JobDraft
+from aitk_nb.models import JobDraft, control_names
 
 
 def curl(draft: JobDraft) -> str:

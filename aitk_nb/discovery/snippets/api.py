@@ -14,8 +14,7 @@ from aitk_nb.discovery.snippets.literals import LITERALS
 from aitk_nb.discovery.snippets.rest_call import rest_call
 from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import OPERATIONS, Endpoint
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import OPERATIONS, Endpoint, Flavour
 
 LANGUAGES = tuple(LITERALS)
 """`curl`, `python`, `gradio_client`, `javascript` and `typescript`."""

@@ -15,9 +15,7 @@ from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.discovery.snippets.typescript import training_values
 from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
-from aitk_nb.models.names import safe_file_name, slug_of
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import OPERATIONS, Endpoint, Flavour, Operation, safe_file_name, slug_of
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
 

@@ -11,8 +11,7 @@ from aitk_nb.discovery.snippets import typescript
 from aitk_nb.discovery.snippets.literals import LITERALS, javascript, member
 from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import Endpoint, Parameter
-from aitk_nb.models.names import safe_file_name
+from aitk_nb.models import Endpoint, Parameter, safe_file_name
 
 PHOTO = "photo.jpg"
 """The file that is sent where none is given."""
