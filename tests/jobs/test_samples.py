@@ -63,7 +63,7 @@ def test_a_page_shows_them_by_prompt_and_step_and_asks_for_nothing() -> None:
     server = Server()
     found = fetched(server, listed(3, 2))
     asked = len(server.asked)
-    page = found._repr_html_()
+    page = found.grid.html()
     assert asked == len(server.asked) == 6
     assert 6 == page.count("<img")
     assert page.index("<strong>grace &amp; &lt;b&gt;</strong>") < page.index("<strong>two</strong>")
@@ -84,7 +84,7 @@ def test_only_the_newest_whole_steps_are_fetched_and_each_once() -> None:
     assert 1000 == len(found)
     assert 20 == len(found.shown) == len(server.asked)
     assert {19600, 19700, 19800, 19900} == {one.step for one in found.shown}
-    assert "The newest 20 of 1000" in found._repr_html_()
+    assert "The newest 20 of 1000" in found.grid.html()
     assert 24 == len(fetched(server, listed(1, 100)).shown)
     server.asked.clear()
     again = fetched(server, listed(201, 5), known=found)
@@ -101,7 +101,7 @@ def test_texts_films_sounds_and_what_is_gone() -> None:
         *(Sample(f"a.{ending}", -1, -1, f"/a.{ending}") for ending in ("mp4", "wav", "xyz")),
         Sample("gone<i>.png", 5, 9, "/gone"),
     ]
-    page = fetched(server, samples)._repr_html_()
+    page = fetched(server, samples).grid.html()
     assert "<pre" in page
     assert "&lt;i&gt;\ufffdlong" in page
     for words in ("a.mp4 (a video)", "a.wav (sound)", "gone&lt;i&gt;.png (can&#x27;t be shown)"):
@@ -125,7 +125,7 @@ def test_texts_films_sounds_and_what_is_gone() -> None:
 def test_odd_configs_have_no_prompts(config: Any) -> None:
     """Nor do they break the list."""
     assert not any(prompts_of(config))
-    assert "prompt 1" in fetch_samples(Server(), listed(1, 1), config, 1)._repr_html_()  # type: ignore[arg-type]
+    assert "prompt 1" in fetch_samples(Server(), listed(1, 1), config, 1).grid.html()  # type: ignore[arg-type]
 
 
 def test_nothing_yet() -> None:
