@@ -21,6 +21,7 @@ from aitk_nb.models.server import Ability
 
 STARTS_WITHIN = 120.0
 STOPS_WITHIN = 30.0
+_DRAWN = "aitk_nb.views.sample_grid(job) shows what the training drew, prompt by step."
 
 
 class Inference:
@@ -63,7 +64,7 @@ class Inference:
                 Ability.INFERENCE.value,
                 f"{self._backend.flavour.value} of this version",
                 "Update AI Toolkit to 0.13, or download the LoRA and try it in another program. "
-                "job.samples() shows what the training drew.",
+                + (_DRAWN if Ability.SAMPLES in self._backend.abilities else ""),
             )
         return self._backend.inference
 
@@ -213,6 +214,18 @@ class Inference:
             if frame.kind == "result":
                 made.append(_file(frame))
         return tuple(made)
+
+    def needs_control_image(self, arch: str, gpu: str | int | None = None) -> bool:
+        """Return whether the engine refuses an architecture without a control image.
+
+        Args:
+            arch: The architecture, as AI Toolkit names it.
+            gpu: The GPU of the engine; by default the first that is ready.
+
+        Raises:
+            Rejected: No engine is ready.
+        """
+        return self._store.needs_control_image(self._ready(gpu), arch)
 
     def fetch(
         self, file: GeneratedFile, target: str | Path, progress: Progress | None = None

@@ -68,9 +68,7 @@ class Samples(tuple[Sample, ...]):
         return self.grid._repr_html_() if self else _html.note("No samples yet.")  # noqa: SLF001
 
 
-def sample_grid(
-    jobs: Sequence[tuple[str, Samples]], *, newest_first: bool = False
-) -> PictureGrid:
+def sample_grid(jobs: Sequence[tuple[str, Samples]], *, newest_first: bool = False) -> PictureGrid:
     """Return what is shown of the samples of jobs, in a row for each prompt and job.
 
     Args:

@@ -15,7 +15,7 @@ from aitk_nb.pictures.gallery import gallery
 
 MOST = 2_000_000
 """Bytes of a saved picture at most."""
-_SHOWN = 400_000
+_SHOWN = 600_000
 """Bytes of a picture in a notebook at most."""
 
 

@@ -40,9 +40,13 @@ def main() -> int:
         shown, page = _timed(grid._repr_html_)
         saved, png = _timed(grid.png)
         _print(f"{grid}")
-        _print(f"fetched after {opened:.2f} s, shown {shown:.2f} s later ({len(page) / 1e6:.2f} MB)")
+        _print(
+            f"fetched after {opened:.2f} s, shown {shown:.2f} s later ({len(page) / 1e6:.2f} MB)"
+        )
         _print(f"opens in {opened + shown:.2f} s, at most {SOON:g}{_verdict(opened + shown, SOON)}")
-        _print(f"PNG: {len(png):,} bytes after {saved:.2f} s, at most {MOST:,}{_verdict(len(png), MOST)}")
+        _print(
+            f"PNG: {len(png):,} bytes after {saved:.2f} s, at most {MOST:,}{_verdict(len(png), MOST)}"
+        )
     return int(opened + shown > SOON or len(png) > MOST)
 
 
@@ -61,7 +65,10 @@ def drawn(client: aitk_nb.AIToolkitClient, data: Path) -> aitk_nb.Job:
     for old in folder.rglob("*.jpg"):
         old.unlink()
     (folder / ".thumbs").mkdir(exist_ok=True)
-    photos = [Image.open(io.BytesIO(path.read_bytes())) for path in sorted(aitk_nb.example_photos().glob("*.jpg"))]
+    photos = [
+        Image.open(io.BytesIO(path.read_bytes()))
+        for path in sorted(aitk_nb.example_photos().glob("*.jpg"))
+    ]
     for step in range(STEPS):
         for prompt in range(PROMPTS):
             name = f"17__{step * 250:09d}_{prompt}.jpg"
