@@ -14,7 +14,7 @@ from aitk_nb.connection.connection import Connection, ConnectionOptions, Credent
 from aitk_nb.connection.embedded import locate
 from aitk_nb.connection.secret import Secret
 from aitk_nb.models.server import Ability, Flavour, Gpu
-from aitk_nb.results.try_lora import TriesLoras
+from aitk_nb.results.api import TriesLoras
 
 if TYPE_CHECKING:
     from aitk_nb.auth.report import AuthReport

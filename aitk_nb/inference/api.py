@@ -57,6 +57,11 @@ class Inference:
         return f"<Inference on {self._backend.url}>"
 
     @property
+    def outage(self) -> float:
+        """Seconds that the server may be away."""
+        return self._store.outage
+
+    @property
     def _store(self) -> WebUIInference:
         able = Ability.INFERENCE in self._backend.abilities
         if not able or not isinstance(self._backend, SupportsInference):
@@ -96,15 +101,7 @@ class Inference:
         gpu_ids, store = str(gpu), self._store
         engine = self._on(gpu_ids)
         if engine is None:
-            others = [
-                job.label for job in store.jobs() if job.gpu_ids == gpu_ids and job.status.is_active
-            ]
-            if others:
-                raise Rejected(
-                    "start an inference engine",
-                    f"GPU {gpu_ids} is used by {', '.join(others)}, and the engine would only wait "
-                    "behind that. Try again when it has ended, or stop it first",
-                )
+            self.check_queue(gpu_ids)
             store.start(gpu_ids)
         until = self._clock() + timeout
         while engine is None or not engine.is_ready or engine.status != "running":
@@ -118,6 +115,21 @@ class Inference:
             self._sleep(0.2)
             engine = self._on(gpu_ids)
         return engine
+
+    def check_queue(self, gpu: str | int = "0") -> None:
+        """Raise `Rejected` if an engine on that GPU would only wait, and block what follows.
+
+        Args:
+            gpu: The GPU, as the server numbers it.
+        """
+        jobs = [job for job in self._store.jobs() if job.gpu_ids == str(gpu)]
+        busy = [job.label for job in jobs if job.status.is_active]
+        if busy and self._on(str(gpu)) is None:
+            raise Rejected(
+                "start an inference engine",
+                f"GPU {gpu} is used by {', '.join(busy)}, and the engine "
+                "would only wait behind that. Try again when it has ended, or stop it first",
+            )
 
     def stop(self, gpu: str | int | None = None, *, timeout: float = STOPS_WITHIN) -> None:
         """Stop the engine of a GPU, or all, and wait until its process has ended.

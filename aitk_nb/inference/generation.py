@@ -82,7 +82,7 @@ class Generation:
             raise ConnectionFailed(self._store.url, exc.reply) from exc
 
     def _is_gone(self) -> bool:
-        """Return whether the server lists the engine no more, so that nothing is to be waited for."""
+        """Return whether the server doesn't list the engine anymore, so that waiting is in vain."""
         try:
             return self._engine.name not in [one.name for one in self._store.engines()]
         except AitkError:

@@ -65,7 +65,7 @@ class Samples(tuple[Sample, ...]):
         return sample_grid([("", self)], newest_first=True)
 
     def _repr_html_(self) -> _html.Html:
-        return self.grid._repr_html_() if self else _html.note("No samples yet.")  # noqa: SLF001
+        return self.grid._repr_html_() if self else _html.note("No samples yet.")
 
 
 def sample_grid(jobs: Sequence[tuple[str, Samples]], *, newest_first: bool = False) -> PictureGrid:

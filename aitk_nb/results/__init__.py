@@ -7,6 +7,6 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.results.try_lora import TriesLoras as TriesLoras
+    from aitk_nb.results.api import TriesLoras as TriesLoras
 
 __getattr__, __dir__, __all__ = lazy(__name__)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -123,33 +122,44 @@ def _local(file: Path) -> Checkpoint:
     return Checkpoint(file.stem, None, file, report.base_model if known else "")
 
 
-def uploaded(loras: Loras, checkpoint: Checkpoint) -> ServerLora:
-    """Return where a checkpoint lies on the server, which gets it unless it has it."""
+def uploaded(backend: Backend, checkpoint: Checkpoint, ask: Callable[[], object]) -> ServerLora:
+    """Return where a checkpoint lies on the server, which gets it unless it has it.
+
+    Args:
+        backend: What sends the requests.
+        checkpoint: What is to be tried.
+        ask: Called before a file is sent, and raises if that would be in vain.
+    """
     if checkpoint.lora is not None:
         return checkpoint.lora
     assert checkpoint.file is not None
+    loras, size = Loras(backend), checkpoint.file.stat().st_size
     # Two trainings leave files of one name and one size.
-    name = f"{checkpoint.file.stem}_{sha256(checkpoint.file)[:8]}"
-    size = checkpoint.file.stat().st_size
-    there = (one for one in loras.list() if not one.job and one.size == size)
-    upload = partial(loras.upload, checkpoint.file, name)
-    sent = re.sub(r"[^\w.\- ()[\]]", "_", f"{name}.safetensors", flags=re.ASCII)
-    return next((one for one in there if one.name == sent), None) or upload()
+    name = f"{checkpoint.file.stem}_{sha256(checkpoint.file)[:8]}.safetensors"
+    sent = re.sub(r"[^\w.\- ()[\]]", "_", name, flags=re.ASCII)
+    for lora in loras.list():
+        if not lora.job and (lora.name, lora.size) == (sent, size):
+            return lora
+    ask()
+    return loras.upload(checkpoint.file, name)
 
 
 def model_and_sample(
-    arch: str, process: Mapping[str, Any]
+    arch: str, tried: Sequence[Checkpoint]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what an engine needs to draw as a job did, or as the web UI's page would.
 
     Args:
         arch: The architecture.
-        process: The job's process; empty if it is not known.
+        tried: The LoRAs, of which the first whose job is known counts.
+
+    Raises:
+        BadInput: The architecture generates text.
     """
     preset = presets.load().get(arch)
     if preset and preset.group == "llm":
         raise BadInput(f"{preset.label} generates text, which the inference engine can't.")
-    given = dict(process)
+    given = dict(next((one.process for one in tried if one.process), {}))
     if not given and preset:
         for path, value in preset.defaults.items():
             if path.startswith(("model.", "sample.")):
@@ -162,5 +172,5 @@ def model_and_sample(
     drawn = given.get("sample", {})
     sample = {word: drawn[key] for key, word in _SAMPLE.items() if drawn.get(key) not in (None, "")}
     if sample.get("num_frames", 1) == 1:
-        sample.pop("num_frames", None), sample.pop("fps", None)
+        sample = {key: sample[key] for key in sample if key not in ("num_frames", "fps")}
     return {**model, "arch": arch}, sample

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
-    from aitk_nb.pictures.grid import PictureGrid as PictureGrid
     from aitk_nb.pictures.drawing import Tile as Tile
+    from aitk_nb.pictures.grid import PictureGrid as PictureGrid
     from aitk_nb.views.dataset_form.dataset_choice import DatasetChoice as DatasetChoice
     from aitk_nb.views.dataset_form.dataset_form import DatasetForm as DatasetForm
     from aitk_nb.views.forms.connection_form import ConnectionForm as ConnectionForm

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,15 +38,12 @@ def main() -> int:
         opened, grid = _timed(lambda: sample_grid(job))
         shown, page = _timed(grid._repr_html_)
         saved, png = _timed(grid.png)
-        _print(f"{grid}")
-        _print(
-            f"fetched after {opened:.2f} s, shown {shown:.2f} s later ({len(page) / 1e6:.2f} MB)"
-        )
-        _print(f"opens in {opened + shown:.2f} s, at most {SOON:g}{_verdict(opened + shown, SOON)}")
-        _print(
-            f"PNG: {len(png):,} bytes after {saved:.2f} s, at most {MOST:,}{_verdict(len(png), MOST)}"
-        )
-    return int(opened + shown > SOON or len(png) > MOST)
+        seconds = opened + shown
+        _print(f"{grid}: fetched in {opened:.2f} s, shown {shown:.2f} s later, {len(page):,} bytes")
+        _print(f"opens in {seconds:.2f} s, at most {SOON:g}{_verdict(seconds, SOON)}")
+        size = len(png)
+        _print(f"PNG: {size:,} bytes in {saved:.2f} s, at most {MOST:,}{_verdict(size, MOST)}")
+    return int(seconds > SOON or size > MOST)
 
 
 def drawn(client: aitk_nb.AIToolkitClient, data: Path) -> aitk_nb.Job:
