@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aitk_nb.errors import BadInput
@@ -172,6 +174,12 @@ def _lines(text: str, width: int, size: int, most: int = _LINES) -> _Lines:
 def _font(size: int) -> ImageFont.FreeTypeFont:
     from PIL import ImageFont
 
+    # matplotlib's has the letters of most scripts; it is located, not imported.
+    spec = find_spec("matplotlib")
+    for root in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(root, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
+        if path.is_file():
+            return ImageFont.truetype(str(path), size)
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's wheels have FreeType
     return font
