@@ -14,7 +14,7 @@ from PIL import Image
 import aitk_nb
 from aitk_nb.demo import DemoServer
 from aitk_nb.errors import ConnectionFailed, NotSupported
-from aitk_nb.jobs.samples import Samples, fetch_samples, prompts_of
+from aitk_nb.jobs.samples import Samples, fetch_samples, prompts_of, sample_grid
 from aitk_nb.models.job import Sample
 
 PROMPTS = [{"prompt": "[trigger] & <b>"}, {"prompt": "two"}]
@@ -107,8 +107,25 @@ def test_texts_films_sounds_and_what_is_gone() -> None:
     for words in ("a.mp4 (a video)", "a.wav (sound)", "gone&lt;i&gt;.png (can&#x27;t be shown)"):
         assert words in page
     assert "prompt 10" in page
-    assert 2 == len(server.asked)
-    assert len(page) < 10_000
+    assert {"/.thumbs/a.mp4.jpg", "/.thumbs/a.wav.jpg"} < set(server.asked)
+    assert 4 == len(server.asked)
+    assert len(page) < 12_000
+
+
+def test_a_film_is_shown_by_what_the_trainer_has_drawn_of_it() -> None:
+    """Its first frame, or the waveform of sound; and jobs side by side share a prompt's rows."""
+
+    class Drawn(Server):
+        @contextmanager
+        def open_range(self, path: str) -> Iterator[Callable[[int, int], bytes]]:
+            yield lambda _start, _length: self.thumbnail(path)
+
+    films = [fetched(Drawn(), listed(2, 2, "mp4")), fetched(Drawn(), listed(3, 2, "wav"))]
+    grid = sample_grid([("a", films[0]), ("b", films[1])])
+    assert ("grace & <b> · a", "grace & <b> · b", "two · a", "two · b") == grid.rows
+    assert ("step 0", "step 100", "step 200") == grid.columns
+    assert 10 == len(grid.tiles)
+    assert all(tile.picture for tile in grid.tiles.values())
 
 
 @pytest.mark.parametrize(
