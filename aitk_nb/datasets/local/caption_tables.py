@@ -4,8 +4,6 @@ A CSV is read in its usual form: cells in double quotes where they need any, and
 twice. What shows another form, such as backslashes before quotes, is refused with its row.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -136,7 +134,8 @@ def _csv(text: str) -> Iterator[_Row]:
     """Yield the rows of a table with double quotes, whatever stands between its cells."""
     if "\n" not in text:
         text = text.replace("\r", "\n")
-    head = text.strip().partition("\n")[0].strip()
+    # A tab at its start is an empty name.
+    head = next((line for line in text.split("\n") if line.strip()), "").strip(" \r")
     for delimiter in _DELIMITERS:
         cells = next(csv.reader([head], delimiter=delimiter), [])
         names = [cell.strip().casefold() for cell in cells]
