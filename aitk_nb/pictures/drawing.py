@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aitk_nb.errors import BadInput
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    from PIL import Image, ImageDraw, ImageFont
 
 GROUNDS = {
     "light": ("#ffffff", "#1f2328"),
@@ -58,23 +58,20 @@ class Drawing(NamedTuple):
 
     def png(self, theme: str, most: int) -> bytes:
         """Return it as PNG of at most so many bytes, as large as that allows."""
-        for image in self._fitting(theme, most):
+        # A byte holds three pixels of a photograph at most.
+        for image in self._fitting(theme, most, 3):
             small = image.width * image.height < most
             for kept in (*([image] if small else []), image.quantize(256, method=_FAST)):
-                buffer = io.BytesIO()
-                kept.save(buffer, "PNG")
-                if buffer.tell() <= most:
-                    return buffer.getvalue()
-        raise BadInput(f"A grid of {len(self.tiles)} pictures is too large for one picture.")
+                if len(data := _saved(kept, "PNG")) <= most:
+                    return data
+        raise BadInput(f"{len(self.tiles)} pictures are too many for one.")
 
     def webp(self, most: int) -> bytes:
         """Return it as WebP, through which the page is seen, of at most so many bytes."""
-        for image in self._fitting("page", 2 * most):
-            buffer = io.BytesIO()
-            image.save(buffer, "WEBP", quality=75, method=2)
-            if buffer.tell() <= most:
-                return buffer.getvalue()
-        raise BadInput(f"A grid of {len(self.tiles)} pictures is too large for one picture.")
+        for image in self._fitting("page", most, 6):
+            if len(data := _saved(image, "WEBP", quality=75, method=2)) <= most:
+                return data
+        raise BadInput(f"{len(self.tiles)} pictures are too many for one.")
 
     def film(self, row: int, kind: str) -> bytes:
         """Return a row as a film, its columns one after the other, as GIF or WEBP."""
@@ -88,15 +85,12 @@ class Drawing(NamedTuple):
         size = (max(one.width for one in frames), max(one.height for one in frames))
         first, *rest = (_padded(one, size) for one in frames)
         times = [_STEP] * len(rest) + [_LAST]
-        buffer = io.BytesIO()
-        first.save(buffer, kind, save_all=True, append_images=rest, duration=times, loop=0)
-        return buffer.getvalue()
+        return _saved(first, kind, save_all=True, append_images=rest, duration=times, loop=0)
 
-    def _fitting(self, theme: str, most: int) -> Iterator[Image.Image]:
+    def _fitting(self, theme: str, most: int, density: int) -> Iterator[Image.Image]:
         count = max(1, len(self.rows) * len(self.columns))
         for edge in _EDGES:
-            # A byte holds three pixels of a photograph at most.
-            if edge * edge * count < 3 * most and edge * len(self.columns) < 12_000:
+            if edge * edge * count < density * most and edge * len(self.columns) < 12_000:
                 yield self.image(edge, theme)
 
     def image(self, edge: int, theme: str) -> Image.Image:
@@ -141,9 +135,9 @@ class _Lines(NamedTuple):
     font: ImageFont.FreeTypeFont
     height: int
 
-    def draw(self, pen: object, left: int, top: int, ink: str) -> None:
+    def draw(self, pen: ImageDraw.ImageDraw, left: int, top: int, ink: str) -> None:
         """Write it."""
-        pen.multiline_text((left, top), self.text, ink, self.font, spacing=2)  # type: ignore[attr-defined]
+        pen.multiline_text((left, top), self.text, ink, self.font, spacing=2)
 
 
 def _lines(text: str, width: int, size: int, most: int = _LINES) -> _Lines:
@@ -183,6 +177,12 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's wheels have FreeType
     return font
+
+
+def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def _opened(tile: Tile, edge: int) -> Image.Image | None:

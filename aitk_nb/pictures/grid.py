@@ -1,7 +1,5 @@
 """`PictureGrid`: pictures by row and column, shown and saved with their captions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal

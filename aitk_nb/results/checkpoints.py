@@ -1,7 +1,5 @@
 """`Checkpoint`: a LoRA that is to be tried, and what is known of its base model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """`Trial`: makes the pictures that show what LoRAs do, and brings each of them here."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -1,7 +1,5 @@
 """`sample_grid`: what trainings drew, prompt by step, in one picture."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from aitk_nb.jobs.job import Job
