@@ -281,7 +281,7 @@ class Inference:
             if engine.is_ready and engine.status == "running" and gpu in (None, engine.gpu_ids):
                 return engine
         raise Rejected(
-            "generate", "no inference engine is ready. Start one: client.inference.start()"
+            "generate", "no inference engine is ready. Start one: client.inference.start()", 503
         )
 
     def _sent(self, engine: Engine, image: Path) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aitk_nb._images import thumbnail
 from aitk_nb._progress import ProgressOption, reporting
@@ -18,6 +18,7 @@ from aitk_nb.backends.wire.deadline import RETURN, backoff
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected
 from aitk_nb.inference.api import Inference
 from aitk_nb.models.dataset import IMAGES
+from aitk_nb.models.inference import GeneratedFile
 from aitk_nb.models.lora import ServerLora
 from aitk_nb.models.names import safe_file_name
 from aitk_nb.pictures.drawing import Tile
@@ -194,23 +195,17 @@ class Trial:
         self._patiently(partial(self._inference.fetch, files[0], target))
         self._patiently(partial(self._inference.delete, files))
 
-    def _generated(self, shot: _Shot) -> Sequence[Any]:
+    def _generated(self, shot: _Shot) -> Sequence[GeneratedFile]:
         self._inference.start(self._gpu)
-        try:
-            return self._inference.generate(
-                shot.prompt,
-                model=self._model,
-                loras={shot.lora.path: shot.strength} if shot.lora else {},
-                seed=shot.seed,
-                sample=self._sample,
-                gpu=self._gpu,
-                control_image=self.control_image,
-            )
-        except Rejected as exc:
-            # An engine that is just ready is not known to the proxy for two seconds.
-            if exc.status in (502, 503):
-                raise ConnectionFailed("the inference engine", exc.reply) from exc
-            raise
+        return self._inference.generate(
+            shot.prompt,
+            model=self._model,
+            loras={shot.lora.path: shot.strength} if shot.lora else {},
+            seed=shot.seed,
+            sample=self._sample,
+            gpu=self._gpu,
+            control_image=self.control_image,
+        )
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Return what a call does, again and again while the server is away."""
@@ -218,7 +213,10 @@ class Trial:
         while True:
             try:
                 return call()
-            except ConnectionFailed:
+            except (ConnectionFailed, Rejected) as exc:
+                # An engine that is just ready, or was just killed, is not known to the proxy.
+                if isinstance(exc, Rejected) and exc.status not in (502, 503):
+                    raise
                 since = since or time.monotonic()
                 if time.monotonic() - since >= self._inference.outage:
                     raise
