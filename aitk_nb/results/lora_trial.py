@@ -121,6 +121,8 @@ class Trial:
         for what, items in {**given, "seed": self.seeds}.items():
             if not items:
                 raise BadInput(f"At least one {what} is needed.")
+        if self.control_image and not Path(self.control_image).expanduser().is_file():
+            raise BadInput(f"There is no control image {self.control_image}.")
         if not all(math.isfinite(strength) for strength in self.strengths):
             raise BadInput("Strengths must be finite numbers.")
         if not all(isinstance(seed, int) and seed >= 0 for seed in self.seeds):
@@ -149,13 +151,13 @@ class Trial:
     def _engine(self, *, keep: bool) -> Iterator[str]:
         """Have an engine, and stop it if it was started for this."""
         before = [one.gpu_ids for one in self._inference.status() if one.status != "stopping"]
-        self._inference.start(self._gpu)
         stays = keep or self._gpu in before
         kept = (
             f"The inference engine on GPU {self._gpu} was kept, and blocks its queue until "
             "client.inference.stop()."
         )
         try:
+            self._inference.start(self._gpu)
             yield kept if stays else ""
         finally:
             if not stays:
@@ -192,8 +194,10 @@ class Trial:
             raise Rejected("generate", "the engine has made no file")
         what = f"{shot.column} {shot.seed}_{self._key(shot)}{PurePosixPath(files[0].path).suffix}"
         target = self.folder / safe_file_name(what)
-        self._patiently(partial(self._inference.fetch, files[0], target))
-        self._patiently(partial(self._inference.delete, files))
+        try:
+            self._patiently(partial(self._inference.fetch, files[0], target))
+        finally:
+            self._patiently(partial(self._inference.delete, files))
 
     def _generated(self, shot: _Shot) -> Sequence[GeneratedFile]:
         self._inference.start(self._gpu)

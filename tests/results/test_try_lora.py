@@ -171,6 +171,7 @@ def test_a_local_file_is_sent_once(
     [
         ({"arch": "qwen25_omni"}, "generates text"),
         ({"arch": "flux_kontext", "model": {"name_or_path": "x"}}, "control_image"),
+        ({"control_image": "nowhere.png"}, "no control image nowhere.png"),
         ({"strengths": (float("nan"),)}, "finite"),
         ({"strengths": ()}, "one strength"),
         ({"seeds": (-1,)}, "at least 0"),
