@@ -62,6 +62,17 @@ for _kind in (_Loader, _Dumper):
         list("-+.0123456789"),
     )
 
+_Quick: Any = type("_Quick", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+_Quick.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
+def ours(text: str) -> Any:
+    """Return what a file of this package says, several times as fast as for foreign texts.
+
+    The C library that PyYAML uses here would not survive a text that is nested too deeply.
+    """
+    return yaml.load(text, Loader=_Quick)  # noqa: S506  (a SafeLoader)
+
 
 def parsed(text: str) -> Any:
     """Return what a YAML or JSON text says, as JSON would hold it.

@@ -11,13 +11,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from aitk_nb._yaml import parsed
+from aitk_nb._yaml import ours
 
 
 @cache
 def _facts(name: str) -> dict[str, Any]:
     text = files("aitk_nb.training").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    facts: dict[str, Any] = parsed(text)
+    facts: dict[str, Any] = ours(text)
     return facts
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib import resources
 from typing import Any
 
-from aitk_nb._yaml import parsed
+from aitk_nb._yaml import ours
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
 from aitk_nb.models.server import Ability
 
@@ -20,7 +20,7 @@ from aitk_nb.models.server import Ability
 def document() -> Mapping[str, Any]:
     """Return the OpenAPI document of everything that a web UI may have."""
     text = resources.files("aitk_nb.backends.webui").joinpath("api.yaml").read_text("utf-8")
-    loaded: Mapping[str, Any] = parsed(text)
+    loaded: Mapping[str, Any] = ours(text)
     return loaded
 
 
