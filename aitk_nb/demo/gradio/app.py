@@ -117,7 +117,7 @@ def _quiet_environment(options: argparse.Namespace) -> None:
         os.environ["GRADIO_ALLOWED_PATHS"] = ",".join(options.allow)
 
 
-class _WithoutStubs(importlib.abc.MetaPathFinder):
+class WithoutStubs(importlib.abc.MetaPathFinder):
     """Keeps Gradio from writing type stubs beside its components, half of the time of its import.
 
     Nobody reads them here, and two servers that start at once would write the same files.
@@ -143,7 +143,7 @@ class _WithoutStubs(importlib.abc.MetaPathFinder):
 
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> str:
     """Begin to answer, and return the address without a slash at the end."""
-    sys.meta_path.insert(0, _WithoutStubs())
+    sys.meta_path.insert(0, WithoutStubs())
     from aitk_nb.demo.gradio import page
     from aitk_nb.demo.gradio.handlers import Handlers
     from aitk_nb.demo.gradio.training import Pace
