@@ -62,8 +62,8 @@ for _kind in (_Loader, _Dumper):
         list("-+.0123456789"),
     )
 
-
-# What we wrote ourselves is read by the fast parser, where there is one.
+# What we wrote ourselves is read by the C library, several times as fast, which would not survive
+# a foreign text that is nested too deeply.
 _OURS: Any = type(
     "_Ours",
     (getattr(yaml, "CSafeLoader", yaml.SafeLoader),),

@@ -209,11 +209,13 @@ def _served(arch: str, have: Preset | None, entry: Mapping[str, Any]) -> Preset:
         for path, value in ours.defaults.items()
         if any(not one or f"{path}.".startswith(f"{one}.") for one in entry["unread"])
     }
-    changes = {key: part for key, part in entry.items() if key != "unread"}
+    # A deep copy would take half of the time that it takes to connect.
+    changes = {name: getattr(ours, name) for name in Preset.__slots__}
+    changes |= {key: part for key, part in entry.items() if key != "unread"}
     given = entry.get("defaults", {}).items()
     changes["defaults"] = kept | {path: value for path, value in given if _is_path(path)}
     try:
-        return _PRESET.validate_python({**asdict(ours), **changes})
+        return _PRESET.validate_python(changes)
     except ValidationError:
         return ours
 
