@@ -141,7 +141,7 @@ def start(notebook: NotebookPage) -> None:
     """Run the cell that starts, which waits for the button, and press it."""
     cell = notebook.cell("form.started(")
     cell.start()
-    cell.shows("Nothing is started yet")
+    cell.shows("Nothing starts until")
     notebook.cell("TrainingForm.of(").press("Start training")
     cell.wait()
 

@@ -16,7 +16,7 @@ import aitk_nb
 from aitk_nb.demo import DemoServer
 from aitk_nb.models.job import JobStatus
 from tests.browser.conftest import Photograph
-from tests.browser.notebook_page import Cell, NotebookPage, opened, write_notebook
+from tests.browser.notebook_page import SHIFTS, Cell, NotebookPage, opened, write_notebook
 from tests.browser.servers import JupyterLab, Theme
 
 NOTEBOOK = "watching.ipynb"
@@ -27,14 +27,6 @@ CELLS = (
     "job.samples()",
 )
 PROMPTS = ("a photograph of an officer", "a portrait, <b>smiling</b>")
-
-SHIFTS = """() => {
-    window.shifts = 0;
-    new PerformanceObserver(list => {
-        for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts += one.value;
-    }).observe({type: 'layout-shift'});
-}"""
-"""A function of the page: adds up what moves by itself from now on."""
 
 MOST_SHIFT = 0.05
 THEMES: tuple[Theme, Theme] = ("dark", "light")
