@@ -12,13 +12,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from aitk_nb.notebooks.run import find
 from tests.browser import servers
+from tests.browser.notebook_page import PATIENCE
 from tests.browser.servers import JupyterLab, jupyter_lab
 
 # Read at once: no variable of ours reaches a test.
 SCREENSHOTS = os.environ.get("AITK_SCREENSHOTS", "")
 
-# No test fails because a machine is slow.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=1000 * PATIENCE)
 Photograph = Callable[[Page, str], None]
 
 

@@ -20,6 +20,8 @@ from tests.browser.servers import JupyterLab, Theme
 __all__ = ["SHIFTS", "App", "Cell", "NotebookPage", "opened", "shipped", "write_notebook"]
 
 App = Literal["lab", "notebook"]
+PATIENCE = 120.0
+"""Seconds after which something does not come anymore: no test fails because a machine is slow."""
 _THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 _PIXELS = """image => {
     const canvas = Object.assign(document.createElement('canvas'), {width: 350, height: 175});
@@ -74,13 +76,14 @@ class Cell:
 
     def note(self) -> None:
         """Remember the number of the last run, before something else runs the cell again."""
-        self._before = self._prompt.inner_text().strip()
+        # The inner text of a cell out of sight is empty.
+        self._before = (self._prompt.text_content() or "").strip()
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = PATIENCE) -> None:
         """Wait until the cell has run."""
         expect(self._prompt).to_have_text(self._done(), timeout=1000 * seconds)
 
-    def run(self, seconds: float = 60) -> None:
+    def run(self, seconds: float = PATIENCE) -> None:
         """Run the cell and wait for its end."""
         self.start()
         self.wait(seconds)
@@ -88,7 +91,7 @@ class Cell:
     @property
     def is_running(self) -> bool:
         """True while what was started has not ended."""
-        return not self._done().match(self._prompt.inner_text())
+        return not self._done().match(self._prompt.text_content() or "")
 
     def _done(self) -> re.Pattern[str]:
         """Return the number of an execution that is not the one before."""
@@ -109,11 +112,11 @@ class Cell:
         """Press a button of the form."""
         self.output.get_by_role("button", name=button).click()
 
-    def shows(self, text: str, seconds: float = 20) -> None:
+    def shows(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until the text is seen below the cell."""
         expect(self.output).to_contain_text(text, timeout=1000 * seconds)
 
-    def different_pictures(self, seconds: float = 60) -> list[str]:
+    def different_pictures(self, seconds: float = 2 * PATIENCE) -> list[str]:
         """Return the different pictures that are seen while the cell runs, in their order."""
         picture = self.output.locator("img[width='700']")
         seen: list[str] = []
@@ -199,9 +202,11 @@ class NotebookPage:
 def opened(
     chromium: Browser, lab: JupyterLab, name: str, app: App = "lab"
 ) -> Iterator[NotebookPage]:
-    """Open a notebook of the JupyterLab in a browser that knows nothing yet."""
+    """Open a notebook in a browser that knows nothing yet; afterwards no kernel is left."""
     context = chromium.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(1000 * PATIENCE)
     try:
         yield NotebookPage(context.new_page(), lab, name, app)
     finally:
         context.close()
+        lab.shut_kernels_down()

@@ -22,7 +22,7 @@ __all__ = ["JupyterLab", "NoChromium", "Theme", "chromium", "jupyter_lab", "voil
 
 Theme = Literal["light", "dark"]
 
-_START = 60.0
+_START = 180.0
 _NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 """Otherwise JupyterLab asks, over the notebook, whether it may fetch news."""
 
@@ -63,7 +63,7 @@ class JupyterLab:
         """Close the connections to it."""
         self._http.close()
 
-    def wait_for_kernel(self, notebook: str, timeout: float = 60) -> None:
+    def wait_for_kernel(self, notebook: str, timeout: float = 180) -> None:
         """Return when the notebook's kernel has a page connected to it and nothing to do.
 
         The page's own indicator says so too early, and a cell run then is never executed.

@@ -82,7 +82,7 @@ def open_everything(notebook: NotebookPage) -> None:
         Cell(notebook.page.locator(".jp-CodeCell").nth(number)).run(120)
     watch = notebook.cell("JobMonitor(long")
     watch.start()
-    watch.shows("running · step", seconds=60)
+    watch.shows("running · step")
     notebook.cell("accepted = ").press("Check")
     notebook.cell("accepted = ").shows("Connected to")
     form = notebook.cell("TrainingForm.of(")
@@ -105,14 +105,14 @@ def test_axe_finds_nothing_serious(notebook: NotebookPage) -> None:
     open_everything(notebook)
     notebook.page.evaluate(AXE_SCRIPT)
     photos = notebook.cell("DatasetForm(")
-    names = photos.output.locator(".widget-textarea label").all_inner_texts()
+    names = photos.output.locator(".widget-textarea label").all_text_contents()
     assert {f"photo_{number:02}.jpg" for number in range(12)} == set(names)
     for name in names:
         expect(photos.field(name)).to_have_accessible_name(name)
     found = []
     for theme in ("light", "dark"):
         notebook.wear(theme)
-        for tab in ("Captions", "Change all captions", "Buckets"):
+        for tab in ("Images and captions", "Change all captions", "Buckets"):
             photos.output.get_by_role("tab", name=tab).click()
             found += [f"{theme} {tab}: {one}" for one in serious(photos.output)]
         for output in notebook.page.locator(".jp-Cell-outputWrapper").all():
