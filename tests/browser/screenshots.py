@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator
 
 import aitk_nb
 from aitk_nb import demo
-from tests.browser.notebook_page import NotebookPage, opened, shipped, write_notebook
+from tests.browser.notebook_page import NotebookPage, opened, write_notebook
 from tests.browser.servers import JupyterLab, Theme, chromium, jupyter_lab
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -44,7 +44,7 @@ def _cells(
         for cell in first:
             cell.run()
         last.start()
-        yield notebook, last.output
+        yield notebook, last.output.locator(".jp-OutputArea-output").last
 
 
 def _keep(notebook: NotebookPage, output: Locator, folder: Path, name: str) -> None:
@@ -57,7 +57,6 @@ def _keep(notebook: NotebookPage, output: Locator, folder: Path, name: str) -> N
         ending = "-dark" if theme == "dark" else ""
         path = folder / f"{name}{ending}.png"
         picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
-        print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size // 1000} kB")
 
 
 def main(folder: Path) -> None:
@@ -67,17 +66,19 @@ def main(folder: Path) -> None:
         root = Path(place, "notebooks")
         root.mkdir()
         with aitk_nb.connect(server.url) as client:
-            dataset = client.datasets.upload(aitk_nb.example_photos(), "photos").name
+            dataset = client.datasets.upload(aitk_nb.example_photos(), "photos")
         form = (
             "import aitk_nb\nfrom aitk_nb.views import TrainingForm\n"
             f"client = aitk_nb.connect({server.url!r})",
-            f"TrainingForm.of(client, aitk_nb.TrainingParams(name='my_cat', dataset={dataset!r}))",
+            "params = aitk_nb.TrainingParams(name='my_cat', trigger_word='mycat', "
+            f"dataset={dataset.name!r}, prompts={PROMPTS!r})\n"
+            f"TrainingForm.of(client, params, images={len(dataset.images)})",
         )
         monitor = (
             "import aitk_nb\nfrom aitk_nb.views import JobMonitor\n"
             f"client = aitk_nb.connect({server.url!r})\n"
-            f"params = aitk_nb.TrainingParams(name='my_cat', dataset={dataset!r}, "
-            f"trigger_word='grace', steps={STEPS}, learning_rate=1e-3, resolution=[64], "
+            f"params = aitk_nb.TrainingParams(name='my_cat', dataset={dataset.name!r}, "
+            f"trigger_word='grace', steps={STEPS}, learning_rate=3e-4, resolution=[64], "
             f"sample_every={STEPS // 8}, save_every={STEPS // 4}, prompts={PROMPTS!r})\n"
             "job = client.jobs.start(params)",
             "await JobMonitor(job, price_per_hour=0.4).watch()",
