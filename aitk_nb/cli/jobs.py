@@ -232,10 +232,25 @@ def download(
     client: AIToolkitClient,
     job: JobName,
     folder: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path(),
-    file: Annotated[str, typer.Option(help="File to download. [default: the LoRA]")] = "",
+    which: Annotated[
+        str, typer.Option(help="final, all, best, steps as 250,500, or the name of a file.")
+    ] = "final",
+    to: Annotated[
+        str, typer.Option(help="comfyui:PATH or a1111:PATH: where that program looks for LoRAs.")
+    ] = "",
+    name: Annotated[str, typer.Option(help="Name of the checkpoint. [default: the job's]")] = "",
+    samples: Annotated[bool, typer.Option(help="Bring the samples.")] = True,
+    config: Annotated[bool, typer.Option(help="Bring the config as a job file.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Download a job's LoRA, or another of its files."""
-    report = client.jobs.get(job).download(folder, file)
+    """Download a job's LoRA with its samples and config, or other checkpoints.
+
+    Files that are there already are checked, and not downloaded again.
+    """
+    steps = which.replace(",", " ").split()
+    chosen = [int(step) for step in steps] if all(map(str.isdecimal, steps)) else which
+    report = client.jobs.get(job).download(
+        folder, chosen or "final", samples=samples, config=config, to=to, name=name
+    )
     say("downloaded" if report.fetched else "already downloaded")
     show(lambda: asdict(report), report.path, as_json=as_json)

@@ -10,13 +10,15 @@ from aitk_nb._progress import ProgressOption
 from aitk_nb.backends.base import Backend
 from aitk_nb.backends.optional import SupportsNotes
 from aitk_nb.errors import NotSupported
-from aitk_nb.jobs.download import fetch, saved_steps, the_file
+from aitk_nb.jobs.checkpoints import Which, chosen, local_name, program_folder, saved_steps
+from aitk_nb.jobs.downloads import Downloads, Wanted
 from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.jobs.samples import LIMIT, Samples, fetch_samples, prompts_of
 from aitk_nb.jobs.summary import JobSummary, summary
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
+from aitk_nb.models.names import safe_file_name
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.effective import effective_of
@@ -210,28 +212,59 @@ class JobOutputs:
     def download(
         self,
         folder: str | Path = ".",
-        file: str | RemoteFile | Sample = "",
+        which: Which | RemoteFile | Sample = "final",
         *,
+        samples: bool = True,
+        config: bool = True,
+        to: str = "",
+        name: str = "",
         progress: ProgressOption = "auto",
     ) -> DownloadReport:
-        """Download a file of the job, unless the same file is already in the folder.
+        """Download checkpoints with the job's samples and its config, each file once.
+
+        `aitk-download.json` in the folder records the SHA-256 of each file. A second call, also of
+        another kernel, compares the files with it and with the server, and fetches only the rest. A
+        checkpoint that is still being written is waited for.
 
         Args:
-            folder: Where to write it. Another file of the same name is kept under a new name.
-            file: One of `files()` or `samples()`, or its name; by default the LoRA: the final one,
-                or the newest checkpoint while there is none.
+            folder: Where to write. Another file of the same name is kept under a new name.
+            which: `"final"`: the final LoRA, or the newest checkpoint while there is none. `"all"`.
+                `"best"`: the one whose `val/loss` is lowest, by more than its spread. A list of
+                steps. Or one of `files()` or `samples()`, or its name, without anything else.
+            samples: Bring the samples, into the folder `<job>_samples`.
+            config: Bring the config, as the job file `<job>.yaml`.
+            to: `"comfyui:PATH"` or `"a1111:PATH"`, with the folder of that program: checkpoints
+                alone are written where it looks for LoRAs, instead of to `folder`.
+            name: Name of the checkpoints here, in the place of the job's.
             progress: Called with the bytes done and the bytes in total; by default a bar, in
                 notebooks and terminals only. None shows nothing.
 
         Returns:
-            The path of the file, and whether it was downloaded.
+            The path of the last checkpoint, and the SHA-256 of all files.
 
         Raises:
-            NotFound: The job has no such file, or no LoRA yet.
+            NotFound: The job has no such file or checkpoint, or no LoRA yet.
+            BadInput: No checkpoint is clearly the best, `name` can't be a file name, or there is
+                not enough space.
+            TransferFailed: Some of many files did not arrive; the others did.
             AitkError: The download failed; nothing is left under the final name.
+
+        Example:
+            >>> report = job.download("loras", "all")
+            >>> sorted(Path(path).name for path in report.files)
+            ['cat.safetensors', 'cat.yaml']
         """
-        remote = the_file(self.state, self.files(), file) if isinstance(file, str) else file
-        return fetch(self._backend, remote, folder, progress, self._clock)
+        target = program_folder(to) if to else Path(folder).expanduser()
+        downloads = Downloads(self._backend, self.state, target, self._clock, self._sleep)
+        if isinstance(which, RemoteFile | Sample):
+            return downloads.fetch([Wanted(which, safe_file_name(which.name))], progress)
+        losses = self.losses() if which == "best" else None
+        found = chosen(which, self.state, self.files(), losses)
+        wanted = [Wanted(one, local_name(one, self.name, name)) for one in found]
+        alone = bool(to) or which == found[0].name
+        if samples and not alone:
+            wanted += downloads.samples()
+        return downloads.fetch(wanted, progress, config=config and not alone)
 
     def summary(self) -> JobSummary:
         """Return the final loss and the files with the state, without anything random.

@@ -55,6 +55,10 @@ _BEGINNINGS = {
 }
 
 
+class Incomplete(BadInput):
+    """A file that ends before its header or its last tensor does, as while it is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """Where a tensor lies and what it is made of."""
@@ -91,7 +95,7 @@ def read_header(
     if start > min(size, _MAX_HEADER):
         if first[8:9] != b"{" or start > _MAX_HEADER:
             raise BadInput(_other_format(first, label, f"its header would have {start - 8} bytes"))
-        raise BadInput(
+        raise Incomplete(
             f"{label} is incomplete: it has {size} bytes, and its header alone ends at byte "
             f"{start}. Download it again."
         )
@@ -108,7 +112,7 @@ def read_header(
     tensors = {name: _tensor(entry, start, label) for name, entry in content.items()}
     end = max((tensor.start + tensor.size for tensor in tensors.values()), default=start)
     if end > size:
-        raise BadInput(f"{label} is incomplete: it has {size} of {end} bytes. Download it again.")
+        raise Incomplete(f"{label} is incomplete: it has {size} of {end} bytes. Download it again.")
     if end < size:
         raise BadInput(f"{label} is damaged: {size - end} bytes follow its last tensor.")
     return tensors, metadata
@@ -165,5 +169,5 @@ def scalar(read: ReadAt, tensor: Tensor, label: str) -> float | None:
 def _exactly(read: ReadAt, start: int, length: int, label: str) -> bytes:
     data = read(start, length)
     if len(data) != length:
-        raise BadInput(f"{label} is incomplete: can't read byte {start + len(data)}.")
+        raise Incomplete(f"{label} is incomplete: can't read byte {start + len(data)}.")
     return data
