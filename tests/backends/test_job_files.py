@@ -41,7 +41,8 @@ def test_an_older_file_is_kept_under_another_name(
 
     assert b"short" == (tmp_path / "lora.1.safetensors").read_bytes()
     assert bytes(300_000) == (tmp_path / "lora.2.safetensors").read_bytes()
-    assert 3 == len(list(tmp_path.iterdir()))
+    left = {"lora.safetensors", "lora.1.safetensors", "lora.2.safetensors"}
+    assert {*left, "aitk-download.json", "transferred.yaml"} == {p.name for p in tmp_path.iterdir()}
 
 
 def test_a_failed_download_gives_the_older_file_its_name_back(
