@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from aitk_nb.jobs import Job as Job
     from aitk_nb.jobs import PreflightReport as PreflightReport
     from aitk_nb.jobs import compare_jobs as compare_jobs
+    from aitk_nb.lora import compare_loras as compare_loras
     from aitk_nb.lora import inspect_lora as inspect_lora
     from aitk_nb.losses import LossHistory as LossHistory
     from aitk_nb.models import Ability as Ability

@@ -14,24 +14,34 @@ from aitk_nb.cli.app import AsJson, app, command, plain, show
 from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
+from aitk_nb.lora.api import LoraReport
 
 
 @command("lora")
 def lora(
-    file: Annotated[Path, typer.Argument(help="A .safetensors file.")], as_json: AsJson = False
+    files: Annotated[list[Path], typer.Argument(help="Files ending in .safetensors.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Show what a LoRA contains, and check its factors and values.
+    """Show what a LoRA contains, and check its factors and values; compare several.
 
     Shows its rank and alpha, its tensors, and what the trainer recorded. Every value is read, and
     every layer whose factors are incomplete or do not fit each other is named.
     """
-    report = aitk_nb.inspect_lora(file)
+    if len(files) > 1:
+        compared = aitk_nb.compare_loras(files)
+        show(compared.as_dict, repr(compared), as_json=as_json)
+        return
+    _show(aitk_nb.inspect_lora(files[0]), as_json=as_json)
+
+
+def _show(report: LoraReport, *, as_json: bool) -> None:
+    """Show a report, and fail if the file is not sound."""
     one = {"rank": report.rank, "alpha": report.alpha, "scale": report.scale}
     document = {"ok": report.ok, **asdict(report), **one}
-    words = "\n".join(f"{name:8} {value}" for name, value in report.rows)
+    words = "\n".join(plain(f"{name:8} {value}") for name, value in report.rows)
     show(lambda: document, words, as_json=as_json)
     if not report.ok:
-        raise AitkError(f"{file} is not a sound LoRA. {' '.join(report.problems)}")
+        raise AitkError(f"{report.path} is not a sound LoRA. {' '.join(report.problems)}")
 
 
 # -- on a server -----------------------------------------------------------------------------------
@@ -68,3 +78,15 @@ def loras_upload(
     """
     sent = client.loras.upload(file, name, overwrite=overwrite)
     show(lambda: asdict(sent), plain(sent.path), as_json=as_json)
+
+
+@command("inspect", loras)
+@on_server
+def loras_inspect(
+    client: AIToolkitClient,
+    job: Annotated[str, typer.Argument(help="Name or id of the job.")],
+    file: Annotated[str, typer.Option(help="A checkpoint. [default: the final one]")] = "final",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a job's checkpoint contains, of which only the header is read."""
+    _show(client.jobs.get(job).inspect_lora(file), as_json=as_json)

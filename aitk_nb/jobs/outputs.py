@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from aitk_nb._progress import ProgressOption
@@ -16,6 +16,7 @@ from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.jobs.samples import LIMIT, Samples, fetch_samples, prompts_of
 from aitk_nb.jobs.summary import JobSummary, summary
+from aitk_nb.lora.api import LoraReport, inspect_lora
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.names import safe_file_name
@@ -265,6 +266,29 @@ class JobOutputs:
         if samples and not alone:
             wanted += downloads.samples()
         return downloads.fetch(wanted, progress, config=config and not alone)
+
+    def inspect_lora(self, which: str | Iterable[int] = "final") -> LoraReport:
+        """Return what a checkpoint on the server contains, of which only the header is read.
+
+        Args:
+            which: As for `download`; of several the last one.
+
+        Returns:
+            What the header says; `finite` and `zero_tensors` are None.
+
+        Raises:
+            NotFound: The job has no such checkpoint.
+            BadInput: It is not a safetensors file, or is incomplete.
+            UnexpectedReply: The server, or a gateway, sends whole files only; nothing was read.
+
+        Example:
+            >>> job.inspect_lora().rank
+            16
+        """
+        losses = self.losses() if which == "best" else None
+        remote = chosen(which, self.state, self.files(), losses)[-1]
+        with self._backend.open_range(remote.path) as read:
+            return inspect_lora(read, size=remote.size, name=remote.name)
 
     def summary(self) -> JobSummary:
         """Return the final loss and the files with the state, without anything random.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, deserialize
 
 from aitk_nb.errors import BadInput
@@ -158,12 +159,23 @@ def scalar(read: ReadAt, tensor: Tensor, label: str) -> float | None:
     Raises:
         BadInput: the file ends before the tensor does.
     """
-    if tensor.count != 1 or tensor.dtype not in {*_CODES, "BF16"}:
+    values = array(read, tensor, label) if tensor.count == 1 else None
+    return None if values is None else float(values.flat[0])
+
+
+def array(read: ReadAt, tensor: Tensor, label: str) -> npt.NDArray[Any] | None:
+    """Return the values of a tensor in its shape; None if they are of another kind than numbers.
+
+    Raises:
+        BadInput: the file ends before the tensor does.
+    """
+    if tensor.dtype not in {*_CODES, "BF16"}:
         return None
-    raw = _exactly(read, tensor.start, tensor.size, label)
-    # A bfloat16 is the upper half of a float32.
-    raw, code = (b"\0\0" + raw, "<f4") if tensor.dtype == "BF16" else (raw, _CODES[tensor.dtype])
-    return float(np.frombuffer(raw, dtype=code)[0])
+    raw = np.frombuffer(_exactly(read, tensor.start, tensor.size, label), "<u1")
+    if tensor.dtype == "BF16":
+        # A bfloat16 is the upper half of a float32.
+        return (raw.view("<u2").astype("<u4") << 16).view("<f4").reshape(tensor.shape)
+    return raw.view(_CODES[tensor.dtype]).reshape(tensor.shape)
 
 
 def _exactly(read: ReadAt, start: int, length: int, label: str) -> bytes:
