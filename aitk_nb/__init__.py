@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from aitk_nb.models import JobStatus as JobStatus
     from aitk_nb.models import Status as Status
     from aitk_nb.models import VerifyReport as VerifyReport
+    from aitk_nb.safe_to_stop import SafeToStop as SafeToStop
     from aitk_nb.training import TrainingParams as TrainingParams
     from aitk_nb.views import plot_loss as plot_loss
 

@@ -100,18 +100,21 @@ class LocalCopies:
         found: set[Path] = set()
         self.recorded: set[str] = set()
         """The SHA-256 of everything that was downloaded."""
-        for record in remembered():
-            entries = read_record(record)
-            found |= {record.parent / name for name in entries}
-            if record.name == DOWNLOADED:
-                self.recorded |= {str(entry.get("sha256")) for entry in entries.values()}
+        self.names: set[str] = set()
+        """The names of what was downloaded."""
+        records = {*remembered()}
         for folder in folders:
             root = Path(folder).expanduser()
             if not root.is_dir():
                 raise BadInput(f"There is no folder {root}.")
             found |= set(root.rglob("*"))
-            for record in root.rglob(DOWNLOADED):
-                self.recorded |= {str(one.get("sha256")) for one in read_record(record).values()}
+            records |= {path for path in found if path.name == DOWNLOADED}
+        for record in records:
+            entries = read_record(record)
+            found |= {record.parent / name for name in entries}
+            if record.name == DOWNLOADED:
+                self.recorded |= {str(entry.get("sha256")) for entry in entries.values()}
+                self.names |= {Path(name).name for name in entries}
         self._by_size: dict[int, list[Path]] = {}
         for path in sorted(filter(Path.is_file, found)):
             self._by_size.setdefault(path.stat().st_size, []).append(path)

@@ -1,4 +1,7 @@
-"""Commands for the jobs of a server: `jobs`, `watch`, `stop`, `losses`, `compare`, `download`."""
+"""Commands for the jobs of a server: `jobs`, `watch`, `stop`, `losses`, `compare`, `download`.
+
+`safe-to-stop` tells whether all that counts of them is here.
+"""
 
 from __future__ import annotations
 
@@ -254,3 +257,23 @@ def download(
     )
     say("downloaded" if report.fetched else "already downloaded")
     show(lambda: asdict(report), report.path, as_json=as_json)
+
+
+@command("safe-to-stop")
+@on_server
+def safe_to_stop(
+    client: AIToolkitClient,
+    folder: Annotated[
+        list[Path] | None, typer.Option(help="Look for copies below this folder too.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check whether anything would be lost if the server's machine stopped.
+
+    Exits with 1 if something that counts is on the server alone: a job that runs or waits, a
+    checkpoint, or a file or caption of a dataset.
+    """
+    report = client.safe_to_stop(folder or ())
+    show(report.as_dict, "\n".join(map(plain, repr(report).splitlines())), as_json=as_json)
+    if not report:
+        raise typer.Exit(1)
