@@ -251,9 +251,8 @@ class JobOutputs:
             AitkError: The download failed; nothing is left under the final name.
 
         Example:
-            >>> report = job.download("loras", "all")
-            >>> sorted(Path(path).name for path in report.files)
-            ['cat.safetensors', 'cat.yaml']
+            >>> sorted(job.download("loras", "all").files)
+            ['loras/cat.safetensors', 'loras/cat.yaml']
         """
         target = program_folder(to) if to else Path(folder).expanduser()
         downloads = Downloads(self._backend, self.state, target, self._clock, self._sleep)
