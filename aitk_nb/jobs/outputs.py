@@ -206,9 +206,12 @@ class JobOutputs:
     def checkpoints(self) -> tuple[int, ...]:
         """Return the steps of the checkpoints that the server still has."""
         files = self.files() if self.can(Ability.FILES) else ()
+        return saved_steps(self._latest, files)
+
+    @property
+    def _latest(self) -> JobState:
         # The last file has no number in its name: it was saved at the step of now.
-        state = self.state if self.state.status.is_final else self.refresh()
-        return saved_steps(state, files)
+        return self.state if self.state.status.is_final else self.refresh()
 
     def download(
         self,
@@ -259,7 +262,7 @@ class JobOutputs:
         if isinstance(which, RemoteFile | Sample):
             return downloads.fetch([Wanted(which, safe_file_name(which.name))], progress)
         losses = self.losses() if which == "best" else None
-        found = chosen(which, self.state, self.files(), losses)
+        found = chosen(which, self._latest, self.files(), losses)
         wanted = [Wanted(one, local_name(one, self.name, name)) for one in found]
         alone = bool(to) or which == found[0].name
         if samples and not alone:
@@ -285,7 +288,7 @@ class JobOutputs:
             16
         """
         losses = self.losses() if which == "best" else None
-        remote = chosen(which, self.state, self.files(), losses)[-1]
+        remote = chosen(which, self._latest, self.files(), losses)[-1]
         with self._backend.open_range(remote.path) as read:
             return inspect_lora(read, size=remote.size, name=remote.name)
 
