@@ -136,10 +136,11 @@ def shell(allow_stdin: bool, published: list[Any]) -> Any:
     def publish(data: Any, metadata: Any, *, transient: Any, update: bool) -> None:
         published.append((data, transient["display_id"], update))
 
-    request = {"content": {"allow_stdin": allow_stdin}}
-    made = SimpleNamespace(display_pub=SimpleNamespace(publish=publish))
-    made.kernel = SimpleNamespace(shell=made, get_parent=lambda _channel: request)
-    return made
+    request = {
+        "header": {"msg_type": "execute_request"},
+        "content": {"allow_stdin": allow_stdin},
+    }
+    return SimpleNamespace(display_pub=SimpleNamespace(publish=publish), get_parent=lambda: request)
 
 
 @pytest.mark.parametrize("attended", [True, False])

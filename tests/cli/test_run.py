@@ -256,7 +256,7 @@ def test_it_tells_the_parameters_of_a_shipped_notebook() -> None:
     """By its bare name: name, type, default and help of each."""
     done = run("run", "04_train", "--help-notebook")
 
-    assert "steps: int = 400  Number of optimizer steps" in done.out
+    assert "steps: int = 400  Optimizer steps; " in done.out
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"cells": []}', "\x00\xff"])

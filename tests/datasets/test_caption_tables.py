@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import aitk_nb
@@ -38,6 +38,15 @@ MODES = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC, csv.QUOTE_NONE)
     end=st.sampled_from(["\n", "\r\n"]),
     header=st.sampled_from([("file_name", "text"), ("", "image", "prompt"), ("caption", "file")]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+@example(
+    texts=[""],
+    delimiter="\t",
+    mode=csv.QUOTE_MINIMAL,
+    escapes=False,
+    end="\n",
+    header=("", "image", "prompt"),
+    encoding="utf-8",
 )
 def test_each_caption_comes_back_or_the_row_is_named(
     tmp_path: Path,

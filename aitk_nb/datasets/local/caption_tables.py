@@ -136,7 +136,8 @@ def _csv(text: str) -> Iterator[_Row]:
     """Yield the rows of a table with double quotes, whatever stands between its cells."""
     if "\n" not in text:
         text = text.replace("\r", "\n")
-    head = text.strip().partition("\n")[0].strip()
+    # A tab at its start is an empty name.
+    head = next((line for line in text.split("\n") if line.strip()), "").strip(" \r")
     for delimiter in _DELIMITERS:
         cells = next(csv.reader([head], delimiter=delimiter), [])
         names = [cell.strip().casefold() for cell in cells]
