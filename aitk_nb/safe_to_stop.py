@@ -20,7 +20,7 @@ from aitk_nb.jobs.checkpoints import ENDING, saved_steps
 from aitk_nb.jobs.downloads import digest_if_same, unfinished
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 from aitk_nb.models.job import JobState, JobStatus, RemoteFile
-from aitk_nb.models.server import Ability, Flavour
+from aitk_nb.models.server import Flavour
 
 _WITHOUT_CHECKPOINTS = {"caption", "inference"}
 
@@ -74,10 +74,6 @@ def safe_to_stop(backend: Backend, folders: Sequence[str | Path] = ()) -> SafeTo
     looks = [partial(_jobs, backend, copies), partial(_datasets, backend, copies)]
     for name, look in zip(("jobs", "datasets"), looks, strict=True):
         checks += _seen(name, look)
-    if Ability.LORAS in backend.abilities:
-        own = [lora.name for lora in backend.loras.list() if not lora.job]
-        words = f"The server's own folder, which it does not send back, has {some(own)}."
-        checks += [Check("LoRAs", Status.WARNING, words)] * bool(own)
     return SafeToStop(Checklist(sorted(checks, key=lambda one: one.status is not Status.PROBLEM)))
 
 

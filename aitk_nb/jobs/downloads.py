@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,18 +17,9 @@ from aitk_nb._local_copies import DownloadRecord
 from aitk_nb._progress import Progress, ProgressOption, no_progress, reporting
 from aitk_nb._yaml import dumped
 from aitk_nb.backends.base import Backend
-from aitk_nb.backends.wire.parallel import each
-from aitk_nb.errors import (
-    AitkError,
-    BadInput,
-    ConnectionFailed,
-    InvalidParams,
-    NotFound,
-    NotSupported,
-    TransferFailed,
-    Unauthorized,
-)
-from aitk_nb.jobs.following_digest import following
+from aitk_nb.backends.wire.parallel import each_or_raise
+from aitk_nb.errors import AitkError, BadInput, InvalidParams, NotFound, NotSupported
+from aitk_nb.jobs.following_digest import FollowingDigest
 from aitk_nb.lora.safetensors_file import Incomplete, read_header
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.names import safe_file_name
@@ -96,21 +87,14 @@ class Downloads:
 
         Raises:
             BadInput: There is not enough space, or the folder can't be written.
-            TransferFailed: Some of many did not arrive; the others did.
+            NotFound: A file is not there anymore; what came before it is here.
         """
         began = self._clock()
         digests = {one.name: self._present(one) for one in wanted}
         missing = [one for one in wanted if not digests[one.name]]
         self._check_space(missing)
         with reporting(progress, "downloading") as report:
-            outcomes = self._all(missing, report)
-        failures = {name: error for name, error in outcomes.items() if isinstance(error, AitkError)}
-        if failures and len(wanted) == 1:
-            raise next(iter(failures.values()))
-        if failures:
-            whys = {name: str(error) for name, error in failures.items()}
-            raise TransferFailed(whys, done=len(wanted) - len(failures))
-        digests |= {name: str(digest) for name, digest in outcomes.items()}
+            digests |= self._all(missing, report)
         if config and self._state.config:
             digests |= self._config()
         files = {str(self._folder / name): digest for name, digest in digests.items()}
@@ -147,36 +131,28 @@ class Downloads:
             self._note(one, digest)
         return digest
 
-    def _all(self, missing: Sequence[Wanted], report: Progress) -> dict[str, str | AitkError]:
-        """Return the SHA-256 of each file, or why it did not arrive."""
-        outcomes: dict[str, str | AitkError] = {}
-        total, before = sum(one.size for one in missing), 0
-        large = missing if len(missing) == 1 else [one for one in missing if one.size]
+    def _all(self, missing: Sequence[Wanted], report: Progress) -> dict[str, str]:
+        """Bring the files, and return the SHA-256 of each."""
+        total, before, found = sum(one.size for one in missing), 0, {}
+        large = [one for one in missing if one.size or len(missing) == 1]
         for one in large:
-            alone = len(missing) == 1
 
-            def heard(done: int, size: int, *, alone: bool = alone, before: int = before) -> None:
-                report(before + done, size if alone else total)
+            def heard(done: int, size: int, *, before: int = before) -> None:
+                report(before + done, total or size)
 
-            try:
-                outcomes[one.name] = self._brought(one, heard)
-            except (BadInput, ConnectionFailed, Unauthorized):
-                raise
-            except AitkError as exc:
-                outcomes[one.name] = exc
+            found[one.name] = self._brought(one, heard)
             before += one.size
-        # The rest in threads, which an interrupt waits for.
-        small = [one for one in missing if one not in large]
-        brought = each(lambda one: self._brought(one, no_progress), small, workers=WORKERS)
-        names = (one.name for one in small)
-        return outcomes | dict(zip(names, brought, strict=True))
+        # In threads, which an interrupt waits for.
+        rest = [one for one in missing if one not in large]
+        brought = each_or_raise(lambda one: self._brought(one, no_progress), rest, workers=WORKERS)
+        return found | dict(zip((one.name for one in rest), brought, strict=True))
 
     def _brought(self, one: Wanted, report: Progress) -> str:
         """Bring a file, and return its SHA-256."""
         path = self._folder / one.name
         if isinstance(one.remote, RemoteFile):
             self._await(one.remote)
-        with keeping(path), following(path, report) as digest:
+        with keeping(path), closing(FollowingDigest(path, report)) as digest:
             self._backend.download(one.remote.path, path, digest)
             found = digest.hexdigest()
         self._note(one, found)
@@ -275,5 +251,5 @@ def _server_digest(backend: Backend, path: str) -> str:
         for start in count(0, PIECE):
             digest.update(piece := read(start, PIECE))
             if len(piece) < PIECE:
-                return digest.hexdigest()
-    raise AssertionError  # count() has no end
+                break
+    return digest.hexdigest()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Thread
+from typing import BinaryIO
 
-from aitk_nb._files import KEPT, partials
+from aitk_nb._files import partials
 from aitk_nb.backends.base import Progress
 
 _PIECE = 2**22
-_EVERY = 0.02
-"""Seconds between looks at what has come."""
 
 
 class FollowingDigest:
@@ -27,51 +24,38 @@ class FollowingDigest:
         self._path = path
         self._progress = progress
         self._digest = hashlib.sha256()
-        self._written = 0
-        self._read = 0
-        self._ended = Event()
-        self._thread: Thread | None = None
+        self._read = self._asked = 0
+        self._pool = ThreadPoolExecutor(1)
 
     def __call__(self, done: int, total: int) -> None:
         """Take the bytes that have come, of which none is written again from now on."""
-        self._written = done
-        if self._thread is None and total >= KEPT:
-            self._thread = Thread(target=self._follow, daemon=True)
-            self._thread.start()
-        self._progress(done, total)
+        if self._asked + _PIECE <= done < total:
+            self._asked = done
+            self._pool.submit(self._follow)
         if done >= total:
             # Windows renames no file that is open.
-            self._end()
+            self.close()
+        self._progress(done, total)
 
     def _follow(self) -> None:
         found = partials(self._path)
-        if len(found) != 1:
-            return
-        with found[0].open("rb") as file:
-            while not self._ended.wait(_EVERY):
-                while self._read + _PIECE <= self._written and (piece := file.read(_PIECE)):
-                    self._digest.update(piece)
-                    self._read += len(piece)
+        if len(found) == 1:
+            with found[0].open("rb") as file:
+                self._take(file)
 
-    def _end(self) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+    def _take(self, file: BinaryIO) -> None:
+        file.seek(self._read)
+        while piece := file.read(_PIECE):
+            self._digest.update(piece)
+            self._read += len(piece)
+
+    def close(self) -> None:
+        """Wait until the thread has ended."""
+        self._pool.shutdown(cancel_futures=True)
 
     def hexdigest(self) -> str:
         """Return the SHA-256 of the file, which lies under its name now."""
+        self.close()
         with self._path.open("rb") as file:
-            file.seek(self._read)
-            while piece := file.read(_PIECE):
-                self._digest.update(piece)
+            self._take(file)
         return self._digest.hexdigest()
-
-
-@contextmanager
-def following(path: Path, progress: Progress) -> Iterator[FollowingDigest]:
-    """Yield the digest of `path`, whose thread ends with the block."""
-    digest = FollowingDigest(path, progress)
-    try:
-        yield digest
-    finally:
-        digest._end()  # noqa: SLF001  (the same module)

@@ -250,8 +250,7 @@ class JobOutputs:
             NotFound: The job has no such file or checkpoint, or no LoRA yet.
             BadInput: No checkpoint is clearly the best, `name` can't be a file name, or there is
                 not enough space.
-            TransferFailed: Some of many files did not arrive; the others did.
-            AitkError: The download failed; nothing is left under the final name.
+            AitkError: A download failed; nothing is left under the final name.
 
         Example:
             >>> sorted(job.download("loras", "all").files)
