@@ -246,9 +246,10 @@ def download(
     config: Annotated[bool, typer.Option(help="Bring the config as a job file.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Download a job's LoRA with its samples and config, or other checkpoints.
+    """Download a job's LoRA with samples and config.
 
-    Files that are there already are checked, and not downloaded again.
+    Or other checkpoints, by --which. Files that are there already are checked, and not downloaded
+    again.
     """
     steps = which.replace(",", " ").split()
     chosen = [int(step) for step in steps] if all(map(str.isdecimal, steps)) else which
@@ -268,7 +269,7 @@ def safe_to_stop(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check whether anything would be lost if the server's machine stopped.
+    """Check whether stopping the server's machine loses anything.
 
     Exits with 1 if something that counts is on the server alone: a job that runs or waits, a
     checkpoint, or a file or caption of a dataset.

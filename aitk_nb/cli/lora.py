@@ -22,7 +22,7 @@ def lora(
     files: Annotated[list[Path], typer.Argument(help="Files ending in .safetensors.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what a LoRA contains, and check its factors and values; compare several.
+    """Show what a LoRA contains, and check it; compare several.
 
     Shows its rank and alpha, its tensors, and what the trainer recorded. Every value is read, and
     every layer whose factors are incomplete or do not fit each other is named.
