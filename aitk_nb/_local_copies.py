@@ -4,8 +4,6 @@ A record lies in the folder whose files it lists. `remembered` knows where recor
 another kernel has transferred is found again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

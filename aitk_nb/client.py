@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aitk_nb import _html
-from aitk_nb.connection.connection import Connection, ConnectionOptions, Credentials, hidden
-from aitk_nb.connection.embedded import locate
-from aitk_nb.connection.secret import Secret
+from aitk_nb.connection import Connection, ConnectionOptions, Credentials, Secret, hidden, locate
 from aitk_nb.models.server import Ability, Flavour, Gpu
+from aitk_nb.results.api import TriesLoras
 
 if TYPE_CHECKING:
     from aitk_nb.auth.report import AuthReport
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from aitk_nb.inference.api import Inference
     from aitk_nb.jobs.api import Jobs
     from aitk_nb.loras.api import Loras
-    from aitk_nb.safe_to_stop import SafeToStop
+    from aitk_nb.results.safe_to_stop import SafeToStop
     from aitk_nb.server_settings import ServerSettings
 
 
@@ -120,7 +119,7 @@ def open_backend(
     return WebUI(Http(found))
 
 
-class AIToolkitClient:
+class AIToolkitClient(TriesLoras):
     """One AI Toolkit server with its datasets, jobs and GPUs, as `connect` returns it.
 
     Use it as a context manager, or call `close`, to close its connections early.
@@ -239,7 +238,7 @@ class AIToolkitClient:
         Raises:
             BadInput: One of the folders is not there.
         """
-        from aitk_nb.safe_to_stop import safe_to_stop
+        from aitk_nb.results.safe_to_stop import safe_to_stop
 
         return safe_to_stop(self._backend, folders)
 

@@ -3,8 +3,6 @@
 `safe-to-stop` tells whether all that counts of them is here.
 """
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import sys
@@ -61,14 +59,15 @@ def watch(
     client: AIToolkitClient,
     job: JobName,
     every: Every = 2.0,
-    price_per_hour: Annotated[
-        float, typer.Option(min=0, help="Hourly price of the server, to show the running cost.")
-    ] = 0.0,
+    price_per_hour: Annotated[float, typer.Option(min=0)] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Follow a job until it ends.
 
     A terminal shows a small chart. Ctrl-C stops watching, not the job.
+
+    Args:
+        price_per_hour: Hourly price of the server, to show the running cost.
     """
     handle = client.jobs.get(job)
     with if_interrupted(goes_on(client, handle)):
@@ -82,17 +81,20 @@ def watch(
 def stop(
     client: AIToolkitClient,
     job: JobName,
-    save: Annotated[bool, typer.Option("--save", help="Write a checkpoint first.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Mark a job without a process as stopped; asks first.")
-    ] = False,
-    kill: Annotated[
-        bool, typer.Option("--kill", help="Kill its process if it does not end in time.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
+    save: bool = False,
+    force: bool = False,
+    kill: bool = False,
+    yes: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a job, and wait until it has released the GPU."""
+    """Stop a job, and wait until it has released the GPU.
+
+    Args:
+        save: Write a checkpoint first.
+        force: Mark a job without a process as stopped; asks first.
+        kill: Kill its process if it does not end in time.
+        yes: Don't ask for confirmation.
+    """
     if kill and (force or save):
         raise BadInput("A killed job does not save: use --kill without --save and --force.")
     if force and save:
@@ -138,16 +140,18 @@ def _marked(job: Job, yes: bool) -> JobState:
 def losses(
     where: Where,
     jobs: Runs,
-    csv: Annotated[Path | None, typer.Option(help="Write the values to this file.")] = None,
+    csv: Path | None = None,
     png: Png = None,
-    parquet: Annotated[
-        Path | None, typer.Option(help="Write the values to this file; requires pyarrow.")
-    ] = None,
+    parquet: Path | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Show, plot or export the losses of jobs.
 
     Names that end in .csv, .db, .json, .log, .tsv or .txt are files; files alone require no server.
+
+    Args:
+        csv: Write the values to this file.
+        parquet: Write the values to this file; requires pyarrow.
     """
     if (csv or parquet) is not None and len(jobs) > 1:
         raise BadInput("A table holds the losses of one job: name only one.")
@@ -234,22 +238,26 @@ def _as_dict(history: LossHistory) -> dict[str, object]:
 def download(
     client: AIToolkitClient,
     job: JobName,
-    folder: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path(),
-    which: Annotated[
-        str, typer.Option(help="final, all, best, steps as 250,500, or the name of a file.")
-    ] = "final",
-    to: Annotated[
-        str, typer.Option(help="comfyui:PATH or a1111:PATH: where that program looks for LoRAs.")
-    ] = "",
-    name: Annotated[str, typer.Option(help="Name of the checkpoint. [default: the job's]")] = "",
-    samples: Annotated[bool, typer.Option(help="Bring the samples.")] = True,
-    config: Annotated[bool, typer.Option(help="Bring the config as a job file.")] = True,
+    folder: Annotated[Path, typer.Option("--out", "-o")] = Path(),
+    which: str = "final",
+    to: str = "",
+    name: str = "",
+    samples: Annotated[bool, typer.Option("--samples/--no-samples")] = True,
+    config: Annotated[bool, typer.Option("--config/--no-config")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Download a job's LoRA with samples and config.
 
     Or other checkpoints, by --which. Files that are there already are checked, and not downloaded
     again.
+
+    Args:
+        folder: Output folder.
+        which: final, all, best, steps as 250,500, or the name of a file.
+        to: comfyui:PATH or a1111:PATH: where that program looks for LoRAs.
+        name: Name of the checkpoint. [default: the job's]
+        samples: Bring the samples.
+        config: Bring the config as a job file.
     """
     steps = which.replace(",", " ").split()
     chosen = [int(step) for step in steps] if all(map(str.isdecimal, steps)) else which
@@ -264,15 +272,16 @@ def download(
 @on_server
 def safe_to_stop(
     client: AIToolkitClient,
-    folder: Annotated[
-        list[Path] | None, typer.Option(help="Look for copies below this folder too.")
-    ] = None,
+    folder: list[Path] | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Check whether stopping the server's machine loses anything.
 
     Exits with 1 if something that counts is on the server alone: a job that runs or waits, a
     checkpoint, or a file or caption of a dataset.
+
+    Args:
+        folder: Look for copies below this folder too.
     """
     report = client.safe_to_stop(folder or ())
     show(report.as_dict, "\n".join(map(plain, repr(report).splitlines())), as_json=as_json)

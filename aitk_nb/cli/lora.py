@@ -1,10 +1,7 @@
 """The commands `lora`, for a file here, and `loras`, for those of a server."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -18,14 +15,14 @@ from aitk_nb.lora.api import LoraReport
 
 
 @command("lora")
-def lora(
-    files: Annotated[list[Path], typer.Argument(help="Files ending in .safetensors.")],
-    as_json: AsJson = False,
-) -> None:
+def lora(files: list[Path], as_json: AsJson = False) -> None:
     """Show what a LoRA contains, and check it; compare several.
 
     Shows its rank and alpha, its tensors, and what the trainer recorded. Every value is read, and
     every layer whose factors are incomplete or do not fit each other is named.
+
+    Args:
+        files: Files ending in .safetensors.
     """
     if len(files) > 1:
         compared = aitk_nb.compare_loras(files)
@@ -65,16 +62,19 @@ def loras_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
 @on_server
 def loras_upload(
     client: AIToolkitClient,
-    file: Annotated[Path, typer.Argument(help="A .safetensors file.")],
-    name: Annotated[str, typer.Option(help="Its name there. [default: the file's]")] = "",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file of that name.")
-    ] = False,
+    file: Path,
+    name: str = "",
+    overwrite: bool = False,
     as_json: AsJson = False,
 ) -> None:
     """Send a LoRA to the server's own folder, and print its path there.
 
     After an interrupt or an error, the same command goes on where it ended.
+
+    Args:
+        file: A .safetensors file.
+        name: Its name there. [default: the file's]
+        overwrite: Replace a file of that name.
     """
     sent = client.loras.upload(file, name, overwrite=overwrite)
     show(lambda: asdict(sent), plain(sent.path), as_json=as_json)
@@ -84,9 +84,14 @@ def loras_upload(
 @on_server
 def loras_inspect(
     client: AIToolkitClient,
-    job: Annotated[str, typer.Argument(help="Name or id of the job.")],
-    file: Annotated[str, typer.Option(help="A checkpoint. [default: the final one]")] = "final",
+    job: str,
+    file: str = "final",
     as_json: AsJson = False,
 ) -> None:
-    """Show what a job's checkpoint contains, of which only the header is read."""
+    """Show what a job's checkpoint contains, of which only the header is read.
+
+    Args:
+        job: Name or id of the job.
+        file: The checkpoint.
+    """
     _show(client.jobs.get(job).inspect_lora(file), as_json=as_json)

@@ -1,7 +1,5 @@
 """Which checkpoint: the final one, those of some steps, or the one with the best validation."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable

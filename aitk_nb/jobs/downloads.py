@@ -1,7 +1,5 @@
 """`Downloads`: brings files of a job into a folder, each once, and records what they are."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import time

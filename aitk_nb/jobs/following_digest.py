@@ -1,7 +1,5 @@
 """`FollowingDigest`: the SHA-256 of a file, computed while it is being downloaded."""
 
-from __future__ import annotations
-
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

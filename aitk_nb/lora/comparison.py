@@ -1,7 +1,5 @@
 """`compare_loras`: where LoRA files differ, and how strongly each changes the base model."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

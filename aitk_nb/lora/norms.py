@@ -1,7 +1,5 @@
 """`layer_norms`: how strongly a LoRA changes each layer of the base model."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from pathlib import Path

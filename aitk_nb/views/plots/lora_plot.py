@@ -1,7 +1,5 @@
 """`plot_lora`: how strongly a LoRA changes each layer of the base model."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

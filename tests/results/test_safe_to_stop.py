@@ -16,7 +16,7 @@ import aitk_nb
 from aitk_nb import AIToolkitClient, Flavour, Job, JobStatus, NotSupported, SafeToStop, Status, demo
 from aitk_nb._local_copies import DOWNLOADED
 from aitk_nb.models.job import Sample
-from aitk_nb.safe_to_stop import safe_to_stop
+from aitk_nb.results.safe_to_stop import safe_to_stop
 from tests.cli.command import run
 from tests.scripted import ScriptedBackend, there
 

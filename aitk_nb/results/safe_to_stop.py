@@ -1,7 +1,5 @@
 """`safe_to_stop`: what is lost if the machine of a server stops now, as its disk is erased then."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
