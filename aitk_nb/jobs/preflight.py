@@ -14,10 +14,13 @@ from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import NO_GPU, end_remedy, freest_gpu, gpus_of, jobs_on
+from aitk_nb.jobs.resume_point import more_steps_check
+from aitk_nb.jobs.validation_set import validation_check
+from aitk_nb.jobs.warm_start import warm_start_check
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft
+from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.advice import advice
@@ -50,6 +53,9 @@ def preflight(
     rows = (
         checks.name(),
         *checks.datasets(),
+        *more_steps_check(backend, draft, checks.have),
+        *warm_start_check(backend, draft, checks.have),
+        *validation_check(backend, draft),
         *checks.needs(),
         checks.gate(),
         checks.gpu(),
@@ -104,19 +110,28 @@ class _Checks:
             if isinstance(info := self._found.get(name := entry["folder_path"]), DatasetInfo)
         }
 
+    @cached_property
+    def have(self) -> JobState | None:
+        """The job of that name, if there is one."""
+        try:
+            return self._backend.get_job(self._params.name)
+        except NotFound:
+            return None
+
     def name(self) -> Check:
         """Check whether the name is taken."""
-        name = self._params.name
-        try:
-            have = self._backend.get_job(name)
-        except NotFound:
+        name, have = self._params.name, self.have
+        if have is None:
             return ok("name", f"No job is named {name!r} yet.")
         status = have.status.value
         if have.job_type != "train":
             return problem("name", f"{have.label} exists ({status}).", "Choose another name.")
         if not have.config:
             return problem("name", f"A job named {name!r} exists, and its config is unreadable.")
-        if changes := differences(have.config, self._draft.config):
+        changes = differences(have.config, self._draft.config)
+        if self._params.more_steps and all(one.startswith("train.steps is ") for one in changes):
+            return note("name", f"This job already exists ({status}); starting goes on with it.")
+        if changes:
             shown = "; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")
             remedy = "Choose another name, or start with if_exists='resume' or 'new'."
             return problem("name", f"Another job has this name ({status}): {shown}.", remedy)

@@ -5,6 +5,7 @@ Why it is so: docs/behavior.md#jobs
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,9 +15,13 @@ from aitk_nb.errors import AitkError, JobConflict, NotFound
 from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.queue import freest_gpu
-from aitk_nb.jobs.resume_point import resume_point
+from aitk_nb.jobs.resume_point import MORE, nothing_to_go_on, resume_point, steps_after
+from aitk_nb.jobs.validation_set import validation_items
+from aitk_nb.jobs.warm_start import WarmStart
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, StartResult
-from aitk_nb.training.config_diff import differences
+from aitk_nb.training.config_diff import FOUND, differences
+from aitk_nb.training.config_paths import MISSING, put, value_at
+from aitk_nb.training.extra import process_of
 
 IfExists = Literal["attach", "resume", "new"]
 """What to do about a job of the same name."""
@@ -49,6 +54,8 @@ class JobStart:
     if_exists: IfExists
     sleep: Callable[[float], None]
     clock: Callable[[], float]
+    sends: bool = True
+    """Whether a local file may be sent, which a dry run does not."""
 
     def check(self) -> None:
         """Find what would prevent the start, and change nothing.
@@ -59,8 +66,12 @@ class JobStart:
         """
         self._check_datasets()
         have = None if self.if_exists == "new" else self._find()
-        if have is not None and (self.if_exists == "attach" or have.status.is_active):
+        if have is not None and self._goes_on(have):
+            steps_after(self.backend, have, self.draft)
+        elif have is not None and (self.if_exists == "attach" or have.status.is_active):
             self._check_same(have)
+        elif have is None:
+            self._found(send=False)
 
     def run(self) -> Job:
         """Start the job, or attach to or resume the one that exists.
@@ -79,7 +90,8 @@ class JobStart:
                 have = self._find()
                 if have is None:
                     raise
-        return self._resume(have) if self.if_exists == "resume" else self._attach(have)
+        goes_on = self.if_exists == "resume" or self._goes_on(have)
+        return self._resume(have) if goes_on else self._attach(have)
 
     def _job(self, state: JobState, result: StartResult) -> Job:
         job = Job(self.backend, state, sleep=self.sleep, clock=self.clock)
@@ -112,8 +124,35 @@ class JobStart:
         if changes := self._changes(have):
             raise JobConflict(have.name, changes, active=have.status.is_active)
 
+    def _goes_on(self, have: JobState) -> bool:
+        """Return whether `more_steps` is all that is asked of a job that does not run."""
+        changes = self._changes(have) if value_at(self.draft.config, MORE) is not MISSING else ()
+        steps = [one.startswith("train.steps is ") for one in changes]
+        return bool(steps) and all(steps) and not have.status.is_active
+
+    def _found(self, have: JobState | None = None, *, send: bool = True) -> JobDraft:
+        """Return the draft with what the server has for its words; once found, it stays."""
+        config = copy.deepcopy(dict(self.draft.config))
+        process = process_of(config)
+        if have is None and value_at(config, MORE) is not MISSING:
+            raise nothing_to_go_on(self.draft)
+        if have is not None and value_at(config, MORE) is not MISSING:
+            put(process, "train.steps", steps_after(self.backend, have, self.draft))
+        find: dict[str, Callable[[], object]] = {
+            "init_lora": lambda: WarmStart(self.backend, config).path(send=send and self.sends),
+            "dataset": lambda: validation_items(self.backend, config),
+        }
+        before = process_of(have.config) if have is not None and have.config else {}
+        for path, (word, found) in FOUND.items():
+            if (said := value_at(process, f"{path}.{word}")) is MISSING:
+                continue
+            kept = value_at(before, f"{path}.{found}")
+            same = kept is not MISSING and value_at(before, f"{path}.{word}") == said
+            put(process, f"{path}.{found}", kept if same else find[word]())
+        return replace(self.draft, config=config)
+
     def _create(self) -> Job:
-        draft = self.draft
+        draft = self._found()
         if draft.any_gpu:
             draft = replace(draft, gpu_ids=freest_gpu(self.backend))
         self.backend.start_job(self.backend.create_job(draft))
@@ -152,10 +191,11 @@ class JobStart:
         have = self._job(have, "resumed").stop()
         if have.pid is not None:
             GpuRelease(self.backend, have.gpu_ids).wait(self.sleep, self.clock)
-        point = resume_point(self.backend, have, self.draft.config)
-        gpu_ids = have.gpu_ids if self.draft.any_gpu else self.draft.gpu_ids
+        draft = self._found(have)
+        point = resume_point(self.backend, have, draft.config).said(draft.config)
+        gpu_ids = have.gpu_ids if draft.any_gpu else draft.gpu_ids
         if changes or have.gpu_ids != gpu_ids:
-            have = self.backend.update_job(have, replace(self.draft, gpu_ids=gpu_ids))
+            have = self.backend.update_job(have, replace(draft, gpu_ids=gpu_ids))
         self.backend.start_job(have)
         job = self._job(self.backend.get_job(have.name), "resumed")
         job.resumed_from = point

@@ -13,16 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from aitk_nb.errors import InvalidParams
@@ -30,40 +21,26 @@ from aitk_nb.training import presets
 from aitk_nb.training.config_paths import fields_of, put
 from aitk_nb.training.extra import parse_extra
 from aitk_nb.training.validation import (
+    Gpus,
+    Name,
+    Names,
+    NotZero,
+    Optimizer,
+    OptionalName,
+    Prompts,
+    Quantization,
+    Resolution,
+    Text,
+    TimestepType,
     fact,
     field,
-    gpu_list,
-    listed,
-    no_variables,
-    not_zero,
-    numbers,
     problems,
-    quantized,
-    safe_name,
 )
 
 _QUANTIZATION = "options.tsx: quantizationOptions"
 _LARGEST_SEED = 2**32 - 1
 """Numpy takes 32 bits."""
-
-Name = Annotated[str, AfterValidator(safe_name)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(listed)]
-Text = Annotated[str, AfterValidator(no_variables)]
-Prompts = Annotated[tuple[Text, ...], BeforeValidator(listed)]
-Resolution = Annotated[tuple[Annotated[int, Field(ge=16, le=8192)], ...], BeforeValidator(numbers)]
-Gpus = Annotated[str, AfterValidator(gpu_list)]
-# The trainer itself takes more words than the web UI's form offers, by way of `extra`.
-Quantization = Annotated[
-    Literal["", "qfloat8", "float8", "convrot8", "convrot4", "nvfp4", "convrotint7", "convrotint6",
-            "convrotint5", "convrotint4", "convrotint3", "convrotint2", "convrotbitnet", "uint7",
-            "uint6", "uint5", "uint4", "uint3", "uint2"],
-    BeforeValidator(quantized),
-]  # fmt: skip
-Optimizer = Literal["adamw8bit", "adamw", "adam", "adafactor", "automagic", "automagic2",
-                    "automagic3", "prodigyopt", "prodigy8bit", "adam8bit", "lion8bit", "lion",
-                    "prodigy"]  # fmt: skip
-TimestepType = Literal["sigmoid", "linear", "shift", "weighted", "lognorm_blend", "next_sample",
-                       "one_step"]  # fmt: skip
+_OURS = "jobs/process/BaseSDTrainProcess.py: pretrained_lora_path, step_num"
 
 
 def _complete(schema: dict[str, Any]) -> None:
@@ -104,10 +81,7 @@ class Fields(BaseModel):
     name: Annotated[
         Name,
         field(
-            ...,
-            group="Basics",
-            label="Training Name",
-            source="config.name; it becomes a folder on the server",
+            ..., group="Basics", label="Training Name", source="config.name; a folder on the server"
         ),
     ]
     """Name of the job, and of its output folder on the server."""
@@ -123,6 +97,8 @@ class Fields(BaseModel):
     """Model to train for, as AI Toolkit names it; it brings settings of its own."""
     steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
     """Optimizer steps; AI Toolkit's examples suggest 500 to 4000."""
+    more_steps: int = field(0, "train.more_steps", per_job=True, source=_OURS, ge=0, le=10_000_000)
+    """Steps to add to an existing job, counted from its newest checkpoint; 0: as `steps` says."""
     rank: int = field(32, "network.linear", label="Linear Rank", ge=1, le=4096)
     """Size of the LoRA; 16 to 64 is usual, and a higher rank makes a larger file."""
     learning_rate: float = field(1e-4, "train.lr", short="--lr", gt=0, lt=10)
@@ -151,7 +127,7 @@ class Fields(BaseModel):
         0, label="Linear Alpha", source="config_modules.py: linear_alpha", ge=0, le=4096
     )
     """Alpha of the LoRA; 0: equal to the rank. Without effect on transformer models."""
-    lokr_factor: Annotated[int, AfterValidator(not_zero)] = field(
+    lokr_factor: NotZero = field(
         -1,
         "network.lokr_factor",
         label="LoKr Factor",
@@ -160,10 +136,25 @@ class Fields(BaseModel):
         le=4096,
     )
     """LoKr factor; -1: chosen by the trainer."""
+    init_lora: Text = field(
+        "", "network.init_lora", per_job=True, label="Initial LoRA", source=_OURS
+    )
+    """LoRA to begin with: JOB, JOB@STEP, a path on the server, or a local file, which is sent."""
     extra_datasets: Names = field((), group="Datasets", source="datasets")
     """Additional datasets to train on."""
     control_datasets: Names = field((), source="control_path")
     """Datasets with control images for the first dataset, in order."""
+    validation: OptionalName = field(
+        "",
+        "train.validation_config.dataset",
+        per_job=True,
+        source="toolkit/config_modules.py: ValidationConfig",
+    )
+    """Dataset to measure the loss on without training; each time takes a batch of 4 per image."""
+    validate_every: int = field(
+        100, "train.validation_config.validate_every_n_steps", per_job=True, ge=1
+    )
+    """Steps between measurements on the validation dataset, which the first step makes too."""
     resolution: Resolution = field(
         (512, 768, 1024), "datasets[x].resolution", label="Resolutions", per_job=True, min_length=1
     )
