@@ -283,8 +283,7 @@ class _Checks:
     def epochs(self) -> Check:
         """Tell how often each image is seen, by the trainer's own rules."""
         planned = plan(self._params, self.files)
-        say = unknown if planned.epoch is None else ok
-        return say("epochs", f"{planned.schedule}.")
+        return (unknown if planned.epoch is None else ok)("epochs", f"{planned.schedule}.")
 
     def remarks(self) -> Iterator[Check]:
         """Tell which parameters do not fit together."""
