@@ -105,9 +105,11 @@ class WarmStart:
             sizes = {file.path: file.size for file in self.backend.list_files(state)}
         except NotFound:
             state, sizes = None, {}
-        if word not in sizes and Ability.LORAS in self.backend.abilities:
-            sizes = {lora.path: lora.size for lora in self.backend.loras.list()}
-        return self._checked(word, sizes[word], state) if word in sizes else ""
+        if word in sizes:
+            return self._checked(word, sizes[word], state)
+        # The server sends no file of its folder of LoRAs, so that it is not known what is in it.
+        listed = self.backend.loras.list() if Ability.LORAS in self.backend.abilities else ()
+        return word if any(lora.path == word for lora in listed) else ""
 
     def _sent(self, local: Path, *, send: bool) -> str:
         def read(start: int, length: int) -> bytes:
