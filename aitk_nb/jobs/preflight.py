@@ -14,9 +14,7 @@ from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import NO_GPU, end_remedy, freest_gpu, gpus_of, jobs_on
-from aitk_nb.jobs.resume_point import more_steps_check
-from aitk_nb.jobs.validation_set import validation_check
-from aitk_nb.jobs.warm_start import warm_start_check
+from aitk_nb.jobs.start import found_checks
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names
 from aitk_nb.models.dataset import DatasetInfo
@@ -53,9 +51,7 @@ def preflight(
     rows = (
         checks.name(),
         *checks.datasets(),
-        *more_steps_check(backend, draft, checks.have),
-        *warm_start_check(backend, draft, checks.have),
-        *validation_check(backend, draft),
+        *found_checks(backend, draft, checks.have),
         *checks.needs(),
         checks.gate(),
         checks.gpu(),

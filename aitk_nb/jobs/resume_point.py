@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import BadInput, NotFound, NotSupported, Rejected, UnexpectedReply
-from aitk_nb.jobs.preflight_report import ok, problem
 from aitk_nb.lora.safetensors_file import read_header
-from aitk_nb.models.checklist import Check
 from aitk_nb.models.job import JobDraft, JobState, RemoteFile
 from aitk_nb.training.config_paths import MISSING, value_at
 
@@ -81,51 +79,28 @@ def resume_point(backend: Backend, state: JobState, config: Mapping[str, Any]) -
     return ResumePoint(f"at step {step}, from {newest.name}", step, newest.name)
 
 
-def steps_after(backend: Backend, state: JobState, draft: JobDraft) -> int:
+def steps_after(backend: Backend, state: JobState | None, draft: JobDraft) -> int:
     """Return the last step of a job that goes on by `more_steps`; once found, it stays.
 
     Raises:
-        BadInput: There is no checkpoint to go on from.
+        BadInput: There is no job, or no checkpoint, to go on from.
         NotSupported: The server does not show the step of the newest checkpoint.
     """
-    more = value_at(draft.config, MORE)
+    more, name = value_at(draft.config, MORE), draft.name
+    if state is None:
+        text = f"more_steps goes on with a job that exists, and the server has no job {name!r}"
+        raise BadInput(f"{text}. Name an existing job, or leave more_steps out.")
     if value_at(state.config, MORE) == more:
         return int(value_at(state.config, "config.process.0.train.steps"))
     point = resume_point(backend, state, draft.config)
     if point.step is None:
-        raise NotSupported(
-            "count more_steps here",
-            backend.flavour.value,
-            f"The job goes on {point.where}. Set steps to the last step that you want, and start "
-            "with if_exists='resume'.",
-        )
+        instead = "Set steps to the last step that you want, and pass if_exists='resume'."
+        said = f"The job goes on {point.where}. {instead}"
+        raise NotSupported("count more_steps here", backend.flavour.value, said)
     if not point.checkpoint:
-        text = f"more_steps={more} goes on from a checkpoint, and job {state.name!r} has none"
-        raise BadInput(f"{text}. Leave more_steps out, and start with if_exists='resume'.")
+        text = f"more_steps goes on from a checkpoint, and job {name!r} has none"
+        raise BadInput(f"{text}. Leave more_steps out, and pass if_exists='resume'.")
     return point.step + int(more)
-
-
-def more_steps_check(backend: Backend, draft: JobDraft, have: JobState | None) -> Iterator[Check]:
-    """Check whether a job can go on by `more_steps`; yields nothing without it."""
-    if (more := value_at(draft.config, MORE)) is MISSING:
-        return
-    if have is None:
-        yield problem("more_steps", str(nothing_to_go_on(draft)))
-        return
-    try:
-        last = steps_after(backend, have, draft)
-    except (BadInput, NotSupported) as exc:
-        yield problem("more_steps", str(exc))
-    else:
-        yield ok("more_steps", f"{more} more, to step {last}.")
-
-
-def nothing_to_go_on(draft: JobDraft) -> BadInput:
-    """Return the error for `more_steps` without a job."""
-    return BadInput(
-        f"more_steps goes on with a job that exists, and the server has no job {draft.name!r}. "
-        "Give the name of that job, or leave more_steps out and set steps."
-    )
 
 
 def _is_taken(file: RemoteFile, name: str) -> bool:

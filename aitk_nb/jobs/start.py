@@ -6,18 +6,20 @@ Why it is so: docs/behavior.md#jobs
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from aitk_nb.backends.base import Backend
-from aitk_nb.errors import AitkError, JobConflict, NotFound
+from aitk_nb.errors import AitkError, BadInput, JobConflict, NotFound, NotSupported
 from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.job import Job
+from aitk_nb.jobs.preflight_report import note, ok, problem
 from aitk_nb.jobs.queue import freest_gpu
-from aitk_nb.jobs.resume_point import MORE, nothing_to_go_on, resume_point, steps_after
+from aitk_nb.jobs.resume_point import MORE, resume_point, steps_after
 from aitk_nb.jobs.validation_set import validation_items
-from aitk_nb.jobs.warm_start import WarmStart
+from aitk_nb.jobs.warm_start import WORD, WarmStart
+from aitk_nb.models.checklist import Check
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, StartResult
 from aitk_nb.training.config_diff import FOUND, differences
 from aitk_nb.training.config_paths import MISSING, put, value_at
@@ -25,6 +27,8 @@ from aitk_nb.training.extra import process_of
 
 IfExists = Literal["attach", "resume", "new"]
 """What to do about a job of the same name."""
+
+PROCESS = "config.process.0"
 
 ELECTION = 10.0
 """Seconds that a job may stay created and not started before somebody else starts it."""
@@ -133,22 +137,19 @@ class JobStart:
     def _found(self, have: JobState | None = None, *, send: bool = True) -> JobDraft:
         """Return the draft with what the server has for its words; once found, it stays."""
         config = copy.deepcopy(dict(self.draft.config))
-        process = process_of(config)
-        if have is None and value_at(config, MORE) is not MISSING:
-            raise nothing_to_go_on(self.draft)
-        if have is not None and value_at(config, MORE) is not MISSING:
+        process, before = process_of(config), have.config if have else {}
+        if value_at(config, MORE) is not MISSING:
             put(process, "train.steps", steps_after(self.backend, have, self.draft))
         find: dict[str, Callable[[], object]] = {
             "init_lora": lambda: WarmStart(self.backend, config).path(send=send and self.sends),
             "dataset": lambda: validation_items(self.backend, config),
         }
-        before = process_of(have.config) if have is not None and have.config else {}
         for path, (word, found) in FOUND.items():
-            if (said := value_at(process, f"{path}.{word}")) is MISSING:
-                continue
-            kept = value_at(before, f"{path}.{found}")
-            same = kept is not MISSING and value_at(before, f"{path}.{word}") == said
-            put(process, f"{path}.{found}", kept if same else find[word]())
+            said, old = (value_at(one, f"{PROCESS}.{path}.{word}") for one in (config, before))
+            kept = value_at(before, f"{PROCESS}.{path}.{found}")
+            if said is not MISSING:
+                same = said == old and kept is not MISSING
+                put(process, f"{path}.{found}", kept if same else find[word]())
         return replace(self.draft, config=config)
 
     def _create(self) -> Job:
@@ -200,3 +201,27 @@ class JobStart:
         job = self._job(self.backend.get_job(have.name), "resumed")
         job.resumed_from = point
         return job
+
+
+def found_checks(backend: Backend, draft: JobDraft, have: JobState | None) -> Iterator[Check]:
+    """Check what a start would find on the server for the words of a draft; read-only."""
+    config, held_out = draft.config, f"{PROCESS}.train.validation_config.dataset"
+    begin = WarmStart(backend, config)
+    rows: dict[str, Callable[[], str]] = {
+        MORE: lambda: f"To step {steps_after(backend, have, draft)}.",
+        WORD: lambda: f"Training begins with {begin.path(send=False)}.",
+        held_out: lambda: (
+            f"{len(validation_items(backend, config))} images, a batch each, each time."
+        ),
+    }
+    for path, find in rows.items():
+        name = "validation" if path == held_out else path.rpartition(".")[2]
+        if value_at(config, path) is MISSING:
+            continue
+        if path == WORD and have and resume_point(backend, have, config).checkpoint:
+            yield note(name, "It is ignored: the job goes on from its own checkpoint.")
+            continue
+        try:
+            yield ok(name, find())
+        except (BadInput, NotFound, NotSupported) as exc:
+            yield problem(name, str(exc))

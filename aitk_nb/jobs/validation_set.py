@@ -12,13 +12,10 @@ from typing import Any
 
 from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend, no_progress
-from aitk_nb.errors import BadInput, NotFound, NotSupported
-from aitk_nb.jobs.preflight_report import ok, problem
-from aitk_nb.models.checklist import Check
+from aitk_nb.errors import BadInput, NotSupported
 from aitk_nb.models.dataset import IMAGES
-from aitk_nb.models.job import JobDraft
 from aitk_nb.models.server import Ability
-from aitk_nb.training.config_paths import MISSING, value_at
+from aitk_nb.training.config_paths import value_at
 
 CONFIG = "config.process.0.train.validation_config"
 
@@ -33,28 +30,21 @@ def validation_items(backend: Backend, config: Mapping[str, Any]) -> list[dict[s
     """
     name = str(value_at(config, f"{CONFIG}.dataset"))
     if Ability.EDIT_DATASETS not in backend.abilities:
-        raise NotSupported(
-            "compare a validation dataset with those that are trained",
-            backend.flavour.name.capitalize(),
-            "Leave validation empty.",
-        )
+        what = "compare a validation dataset with those that are trained"
+        raise NotSupported(what, backend.flavour.value, "Leave validation empty.")
     entries = value_at(config, "config.process.0.datasets")
     trained = dict.fromkeys(str(entry["folder_path"]) for entry in entries)
     if name in trained:
-        raise BadInput(
-            f"validation: {name!r} is trained, so that its loss would show nothing. Upload other "
-            "images to a dataset of their own."
-        )
+        remedy = "Upload other images to a dataset of their own."
+        raise BadInput(f"validation: {name!r} is trained, so that it shows nothing new. {remedy}")
     info = backend.get_dataset(name)
     images = [one for one in info.images if PurePosixPath(one).suffix.lower() in IMAGES]
     if not images:
         raise BadInput(f"validation: {name!r} has no images. Upload some, with their captions.")
     if both := [pair for one in trained for pair in _in_both(backend, name, images, one)]:
         shown = ", ".join(both[:3]) + (", …" if len(both) > 3 else "")
-        raise BadInput(
-            f"validation: {plural(len(both), 'image')} of {name!r} would be trained too: {shown}. "
-            "Delete them from one of the datasets."
-        )
+        text = f"validation: {plural(len(both), 'image')} of {name!r} would be trained too: {shown}"
+        raise BadInput(f"{text}. Delete them from one of the datasets.")
     return [{"image_path": f"{name}/{one}", "prompt": info.captions.get(one, "")} for one in images]
 
 
@@ -72,18 +62,3 @@ def _in_both(backend: Backend, name: str, images: list[str], other: str) -> Iter
     for file, digest in digests[0].items():
         if digest in twins:
             yield f"{file} is {twins[digest]} of {other!r}"
-
-
-def validation_check(backend: Backend, draft: JobDraft) -> Iterator[Check]:
-    """Check the validation dataset, read-only; yields nothing without one."""
-    if value_at(draft.config, f"{CONFIG}.dataset") is MISSING:
-        return
-    try:
-        items = validation_items(backend, draft.config)
-    except (BadInput, NotFound, NotSupported) as exc:
-        yield problem("validation", str(exc))
-        return
-    every = value_at(draft.config, f"{CONFIG}.validate_every_n_steps")
-    sigmas = len(value_at(draft.config, f"{CONFIG}.validation_sigmas"))
-    cost = f"one forward pass of {sigmas} noise levels each, at the first step and every {every}"
-    yield ok("validation", f"{plural(len(items), 'image')}, {cost} steps.")

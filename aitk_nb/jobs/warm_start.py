@@ -8,7 +8,7 @@ jobs/process/BaseSDTrainProcess.py, `load_weights` in its toolkit/network_mixins
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,8 @@ from aitk_nb._files import sha256
 from aitk_nb._progress import reporting
 from aitk_nb.backends.base import Backend, Upload
 from aitk_nb.errors import BadInput, NotFound, NotSupported
-from aitk_nb.jobs.preflight_report import note, ok, problem
-from aitk_nb.jobs.resume_point import resume_point
 from aitk_nb.lora.api import LoraReport, inspect_lora
-from aitk_nb.models.checklist import Check
-from aitk_nb.models.job import JobDraft, JobState, JobStatus, RemoteFile
+from aitk_nb.models.job import JobState, JobStatus, RemoteFile
 from aitk_nb.models.server import Ability, Flavour
 from aitk_nb.training import presets
 from aitk_nb.training.config_paths import MISSING, value_at
@@ -30,21 +27,13 @@ from aitk_nb.training.effective import effective_of
 WORD = "config.process.0.network.init_lora"
 
 _STEP = re.compile(r"_(\d{9,})\.safetensors$", re.ASCII)
-_VERSIONS: Mapping[str, str] = {
-    **dict.fromkeys(("flux", "flex1", "flex2"), "flux.1"),
-    "flux_kontext": "flux.1_kontext",
-    "sdxl": "sdxl_1.0",
-    "sd1": "sd_1.5",
-    "sd15": "sd_1.5",
-    "sd2": "sd_2.1",
-    "sd3": "sd_3",
-    "wan21": "wan_2.1",
-    "wan21_i2v": "wan_2.1",
-    "wan22_14b": "wan_2.2_14b",
-    "wan22_5b": "wan_2.2_5b",
-    "hidream": "hidream_i1",
-    **{f"boogu_image{end}": f"boogu_image{end}.0.1" for end in ("", "_edit")},
-}
+_VERSIONS = dict(
+    pair.split("=")
+    for pair in """flux=flux.1 flex1=flux.1 flex2=flux.1 flux_kontext=flux.1_kontext sdxl=sdxl_1.0
+        sd1=sd_1.5 sd15=sd_1.5 sd2=sd_2.1 sd3=sd_3 wan21=wan_2.1 wan21_i2v=wan_2.1
+        wan22_5b=wan_2.2_5b wan22_14b=wan_2.2_14b wan22_14b_i2v=wan_2.2_14b hidream=hidream_i1
+        boogu_image=boogu_image.0.1 boogu_image_edit=boogu_image_edit.0.1""".split()  # noqa: SIM905
+)
 """What a LoRA records of its base, where that is not the architecture's own name."""
 
 
@@ -73,10 +62,8 @@ class WarmStart:
             return path
         local = Path(word).expanduser()
         if not local.is_file():
-            raise BadInput(
-                f"init_lora: there is no LoRA {word} among those that the server lists, and no "
-                "such file here. Name a job's checkpoint as JOB or JOB@STEP, or another file."
-            )
+            text = f"init_lora: the server lists no LoRA {word}, and there is no such file here"
+            raise BadInput(f"{text}. Name a checkpoint as JOB or JOB@STEP, or another file.")
         return self._sent(local, send=send)
 
     def _of_job(self, word: str) -> str:
@@ -112,30 +99,23 @@ class WarmStart:
         return word if any(lora.path == word for lora in listed) else ""
 
     def _sent(self, local: Path, *, send: bool) -> str:
-        def read(start: int, length: int) -> bytes:
-            with local.open("rb") as file:
-                file.seek(start)
-                return file.read(length)
-
-        size = local.stat().st_size
-        self._check(inspect_lora(read, size=size, name=local.name))
+        report = inspect_lora(local)
+        self._check(report)
         if Ability.LORAS not in self.backend.abilities:
-            raise NotSupported(
-                "take a local LoRA for init_lora",
-                "dated web UI" if self.backend.flavour is Flavour.WEBUI else "Gradio",
-                "Name a job's checkpoint as JOB@STEP, or copy the file into the folder of a job "
-                "on the server and give its path there.",
-            )
+            flavour = "dated web UI" if self.backend.flavour is Flavour.WEBUI else "Gradio"
+            instead = "Name a checkpoint as JOB@STEP, or copy the file into the folder of a job on "
+            instead += "the server and give its path there."
+            raise NotSupported("take a local LoRA for init_lora", flavour, instead)
         # Of the same name is the same content, so that it is sent once.
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", local.stem)
         name = f"{stem}-{sha256(local)[:12]}.safetensors"
         there = {lora.name: lora for lora in self.backend.loras.list() if not lora.job}
-        if (lora := there.get(name)) and lora.size == size:
+        if (lora := there.get(name)) and lora.size == report.size:
             return lora.path
         if not send:
             return name
-        with reporting("auto", "uploading") as report:
-            return self.backend.loras.upload(Upload(local, name, size), report).path
+        with reporting("auto", "uploading") as progress:
+            return self.backend.loras.upload(Upload(local, name, report.size), progress).path
 
     def _checked(self, path: str, size: int, state: JobState | None) -> str:
         with self.backend.open_range(path) as read:
@@ -167,18 +147,3 @@ def _arch_of(recorded: str, arch: str) -> str:
     """Return `arch` unless what a LoRA records of its base is known to be something else."""
     known = {*_VERSIONS.values(), *presets.load()}
     return recorded if recorded in known - {arch, _VERSIONS.get(arch)} else arch
-
-
-def warm_start_check(backend: Backend, draft: JobDraft, have: JobState | None) -> Iterator[Check]:
-    """Check the LoRA that a job is to begin with, read-only; yields nothing without one."""
-    if value_at(draft.config, WORD) is MISSING:
-        return
-    if have is not None and resume_point(backend, have, draft.config).checkpoint:
-        yield note("init_lora", "It is ignored: the job has a checkpoint, and goes on from that.")
-        return
-    try:
-        path = WarmStart(backend, draft.config).path(send=False)
-    except (BadInput, NotFound, NotSupported) as exc:
-        yield problem("init_lora", str(exc))
-    else:
-        yield ok("init_lora", f"Training begins with {path}.")

@@ -147,7 +147,7 @@ def test_a_local_file_is_sent_once(client: AIToolkitClient, first: Job, tmp_path
         ({"init_lora": "first", "rank": 8}, r"has rank 4, and the job rank 8.*Set rank=4"),
         ({"init_lora": "first", "arch": "sdxl"}, r"is for flex1, not for sdxl"),
         ({"init_lora": "first", "network": "lokr"}, r"it is a LoRA, and the job trains a LoKr"),
-        ({"init_lora": "/nowhere/else.safetensors"}, r"no LoRA /nowhere/else.safetensors among"),
+        ({"init_lora": "/nowhere/else.safetensors"}, r"lists no LoRA /nowhere/else.safetensors"),
     ],
 )
 def test_a_lora_that_does_not_fit_is_refused(
@@ -217,7 +217,7 @@ def test_more_steps_go_on_and_attach_afterwards(client: AIToolkitClient, first: 
     client.jobs.start(start).wait(every=0.1)
     wanted = params("longer", steps=20, more_steps=15)
     rows = {one.name: one for one in client.jobs.preflight(wanted).checks}
-    assert rows["more_steps"].message == "15 more, to step 35."
+    assert rows["more_steps"].message == "To step 35."
     assert client.jobs.preflight(wanted).ok
 
     job = client.jobs.start(wanted)

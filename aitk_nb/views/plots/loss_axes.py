@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,7 @@ from aitk_nb.views.plots.loss_curves import (
     limits,
     placing,
 )
-from aitk_nb.views.plots.style import (
-    BINS,
-    COLORS,
-    INKS,
-    SIZE,
-    TITLE,
-    Theme,
-    fitted,
-    legend,
-    short,
-    told_apart,
-)
+from aitk_nb.views.plots.style import BINS, COLORS, INKS, Theme, fitted, legend, short, told_apart
 
 VALIDATION = "val/loss"
 """The trainer's name for the loss on images that are not trained."""
@@ -46,6 +35,7 @@ _FAINT = {"page": 0.45, "light": 0.35, "dark": 0.5}
 _BAND = 0.16
 """How opaque the spread of the values is."""
 _MANY = 4  # of more histories only the smoothed curves are drawn
+_TITLE = 440.0, 11.0  # points of its width, and of a letter
 _MARKS = 60  # more marks in a row could not be told apart
 
 
@@ -108,7 +98,7 @@ def draw(
     )
     texts = [
         # At a fixed place: to look for one takes matplotlib as long as to draw all lines.
-        axes.set_title(fitted(title, 72 * SIZE[0] - 64, TITLE), y=1.0),
+        axes.set_title(fitted(title, *_TITLE), y=1.0),
         axes.set_xlabel(along),
         axes.set_ylabel("loss" if metric == "loss/loss" else short(metric, 30)),
     ]
@@ -128,15 +118,15 @@ def draw(
         for index, (one, name) in enumerate(zip(full, names, strict=True))
     ]
     validated = [
-        replace(curve_of(one, curve.name, 0, VALIDATION, 0, shown, theme, scale), color=curve.color)
-        for one, curve in zip(full, curves, strict=True)
+        curve_of(one, name, index, VALIDATION, 0, shown, theme, scale)
+        for index, (one, name) in enumerate(zip(full, names, strict=True))
         if checked and one.columns(VALIDATION)[0].size
     ]
     if curves:
         plot = _Plot(axes, theme)
         _lines(plot, curves, smoothing)
         _validated(plot, validated, only=len(curves) == 1)
-        _set_limits(axes, curves, validated, shown, log=log)
+        _set_limits(axes, [*curves, *validated], len(curves), shown, log=log)
         _mark_odd(plot, [*curves, *validated], shown)
         _mark_restarts(plot, curves)
         if len(curves) == 1:
@@ -195,24 +185,19 @@ def _validated(plot: _Plot, curves: Sequence[Curve], *, only: bool) -> None:
 
 
 def _set_limits(
-    axes: Axes,
-    curves: Sequence[Curve],
-    validated: Sequence[Curve],
-    shown: tuple[float, float],
-    *,
-    log: bool | None,
+    axes: Axes, curves: Sequence[Curve], many: int, shown: tuple[float, float], *, log: bool | None
 ) -> None:
-    lines = np.hstack([curve.line for curve in (*curves, *validated)])
+    lines = np.hstack([curve.line for curve in curves])
     lines = lines[:, np.isfinite(lines[1])]
     if not lines.size:
         axes.set_yticks(())
         return
     _places, smoothed, spread = lines
-    least = min(curve.low for curve in (*curves, *validated))
+    least = min(curve.low for curve in curves)
     low, high = shown
-    if len(curves) > 1:
+    if many > 1:
         # Where single values are not drawn they need no room.
-        spread = spread if len(curves) <= _MANY else 0.0
+        spread = spread if many <= _MANY else 0.0
         low, high = max((smoothed - spread).min(), least), (smoothed + spread).max()
     if log is None:
         log = bool(least > 0 and smoothed.max() / smoothed.min() > 30)

@@ -50,8 +50,8 @@ BINS = 300
 """Stretches of which the extremes are drawn; each is two pixels of a page wide."""
 
 SIZE = 7.0, 3.5
-TITLE, LETTERS = 11.0, 8.5
-"""Points of a letter in the title and in the legend."""
+LETTERS = 8.5
+"""Points of a letter in the legend."""
 
 _PARTS = (
     *("agg.", "axes.", "figure.", "grid.", "legend.", "lines.", "markers.", "mathtext."),
