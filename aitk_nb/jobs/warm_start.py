@@ -90,7 +90,7 @@ class WarmStart:
         try:
             state = self.backend.get_job(re.split(r"[/\\]", word)[-2:][0])
             sizes = {file.path: file.size for file in self.backend.list_files(state)}
-        except NotFound:
+        except (NotFound, NotSupported):
             state, sizes = None, {}
         if word in sizes:
             return self._checked(word, sizes[word], state)
