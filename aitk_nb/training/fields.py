@@ -98,7 +98,7 @@ class Fields(BaseModel):
     steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
     """Optimizer steps; AI Toolkit's examples suggest 500 to 4000."""
     more_steps: int = field(0, "train.more_steps", per_job=True, source=_OURS, ge=0, le=10_000_000)
-    """Steps to add to an existing job, counted from its newest checkpoint; 0: as `steps` says."""
+    """Steps to go on with a job, from its newest checkpoint; 0: see steps."""
     rank: int = field(32, "network.linear", label="Linear Rank", ge=1, le=4096)
     """Size of the LoRA; 16 to 64 is usual, and a higher rank makes a larger file."""
     learning_rate: float = field(1e-4, "train.lr", short="--lr", gt=0, lt=10)
@@ -139,7 +139,7 @@ class Fields(BaseModel):
     init_lora: Text = field(
         "", "network.init_lora", per_job=True, label="Initial LoRA", source=_OURS
     )
-    """LoRA to begin with: JOB, JOB@STEP, a path on the server, or a local file, which is sent."""
+    """LoRA to start from: JOB, JOB@STEP, a path on the server or a local file."""
     extra_datasets: Names = field((), group="Datasets", source="datasets")
     """Additional datasets to train on."""
     control_datasets: Names = field((), source="control_path")
@@ -150,11 +150,11 @@ class Fields(BaseModel):
         per_job=True,
         source="toolkit/config_modules.py: ValidationConfig",
     )
-    """Dataset to measure the loss on without training; each time takes a batch of 4 per image."""
+    """Dataset for the validation loss, not trained; costs 4 forward passes an image."""
     validate_every: int = field(
         100, "train.validation_config.validate_every_n_steps", per_job=True, ge=1
     )
-    """Steps between measurements on the validation dataset, which the first step makes too."""
+    """Steps between validations; the first step has one too."""
     resolution: Resolution = field(
         (512, 768, 1024), "datasets[x].resolution", label="Resolutions", per_job=True, min_length=1
     )
