@@ -150,7 +150,7 @@ class Fields(BaseModel):
         per_job=True,
         source="toolkit/config_modules.py: ValidationConfig",
     )
-    """Dataset for the validation loss, not trained; costs 4 forward passes an image."""
+    """Dataset for the validation loss, not trained; each image costs a batch of 4."""
     validate_every: int = field(
         100, "train.validation_config.validate_every_n_steps", per_job=True, ge=1
     )

@@ -34,10 +34,7 @@ def draft(params: Fields) -> JobDraft:
         name=params.name,
         gpu_ids=params.gpu_ids or "0",
         config=config,
-        datasets=(
-            *(params.dataset, *params.extra_datasets, *params.control_datasets),
-            *filter(None, [params.validation]),
-        ),
+        datasets=(params.dataset, *params.extra_datasets, *params.control_datasets),
         any_gpu=not params.gpu_ids,
     )
 
