@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aitk_nb import _html
-from aitk_nb.connection.connection import Connection, ConnectionOptions, Credentials, hidden
-from aitk_nb.connection.embedded import locate
-from aitk_nb.connection.secret import Secret
+from aitk_nb.connection import Connection, ConnectionOptions, Credentials, Secret, hidden, locate
 from aitk_nb.models.server import Ability, Flavour, Gpu
 
 if TYPE_CHECKING:

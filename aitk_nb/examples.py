@@ -3,8 +3,6 @@
 The images are crops of the portrait of Grace Hopper (public domain) that matplotlib ships.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import zlib

@@ -1,8 +1,5 @@
 """What all commands share: options, exit codes, JSON on stdout and everything else on stderr."""
 
-from __future__ import annotations
-
-import functools
 import json
 import math
 import os
@@ -20,6 +17,7 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
+from aitk_nb.cli.options import set_signature, signature, summary
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
 
 COMMANDS = {
@@ -106,12 +104,12 @@ def command(
     """Register a command whose failures are one sentence on stderr and an exit code."""
 
     def register(function: Command) -> Callable[..., None]:
-        @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> None:
+        def run(**kwargs: Any) -> None:
             with _explained():
-                function(*args, **kwargs)
+                function(**kwargs)
 
-        on.command(name, **options)(run)
+        set_signature(run, signature(function).parameters.values(), function)
+        on.command(name, help=summary(function), **options)(run)
         return run
 
     return register

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#jobs
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +10,9 @@ from typing import Literal
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, BadInput, JobConflict, NotFound, NotSupported
-from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.preflight_report import note, ok, problem
-from aitk_nb.jobs.queue import freest_gpu
+from aitk_nb.jobs.queue import GpuRelease, freest_gpu
 from aitk_nb.jobs.resume_point import MORE, resume_point, steps_after
 from aitk_nb.jobs.validation_set import validation_items
 from aitk_nb.jobs.warm_start import WORD, WarmStart

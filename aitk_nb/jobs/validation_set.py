@@ -4,8 +4,6 @@ Facts of `setup_validation` and `validate` in AI Toolkit's jobs/process/BaseSDTr
 skips an image that is not there without an error, and trains on without validation if all are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any

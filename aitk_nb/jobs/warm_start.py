@@ -5,8 +5,6 @@ another rank or fills it up with zeros (`get_latest_save_path` in AI Toolkit's
 jobs/process/BaseSDTrainProcess.py, `load_weights` in its toolkit/network_mixins.py).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,14 +25,6 @@ from aitk_nb.training.effective import effective_of
 WORD = "config.process.0.network.init_lora"
 
 _STEP = re.compile(r"_(\d{9,})\.safetensors$", re.ASCII)
-_VERSIONS = dict(
-    pair.split("=")
-    for pair in """flux=flux.1 flex1=flux.1 flex2=flux.1 flux_kontext=flux.1_kontext sdxl=sdxl_1.0
-        sd1=sd_1.5 sd15=sd_1.5 sd2=sd_2.1 sd3=sd_3 wan21=wan_2.1 wan21_i2v=wan_2.1
-        wan22_5b=wan_2.2_5b wan22_14b=wan_2.2_14b wan22_14b_i2v=wan_2.2_14b hidream=hidream_i1
-        boogu_image=boogu_image.0.1 boogu_image_edit=boogu_image_edit.0.1""".split()  # noqa: SIM905
-)
-"""What a LoRA records of its base, where that is not the architecture's own name."""
 
 
 @dataclass(frozen=True)
@@ -145,5 +135,6 @@ class WarmStart:
 
 def _arch_of(recorded: str, arch: str) -> str:
     """Return `arch` unless what a LoRA records of its base is known to be something else."""
-    known = {*_VERSIONS.values(), *presets.load()}
-    return recorded if recorded in known - {arch, _VERSIONS.get(arch)} else arch
+    bases = presets.FACTS["recorded_bases"]
+    known = {*bases.values(), *presets.load()}
+    return recorded if recorded in known - {arch, bases.get(arch)} else arch

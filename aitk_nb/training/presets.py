@@ -3,8 +3,6 @@
 Ours are those of one version; a server that lists its own (0.13.16 and newer) is believed.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 import yaml
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
-from aitk_nb._yaml import parsed
+from aitk_nb._yaml import facts, parsed
 from aitk_nb.errors import BadInput
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training.validation import did_you_mean, problems
@@ -29,12 +27,10 @@ VERSION = "0.13.22"
 DEFAULT_ARCH = "flex1"
 """The architecture that the web UI's form for a new job begins with."""
 
-OTHERS = frozenset(
-    {
-        *("sd1", "sd2", "sd3", "pixart", "pixart_sigma", "auraflow", "vega", "ssd"),
-        *("cogview4", "chroma_radiance", "f-lite", "example"),
-    }
-)
+FACTS: Mapping[str, Any] = facts("aitk_nb.training", "trainer_facts")
+"""What the trainer knows of architectures, keys and values."""
+
+OTHERS = frozenset(FACTS["not_offered"])
 """Architectures that the trainer of AI Toolkit 0.12.26 has, and the web UI does not offer."""
 
 MOST_CONTROLS = 3

@@ -14,8 +14,7 @@ from urllib.parse import quote
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import UnexpectedReply
-from aitk_nb.models.inference import Engine
-from aitk_nb.models.job import JobState
+from aitk_nb.models import Engine, JobState
 
 if TYPE_CHECKING:
     from aitk_nb.backends.webui.backend import WebUI

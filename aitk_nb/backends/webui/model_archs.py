@@ -5,8 +5,6 @@ is a constant of literals. What is not a literal, such as a function or JSX, is 
 guessed.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping
