@@ -13,6 +13,8 @@ bin := .venv/bin
 export PYTHON
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH PYTHONHOME JUPYTER_PATH
+# Images of containers set it. Then every test process compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # An address that was set for real work must not receive the demo's or the tests' jobs.
 offline := AITK_URL=

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from types import FrameType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import typer
 import typer.main
@@ -37,11 +37,13 @@ COMMANDS = {
 class Commands(Mapping[str, Any]):
     """The commands by name; the module of one is imported when it is asked for."""
 
+    _made: ClassVar[dict[str, Any]] = {}
+
     def __getitem__(self, name: str) -> Any:
         import_module(f"aitk_nb.cli.{COMMANDS[name]}")
-        group = typer.main.get_command(app)
-        assert isinstance(group, LazyGroup)
-        return group.registered[name]
+        if name not in self._made:
+            self._made.update(vars(typer.main.get_command(app))["registered"])
+        return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)

@@ -102,6 +102,17 @@ class WebUIInference:
     def _state(self, engine: Engine) -> JobState:
         return next(job for job in self.jobs() if job.name == engine.name)
 
+    def needs_control_image(self, engine: Engine, arch: str) -> bool:
+        """Return whether an engine refuses an architecture without a control image."""
+        path = f"{ROOT}/models?job={quote(engine.id, safe='')}"
+        body = self._http.get_json(path, what="list the engine's models")
+        try:
+            needs = {str(one["arch"]) for one in body["archs"] if one["needs_control_image"]}
+        except (KeyError, TypeError) as exc:
+            raise UnexpectedReply("list the engine's models", "not a list of models") from exc
+        # Architectures are listed without what follows a colon.
+        return arch.partition(":")[0] in needs
+
     @contextmanager
     def generate(
         self, engine: Engine, body: Mapping[str, Any]
