@@ -163,7 +163,7 @@ def _thinned(cuts: Values, places: Values, *columns: Values) -> tuple[Values, ..
     return np.insert(places, at, cuts), *lines
 
 
-def described(curves: Sequence[Curve], metric: str) -> str:
+def described(curves: Sequence[Curve], metric: str, validated: Sequence[Curve] = ()) -> str:
     """Describe the curves, for those who can't see them."""
     if not curves:
         return "No losses yet."
@@ -174,5 +174,10 @@ def described(curves: Sequence[Curve], metric: str) -> str:
         span = "without a number" if math.isnan(last) else f"from {first:.3g} to {last:.3g}"
         lost = "" if curve.diverged is None else f" and diverged at step {curve.diverged}"
         parts.append(f"{curve.name} {span}{lost}")
+    for curve in validated[:6]:
+        finite = curve.values[np.isfinite(curve.values)]
+        if finite.size:
+            span = f"from {finite[0]:.3g} to {finite[-1]:.3g}"
+            parts.append(f"validation of {curve.name} {span}")
     more = f", and {len(curves) - 6} more" if len(curves) > 6 else ""
     return f"{short(metric, 30)} over {steps}, smoothed: {', '.join(parts)}{more}."
