@@ -1,7 +1,5 @@
 """An error as a card on a page, and as a few lines elsewhere; the traceback on request."""
 
-from __future__ import annotations
-
 import re
 import traceback
 from collections.abc import Iterator

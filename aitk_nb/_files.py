@@ -1,7 +1,5 @@
 """Files: written whole or not at all, kept under another name, and their checksums."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import os

@@ -207,38 +207,6 @@ def proportions(width: float, height: float) -> Html:
     )
 
 
-def gallery(rows: Iterable[tuple[object, Iterable[tuple[object, object]]]]) -> Html:
-    """Return rows of small things, each over its label; a click on one makes it large.
-
-    Args:
-        rows: Each row's caption, and its things with their labels.
-    """
-    shown = "".join(
-        f"<section>{strong(caption)}<div>"
-        + "".join(
-            f"<details><summary>{escape(thing)}<br>{escape(label)}</summary></details>"
-            for thing, label in things
-        )
-        + "</div></section>"
-        for caption, things in rows
-    )
-    return Html(f'<style>{_GALLERY}</style><div class="aitk-gallery">{shown}</div>')
-
-
-_GALLERY = """
-.aitk-gallery{line-height:1.4;overflow-wrap:anywhere}
-.aitk-gallery section>div{display:flex;gap:.6em;margin:.2em 0;overflow-x:auto}
-.aitk-gallery details{flex:none;width:9.5em;margin:0}
-.aitk-gallery summary{cursor:zoom-in;list-style:none;font-size:.9em}
-.aitk-gallery summary::-webkit-details-marker{display:none}
-.aitk-gallery img{width:100%;height:auto;margin:0;vertical-align:bottom}
-.aitk-gallery details[open]{width:min(100%,32em)}
-.aitk-gallery details[open] summary{cursor:zoom-out}
-.aitk-gallery pre{margin:0;white-space:pre-wrap;max-height:9em;overflow:hidden}
-.aitk-gallery details[open] pre{max-height:none}
-"""
-
-
 def progress(label: str, share: float, text: object) -> Html:
     """Return a line with a bar that is filled by a share from 0 to 1."""
     bar = f'<progress aria-label="{escape(label)}" max="1" value="{share:.3f}"></progress>'

@@ -1,7 +1,5 @@
 """Packages that import what they export only when it is used."""
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections.abc import Callable, Iterator
@@ -13,8 +11,8 @@ from typing import Any
 def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return `__getattr__`, `__dir__` and `__all__` of a package.
 
-    What it exports stands in it once: in the imports under `if TYPE_CHECKING`. `import aitk_nb`
-    stays quick that way, and loads neither pandas nor matplotlib for somebody who only lists jobs.
+    What it exports stands once, in its stub `__init__.pyi`. `import aitk_nb` stays quick that way,
+    and loads neither pandas nor matplotlib for somebody who only lists jobs.
 
     Args:
         package: The package's `__name__`.
@@ -39,11 +37,14 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], l
 
 
 def _exports(file: str) -> Iterator[tuple[str, str]]:
-    """Yield each name that a package's file imports for type checkers, and its module."""
-    tree = ast.parse(Path(file).read_bytes())
-    blocks = (node.body for node in tree.body if isinstance(node, ast.If))
-    for node in next(blocks):
+    """Yield each name that a package's stub exports, and its module.
+
+    Without a stub, the package's own file imports them for type checkers.
+    """
+    stub = Path(file).with_suffix(".pyi")
+    tree = ast.parse((stub if stub.exists() else Path(file)).read_bytes())
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                every = import_module(node.module).__all__ if alias.name == "*" else [alias.name]
-                yield from ((name, node.module) for name in every)
+                every = import_module(node.module).__all__ if alias.name == "*" else [alias.asname]
+                yield from ((name, node.module) for name in every if name)

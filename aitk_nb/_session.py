@@ -1,7 +1,5 @@
 """What asked for the running cell: a page with somebody before it, or a program."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping

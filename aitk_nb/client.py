@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aitk_nb import _html
-from aitk_nb.connection.connection import Connection, ConnectionOptions, Credentials, hidden
-from aitk_nb.connection.embedded import locate
-from aitk_nb.connection.secret import Secret
+from aitk_nb.connection import Connection, ConnectionOptions, Credentials, Secret, hidden, locate
 from aitk_nb.models.server import Ability, Flavour, Gpu
+from aitk_nb.results.api import TriesLoras
 
 if TYPE_CHECKING:
     from aitk_nb.auth.report import AuthReport
@@ -119,7 +118,7 @@ def open_backend(
     return WebUI(Http(found))
 
 
-class AIToolkitClient:
+class AIToolkitClient(TriesLoras):
     """One AI Toolkit server with its datasets, jobs and GPUs, as `connect` returns it.
 
     Use it as a context manager, or call `close`, to close its connections early.

@@ -1,7 +1,5 @@
 """Checks a server from the network to its GPUs: `DoctorReport`, each check with a remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,10 +15,7 @@ from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, NotSupported
 from aitk_nb.jobs.failure_reasons import explain
 from aitk_nb.jobs.queue import NO_GPU
-from aitk_nb.models.access import AuthState
-from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
-from aitk_nb.models.job import JobStatus
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, AuthState, Check, Checklist, ChecklistReport, JobStatus, Status
 
 KNOWN = frozenset({"AI Toolkit's web UI", "AI Toolkit's Gradio app"})
 """What `AuthReport.product` is where the server is known to be AI Toolkit's."""

@@ -19,8 +19,6 @@
 The message says what happened and what to do next; the facts are attributes.
 """
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping, Sequence
 

@@ -3,12 +3,12 @@
 The images are crops of the portrait of Grace Hopper (public domain) that matplotlib ships.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -73,7 +73,13 @@ def example_photos(folder: str | Path | None = None) -> Path:
     return target
 
 
-def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 300) -> Job:
+def example_job(
+    client: AIToolkitClient,
+    name: str = "example",
+    *,
+    steps: int = 300,
+    prompts: Sequence[str] = (),
+) -> Job:
     """Start a short training job on the example photos, if the server does not have it.
 
     Its rank and resolution take seconds on the embedded server and little memory on a real one.
@@ -82,6 +88,7 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
         client: A client of the server.
         name: Name of the job.
         steps: Training steps.
+        prompts: Sample prompts; with some, it draws samples and saves a checkpoint four times.
 
     Returns:
         The job, as `client.jobs.start` does.
@@ -95,6 +102,8 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
         20
     """
     dataset = client.datasets.upload(example_photos(), "example photos")
+    every = max(1, steps // 4)
+    drawn: dict[str, Any] = {"sample_every": every, "save_every": every} if prompts else {}
     return client.jobs.start(
         TrainingParams(
             name=name,
@@ -104,6 +113,8 @@ def example_job(client: AIToolkitClient, name: str = "example", *, steps: int = 
             rank=16,
             resolution=(512,),
             trigger_word="grace",
+            prompts=tuple(prompts),
+            **drawn,
         )
     )
 

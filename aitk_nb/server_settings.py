@@ -1,7 +1,5 @@
 """The server's own settings: `client.settings`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from aitk_nb import _html

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import platformdirs
 import pytest
@@ -72,13 +72,20 @@ def public() -> tuple[Any, ...]:
 def annotations(value: Any) -> Iterator[str]:
     """Yield the types of what a function returns, or of what a class has and its methods return."""
     if not inspect.isclass(value):
-        yield str(value.__annotations__.get("return", ""))
+        yield _named(value.__annotations__.get("return", ""))
         return
     for _name, function in members(value):
-        yield str(function.__annotations__.get("return", ""))
+        yield _named(function.__annotations__.get("return", ""))
     for base in ours(value):
         fields = vars(base).get("__annotations__", {}).items()
-        yield from (str(kind) for name, kind in fields if name[0] != "_")
+        yield from (_named(kind) for name, kind in fields if name[0] != "_")
+
+
+def _named(annotation: Any) -> str:
+    """Return an annotation as its module writes it: without the modules of names."""
+    if isinstance(annotation, str):
+        return annotation
+    return re.sub(r"\b(?:\w+\.)+(?=[A-Z])", "", inspect.formatannotation(annotation))
 
 
 def ours(cls: type) -> list[type]:
@@ -169,7 +176,7 @@ def test_every_result_is_documented() -> None:
     bare = []
     for name, function in functions().items():
         text = inspect.getdoc(function) or ""
-        silent = function.__annotations__.get("return") in {"None", "NoReturn"}
+        silent = function.__annotations__.get("return") in {None, NoReturn, "None", "NoReturn"}
         told = re.match(r"Return|Yield", text) or {"Returns", "Yields"} & set(sections(text))
         if name not in attributes() and not silent and not told:
             bare.append(name)

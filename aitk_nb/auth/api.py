@@ -1,7 +1,5 @@
 """`check_auth`: what answers, whether it requires credentials, and whether it accepts these."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
@@ -18,12 +16,9 @@ from aitk_nb.backends.detection.unknown_server import Foreign, Kind
 from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.login import login_of
 from aitk_nb.backends.gradio.matching import match, product
-from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
-from aitk_nb.connection.embedded import locate
-from aitk_nb.connection.secret import Secret
+from aitk_nb.connection import Connection, ConnectionOptions, Secret, hidden, locate
 from aitk_nb.errors import ConnectionFailed
-from aitk_nb.models.access import AuthState, Credential, Outcome
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import AuthState, Credential, Flavour, Outcome
 
 
 def check_auth(

@@ -1,82 +1,19 @@
 """What a state, a cause or a gateway means in one sentence, and what to do next."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
+from aitk_nb._yaml import facts
 from aitk_nb.auth.security import is_loopback
 from aitk_nb.backends.detection.unknown_server import is_pod_proxy
 from aitk_nb.backends.wire.proxies import proxy_for
-from aitk_nb.models.access import AuthState
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import AuthState, Flavour
 
 LOGIN = "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line)"
 
-_WEBUI: Mapping[AuthState, tuple[str, str]] = {
-    AuthState.OPEN: (
-        "The server is open: no token is required.",
-        "Set AI_TOOLKIT_AUTH on the server and restart it.",
-    ),
-    AuthState.ACCEPTED: (
-        "A token is required; yours is accepted and a wrong one is rejected.",
-        "Nothing to do.",
-    ),
-    AuthState.REJECTED: (
-        "A token is required, and yours is rejected.",
-        "Set AITK_TOKEN to exactly what the server has in AI_TOOLKIT_AUTH; it has no user names.",
-    ),
-    AuthState.MISSING: (
-        "A token is required, and none was given.",
-        "Set AITK_TOKEN to what the server has in AI_TOOLKIT_AUTH.",
-    ),
-}
 
-_GRADIO: Mapping[AuthState, tuple[str, str]] = {
-    AuthState.OPEN: (
-        "The Gradio app is open: no login is required.",
-        "Start it with launch(auth=('user', 'password')).",
-    ),
-    AuthState.ACCEPTED: (
-        "The Gradio app requires a login; yours is accepted and a wrong one is rejected.",
-        "Nothing to do.",
-    ),
-    AuthState.REJECTED: (
-        "The Gradio app requires a login, and yours is rejected.",
-        f"{LOGIN} to what the app has in launch(auth=…).",
-    ),
-    AuthState.MISSING: (
-        "The Gradio app requires a user name and a password, and none were given.",
-        f"{LOGIN}, or pass credentials=('user', 'password').",
-    ),
-}
-
-_CAUSES: Mapping[str, tuple[str, str]] = {
-    "dns": (
-        "Unknown host: the name can't be resolved.",
-        "Check the spelling; a pod's name disappears with the pod.",
-    ),
-    "refused": (
-        "Connection refused: the machine is up, but nothing listens on this port.",
-        "Start the server, and check the port: 8675 for the web UI, 7860 for Gradio.",
-    ),
-    "no route": ("No route to host.", "Check the network, the VPN or the SSH tunnel."),
-    "timeout": (
-        "Nothing answered in time.",
-        "Check that the machine is on and no firewall drops the port, then try again.",
-    ),
-    "tls": (
-        "No secure connection to this address is possible.",
-        "Check http:// or https:// in the address, the certificate, and both clocks.",
-    ),
-    "proxy": (
-        "No request gets through the proxy that is set here.",
-        "Correct the proxy's variable, or add the server's name to NO_PROXY.",
-    ),
-    "broken": (
-        "The connection was closed without a response.",
-        "Check http:// or https:// in the address and the port, then try again.",
-    ),
-}
+def _said(about: str, key: str) -> tuple[str, str]:
+    diagnosis, step = facts("aitk_nb.auth", "messages")[about][key]
+    return diagnosis, step.replace("{login}", LOGIN)
 
 
 def of_server(flavour: Flavour, state: AuthState, *, other_kind: bool = False) -> tuple[str, str]:
@@ -84,7 +21,7 @@ def of_server(flavour: Flavour, state: AuthState, *, other_kind: bool = False) -
 
     `other_kind` is true if credentials of a kind that the server doesn't know were given.
     """
-    diagnosis, step = (_WEBUI if flavour is Flavour.WEBUI else _GRADIO)[state]
+    diagnosis, step = _said(flavour.value, state.value)
     if other_kind and state is AuthState.MISSING:
         if flavour is Flavour.GRADIO:
             diagnosis = "The Gradio app requires a user name and a password; a token was given."
@@ -95,7 +32,8 @@ def of_server(flavour: Flavour, state: AuthState, *, other_kind: bool = False) -
 
 def unreachable(cause: str) -> tuple[str, str]:
     """Return diagnosis and next step if nothing answers."""
-    return _CAUSES.get(cause, _CAUSES["broken"])
+    known = facts("aitk_nb.auth", "messages")["causes"]
+    return _said("causes", cause if cause in known else "broken")
 
 
 def in_front(state: AuthState, seen: str) -> tuple[str, str]:

@@ -1,7 +1,5 @@
 """`AuthReport`: whether the server lets us in, why or why not, and what to do next."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -3,31 +3,18 @@
 Why it is so: docs/behavior.md#authentication
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from aitk_nb._yaml import facts as known
 from aitk_nb.backends.detection.access_probes import Knocks
 from aitk_nb.connection.connection import Connection
-from aitk_nb.models.access import Access, AuthState, Credential, Outcome
-from aitk_nb.models.checklist import Check, Checklist, Status
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import Access, AuthState, Check, Checklist, Credential, Flavour, Outcome, Status
 
 MAX_SKEW = 120
 """Seconds by which two clocks may differ without trouble."""
-
-SHARED = {
-    ".gradio.live": "Gradio's share link",
-    ".gradio.app": "Gradio's share link",
-    ".ngrok.io": "an ngrok tunnel",
-    ".ngrok-free.app": "an ngrok tunnel",
-    ".trycloudflare.com": "a Cloudflare tunnel",
-    ".loca.lt": "a localtunnel address",
-}
-"""Addresses that lead to a machine from everywhere, by their end."""
 
 _REACHED = " (for that path alone; where a token is checked, the answer is 401 Unauthorized)"
 
@@ -74,7 +61,10 @@ def find(facts: Facts) -> Checklist[Check]:
     return Checklist(sorted(found, key=lambda check: check.status is not Status.PROBLEM))
 
 
-def _finding(code: str, message: str, evidence: str, remedy: str, *, severe: bool = False) -> Check:
+def _finding(code: str, *, severe: bool = False, **words: str) -> Check:
+    """Return a finding in the words of `findings.yaml`, with `words` put into them."""
+    said = known("aitk_nb.auth", "findings")[code]
+    message, evidence, remedy = (said[k].format(**words) for k in ("found", "evidence", "remedy"))
     return Check(code, Status.PROBLEM if severe else Status.WARNING, message, remedy, evidence)
 
 
@@ -88,29 +78,13 @@ def _password(facts: Facts) -> Iterator[Check]:
         else "Start the app with launch(auth=('user', 'password'))."
     )
     if facts.knocks.wrong_accepted and not _is_open(facts):
-        yield _finding(
-            "any-password",
-            "The server requires credentials and accepts any.",
-            "A made-up token or password was accepted; a request without one was rejected.",
-            f"{remedy} Check the proxy or gateway in front of it.",
-            severe=True,
-        )
+        yield _finding("any-password", remedy=remedy, severe=True)
     elif facts.state is AuthState.OPEN:
-        yield _finding(
-            "no-password",
-            _openness(facts),
-            _shown(c for c in _unasked(facts) if c.outcome.is_in) or "GET /config answered.",
-            remedy,
-            severe=reachable,
-        )
+        shown = _shown(c for c in _unasked(facts) if c.outcome.is_in) or "GET /config answered."
+        words = {"openness": _openness(facts), "shown": shown, "remedy": remedy}
+        yield _finding("no-password", **words, severe=reachable)
     if facts.default_password:
-        yield _finding(
-            "default-password",
-            "The password is the default of AI Toolkit's Docker files.",
-            "GET /api/auth accepts the word 'password'.",
-            "Set AI_TOOLKIT_AUTH on the server to a long random text and restart it.",
-            severe=reachable,
-        )
+        yield _finding("default-password", severe=reachable)
 
 
 def _unasked(facts: Facts) -> list[Access]:
@@ -150,58 +124,27 @@ def _unguarded(facts: Facts) -> Iterator[Check]:
         and cell.group in {"images", "files"}
     ]
     if public and facts.state is not AuthState.OPEN:
-        yield _finding(
-            "public-files",
-            "Anyone who guesses a path can read files and samples without the token, among them "
-            "LoRAs, logs and datasets; AI Toolkit also accepts writes there.",
-            f"{_shown(public)}{_REACHED if any(one.status == 403 for one in public) else ''}",
-            "Keep the address private, or put an SSH tunnel or a proxy with a password in front.",
-            severe=not is_loopback(facts.connection.url),
-        )
+        reached = _REACHED if any(one.status == 403 for one in public) else ""
+        is_reachable = not is_loopback(facts.connection.url)
+        yield _finding("public-files", shown=_shown(public) + reached, severe=is_reachable)
     if facts.hf_token:
-        yield _finding(
-            "hf-token",
-            "The server shows its Hugging Face token to anyone who is let in.",
-            "GET /api/settings returns HF_TOKEN; its value was neither shown nor stored.",
-            "Give the server a read-only Hugging Face token, and revoke one that can write.",
-            severe=facts.state is AuthState.OPEN,
-        )
+        yield _finding("hf-token", severe=facts.state is AuthState.OPEN)
     if facts.flavour is Flavour.GRADIO and facts.version.startswith(("3.", "4.")):
-        yield _finding(
-            "old-gradio",
-            "Gradio before version 5 can be made to send files from the server's own folder.",
-            f"GET /config reports version {facts.version}; this is known of it, and wasn't tried.",
-            "Update gradio on the server to version 5 or later.",
-            severe=is_public(facts.connection.url),
-        )
+        is_exposed = is_public(facts.connection.url)
+        yield _finding("old-gradio", version=facts.version, severe=is_exposed)
 
 
 def _given(facts: Facts) -> Iterator[Check]:
     """Yield what is wrong with the given credentials."""
     if facts.flaws:
         accepted = "; without it the server accepts the token" if facts.meant == "mended" else ""
-        yield _finding(
-            "token-form",
-            f"The token came with {' and with '.join(facts.flaws)}{accepted}.",
-            "Found in the token itself, which is not shown.",
-            "Set AITK_TOKEN to the bare token, without spaces, quotes and other words.",
-            severe=facts.state is AuthState.REJECTED,
-        )
+        flaws = " and with ".join(facts.flaws) + accepted
+        yield _finding("token-form", flaws=flaws, severe=facts.state is AuthState.REJECTED)
     if facts.meant in {"user", "password"}:
         place = "user name" if facts.meant == "user" else "password of a user name"
-        yield _finding(
-            "token-as-login",
-            f"The token was given as the {place}; the web UI has no users.",
-            "GET /api/auth accepts it as a bearer token.",
-            "Give the token alone, as AITK_TOKEN.",
-        )
+        yield _finding("token-as-login", place=place)
     if facts.flavour is Flavour.GRADIO and facts.state is AuthState.OPEN and facts.connection.login:
-        yield _finding(
-            "needless-login",
-            "A user name and password were given, and this app requires none.",
-            "GET /config answered without a login.",
-            "Leave them out, or start the app with launch(auth=…).",
-        )
+        yield _finding("needless-login")
 
 
 def _address(facts: Facts) -> Iterator[Check]:
@@ -209,53 +152,25 @@ def _address(facts: Facts) -> Iterator[Check]:
     connection = facts.connection
     host = urlsplit(connection.url).hostname or ""
     if connection.url.startswith("http://") and is_public(connection.url):
-        yield _finding(
-            "plain-http",
-            "Plain http to a public address: anyone on the network path can read the token and "
-            "the files.",
-            f"The address starts with http://, and {host} is not a private name.",
-            "Use the https:// address, or an SSH tunnel.",
-            severe=bool(connection.token or connection.login or connection.headers),
-        )
-    for end, what in SHARED.items():
+        has_secrets = bool(connection.token or connection.login or connection.headers)
+        yield _finding("plain-http", host=host, severe=has_secrets)
+    for end, what in known("aitk_nb.auth", "findings")["share-link"]["addresses"].items():
         if host.endswith(end):
-            yield _finding(
-                "share-link",
-                f"The address is {what}: anyone can reach the machine through a third party's "
-                "relay.",
-                f"The name ends in {end}.",
-                "Start the app without share=True, and use an SSH tunnel or the pod's own address.",
-                severe=facts.state is AuthState.OPEN,
-            )
+            is_open = facts.state is AuthState.OPEN
+            yield _finding("share-link", what=what, end=end, severe=is_open)
     if connection.verify is False:
-        yield _finding(
-            "unverified-tls",
-            "Any certificate is accepted: someone on the network path can pose as the server.",
-            "The connection was made with verify=False.",
-            "Pass the file with the private CA as verify='ca.pem' or --ca.",
-        )
+        yield _finding("unverified-tls")
 
 
 def _clocks(facts: Facts) -> Iterator[Check]:
     """Yield what is wrong with certificates and clocks."""
     if facts.cause == "tls":
-        yield _finding(
-            "tls",
-            "No secure connection to the server is possible.",
-            facts.detail or "The TLS handshake failed.",
-            "Correct the certificate or the address; use verify=False only to find out more.",
-            severe=True,
-        )
+        detail = facts.detail or "The TLS handshake failed."
+        yield _finding("tls", detail=detail, severe=True)
     if facts.skew is not None and abs(facts.skew) > MAX_SKEW:
         side = "ahead of" if facts.skew > 0 else "behind"
         span = _span(abs(facts.skew))
-        yield _finding(
-            "clock",
-            f"The clocks differ by {span}: certificates and the times of losses may be wrong.",
-            f"The Date header of a response, of the server or a gateway, is {span} {side} this "
-            "machine's clock.",
-            "Set the wrong clock with a time service.",
-        )
+        yield _finding("clock", span=span, side=side)
 
 
 def _span(seconds: float) -> str:

@@ -1,7 +1,5 @@
 """What every kind of server can be asked, whatever it answers on the wire."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

@@ -1,13 +1,10 @@
 """What only some kinds of server can be asked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from aitk_nb.backends.base import Backend
-from aitk_nb.models.dry_run import PlannedRequest
-from aitk_nb.models.job import JobState
+from aitk_nb.models import JobState, PlannedRequest
 
 
 @runtime_checkable

@@ -4,8 +4,6 @@ Exit codes: 0 done; 1 the server or the job failed; 2 bad input; 3 server unreac
 starting; 4 authentication failed; 130 interrupted by Ctrl-C or SIGTERM.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 

@@ -1,7 +1,5 @@
 """`python -m aitk_nb.cli`: the same as `aitk-nb`, where that is not on the PATH."""
 
-from __future__ import annotations
-
 from aitk_nb.cli import main
 
 main("aitk-nb")

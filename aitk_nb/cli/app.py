@@ -1,8 +1,5 @@
 """What all commands share: options, exit codes, JSON on stdout and everything else on stderr."""
 
-from __future__ import annotations
-
-import functools
 import json
 import math
 import os
@@ -14,12 +11,13 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from types import FrameType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import typer
 import typer.main
 from typer.core import TyperGroup
 
+from aitk_nb.cli.options import set_signature, signature, summary
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
 
 COMMANDS = {
@@ -39,11 +37,13 @@ COMMANDS = {
 class Commands(Mapping[str, Any]):
     """The commands by name; the module of one is imported when it is asked for."""
 
+    _made: ClassVar[dict[str, Any]] = {}
+
     def __getitem__(self, name: str) -> Any:
         import_module(f"aitk_nb.cli.{COMMANDS[name]}")
-        group = typer.main.get_command(app)
-        assert isinstance(group, LazyGroup)
-        return group.registered[name]
+        if name not in self._made:
+            self._made.update(vars(typer.main.get_command(app))["registered"])
+        return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -106,12 +106,12 @@ def command(
     """Register a command whose failures are one sentence on stderr and an exit code."""
 
     def register(function: Command) -> Callable[..., None]:
-        @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> None:
+        def run(**kwargs: Any) -> None:
             with _explained():
-                function(*args, **kwargs)
+                function(**kwargs)
 
-        on.command(name, **options)(run)
+        set_signature(run, signature(function).parameters.values(), function)
+        on.command(name, help=summary(function), **options)(run)
         return run
 
     return register

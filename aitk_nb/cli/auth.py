@@ -1,7 +1,5 @@
 """The read-only commands `auth` and `doctor`: whether and how a server can be used."""
 
-from __future__ import annotations
-
 from contextlib import closing
 
 import typer

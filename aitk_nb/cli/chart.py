@@ -1,11 +1,8 @@
 """`chart`: a loss history as a few lines of text for a terminal."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from aitk_nb.losses.history import LossHistory
-from aitk_nb.losses.smoothing import Steps, Values
+from aitk_nb.losses import LossHistory, Steps, Values
 
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 """Bits of the braille letter's dots, by row and column."""

@@ -1,7 +1,5 @@
 """`dataset …`: datasets on the server, and what can be done with them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -28,9 +26,7 @@ from aitk_nb.cli.app import (
 from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError, BadInput, InvalidDataset
-from aitk_nb.models.dataset import FileState, VerifyReport
-from aitk_nb.models.names import check_name
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, FileState, VerifyReport, check_name
 
 dataset = typer.Typer(help="Datasets, on this machine and on the server.", no_args_is_help=True)
 app.add_typer(dataset, name="dataset")
@@ -49,23 +45,22 @@ Verify = Annotated[
 @on_server
 def dataset_upload(
     client: AIToolkitClient,
-    folder: Annotated[Path, typer.Argument(help="Folder or .zip of images, each with a .txt.")],
+    folder: Path,
     name: GivenName = None,
-    if_differs: Annotated[
-        Literal["refuse", "replace"],
-        typer.Option(help="What to do if the server has other files with the same names."),
-    ] = "refuse",
+    if_differs: Literal["refuse", "replace"] = "refuse",
     verify: Verify = "sample",
-    mirror: Annotated[
-        bool,
-        typer.Option("--mirror", help="Delete files on the server that are not in the folder."),
-    ] = False,
+    mirror: bool = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload a folder of images and captions.
 
     Only files that the server lacks are sent.
+
+    Args:
+        folder: Folder or .zip of images, each with a .txt.
+        if_differs: What to do if the server has other files with the same names.
+        mirror: Delete files on the server that are not in the folder.
     """
     given = _checked(name)
     local = _read(folder)
@@ -131,7 +126,7 @@ def _confirmed(names: Sequence[str]) -> bool:
 @on_server
 def dataset_verify(
     client: AIToolkitClient,
-    folder: Annotated[Path, typer.Argument(help="The folder that was uploaded.")],
+    folder: Path,
     name: GivenName = None,
     verify: Verify = "sample",
     as_json: AsJson = False,
@@ -139,6 +134,9 @@ def dataset_verify(
     """Compare a dataset on the server with a local folder, file by file.
 
     Compares the sizes of all files and the contents of some, and lists extra files.
+
+    Args:
+        folder: The folder that was uploaded.
     """
     given = _checked(name)
     report = client.datasets.verify(_read(folder), given, verify=verify)
@@ -166,13 +164,17 @@ def dataset_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
 def dataset_download(
     client: AIToolkitClient,
     name: OnServer,
-    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(),
-    as_zip: Annotated[bool, typer.Option("--zip", help="Download one zip.")] = False,
+    out_dir: Annotated[Path, typer.Option("--out", "-o")] = Path(),
+    as_zip: Annotated[bool, typer.Option("--zip")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Download a dataset with its captions.
 
     Files that are already there are not fetched again.
+
+    Args:
+        out_dir: Folder to write to.
+        as_zip: Download one zip.
     """
     report = client.datasets.download(name, out_dir, as_zip=as_zip)
     say("downloaded" if report.fetched else "already there")
@@ -184,15 +186,17 @@ def dataset_download(
 def dataset_captions(
     client: AIToolkitClient,
     name: OnServer,
-    write: Annotated[
-        bool, typer.Option("--write", help="Have a model on the server write missing captions.")
-    ] = False,
-    model: Annotated[str, typer.Option(help="Model that writes the captions.")] = "",
+    write: bool = False,
+    model: str = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the captions of a dataset.
 
     With --write, a model on the server first captions the images that have none.
+
+    Args:
+        write: Have a model on the server write missing captions.
+        model: Model that writes the captions.
     """
     if write:
         job = client.datasets.generate_captions(name, aitk_nb.CaptionOptions(model=model))

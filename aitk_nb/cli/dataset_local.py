@@ -1,7 +1,5 @@
 """`dataset check` and `dataset fix`: datasets on this machine, without a server."""
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +11,7 @@ import aitk_nb
 from aitk_nb._progress import reporting
 from aitk_nb._units import plural
 from aitk_nb.cli.app import AsJson, command, plain, say, show
-from aitk_nb.cli.server_options import with_options
+from aitk_nb.cli.options import with_options
 from aitk_nb.datasets.local.problems import shown
 from aitk_nb.datasets.local.requirements import resolutions
 from aitk_nb.errors import BadInput
@@ -34,33 +32,27 @@ class Given(NamedTuple):
 
 
 def _checked(
-    source: Annotated[
-        list[str],
-        typer.Argument(help="A folder, a .zip, or files and http(s) addresses of images."),
-    ],
-    resolution: Annotated[
-        str, typer.Option(help="Training resolutions in pixels, e.g. 512 or 512,768,1024.")
-    ] = "",
-    arch: Annotated[str, typer.Option(help="Architecture to train, e.g. flux.")] = "",
-    trigger_word: Annotated[
-        str | None, typer.Option(help="Trigger word of the training job; '' if it has none.")
-    ] = None,
-    flavour: Annotated[
-        Flavour, typer.Option(help="Flavour of the server that gets it.")
-    ] = Flavour.WEBUI,
-    limit: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Warn about files larger than this many MB; 0 disables the check."
-        ),
-    ] = 0,
-    control: Annotated[
-        list[Path] | None, typer.Option(help="Folder of control images; repeat for up to three.")
-    ] = None,
-    follow_links: Annotated[
-        bool, typer.Option("--follow-links", help="Read links that lead out of the folder.")
-    ] = False,
+    source: list[str],
+    resolution: str = "",
+    arch: str = "",
+    trigger_word: str | None = None,
+    flavour: Flavour = Flavour.WEBUI,
+    limit: Annotated[float, typer.Option(min=0)] = 0,
+    control: list[Path] | None = None,
+    follow_links: bool = False,
 ) -> Given:
+    """Check the dataset that is named.
+
+    Args:
+        source: A folder, a .zip, or files and http(s) addresses of images.
+        resolution: Training resolutions in pixels, e.g. 512 or 512,768,1024.
+        arch: Architecture to train, e.g. flux.
+        trigger_word: Trigger word of the training job; '' if it has none.
+        flavour: Flavour of the server that gets it.
+        limit: Warn about files larger than this many MB; 0 disables the check.
+        control: Folder of control images; repeat for up to three.
+        follow_links: Read links that lead out of the folder.
+    """
     requirements = aitk_nb.Requirements(
         flavour=flavour,
         limit=round(limit * 1e6) or None,
@@ -79,13 +71,16 @@ def _checked(
 
 def check(
     given: Given,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1)] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Check a dataset before it is uploaded.
 
     Nothing is sent and nothing is changed. With --resolution, also show the size that the trainer
     gives each image, how much it crops, and the steps per epoch.
+
+    Args:
+        batch_size: Images per step.
     """
     dataset = given.dataset
     plan = dataset.buckets(batch_size=batch_size) if dataset.requirements.resolution else None
@@ -99,18 +94,22 @@ def check(
 
 def fix(
     given: Given,
-    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder for the corrected copy.")],
-    caption: Annotated[str, typer.Option(help="Caption for images that have none.")] = "",
-    background: Annotated[str, typer.Option(help="Color behind transparent images.")] = "white",
-    drop_near: Annotated[
-        bool, typer.Option("--drop-near", help="Leave out near duplicates too.")
-    ] = False,
+    out_dir: Annotated[Path, typer.Option("--out", "-o")],
+    caption: str = "",
+    background: str = "white",
+    drop_near: bool = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a corrected copy of a dataset; the originals are not touched.
 
     Images are turned upright and converted, names made plain, duplicates and broken files left
     out, captions completed.
+
+    Args:
+        out_dir: Folder for the corrected copy.
+        caption: Caption for images that have none.
+        background: Color behind transparent images.
+        drop_near: Leave out near duplicates too.
     """
     with reporting("auto", "fixing") as progress:
         report = given.dataset.fix(

@@ -1,11 +1,8 @@
 """`aitk-nb discover`: what a server offers, in words, as files, and as code."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -35,31 +32,26 @@ DOCUMENTS: dict[str, Callable[[DiscoveryReport], str]] = {
 def discover(
     where: Where,
     as_json: AsJson = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown on stdout.")] = False,
-    html: Annotated[
-        Path | None, typer.Option(help="Write an HTML page to this file; - is stdout.")
-    ] = None,
-    openapi: Annotated[
-        Path | None,
-        typer.Option(help="Write a web UI's OpenAPI 3.1 document to this file; - is stdout."),
-    ] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(help="Write the operations to this YAML file, to edit them; - is stdout."),
-    ] = None,
-    typescript: Annotated[
-        Path | None, typer.Option(help="Write a TypeScript client to this file; - is stdout.")
-    ] = None,
-    snippet: Annotated[
-        str, typer.Option(help="Print code that calls this endpoint or operation.")
-    ] = "",
-    language: Annotated[
-        str, typer.Option(help="Language: curl, python, gradio_client, javascript or typescript.")
-    ] = "curl",
+    markdown: bool = False,
+    html: Path | None = None,
+    openapi: Path | None = None,
+    save: Path | None = None,
+    typescript: Path | None = None,
+    snippet: str = "",
+    language: str = "curl",
 ) -> None:
     """List the server's endpoints and how to call them.
 
     Read-only: nothing on the server changes.
+
+    Args:
+        markdown: Print Markdown on stdout.
+        html: Write an HTML page to this file; - is stdout.
+        openapi: Write a web UI's OpenAPI 3.1 document to this file; - is stdout.
+        save: Write the operations to this YAML file, to edit them; - is stdout.
+        typescript: Write a TypeScript client to this file; - is stdout.
+        snippet: Print code that calls this endpoint or operation.
+        language: Language: curl, python, gradio_client, javascript or typescript.
     """
     files = {"html": html, "openapi": openapi, "save": save, "typescript": typescript}
     on_stdout = [name for name, path in files.items() if path == STDOUT]

@@ -1,7 +1,5 @@
 """How the command line shows a job."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from collections.abc import Callable
@@ -13,8 +11,7 @@ from aitk_nb.client import AIToolkitClient
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.watcher import Update, Watcher
-from aitk_nb.models.job import JobState
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, JobState
 
 
 def follow(job: Job, every: float = 2.0, *, price_per_hour: float = 0.0) -> None:

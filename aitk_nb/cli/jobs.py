@@ -1,7 +1,5 @@
 """Commands for the jobs of a server: `jobs`, `watch`, `stop`, `losses`, `compare`, `download`."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import sys
@@ -58,14 +56,15 @@ def watch(
     client: AIToolkitClient,
     job: JobName,
     every: Every = 2.0,
-    price_per_hour: Annotated[
-        float, typer.Option(min=0, help="Hourly price of the server, to show the running cost.")
-    ] = 0.0,
+    price_per_hour: Annotated[float, typer.Option(min=0)] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Follow a job until it ends.
 
     A terminal shows a small chart. Ctrl-C stops watching, not the job.
+
+    Args:
+        price_per_hour: Hourly price of the server, to show the running cost.
     """
     handle = client.jobs.get(job)
     with if_interrupted(goes_on(client, handle)):
@@ -79,17 +78,20 @@ def watch(
 def stop(
     client: AIToolkitClient,
     job: JobName,
-    save: Annotated[bool, typer.Option("--save", help="Write a checkpoint first.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Mark a job without a process as stopped; asks first.")
-    ] = False,
-    kill: Annotated[
-        bool, typer.Option("--kill", help="Kill its process if it does not end in time.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")] = False,
+    save: bool = False,
+    force: bool = False,
+    kill: bool = False,
+    yes: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a job, and wait until it has released the GPU."""
+    """Stop a job, and wait until it has released the GPU.
+
+    Args:
+        save: Write a checkpoint first.
+        force: Mark a job without a process as stopped; asks first.
+        kill: Kill its process if it does not end in time.
+        yes: Don't ask for confirmation.
+    """
     if kill and (force or save):
         raise BadInput("A killed job does not save: use --kill without --save and --force.")
     if force and save:
@@ -135,16 +137,18 @@ def _marked(job: Job, yes: bool) -> JobState:
 def losses(
     where: Where,
     jobs: Runs,
-    csv: Annotated[Path | None, typer.Option(help="Write the values to this file.")] = None,
+    csv: Path | None = None,
     png: Png = None,
-    parquet: Annotated[
-        Path | None, typer.Option(help="Write the values to this file; requires pyarrow.")
-    ] = None,
+    parquet: Path | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Show, plot or export the losses of jobs.
 
     Names that end in .csv, .db, .json, .log, .tsv or .txt are files; files alone require no server.
+
+    Args:
+        csv: Write the values to this file.
+        parquet: Write the values to this file; requires pyarrow.
     """
     if (csv or parquet) is not None and len(jobs) > 1:
         raise BadInput("A table holds the losses of one job: name only one.")
@@ -231,11 +235,16 @@ def _as_dict(history: LossHistory) -> dict[str, object]:
 def download(
     client: AIToolkitClient,
     job: JobName,
-    folder: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path(),
-    file: Annotated[str, typer.Option(help="File to download. [default: the LoRA]")] = "",
+    folder: Annotated[Path, typer.Option("--out", "-o")] = Path(),
+    file: str = "",
     as_json: AsJson = False,
 ) -> None:
-    """Download a job's LoRA, or another of its files."""
+    """Download a job's LoRA, or another of its files.
+
+    Args:
+        folder: Output folder.
+        file: File to download. [default: the LoRA]
+    """
     report = client.jobs.get(job).download(folder, file)
     say("downloaded" if report.fetched else "already downloaded")
     show(lambda: asdict(report), report.path, as_json=as_json)

@@ -1,7 +1,5 @@
 """`LiveView`: a watched job on a terminal."""
 
-from __future__ import annotations
-
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar

@@ -1,10 +1,7 @@
 """The commands `lora`, for a file here, and `loras`, for those of a server."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -17,13 +14,14 @@ from aitk_nb.errors import AitkError
 
 
 @command("lora")
-def lora(
-    file: Annotated[Path, typer.Argument(help="A .safetensors file.")], as_json: AsJson = False
-) -> None:
+def lora(file: Path, as_json: AsJson = False) -> None:
     """Show what a LoRA contains, and check its factors and values.
 
     Shows its rank and alpha, its tensors, and what the trainer recorded. Every value is read, and
     every layer whose factors are incomplete or do not fit each other is named.
+
+    Args:
+        file: A .safetensors file.
     """
     report = aitk_nb.inspect_lora(file)
     one = {"rank": report.rank, "alpha": report.alpha, "scale": report.scale}
@@ -55,16 +53,19 @@ def loras_list(client: AIToolkitClient, as_json: AsJson = False) -> None:
 @on_server
 def loras_upload(
     client: AIToolkitClient,
-    file: Annotated[Path, typer.Argument(help="A .safetensors file.")],
-    name: Annotated[str, typer.Option(help="Its name there. [default: the file's]")] = "",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file of that name.")
-    ] = False,
+    file: Path,
+    name: str = "",
+    overwrite: bool = False,
     as_json: AsJson = False,
 ) -> None:
     """Send a LoRA to the server's own folder, and print its path there.
 
     After an interrupt or an error, the same command goes on where it ended.
+
+    Args:
+        file: A .safetensors file.
+        name: Its name there. [default: the file's]
+        overwrite: Replace a file of that name.
     """
     sent = client.loras.upload(file, name, overwrite=overwrite)
     show(lambda: asdict(sent), plain(sent.path), as_json=as_json)

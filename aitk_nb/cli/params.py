@@ -1,7 +1,5 @@
 """One option for each training parameter, built from its declaration; the command `params`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import Parameter
@@ -11,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aitk_nb.cli.app import command, say
-from aitk_nb.cli.server_options import set_signature, signature
+from aitk_nb.cli.options import set_signature, signature
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.training.config_files import as_text
 from aitk_nb.training.export import FORMATS
@@ -60,19 +58,17 @@ def _params(file: Path | None, chosen: dict[str, Any]) -> TrainingParams:
     return TrainingParams(**chosen)
 
 
-FILE = Parameter(
-    "params_file",
-    Parameter.KEYWORD_ONLY,
-    annotation=Annotated[
-        Path | None,
-        typer.Option(
-            "--params",
-            help="AI Toolkit job file, YAML or JSON, to start from; options override it.",
-            show_default=False,
-        ),
-    ],
-    default=None,
-)
+def _file(
+    params_file: Annotated[Path | None, typer.Option("--params", show_default=False)] = None,
+) -> None:
+    """Take the job file to start from.
+
+    Args:
+        params_file: AI Toolkit job file, YAML or JSON, to start from; options override it.
+    """
+
+
+FILE = signature(_file).parameters["params_file"]
 
 
 def _option(name: str, entry: Mapping[str, Any]) -> Parameter:
@@ -136,15 +132,16 @@ _FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {
 def params(
     *,
     params: Callable[[], TrainingParams],
-    form: Annotated[
-        Format, typer.Option("--format", help="Notebook cell, job file, command or requests.")
-    ] = "cell",
+    form: Annotated[Format, typer.Option("--format")] = "cell",
 ) -> None:
     """Print training parameters in one of several formats.
 
     Prints a notebook's parameters cell, a job file in YAML or JSON, the job config that is posted,
     the command that starts the job, or its requests with curl or in Python. The parameters are
     checked first; no server is contacted.
+
+    Args:
+        form: Notebook cell, job file, command or requests.
     """
     given = params()
     say_remarks(given)

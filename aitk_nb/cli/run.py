@@ -1,7 +1,5 @@
 """`aitk-nb run`: one notebook, headless, with typed parameters."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,17 +15,12 @@ from aitk_nb.notebooks.parameters import signature, typed
 
 @command("run")
 def run(
-    notebook: Annotated[Path, typer.Argument(help="The notebook, or the name of a shipped one.")],
-    out: Annotated[
-        Path | None, typer.Argument(help="Path of the executed notebook.", show_default=False)
-    ] = None,
+    notebook: Path,
+    out: Annotated[Path | None, typer.Argument(show_default=False)] = None,
     parameter: Annotated[
-        list[str] | None,
-        typer.Option("--parameter", "-p", help="name=value; may be repeated.", show_default=False),
+        list[str] | None, typer.Option("--parameter", "-p", show_default=False)
     ] = None,
-    help_notebook: Annotated[
-        bool, typer.Option("--help-notebook", help="List the notebook's parameters and exit.")
-    ] = False,
+    help_notebook: bool = False,
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
@@ -36,6 +29,12 @@ def run(
     Values are checked against the notebook's parameters cell; unknown names are rejected. A list is
     given by repetition or as JSON: -p prompts=a -p prompts=b. Without --url and AITK_URL, the
     notebook uses an embedded server.
+
+    Args:
+        notebook: The notebook, or the name of a shipped one.
+        out: Path of the executed notebook.
+        parameter: name=value; may be repeated.
+        help_notebook: List the notebook's parameters and exit.
     """
     source = _source(notebook)
     known = signature(source)

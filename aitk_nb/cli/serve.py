@@ -1,7 +1,5 @@
 """The commands `demo` and `serve`, which start an embedded server."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator
@@ -20,13 +18,14 @@ from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.models.server import Flavour
 from aitk_nb.notebooks import run as notebooks
 
+_NEXT = """Next: `make lab`, or `jupyter lab notebooks`, and 00_quickstart with your photos and
+server. The executed notebooks above show what each step did."""
+
 
 @command("demo")
 def demo(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Notebooks to run, e.g. 04_train. [default: all]")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("runs"),
+    names: Annotated[list[str] | None, typer.Argument()] = None,
+    out: Path = Path("runs"),
     url: Url = "",
     as_json: AsJson = False,
 ) -> None:
@@ -35,12 +34,16 @@ def demo(
     Shows the result of each, and where the loss plots, the LoRAs and the executed notebooks are.
     With --url, or with AITK_URL set, they run against that server; its token comes from
     AITK_TOKEN.
+
+    Args:
+        names: Notebooks to run, e.g. 04_train. [default: all]
+        out: Folder for the results.
     """
     books = notebooks.find(names or ())
     with _server(url) as (address, what):
         say(f"{what} at {address}")
         results = notebooks.run_all(books, out, address, report=lambda text: say(text, end=""))
-    words = f"\n{notebooks.report(results, out)}"
+    words = f"\n{notebooks.report(results, out)}\n\n{_NEXT}"
     show(lambda: [result.as_dict() for result in results], words, as_json=as_json)
     failed = [result.name for result in results if not result.ok]
     if failed:
@@ -66,32 +69,26 @@ def _server(url: str) -> Iterator[tuple[str, str]]:
 
 @command("serve")
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 chooses a free one.")] = 0,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder for its data. [default: a temporary one]")
-    ] = None,
-    flavour: Annotated[
-        Flavour, typer.Option(help="AI Toolkit's web UI, or its Gradio app.")
-    ] = Flavour.WEBUI,
-    era: Annotated[
-        EraName | None,
-        typer.Option(
-            help="Web UI: month of its version. [default: the newest]", show_default=False
-        ),
-    ] = None,
-    token_env: Annotated[
-        str, typer.Option(help="Web UI: variable that holds the token that clients must send.")
-    ] = "",
-    user_env: Annotated[
-        str, typer.Option(help="Gradio: variable that holds the user name of the login.")
-    ] = "",
-    password_env: Annotated[
-        str, typer.Option(help="Gradio: variable that holds its password.")
-    ] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
+    data: Path | None = None,
+    flavour: Flavour = Flavour.WEBUI,
+    era: Annotated[EraName | None, typer.Option(show_default=False)] = None,
+    token_env: str = "",
+    user_env: str = "",
+    password_env: str = "",
 ) -> None:
     """Run an embedded server until Ctrl-C.
 
     The first line on stdout is its address.
+
+    Args:
+        port: Port; 0 chooses a free one.
+        data: Folder for its data. [default: a temporary one]
+        flavour: AI Toolkit's web UI, or its Gradio app.
+        era: Web UI: month of its version. [default: the newest]
+        token_env: Web UI: variable that holds the token that clients must send.
+        user_env: Gradio: variable that holds the user name of the login.
+        password_env: Gradio: variable that holds its password.
     """
     if flavour is Flavour.GRADIO:
         _only("--token-env", token_env, "web UI")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from aitk_nb.cli.options import with_options
 from aitk_nb.client import AIToolkitClient, open_backend
 from aitk_nb.connection.connection import OUTAGE, ConnectionOptions, Credentials
 from aitk_nb.connection.embedded import locate
@@ -58,26 +57,25 @@ class Where:
 def _where(
     *,
     url: Url = "",
-    token_env: Annotated[
-        str, typer.Option(help="Variable with the token. [default: AITK_TOKEN]")
-    ] = "",
-    token_file: Annotated[Path | None, typer.Option(help="File with the token.")] = None,
-    ask_token: Annotated[bool, typer.Option("--ask-token", help="Prompt for the token.")] = False,
-    user: Annotated[
-        str,
-        typer.Option(
-            help="User name of a Gradio app; its password comes from AITK_PASSWORD or like a token."
-        ),
-    ] = "",
-    header_env: Annotated[
-        list[str] | None,
-        typer.Option(help="Header for a gateway, as NAME=VARIABLE with its value."),
-    ] = None,
-    ca: Annotated[Path | None, typer.Option(help="File with a private CA's certificates.")] = None,
-    outage: Annotated[
-        float, typer.Option(min=0, help="Seconds that a transfer waits for a server that is away.")
-    ] = OUTAGE,
+    token_env: str = "",
+    token_file: Path | None = None,
+    ask_token: bool = False,
+    user: str = "",
+    header_env: list[str] | None = None,
+    ca: Path | None = None,
+    outage: Annotated[float, typer.Option(min=0)] = OUTAGE,
 ) -> Where:
+    """Return the server that the options mean.
+
+    Args:
+        token_env: Variable with the token. [default: AITK_TOKEN]
+        token_file: File with the token.
+        ask_token: Prompt for the token.
+        user: User name of a Gradio app; its password comes from AITK_PASSWORD or like a token.
+        header_env: Header for a gateway, as NAME=VARIABLE with its value.
+        ca: File with a private CA's certificates.
+        outage: Seconds that a transfer waits for a server that is away.
+    """
     if ask_token:
         credentials: Credentials | None = ask_login(user) if user else ask_secret()
     else:
@@ -87,46 +85,6 @@ def _where(
         {"credentials": credentials, "headers": _headers(header_env or ()), "verify": ca},
         outage,
     )
-
-
-def with_options(
-    function: Callable[..., None],
-    taken: str,
-    make: Callable[..., object],
-    call: Callable[..., None] | None = None,
-) -> Callable[..., None]:
-    """Put the options of `make` in the place of a parameter, which gets what it returns of them.
-
-    Args:
-        function: A command.
-        taken: Its parameter.
-        make: Returns the value for it.
-        call: Called with that value, if not the command itself.
-    """
-    own = [item for item in signature(function).parameters.values() if item.name != taken]
-    shared = list(signature(make).parameters.values())
-
-    def run(**kwargs: Any) -> None:
-        made = make(**{item.name: kwargs.pop(item.name) for item in shared})
-        (call or function)(made, **kwargs)
-
-    set_signature(run, [*own, *shared], function)
-    return run
-
-
-def signature(function: Callable[..., Any]) -> Signature:
-    """Return the signature with its annotations resolved."""
-    return inspect.signature(function, eval_str=True)
-
-
-def set_signature(
-    function: Callable[..., None], parameters: list[Parameter], like: Callable[..., None]
-) -> None:
-    """Make typer see `parameters`, and the documentation of `like`."""
-    as_options = [item.replace(kind=Parameter.KEYWORD_ONLY) for item in parameters]
-    function.__doc__ = like.__doc__
-    function.__signature__ = Signature(as_options)  # type: ignore[attr-defined]
-    function.__annotations__ = {item.name: item.annotation for item in parameters}
 
 
 def _headers(given: Iterable[str]) -> dict[str, Secret]:

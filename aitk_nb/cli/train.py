@@ -1,7 +1,5 @@
 """`aitk-nb train`: start a training job, or check what starting it would do."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -15,8 +13,7 @@ from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.jobs.start import describe
-from aitk_nb.models.job import JobStatus
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import Flavour, JobStatus
 from aitk_nb.training.params import TrainingParams
 
 
@@ -27,24 +24,23 @@ def train(
     client: AIToolkitClient,
     *,
     params: Callable[[], TrainingParams],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job ends.")] = False,
-    if_exists: Annotated[
-        Literal["attach", "resume", "new"],
-        typer.Option(help="What to do if a job of this name exists."),
-    ] = "attach",
-    preflight: Annotated[
-        bool, typer.Option("--preflight", help="Run preflight checks only; don't start the job.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the requests of a start without sending them.")
-    ] = False,
-    price_per_hour: Annotated[
-        float | None, typer.Option(min=0, help="Hourly price, for --preflight.", show_default=False)
-    ] = None,
+    wait: bool = False,
+    if_exists: Literal["attach", "resume", "new"] = "attach",
+    preflight: bool = False,
+    dry_run: bool = False,
+    price_per_hour: Annotated[float | None, typer.Option(min=0, show_default=False)] = None,
     every: Every = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Start a training job; running it again attaches to the same job."""
+    """Start a training job; running it again attaches to the same job.
+
+    Args:
+        wait: Wait until the job ends.
+        if_exists: What to do if a job of this name exists.
+        preflight: Run preflight checks only; don't start the job.
+        dry_run: List the requests of a start without sending them.
+        price_per_hour: Hourly price, for --preflight.
+    """
     client.architectures()
     given = params()
     if preflight:

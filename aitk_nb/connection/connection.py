@@ -1,7 +1,5 @@
 """The server and its credentials: explicit ones first, then the environment, then `demo:`."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The embedded server of `demo:`, started when an address asks for it."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager

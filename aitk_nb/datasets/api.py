@@ -1,7 +1,5 @@
 """Datasets on the server: `client.datasets`."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,10 +15,7 @@ from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.problems import UNUSED
 from aitk_nb.datasets.upload import Confirm, IfDiffers, RemoteDataset, UploadOptions, Verify
 from aitk_nb.errors import BadInput, NotSupported, TransferFailed
-from aitk_nb.models.dataset import DatasetInfo, VerifyReport
-from aitk_nb.models.job import DownloadReport
-from aitk_nb.models.names import check_name
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, DatasetInfo, DownloadReport, VerifyReport, check_name
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """`CaptionJob`: captions that a model on the server writes."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -10,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from aitk_nb._units import plural
+from aitk_nb._yaml import facts
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.jobs.failure_reasons import explain
 from aitk_nb.jobs.job import EVERY, Job
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft, JobState, JobStatus
+from aitk_nb.models import DatasetInfo, JobDraft, JobState, JobStatus
 
 Captioner: TypeAlias = (
     Literal["Qwen3VLCaptioner", "Qwen3OmniCaptioner", "Ideogram4Captioner", "AceStepCaptioner"]
@@ -25,26 +23,10 @@ Captioner: TypeAlias = (
 """The server's captioners: of images; of images, videos and sound; for Ideogram 4; of music; and
 since AI Toolkit 0.13 of music, and of images, videos and sound. A newer server may have others."""
 
-_IMAGES = ("jpg", "jpeg", "png", "bmp", "webp")
-_VIDEOS = ("mp4", "mov", "webm", "mkv", "avi")
-_SOUNDS = ("mp3", "wav", "flac", "ogg")
 _PROMPT = (
     "Describe this image in one paragraph, as a prompt from which it could be painted. State "
     "things as they are, without doubt and without an introduction."
 )
-_DEFAULTS: Mapping[str, tuple[str, tuple[str, ...], int]] = {
-    "Qwen3VLCaptioner": ("Qwen/Qwen3-VL-8B-Instruct", _IMAGES, 128),
-    "Qwen3OmniCaptioner": ("ai-toolkit/Qwen3-Omni-30B-A3B-Thinking", (*_VIDEOS, *_IMAGES), 512),
-    "Ideogram4Captioner": ("Qwen/Qwen3-VL-8B-Instruct", _IMAGES, 4096),
-    "AceStepCaptioner": ("ACE-Step/acestep-transcriber", _SOUNDS, 512),
-    "MossMusicCaptioner": ("OpenMOSS-Team/MOSS-Music-8B-Instruct", _SOUNDS, 512),
-    "Qwen25OmniCaptioner": (
-        "ai-toolkit/Qwen2.5-Omni-7B/qwen2_5_omni_7b_convrot8.safetensors",
-        (*_VIDEOS, *_IMAGES, *_SOUNDS),
-        512,
-    ),
-}
-_UNKNOWN = ("", (*_IMAGES, *_VIDEOS, *_SOUNDS), 512)
 _NAMES = uuid.UUID("5b0c1a52-6f0e-4a3e-9d53-3d0a54c2f1aa")
 
 
@@ -80,8 +62,8 @@ class CaptionOptions:
         Raises:
             BadInput: Unknown captioner without a model, or a number is too small.
         """
-        if self.captioner not in _DEFAULTS and not self.model:
-            names = ", ".join(_DEFAULTS)
+        if not self.model and _captioner(self.captioner) == _captioner("other"):
+            names = ", ".join(one for one in _captioners() if one != "other")
             raise BadInput(
                 f"Unknown captioner {self.captioner!r}; choose from {names}. If the server has it, "
                 "set model too."
@@ -90,26 +72,35 @@ class CaptionOptions:
             raise BadInput("max_res must be at least 1, and max_new_tokens at least 0.")
 
 
+def _captioners() -> Mapping[str, Mapping[str, Any]]:
+    known: Mapping[str, Mapping[str, Any]] = facts("aitk_nb.datasets", "captioners")
+    return known
+
+
+def _captioner(name: str) -> Mapping[str, Any]:
+    """Return what is known of one of the server's captioners."""
+    return _captioners().get(name, _captioners()["other"])
+
+
 def _draft(dataset: str, options: CaptionOptions) -> JobDraft:
     """Return the job that captions `dataset`; the same options always give the same name."""
-    model, extensions, tokens = _DEFAULTS.get(options.captioner, _UNKNOWN)
+    known = _captioner(options.captioner)
     caption: dict[str, Any] = {
-        "model_name_or_path": options.model or model,
         "dtype": "bf16",
         "quantize": True,
-        # The checkpoint that Qwen2.5-Omni loads is quantized so already.
-        "qtype": "convrot8" if options.captioner == "Qwen25OmniCaptioner" else "float8",
+        "qtype": "float8",
         "low_vram": options.low_vram,
-        "extensions": list(extensions),
+        "extensions": list(known["reads"]),
         "path_to_caption": "",
         "recaption": options.recaption,
         "caption_extension": "txt",
         "caption_prompt": options.prompt,
         "max_res": options.max_res,
-        "max_new_tokens": options.max_new_tokens or tokens,
+        "max_new_tokens": options.max_new_tokens or known["tokens"],
+        **known["sets"],
     }
-    if options.captioner == "AceStepCaptioner":
-        caption["model_name_or_path2"] = "ACE-Step/acestep-captioner"
+    if options.model:
+        caption["model_name_or_path"] = options.model
     if options.captioner == "MossMusicCaptioner" and options.prompt == _PROMPT:
         del caption["caption_prompt"]  # ours is about images; it has its own
     process = {
@@ -232,7 +223,7 @@ def _done(there: DatasetInfo, options: CaptionOptions, found: JobState | None) -
     if options.recaption:
         completed = found is not None and found.status is JobStatus.COMPLETED
         return "the same captioning has completed before" if completed else ""
-    extensions = _DEFAULTS.get(options.captioner, _UNKNOWN)[1]
+    extensions = _captioner(options.captioner)["reads"]
     lacking = [image for image in there.images if image not in there.captions]
     if any(image.lower().endswith(tuple(f".{end}" for end in extensions)) for image in lacking):
         return ""

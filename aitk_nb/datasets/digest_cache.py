@@ -5,8 +5,6 @@ manifest of its own (`.aitk_nb.json` in the dataset), from which any machine lea
 this cache only saves reading the local files again, and records their names on the server.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Downloading a dataset of the server, file by file or as one zip."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -10,9 +8,7 @@ from aitk_nb._files import keeping, write
 from aitk_nb.backends.base import Backend, Progress
 from aitk_nb.backends.wire.parallel import Tally, each
 from aitk_nb.errors import AitkError, TransferFailed
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import DownloadReport
-from aitk_nb.models.names import safe_file_name
+from aitk_nb.models import DatasetInfo, DownloadReport, safe_file_name
 
 WORKERS = 8
 

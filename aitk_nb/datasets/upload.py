@@ -1,7 +1,5 @@
 """Uploading a dataset: files that the server lacks are sent, and then compared."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,9 +13,7 @@ from aitk_nb.backends.base import Backend, DatasetTools, Upload, no_progress
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import BadInput, InvalidDataset, NotFound, TransferFailed
-from aitk_nb.models.dataset import DatasetInfo, FileCheck, FileState, VerifyReport
-from aitk_nb.models.names import check_name
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, DatasetInfo, FileCheck, FileState, VerifyReport, check_name
 
 IfDiffers: TypeAlias = Literal["refuse", "replace"]
 """What to do if the server has other files with the same names."""

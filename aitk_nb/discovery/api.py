@@ -1,7 +1,5 @@
 """`discover`: what a server offers, found out read-only."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Unpack
@@ -14,13 +12,10 @@ from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.matching import match, product
 from aitk_nb.backends.webui import catalog
 from aitk_nb.backends.webui.catalog import CATALOG
-from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden
-from aitk_nb.connection.embedded import locate
+from aitk_nb.connection import Connection, ConnectionOptions, hidden, locate
 from aitk_nb.discovery.report import DiscoveryReport
 from aitk_nb.errors import ConnectionFailed, Unauthorized
-from aitk_nb.models.access import Credential
-from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
-from aitk_nb.models.server import Ability, Flavour
+from aitk_nb.models import OPERATIONS, Ability, Credential, Endpoint, Flavour, Operation
 
 
 def discover(

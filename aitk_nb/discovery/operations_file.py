@@ -1,7 +1,5 @@
 """The operations of a server as a file that a user can edit: written, read and checked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from aitk_nb._yaml import dumped as yaml_text
 from aitk_nb._yaml import parsed
 from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import OPERATIONS, Operation
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import OPERATIONS, Flavour, Operation
 
 NAMES = (*OPERATIONS, "write captions")
 """What may be mapped: captions too, although there is no program for them."""

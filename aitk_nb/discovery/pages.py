@@ -1,7 +1,5 @@
 """A survey as an HTML page and as Markdown, to keep and to share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 
@@ -9,8 +7,7 @@ from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.discovery import snippets
 from aitk_nb.discovery.survey import Survey
-from aitk_nb.models.endpoint import OPERATIONS, Endpoint, described
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import OPERATIONS, Endpoint, Flavour, described
 
 TITLE = "What this server offers"
 

@@ -1,7 +1,5 @@
 """`DiscoveryReport`: a survey of a server, with the files and programs made from it."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Mapping

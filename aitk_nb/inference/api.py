@@ -21,6 +21,7 @@ from aitk_nb.models.server import Ability
 
 STARTS_WITHIN = 120.0
 STOPS_WITHIN = 30.0
+_DRAWN = "aitk_nb.views.sample_grid(job) shows what the training drew, prompt by step."
 
 
 class Inference:
@@ -56,6 +57,11 @@ class Inference:
         return f"<Inference on {self._backend.url}>"
 
     @property
+    def outage(self) -> float:
+        """Seconds that the server may be away."""
+        return self._store.outage
+
+    @property
     def _store(self) -> WebUIInference:
         able = Ability.INFERENCE in self._backend.abilities
         if not able or not isinstance(self._backend, SupportsInference):
@@ -63,7 +69,7 @@ class Inference:
                 Ability.INFERENCE.value,
                 f"{self._backend.flavour.value} of this version",
                 "Update AI Toolkit to 0.13, or download the LoRA and try it in another program. "
-                "job.samples() shows what the training drew.",
+                + (_DRAWN if Ability.SAMPLES in self._backend.abilities else ""),
             )
         return self._backend.inference
 
@@ -95,15 +101,7 @@ class Inference:
         gpu_ids, store = str(gpu), self._store
         engine = self._on(gpu_ids)
         if engine is None:
-            others = [
-                job.label for job in store.jobs() if job.gpu_ids == gpu_ids and job.status.is_active
-            ]
-            if others:
-                raise Rejected(
-                    "start an inference engine",
-                    f"GPU {gpu_ids} is used by {', '.join(others)}, and the engine would only wait "
-                    "behind that. Try again when it has ended, or stop it first",
-                )
+            self.check_queue(gpu_ids)
             store.start(gpu_ids)
         until = self._clock() + timeout
         while engine is None or not engine.is_ready or engine.status != "running":
@@ -117,6 +115,21 @@ class Inference:
             self._sleep(0.2)
             engine = self._on(gpu_ids)
         return engine
+
+    def check_queue(self, gpu: str | int = "0") -> None:
+        """Raise `Rejected` if an engine on that GPU would only wait, and block what follows.
+
+        Args:
+            gpu: The GPU, as the server numbers it.
+        """
+        jobs = [job for job in self._store.jobs() if job.gpu_ids == str(gpu)]
+        busy = [job.label for job in jobs if job.status.is_active]
+        if busy and self._on(str(gpu)) is None:
+            raise Rejected(
+                "start an inference engine",
+                f"GPU {gpu} is used by {', '.join(busy)}, and the engine "
+                "would only wait behind that. Try again when it has ended, or stop it first",
+            )
 
     def stop(self, gpu: str | int | None = None, *, timeout: float = STOPS_WITHIN) -> None:
         """Stop the engine of a GPU, or all, and wait until its process has ended.
@@ -214,6 +227,18 @@ class Inference:
                 made.append(_file(frame))
         return tuple(made)
 
+    def needs_control_image(self, arch: str, gpu: str | int | None = None) -> bool:
+        """Return whether the engine refuses an architecture without a control image.
+
+        Args:
+            arch: The architecture, as AI Toolkit names it.
+            gpu: The GPU of the engine; by default the first that is ready.
+
+        Raises:
+            Rejected: No engine is ready.
+        """
+        return self._store.needs_control_image(self._ready(gpu), arch)
+
     def fetch(
         self, file: GeneratedFile, target: str | Path, progress: Progress | None = None
     ) -> Path:
@@ -256,7 +281,7 @@ class Inference:
             if engine.is_ready and engine.status == "running" and gpu in (None, engine.gpu_ids):
                 return engine
         raise Rejected(
-            "generate", "no inference engine is ready. Start one: client.inference.start()"
+            "generate", "no inference engine is ready. Start one: client.inference.start()", 503
         )
 
     def _sent(self, engine: Engine, image: Path) -> str:

@@ -73,10 +73,17 @@ class Generation:
             with self._store.reattach(self._engine, self._id) as pieces:
                 yield pieces
         except Rejected as exc:
-            if exc.status == 404:
+            if exc.status == 404 or (exc.status in (502, 503) and self._is_gone()):
                 hint = "the engine was restarted and has lost it. Send it again with the same seed"
                 raise Rejected("go on with a generation", hint, 404) from exc
             # A UI that has just come back does not know its engine yet.
             if exc.status not in (502, 503):
                 raise
             raise ConnectionFailed(self._store.url, exc.reply) from exc
+
+    def _is_gone(self) -> bool:
+        """Return whether the server doesn't list the engine anymore, so that waiting is in vain."""
+        try:
+            return self._engine.name not in [one.name for one in self._store.engines()]
+        except AitkError:
+            return False

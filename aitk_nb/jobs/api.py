@@ -1,7 +1,5 @@
 """Jobs on the server: `client.jobs`."""
 
-from __future__ import annotations
-
 import itertools
 import time
 import warnings
@@ -16,9 +14,7 @@ from aitk_nb.jobs.job_list import JobList
 from aitk_nb.jobs.preflight import preflight
 from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.jobs.start import IfExists, JobStart, describe
-from aitk_nb.models.dry_run import DryRunReport
-from aitk_nb.models.job import JobState, JobStatus
-from aitk_nb.models.names import check_name
+from aitk_nb.models import DryRunReport, JobState, JobStatus, check_name
 from aitk_nb.training import presets
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams

@@ -1,7 +1,5 @@
 """`compare_jobs`: several jobs side by side, ranked only as far as the noise allows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +11,7 @@ from aitk_nb import _html
 from aitk_nb._table import Table
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
-from aitk_nb.losses.history import LossHistory
-from aitk_nb.losses.summary import LossSummary
+from aitk_nb.losses import LossHistory, LossSummary
 from aitk_nb.training.config_diff import varying
 
 _OTHER_LOSS = ("datasets.", "model.", "train.loss", "train.timestep", "train.noise", "train.weight")

@@ -1,11 +1,8 @@
 """`JobControl`: what can be done to one job on the server."""
 
-from __future__ import annotations
-
 from aitk_nb.errors import AitkError, BadInput
-from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.outputs import JobOutputs
-from aitk_nb.jobs.queue import own_repair
+from aitk_nb.jobs.queue import GpuRelease, own_repair
 from aitk_nb.jobs.requested_save import RequestedSave
 from aitk_nb.models.job import JobState, JobStatus
 

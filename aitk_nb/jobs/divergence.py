@@ -1,7 +1,5 @@
 """`Divergence`: tells from the losses of a job that its LoRA becomes unusable."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import numpy as np
@@ -9,11 +7,8 @@ import numpy as np
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported
 from aitk_nb.jobs.log_tail import LogTail
-from aitk_nb.losses.files import from_log
-from aitk_nb.losses.history import LossHistory
-from aitk_nb.losses.summary import diverged_step, usual_level
-from aitk_nb.models.job import JobState
-from aitk_nb.models.server import Ability
+from aitk_nb.losses import LossHistory, diverged_step, from_log, usual_level
+from aitk_nb.models import Ability, JobState
 
 _TAIL = 100
 """Steps whose losses are read."""

@@ -1,7 +1,5 @@
 """`fetch`: brings a file of a job, unless the same one is here already."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +8,7 @@ from aitk_nb._files import keeping
 from aitk_nb._progress import ProgressOption, reporting
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
-from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
-from aitk_nb.models.names import safe_file_name
+from aitk_nb.models import DownloadReport, JobState, RemoteFile, Sample, safe_file_name
 
 ENDS = 2**18
 """Bytes at both ends of a file that are compared before it is fetched again."""

@@ -1,7 +1,5 @@
 """`EstimateReport`: how long a job takes and what it costs, judging by earlier jobs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -12,8 +10,7 @@ from pydantic import computed_field
 from aitk_nb._units import duration
 from aitk_nb.backends.base import Backend
 from aitk_nb.jobs.progress import seconds_per_step
-from aitk_nb.models.job import JobDraft, JobState
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, JobDraft, JobState
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.effective import effective_of, resolutions
 

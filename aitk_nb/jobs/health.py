@@ -1,7 +1,5 @@
 """`Health`: how a job is doing, as far as the server reveals it."""
 
-from __future__ import annotations
-
 import enum
 from dataclasses import dataclass
 

@@ -17,8 +17,7 @@ from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.progress import seconds_per_step
 from aitk_nb.jobs.queue import end_remedy, own_repair, queue_position, repair_calls
 from aitk_nb.losses.history import LossHistory
-from aitk_nb.models.job import JobState, JobStatus
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, JobState, JobStatus
 from aitk_nb.training.effective import effective_of
 from aitk_nb.training.extra import MUTE_TYPES
 

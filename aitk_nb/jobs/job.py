@@ -1,7 +1,5 @@
 """`Job`: the handle of one training job on the server."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cached_property
 

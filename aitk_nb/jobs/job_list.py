@@ -1,7 +1,5 @@
 """`JobList`: several jobs, shown as a table."""
 
-from __future__ import annotations
-
 import time
 
 from aitk_nb import _html

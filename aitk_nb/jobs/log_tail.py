@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#outputs
 """
 
-from __future__ import annotations
-
 import re
 
 from aitk_nb.backends.base import Backend

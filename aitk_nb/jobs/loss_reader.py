@@ -3,20 +3,14 @@
 Why it is so: docs/behavior.md#outputs
 """
 
-from __future__ import annotations
-
 from itertools import chain
 
 import numpy as np
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported
-from aitk_nb.losses.files import from_log
-from aitk_nb.losses.history import LossHistory
-from aitk_nb.losses.series import series
-from aitk_nb.models.job import JobState
-from aitk_nb.models.loss import LossColumns
-from aitk_nb.models.server import Ability
+from aitk_nb.losses import LossHistory, from_log, series
+from aitk_nb.models import Ability, JobState, LossColumns
 
 _FURTHER = 32
 

@@ -1,7 +1,5 @@
 """`JobOutputs`: what a job on the server produces: log, losses, samples and checkpoints."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +14,7 @@ from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.jobs.samples import LIMIT, Samples, fetch_samples, prompts_of
 from aitk_nb.jobs.summary import JobSummary, summary
 from aitk_nb.losses.history import LossHistory
-from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
-from aitk_nb.models.server import Ability, Gpu
+from aitk_nb.models import Ability, DownloadReport, Gpu, JobState, RemoteFile, Sample
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.effective import effective_of
 

@@ -1,7 +1,5 @@
 """Checks for what is known to go wrong with a training job, before it is started."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -9,9 +7,8 @@ from pathlib import PurePosixPath
 from aitk_nb._units import plural, size
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotFound
-from aitk_nb.jobs.caption_checks import caption_check
+from aitk_nb.jobs.dataset_checks import caption_check, media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.estimate import EstimateReport, estimate
-from aitk_nb.jobs.media_files import media_checks, taken_files, taken_kinds
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import NO_GPU, end_remedy, freest_gpu, gpus_of, jobs_on
 from aitk_nb.models.checklist import Check, Checklist, Status

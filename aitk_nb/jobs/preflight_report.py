@@ -1,7 +1,5 @@
 """`PreflightReport`: what is known before a training job starts, as a checklist."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """How fast a job trains, when it may end and what it costs; and how often to ask."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 

@@ -3,15 +3,12 @@
 Why it is so: docs/behavior.md#jobs
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError
-from aitk_nb.models.job import JobState, JobStatus
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, JobState, JobStatus
 
 ENDING = ".safetensors"
 _PATH = re.compile(r"Saved checkpoint to (.+)")

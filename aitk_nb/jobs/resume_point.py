@@ -4,8 +4,6 @@ It takes the newest file of the job's folder whose name begins with the job's, a
 its metadata (`get_latest_save_path` in AI Toolkit's jobs/process/BaseSDTrainProcess.py).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,7 +15,9 @@ from aitk_nb.backends.wire.parallel import each
 from aitk_nb.errors import AitkError
 from aitk_nb.models.dataset import IMAGES, SOUNDS, VIDEOS
 from aitk_nb.models.job import Sample
-from aitk_nb.training.config_paths import MISSING, value_at
+from aitk_nb.pictures.drawing import Tile
+from aitk_nb.pictures.grid import PictureGrid
+from aitk_nb.training.config_paths import MISSING, folder_name, value_at
 from aitk_nb.training.effective import effective_of
 
 LIMIT = 24
@@ -23,6 +25,8 @@ LIMIT = 24
 
 _EDGE = 300
 """Pixels of a thumbnail, as the server itself makes them."""
+_LARGEST = 2**20
+"""Bytes of a picture of the trainer's that are fetched at most."""
 _BYTES = 4000
 """Bytes of a text that are fetched."""
 _LETTERS = 400
@@ -55,20 +59,42 @@ class Samples(tuple[Sample, ...]):
         of = f"of {plural(prompts, 'prompt')} at {plural(steps, 'step')}"
         return f"<{plural(len(self), 'sample')} {of}>"
 
+    @property
+    def grid(self) -> PictureGrid:
+        """What is shown, by prompt and step, the newest step first; it asks the server nothing."""
+        return sample_grid([("", self)], newest_first=True)
+
     def _repr_html_(self) -> _html.Html:
-        if not self:
-            return _html.note("No samples yet.")
-        by_prompt: dict[tuple[int, str], list[Sample]] = {}
-        for one in reversed(self.shown):
-            by_prompt.setdefault((one.index, one.prompt), []).append(one)
-        grid = _html.gallery(
-            (prompt or f"prompt {index + 1}", [(_content(one), _label(one)) for one in made])
-            for (index, prompt), made in sorted(by_prompt.items())
-        )
-        if len(self.shown) == len(self):
-            return grid
-        words = f"The newest {len(self.shown)} of {len(self)}; job.samples(limit=…) shows more."
-        return _html.join([grid, _html.note(words)])
+        return self.grid._repr_html_() if self else _html.note("No samples yet.")
+
+
+def sample_grid(jobs: Sequence[tuple[str, Samples]], *, newest_first: bool = False) -> PictureGrid:
+    """Return what is shown of the samples of jobs, in a row for each prompt and job.
+
+    Args:
+        jobs: The samples of each job, with its name where there are several.
+        newest_first: Whether the newest step is the first column.
+    """
+    shown = [
+        ((one.prompt or f"prompt {one.index + 1}", number, one.index, name), one)
+        for number, (name, samples) in enumerate(jobs)
+        for one in samples.shown
+    ]
+    # Prompts in the order of the first job that has them, so that its rows are beside the others'.
+    first: dict[str, tuple[int, int]] = {}
+    for (prompt, number, index, _), _one in sorted(shown, key=lambda pair: pair[0][1:3]):
+        first.setdefault(prompt, (number, index))
+    rows = sorted({key for key, _ in shown}, key=lambda key: (first[key[0]], key[1:]))
+    columns = sorted({_column(one) for _, one in shown}, reverse=newest_first)
+    labels = [label for _, label in columns]
+    tiles = {
+        (rows.index(key), columns.index(_column(one))): Tile(one.thumbnail, _words(one))
+        for key, one in shown
+    }
+    listed, fetched = sum(len(samples) for _, samples in jobs), len(shown)
+    note = f"The newest {fetched} of {listed}; limit=… shows more." if fetched < listed else ""
+    captions = [f"{prompt} · {name}" if name else prompt for prompt, _, _, name in rows]
+    return PictureGrid(captions, labels, tiles, note)
 
 
 def fetch_samples(
@@ -104,6 +130,11 @@ def fetch_samples(
         if kind == ".txt":
             with backend.open_range(one.path) as read:
                 return replace(one, text=read(0, _BYTES).decode("utf-8", "replace"))
+        if kind in VIDEOS | SOUNDS:
+            # The trainer draws the first frame, or the waveform.
+            name = folder_name(one.path)
+            with backend.open_range(f"{one.path.removesuffix(name)}.thumbs/{name}.jpg") as read:
+                return replace(one, thumbnail=thumbnail(read(0, _LARGEST), _EDGE))
         return one
 
     outcomes = zip(newest, each(fetched, newest), strict=True)
@@ -138,16 +169,16 @@ def _suffix(sample: Sample) -> str:
     return PurePosixPath(sample.name).suffix.lower()
 
 
-def _label(sample: Sample) -> str:
-    return f"step {sample.step}" if sample.step >= 0 else sample.name
+def _column(sample: Sample) -> tuple[int, str]:
+    """Return the place and the label of a sample's column."""
+    known = sample.step >= 0
+    return sample.step, f"step {sample.step}" if known else sample.name
 
 
-def _content(sample: Sample) -> _html.Html:
-    """Return what shows a sample."""
-    if sample.thumbnail:
-        return _html.picture("jpeg", sample.thumbnail, f"{sample.prompt}, {_label(sample)}")
-    if sample.text:
-        return _html.code(sample.text)
+def _words(sample: Sample) -> str:
+    """Return what is shown of a sample without a picture."""
+    if sample.text or sample.thumbnail:
+        return sample.text
     kinds = {".txt": "an empty text", **dict.fromkeys(VIDEOS, "a video")}
     kind = {**kinds, **dict.fromkeys(SOUNDS, "sound")}.get(_suffix(sample), "can't be shown")
-    return _html.note(f"{sample.name} ({kind})")
+    return f"{sample.name} ({kind})"

@@ -3,17 +3,14 @@
 Why it is so: docs/behavior.md#jobs
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import AitkError, JobConflict, NotFound
-from aitk_nb.jobs.gpu_release import GpuRelease
 from aitk_nb.jobs.job import Job
-from aitk_nb.jobs.queue import freest_gpu
+from aitk_nb.jobs.queue import GpuRelease, freest_gpu
 from aitk_nb.jobs.resume_point import resume_point
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, StartResult
 from aitk_nb.training.config_diff import differences

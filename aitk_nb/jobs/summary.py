@@ -1,7 +1,5 @@
 """`JobSummary`: what is repeatable about a job, for people and for machines."""
 
-from __future__ import annotations
-
 import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,8 +10,7 @@ from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import ConnectionFailed, NotSupported, Rejected, UnexpectedReply
 from aitk_nb.jobs.loss_reader import read_on
-from aitk_nb.losses.history import LossHistory
-from aitk_nb.losses.summary import outcome
+from aitk_nb.losses import LossHistory, outcome
 from aitk_nb.models.job import JobState
 
 _UNREAD = (ConnectionFailed, NotSupported, Rejected, UnexpectedReply)

@@ -1,7 +1,5 @@
 """`Watcher`: polls one job, through restarts and lost networks."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +10,7 @@ from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.progress import Backoff, StepRate
 from aitk_nb.losses.history import LossHistory
-from aitk_nb.models.job import JobState
-from aitk_nb.models.server import Ability
+from aitk_nb.models import Ability, JobState
 
 PATIENCE = 3600.0
 """Seconds that the server may be unreachable: a laptop's network may be away for long."""

@@ -1,7 +1,5 @@
 """The smoothed values of a metric: averages over the values before, or on both sides."""
 
-from __future__ import annotations
-
 import math
 from typing import TypeAlias
 

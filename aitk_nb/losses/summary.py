@@ -1,7 +1,5 @@
 """`LossSummary`: where a metric ended, how certain that is, and whether it moves or diverged."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias

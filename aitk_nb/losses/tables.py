@@ -1,7 +1,5 @@
 """Tables of losses as text: our own CSV and JSON, and what other loggers export."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

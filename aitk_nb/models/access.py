@@ -1,7 +1,5 @@
 """Whether a server lets us in, as values: its state, and what it answered to each credential."""
 
-from __future__ import annotations
-
 import enum
 from dataclasses import dataclass
 

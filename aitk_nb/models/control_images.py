@@ -4,8 +4,6 @@ In a `JobDraft` they are names, as the datasets themselves; what has a slash in 
 server, and stays as it is.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """`DryRunReport`: the requests that starting a job would send."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a server offers, as values: endpoints with parameters, and operations."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

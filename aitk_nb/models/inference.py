@@ -1,7 +1,5 @@
 """Frozen values about the inference engines of a server, and what they make."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Frozen values about LoRAs on a server."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

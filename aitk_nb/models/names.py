@@ -1,7 +1,5 @@
 """Names that the server and this machine's file system accept."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import unicodedata

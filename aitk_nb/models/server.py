@@ -1,7 +1,5 @@
 """Frozen values about a server: its flavour, its abilities, its GPUs."""
 
-from __future__ import annotations
-
 import enum
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@
 notebook's metadata, a closed one's too, and with it whatever somebody typed.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 VIEW = "application/vnd.jupyter.widget-view+json"

@@ -1,7 +1,5 @@
 """A notebook's parameters cell read as its signature, and values typed by it."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence

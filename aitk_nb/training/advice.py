@@ -1,7 +1,5 @@
 """Remarks on training parameters: legal and rarely intended, or refused by the trainer alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

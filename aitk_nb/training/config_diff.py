@@ -1,7 +1,5 @@
 """Job configs compared: the fingerprint that identifies a job, and where two of them differ."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import hashlib

@@ -1,7 +1,5 @@
 """Places in a job config: reading, setting and merging by their paths."""
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Mapping

@@ -7,10 +7,8 @@ toolkit/config_modules.py, jobs/process/BaseSDTrainProcess.py and toolkit/lora_s
 Why it is so: docs/behavior.md#trainer
 """
 
-from __future__ import annotations
-
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aitk_nb.models.control_images import CONTROL_KEYS
@@ -19,27 +17,10 @@ from aitk_nb.training.config_paths import MISSING, merge, value_at
 from aitk_nb.training.default_config import trainer_defaults
 from aitk_nb.training.extra import process_of
 
-SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "network.linear": ("network.rank",),
-    "network.linear_alpha": ("network.alpha",),
-    "sample.samples": ("sample.prompts",),
-    "train.gradient_accumulation": ("train.gradient_accumulation_steps",),
-    "model.arch": tuple(
-        f"model.is_{word}"
-        for word in ("v2", "v3", "xl", "pixart", "pixart_sigma", "auraflow", "flux", "lumina2",
-                     "vega", "ssd")
-    ),
-}  # fmt: skip
+SYNONYMS: Mapping[str, Sequence[str]] = presets.FACTS["synonyms"]
 """Older keys, by the key that the web UI writes today."""
 
-_OLD_ARCHES = {"v2": "sd2", "v3": "sd3", "xl": "sdxl"}
-_UNETS = frozenset({"sd1", "sd15", "sd2", "sdxl", "vega", "ssd"})
-_SCALED = _UNETS | {"pixart", "pixart_sigma", "auraflow"}
-_MULTIPLES_OF_32 = frozenset(
-    "anima chroma chroma_radiance ernie_image flex1 flux hidream_o1 ltx2 ltx2.3 ltx2.5 "  # noqa: SIM905
-    "minimax_h3 minimax_h3_ref2va nucleus_image qwen_image qwen_image_edit qwen_image_edit_plus "
-    "sd3 wan22_5b zeta_chroma".split()
-)
+_UNETS = frozenset(presets.FACTS["unets"])
 
 
 def effective(process: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +87,9 @@ def arch_of(model: Mapping[str, Any]) -> Any:
     if model.get("arch") is not None:
         return model["arch"]
     words = (path.removeprefix("model.is_") for path in SYNONYMS["model.arch"])
-    said = (_OLD_ARCHES.get(word, word) for word in words if model.get(f"is_{word}"))
+    said = (
+        presets.FACTS["older_names"].get(word, word) for word in words if model.get(f"is_{word}")
+    )
     return next(said, "sd1")
 
 
@@ -150,7 +133,7 @@ def alpha_counts(arch: str) -> bool | None:
     ours = {name.partition(":")[0] for name, one in presets.packaged().items() if not one.since}
     if base not in presets.OTHERS | ours:
         return None
-    return base in _SCALED
+    return base in _UNETS | {*presets.FACTS["also_scaled"]}
 
 
 def has_convolutions(arch: str) -> bool:
@@ -165,4 +148,4 @@ def divisibility(arch: str) -> int:
     that the form for a new job begins with.
     """
     base = (arch or presets.DEFAULT_ARCH).partition(":")[0]
-    return 32 if base in _MULTIPLES_OF_32 else 8 if base == "cogview4" else 16
+    return 32 if base in presets.FACTS["multiples_of_32"] else 8 if base == "cogview4" else 16

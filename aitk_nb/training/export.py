@@ -1,7 +1,5 @@
 """Training parameters written as a notebook's cell, a command line, a job config and requests."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """`extra`: what the parameters have no field for, as YAML merged into the job config."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Forms, the command line, notebooks' parameter cells, the job config and the gene
 are built from these declarations: a new field is one entry in `Fields`, in the order of the form.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Mapping
@@ -37,12 +35,12 @@ from aitk_nb.training.validation import (
     no_variables,
     not_zero,
     numbers,
+    place,
     problems,
     quantized,
     safe_name,
 )
 
-_QUANTIZATION = "options.tsx: quantizationOptions"
 _LARGEST_SEED = 2**32 - 1
 """Numpy takes 32 bits."""
 
@@ -67,7 +65,7 @@ TimestepType = Literal["sigmoid", "linear", "shift", "weighted", "lognorm_blend"
 
 
 def _complete(schema: dict[str, Any]) -> None:
-    """Add each field's group, and the string below it, which pydantic would read at import."""
+    """Add each field's group, and what the string below it says, read when it is asked for."""
     group = ""
     for entry in schema["properties"].values():
         group = entry["group"] = entry["group"] or group
@@ -78,7 +76,9 @@ def _complete(schema: dict[str, Any]) -> None:
                 ast.AnnAssign(target=ast.Name(id=name)),
                 ast.Expr(value=ast.Constant(value=str(text))),
             ):
-                schema["properties"][name]["description"] = text.removesuffix(".")
+                told, _, source = inspect.cleandoc(text).partition("\n\nSource: ")
+                entry = schema["properties"][name]
+                entry |= {"description": told.removesuffix("."), "source": place(entry, source)}
 
 
 class Fields(BaseModel):
@@ -101,69 +101,78 @@ class Fields(BaseModel):
         json_schema_extra=_complete,
     )
 
-    name: Annotated[
-        Name,
-        field(
-            ...,
-            group="Basics",
-            label="Training Name",
-            source="config.name; it becomes a folder on the server",
-        ),
-    ]
-    """Name of the job, and of its output folder on the server."""
-    dataset: Annotated[
-        Name, field(..., source="ui/src/app/api/datasets: a folder below the datasets")
-    ]
-    """Dataset on the server to learn from."""
-    trigger_word: Text = field("", source="trigger_word")
-    """Word for the LoRA; it replaces [trigger] in captions and prompts."""
-    arch: Text = field(
-        presets.DEFAULT_ARCH, label="Model Architecture", source="options.tsx: modelArchs"
-    )
-    """Model to train for, as AI Toolkit names it; it brings settings of its own."""
+    name: Annotated[Name, field(..., group="Basics", label="Training Name")]
+    """Name of the job, and of its output folder on the server.
+
+    Source: config.name; it becomes a folder on the server
+    """
+    dataset: Annotated[Name, field(...)]
+    """Dataset on the server to learn from.
+
+    Source: ui/src/app/api/datasets: a folder below the datasets
+    """
+    trigger_word: Text = field("")
+    """Word for the LoRA; it replaces [trigger] in captions and prompts.
+
+    Source: trigger_word
+    """
+    arch: Text = field(presets.DEFAULT_ARCH, label="Model Architecture")
+    """Model to train for, as AI Toolkit names it; it brings settings of its own.
+
+    Source: options.tsx: modelArchs
+    """
     steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
     """Optimizer steps; AI Toolkit's examples suggest 500 to 4000."""
     rank: int = field(32, "network.linear", label="Linear Rank", ge=1, le=4096)
     """Size of the LoRA; 16 to 64 is usual, and a higher rank makes a larger file."""
     learning_rate: float = field(1e-4, "train.lr", short="--lr", gt=0, lt=10)
     """Peak learning rate; 0.0001 is usual, 1 for a Prodigy optimizer."""
-    base_model: Text = field(
-        "", group="Model", label="Name or Path", source="config_modules.py: name_or_path"
-    )
-    """Base model on Hugging Face or on the server; empty: the architecture's own."""
-    quantize: Quantization = field(
-        "qfloat8", label="Quantize Transformer", per_job=False, source=_QUANTIZATION
-    )
-    """Quantization of the base model, which saves GPU memory; empty: none."""
-    quantize_te: Quantization = field(
-        "qfloat8", label="Quantize Text Encoder", per_job=False, source=_QUANTIZATION
-    )
-    """Quantization of the text encoder, which saves GPU memory; empty: none."""
-    low_vram: bool = field(
-        False, "model.low_vram", label="Low VRAM", source="config_modules.py: low_vram"
-    )
-    """Keep only what is in use on the GPU: less memory, but slower."""
+    base_model: Text = field("", group="Model", label="Name or Path")
+    """Base model on Hugging Face or on the server; empty: the architecture's own.
+
+    Source: config_modules.py: name_or_path
+    """
+    quantize: Quantization = field("qfloat8", label="Quantize Transformer", per_job=False)
+    """Quantization of the base model, which saves GPU memory; empty: none.
+
+    Source: options.tsx: quantizationOptions
+    """
+    quantize_te: Quantization = field("qfloat8", label="Quantize Text Encoder", per_job=False)
+    """Quantization of the text encoder, which saves GPU memory; empty: none.
+
+    Source: options.tsx: quantizationOptions
+    """
+    low_vram: bool = field(False, "model.low_vram", label="Low VRAM")
+    """Keep only what is in use on the GPU: less memory, but slower.
+
+    Source: config_modules.py: low_vram
+    """
     network: Literal["lora", "lokr"] = field(
         "lora", "network.type", group="Network", label="Target Type"
     )
     """Network type: lora or lokr."""
-    alpha: int = field(
-        0, label="Linear Alpha", source="config_modules.py: linear_alpha", ge=0, le=4096
-    )
-    """Alpha of the LoRA; 0: equal to the rank. Without effect on transformer models."""
+    alpha: int = field(0, label="Linear Alpha", ge=0, le=4096)
+    """Alpha of the LoRA; 0: equal to the rank. Without effect on transformer models.
+
+    Source: config_modules.py: linear_alpha
+    """
     lokr_factor: Annotated[int, AfterValidator(not_zero)] = field(
-        -1,
-        "network.lokr_factor",
-        label="LoKr Factor",
-        source="config_modules.py: lokr_factor, of which -1 finds the largest",
-        ge=-1,
-        le=4096,
+        -1, "network.lokr_factor", label="LoKr Factor", ge=-1, le=4096
     )
-    """LoKr factor; -1: chosen by the trainer."""
-    extra_datasets: Names = field((), group="Datasets", source="datasets")
-    """Additional datasets to train on."""
-    control_datasets: Names = field((), source="control_path")
-    """Datasets with control images for the first dataset, in order."""
+    """LoKr factor; -1: chosen by the trainer.
+
+    Source: config_modules.py: lokr_factor, of which -1 finds the largest
+    """
+    extra_datasets: Names = field((), group="Datasets")
+    """Additional datasets to train on.
+
+    Source: datasets
+    """
+    control_datasets: Names = field(())
+    """Datasets with control images for the first dataset, in order.
+
+    Source: control_path
+    """
     resolution: Resolution = field(
         (512, 768, 1024), "datasets[x].resolution", label="Resolutions", per_job=True, min_length=1
     )
@@ -182,23 +191,26 @@ class Fields(BaseModel):
     """Batches per optimizer step; they act as one larger batch."""
     timestep_type: TimestepType = field("sigmoid", "train.timestep_type")
     """How timesteps (noise levels) are sampled."""
-    dtype: Literal["bf16", "fp16", "fp32"] = field(
-        "bf16", "train.dtype", label="Data Type", source="save.dtype"
-    )
-    """Data type for training."""
-    ema: float = field(0.0, label="EMA Decay", per_job=False, source="ema_decay", ge=0, lt=1)
-    """Decay of the moving average of the weights, such as 0.99; 0: none."""
-    seed: int = field(
-        42,
-        "training_seed",
-        per_job=True,
-        source="jobs/process/BaseTrainProcess.py: training_seed",
-        ge=-1,
-        le=_LARGEST_SEED,
-    )
-    """Random seed of training and samples; -1: none, each training differs."""
-    gpu_ids: Gpus = field("", label="GPU ID", source="GPU ID; the queue is keyed by this text")
-    """GPUs on the server, e.g. 0 or 0,1; empty: the GPU with the most free memory."""
+    dtype: Literal["bf16", "fp16", "fp32"] = field("bf16", "train.dtype", label="Data Type")
+    """Data type for training.
+
+    Source: save.dtype
+    """
+    ema: float = field(0.0, label="EMA Decay", per_job=False, ge=0, lt=1)
+    """Decay of the moving average of the weights, such as 0.99; 0: none.
+
+    Source: ema_decay
+    """
+    seed: int = field(42, "training_seed", per_job=True, ge=-1, le=_LARGEST_SEED)
+    """Random seed of training and samples; -1: none, each training differs.
+
+    Source: jobs/process/BaseTrainProcess.py: training_seed
+    """
+    gpu_ids: Gpus = field("", label="GPU ID")
+    """GPUs on the server, e.g. 0 or 0,1; empty: the GPU with the most free memory.
+
+    Source: GPU ID; the queue is keyed by this text
+    """
     save_every: int = field(250, "save.save_every", group="Saving and samples", per_job=True, ge=1)
     """Steps between checkpoints."""
     max_saves: int = field(
@@ -212,31 +224,34 @@ class Fields(BaseModel):
     """Checkpoints to keep besides the final LoRA; older ones are deleted."""
     sample_every: int = field(250, "sample.sample_every", per_job=True, ge=1)
     """Steps between samples."""
-    prompts: Prompts = field((), label="Sample Prompts", source="config_modules.py: samples")
-    """Sample prompts; none: no samples."""
+    prompts: Prompts = field((), label="Sample Prompts")
+    """Sample prompts; none: no samples.
+
+    Source: config_modules.py: samples
+    """
     sample_width: int = field(1024, "sample.width", ge=16, le=8192)
     """Sample width in pixels."""
     sample_height: int = field(1024, "sample.height", ge=16, le=8192)
     """Sample height in pixels."""
-    sample_frames: int = field(
-        1,
-        "sample.num_frames",
-        label="Sample Num Frames",
-        source="config_modules.py: num_frames",
-        ge=1,
-        le=10_000,
-    )
-    """Frames per sample; 1 for images."""
+    sample_frames: int = field(1, "sample.num_frames", label="Sample Num Frames", ge=1, le=10_000)
+    """Frames per sample; 1 for images.
+
+    Source: config_modules.py: num_frames
+    """
     sample_steps: int = field(30, "sample.sample_steps", ge=1, le=1000)
     """Denoising steps per sample; more take longer."""
     guidance: float = field(4.0, "sample.guidance_scale", label="Guidance Scale", ge=0, le=100)
     """How closely samples follow their prompts."""
-    sample_seed: int = field(-1, source="sample.seed", ge=-1, le=_LARGEST_SEED)
-    """Random seed of samples; -1: the seed of the training."""
-    extra: str = field(
-        "", group="Advanced", source="toolkit/config.py: the whole job config", multiline=True
-    )
-    """YAML to merge into the job config."""
+    sample_seed: int = field(-1, ge=-1, le=_LARGEST_SEED)
+    """Random seed of samples; -1: the seed of the training.
+
+    Source: sample.seed
+    """
+    extra: str = field("", group="Advanced", multiline=True)
+    """YAML to merge into the job config.
+
+    Source: toolkit/config.py: the whole job config
+    """
 
     @model_validator(mode="wrap")
     @classmethod

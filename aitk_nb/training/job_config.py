@@ -1,7 +1,5 @@
 """AI Toolkit's job config, built from training parameters."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from typing import Any

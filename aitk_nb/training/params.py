@@ -1,7 +1,5 @@
 """`TrainingParams`: the training parameters with what notebooks do with them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path

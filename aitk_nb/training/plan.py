@@ -1,7 +1,5 @@
 """What a training job amounts to: epochs, checkpoints and disk space."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

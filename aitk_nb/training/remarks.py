@@ -1,7 +1,5 @@
 """What the trainer silently does with a job config, where somebody would expect something else."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,18 +9,9 @@ from aitk_nb.training.config_paths import is_mappings, value_at
 from aitk_nb.training.default_config import trainer_defaults
 from aitk_nb.training.effective import alpha_counts, effective, has_convolutions, resolutions
 from aitk_nb.training.fields import PATHS
-from aitk_nb.training.presets import arch_remark
+from aitk_nb.training.presets import FACTS, arch_remark
 from aitk_nb.training.validation import did_you_mean
 
-_TRAINERS = ("diffusion_trainer", "ui_trainer", "sd_trainer", "concept_slider")
-_FAILS_ON_NULL = (
-    "train.steps",
-    "train.batch_size",
-    "train.lr",
-    "sample.samples",
-    "network.network_kwargs",
-)
-_FAILS_ON_NULL_IN_DATASET = ("caption_dropout_rate", "network_weight", "token_dropout_rate")
 _LISTED = 8
 
 
@@ -43,7 +32,7 @@ def remarks(process: Mapping[str, Any]) -> Iterator[Remark]:
         process: The process of a job config as it is sent.
     """
     read = effective(process)
-    if (kind := process.get("type")) not in _TRAINERS:
+    if (kind := process.get("type")) not in FACTS["trainers"]:
         yield Remark("extra", f"type {kind!r} is no training that is known here")
     yield from _network(process, read)
     yield from _model(process, read)
@@ -175,14 +164,14 @@ def _datasets(process: Mapping[str, Any], read: Mapping[str, Any]) -> Iterator[R
             yield Remark("dataset", f"{name} has poi, which is no longer supported", fails=True)
         if entry["type"] != "image":
             yield Remark("dataset", f"type {entry['type']!r} of {name} is unknown", fails=True)
-        for key in _FAILS_ON_NULL_IN_DATASET:
+        for key in FACTS["fails_on_null_in_dataset"]:
             if entry[key] is None:
                 yield Remark("dataset", f"{key} of {name} is null", fails=True)
 
 
 def _nulls(process: Mapping[str, Any]) -> Iterator[Remark]:
     names = {path: name for name, path in PATHS.items()} | {"sample.samples": "prompts"}
-    for path in _FAILS_ON_NULL:
+    for path in FACTS["fails_on_null"]:
         if value_at(process, path) is None:
             text = f"{path} is null, of which the trainer makes no default"
             yield Remark(names.get(path, "extra"), text, fails=True)

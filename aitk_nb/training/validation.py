@@ -1,7 +1,5 @@
 """What a training parameter may be: its declaration, conversions and checks, and its errors."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import re
@@ -31,7 +29,6 @@ def field(
     group: str = "",
     short: str = "",
     label: str | None = None,
-    source: str = "",
     per_job: bool | None = None,
     multiline: bool = False,
     **constraints: Any,
@@ -44,20 +41,15 @@ def field(
         group: The heading in the form that begins with it.
         short: A second option on the command line.
         label: How forms call it, unless that is its name.
-        source: The file of AI Toolkit that defines it, and the words there. Without a file they
-            are words of `SimpleJob.tsx`, the form for a new job; the default is the path.
         per_job: Whether its value belongs to a job rather than to the architecture; the default
             is that one with a path does not.
         multiline: Whether it is a text of several lines.
         constraints: Bounds, as pydantic's `Field` takes them.
 
     Returns:
-        What the field is assigned; the string below it is its help text.
+        What the field is assigned; the string below it is its help text, and says the source.
     """
-    file, _, words = source.rpartition(": ")
-    file, words = file or "SimpleJob.tsx", words or path.removeprefix("datasets[x].")
     about: dict[str, Any] = {
-        "source": f"{_FOLDERS.get(file, '')}{file}: {words}",
         "path": path,
         "group": group,
         "short": short,
@@ -65,6 +57,16 @@ def field(
         "multiline": multiline,
     }
     return Field(default, title=label, json_schema_extra=about, **constraints)
+
+
+def place(entry: Mapping[str, Any], source: str) -> str:
+    """Return the file of AI Toolkit that defines a field, and the words there.
+
+    Without a file they are words of `SimpleJob.tsx`, the form for a new job; by default the path.
+    """
+    file, _, words = source.rpartition(": ")
+    file, words = file or "SimpleJob.tsx", words or entry["path"].removeprefix("datasets[x].")
+    return f"{_FOLDERS.get(file, '')}{file}: {words}"
 
 
 def fact(info: FieldInfo, name: str) -> Any:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from aitk_nb._lazy import lazy
 
 if TYPE_CHECKING:
+    from aitk_nb.pictures.drawing import Tile as Tile
+    from aitk_nb.pictures.grid import PictureGrid as PictureGrid
     from aitk_nb.views.dataset_form.dataset_choice import DatasetChoice as DatasetChoice
     from aitk_nb.views.dataset_form.dataset_form import DatasetForm as DatasetForm
     from aitk_nb.views.forms.connection_form import ConnectionForm as ConnectionForm
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from aitk_nb.views.plots.contact_sheet import contact_sheet as contact_sheet
     from aitk_nb.views.plots.loss_plot import LossFigure as LossFigure
     from aitk_nb.views.plots.loss_plot import plot_loss as plot_loss
+    from aitk_nb.views.plots.sample_grid import sample_grid as sample_grid
     from aitk_nb.views.saved_files import SavedFiles as SavedFiles
     from aitk_nb.views.widgets import if_supported as if_supported
 

@@ -58,7 +58,7 @@ def verdict(client: AIToolkitClient, name: str) -> Verdict:
     """Return what is told of a job."""
     backend = client._backend
     assert isinstance(backend, Gradio)
-    found, why = backend.verdict(name)
+    found, why, _ = backend._outcomes.verdict(backend._note(name))
     assert why
     return found
 

@@ -35,7 +35,7 @@ BOMB = (
     "\n touch pwned\n*/ require('fs').writeFileSync('pwned', ''); /* \\' \\\" ${1+1} \u2028"
     "import('node:fs').then((fs) => fs.writeFileSync('pwned', ''))//\r"
     "\n__import__('pathlib').Path('pwned').touch()\n\x00\x1b]0;x\x07\u202e"
-    '§send "§{url}" §§ %s {0}'
+    '§ if x «send» "«% x %»" «# #» ¦: string¦ %s {0}'
 )
 
 

@@ -100,8 +100,10 @@ def test_the_strength_and_the_steps_show(
 def test_frames_and_files(inference: Inference, server: demo.DemoServer) -> None:
     """In the engine's order; the file is public, and gone after it was deleted."""
     frames: list[Frame] = []
+    # So large that each latent is read before the next one takes its place.
+    sample = {**SAMPLE, "width": 1024, "height": 1024}
     (file,) = inference.generate(
-        "portrait", model=MODEL, sample=SAMPLE, seed=7, on_frame=frames.append, latents=True
+        "portrait", model=MODEL, sample=sample, seed=7, on_frame=frames.append, latents=True
     )
 
     kinds = [frame.kind for frame in frames if frame.kind != "status"]

@@ -101,6 +101,7 @@ class Line:
 
     outage = 5.0
     url = "http://engine"
+    is_gone = False
 
     def __init__(self, *streams: Sequence[bytes] | AitkError) -> None:
         self._streams = iter(streams)
@@ -117,6 +118,10 @@ class Line:
     def reattach(self, _engine: Engine, _request_id: str) -> Iterator[Iterator[bytes]]:
         """Give the next one."""
         yield self._next()
+
+    def engines(self) -> tuple[Engine, ...]:
+        """Tell of the one, unless it is gone."""
+        return () if self.is_gone else (Engine("e", "0", "running", is_ready=False),)
 
     def cancel(self, _engine: Engine, _request_id: str) -> None:
         """Count."""
@@ -176,6 +181,14 @@ def test_a_user_interface_that_comes_back() -> None:
     """It knows no engine for a moment."""
     away = [Rejected("go on", "engine unreachable", status) for status in (502, 503)]
     assert list(follow(Line(LIVE[:3], *away, LIVE)).frames({})) == read(LIVE)
+
+
+def test_an_engine_that_is_gone() -> None:
+    """Nobody starts another one by himself, so that it is said at once."""
+    line = Line(LIVE[:3], *[Rejected("go on", "no inference engine is running", 503)] * 2)
+    line.is_gone = True
+    with pytest.raises(Rejected, match="Send it again with the same seed"):
+        list(follow(line).frames({}))
 
 
 def test_a_server_that_stays_away() -> None:

@@ -20,7 +20,7 @@ from aitk_nb.errors import (
     UnexpectedReply,
 )
 from aitk_nb.jobs.api import Jobs
-from aitk_nb.jobs.caption_checks import caption_check
+from aitk_nb.jobs.dataset_checks import caption_check
 from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.jobs.progress import seconds_per_step

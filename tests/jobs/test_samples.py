@@ -14,7 +14,7 @@ from PIL import Image
 import aitk_nb
 from aitk_nb.demo import DemoServer
 from aitk_nb.errors import ConnectionFailed, NotSupported
-from aitk_nb.jobs.samples import Samples, fetch_samples, prompts_of
+from aitk_nb.jobs.samples import Samples, fetch_samples, prompts_of, sample_grid
 from aitk_nb.models.job import Sample
 
 PROMPTS = [{"prompt": "[trigger] & <b>"}, {"prompt": "two"}]
@@ -63,7 +63,7 @@ def test_a_page_shows_them_by_prompt_and_step_and_asks_for_nothing() -> None:
     server = Server()
     found = fetched(server, listed(3, 2))
     asked = len(server.asked)
-    page = found._repr_html_()
+    page = found.grid.html()
     assert asked == len(server.asked) == 6
     assert 6 == page.count("<img")
     assert page.index("<strong>grace &amp; &lt;b&gt;</strong>") < page.index("<strong>two</strong>")
@@ -84,7 +84,7 @@ def test_only_the_newest_whole_steps_are_fetched_and_each_once() -> None:
     assert 1000 == len(found)
     assert 20 == len(found.shown) == len(server.asked)
     assert {19600, 19700, 19800, 19900} == {one.step for one in found.shown}
-    assert "The newest 20 of 1000" in found._repr_html_()
+    assert "The newest 20 of 1000" in found.grid.html()
     assert 24 == len(fetched(server, listed(1, 100)).shown)
     server.asked.clear()
     again = fetched(server, listed(201, 5), known=found)
@@ -101,14 +101,31 @@ def test_texts_films_sounds_and_what_is_gone() -> None:
         *(Sample(f"a.{ending}", -1, -1, f"/a.{ending}") for ending in ("mp4", "wav", "xyz")),
         Sample("gone<i>.png", 5, 9, "/gone"),
     ]
-    page = fetched(server, samples)._repr_html_()
+    page = fetched(server, samples).grid.html()
     assert "<pre" in page
     assert "&lt;i&gt;\ufffdlong" in page
     for words in ("a.mp4 (a video)", "a.wav (sound)", "gone&lt;i&gt;.png (can&#x27;t be shown)"):
         assert words in page
     assert "prompt 10" in page
-    assert 2 == len(server.asked)
-    assert len(page) < 10_000
+    assert {"/.thumbs/a.mp4.jpg", "/.thumbs/a.wav.jpg"} < set(server.asked)
+    assert 4 == len(server.asked)
+    assert len(page) < 12_000
+
+
+def test_a_film_is_shown_by_what_the_trainer_has_drawn_of_it() -> None:
+    """Its first frame, or the waveform of sound; and jobs side by side share a prompt's rows."""
+
+    class Drawn(Server):
+        @contextmanager
+        def open_range(self, path: str) -> Iterator[Callable[[int, int], bytes]]:
+            yield lambda _start, _length: self.thumbnail(path)
+
+    films = [fetched(Drawn(), listed(2, 2, "mp4")), fetched(Drawn(), listed(3, 2, "wav"))]
+    grid = sample_grid([("a", films[0]), ("b", films[1])])
+    assert ("grace & <b> · a", "grace & <b> · b", "two · a", "two · b") == grid.rows
+    assert ("step 0", "step 100", "step 200") == grid.columns
+    assert 10 == len(grid.tiles)
+    assert all(tile.picture for tile in grid.tiles.values())
 
 
 @pytest.mark.parametrize(
@@ -125,7 +142,7 @@ def test_texts_films_sounds_and_what_is_gone() -> None:
 def test_odd_configs_have_no_prompts(config: Any) -> None:
     """Nor do they break the list."""
     assert not any(prompts_of(config))
-    assert "prompt 1" in fetch_samples(Server(), listed(1, 1), config, 1)._repr_html_()  # type: ignore[arg-type]
+    assert "prompt 1" in fetch_samples(Server(), listed(1, 1), config, 1).grid.html()  # type: ignore[arg-type]
 
 
 def test_nothing_yet() -> None:

@@ -40,6 +40,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "04_train": {"name": "trained", "steps": 50, "rank": 8, "prompts": [], "save_every": 20},
     "05_plot_loss": {"steps": 40},
     "06_compare_runs": {"steps": 40, "learning_rates": [1e-3, 2e-3]},
+    "07_choose_a_checkpoint": {"steps": 20, "prompts": ["a cap"], "strengths": [0.0, 1.0]},
 }
 
 
@@ -170,6 +171,16 @@ def test_comparing_ends_with_a_verdict(runs: Runs) -> None:
     assert ["0.001", "0.002"] == [one["settings"]["train.lr"] for one in result.result["runs"]]
     assert result.result["verdict"]
     assert (runs.of("06_compare_runs") / "compare.png").stat().st_size > 5_000
+
+
+@pytest.mark.slow
+def test_choosing_leaves_the_pictures(runs: Runs) -> None:
+    """One of the base model and one of each checkpoint, and the grid of the samples."""
+    result, folder = runs.ran("07_choose_a_checkpoint"), runs.of("07_choose_a_checkpoint")
+
+    assert 20 == result.result["step"]
+    assert (folder / "choose_samples.png").stat().st_size > 5_000
+    assert 1 + 4 == len(list((folder / "choose_tried").iterdir()))
 
 
 def test_uploading_ends_with_the_dataset_under_the_servers_name(runs: Runs) -> None:

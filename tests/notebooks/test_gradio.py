@@ -27,6 +27,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "04_train": {"name": "trained", "steps": 50, "rank": 8, "prompts": [], "save_every": 20},
     "05_plot_loss": {"steps": 40},
     "06_compare_runs": {"name": "compared", "steps": 30, "learning_rates": [1e-3, 2e-3]},
+    "07_choose_a_checkpoint": {"steps": 20},
 }
 
 

@@ -4,8 +4,6 @@ On the web UI most of them are PUTs: no endpoint has that method, so that whoeve
 empty 405 and nothing is executed (contract of the web UI, section 1).
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress

@@ -1,14 +1,11 @@
 """Common claims about AI Toolkit servers, and the request that checks each of them."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from aitk_nb._yaml import facts
 from aitk_nb.backends.detection.probes import Answer, Probe
-from aitk_nb.models.access import Credential
-from aitk_nb.models.checklist import Check, Checklist, Status
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import Check, Checklist, Credential, Flavour, Status
 
 Judge = Callable[[Answer], str]
 """From a response to a verdict: `true`, `false`, or what holds instead."""
@@ -119,68 +116,23 @@ def _mapping(value: object) -> dict[str, object]:
 # -- the claims ------------------------------------------------------------------------------------
 
 
-def _told(flavour: Flavour, prefix: str) -> tuple[tuple[str, Question], ...]:
-    questions = _webui() if flavour is Flavour.WEBUI else _gradio(prefix)
-    return tuple(zip(_CLAIMS, questions, strict=True))
+_JUDGES: Mapping[str, Judge] = {
+    "is_gradio": _is_gradio,
+    "documents": _documents,
+    "lists": _lists,
+    "exists": _exists,
+    "password": _password,
+    "serves_gradio_client": _serves_gradio_client,
+    "hands_out": _hands_out,
+    "hands_out_some": _hands_out_some,
+}
 
 
-_CLAIMS = (
-    "The server is a Gradio app",
-    "/docs has the OpenAPI documentation",
-    "GET /api/ lists the endpoints",
-    "POST /api/predict with fn_index runs functions",
-    "GET /api/queue/status returns the queue",
-    "A password protects only the page, not the API",
-    "gradio_client can be used",
-    "A LoRA can be downloaded through the API",
-)
-
-_CONFIG = Probe("GET", "/config", Credential.NONE)
-_DOCS = Probe("GET", "/docs", Credential.NONE)
-_LIST = Probe("GET", "/api/")
-# By PUT: nothing is called, and the response still shows whether it exists.
-_PREDICT = Probe("PUT", "/api/predict")
-_QUEUE = Probe("PUT", "/api/queue/status")
-
-
-def _webui() -> tuple[Question, ...]:
-    jobs = Probe("GET", "/api/jobs?job_type=train", Credential.NONE)
-    file = Probe("GET", "/api/files/x", Credential.NONE)
-    client = "Use aitk_nb.connect(url), or HTTP: report.snippet('start training', 'python')."
-    start = "Use POST /api/jobs, GET /api/jobs/{id}/start, GET /api/queue/{gpu_ids}/start."
-    files = "Use GET /api/files/{path} with the whole server path percent-encoded."
-    public = "A password protects the API; files and images stay readable without it."
-    return (
-        Question(_CONFIG, _is_gradio, "Use the web UI's REST API below /api."),
-        Question(_DOCS, _documents, "Use report.openapi(): the web UI doesn't document its API."),
-        Question(_LIST, _lists, "Use report.endpoints_table or report.openapi()."),
-        Question(_PREDICT, _exists, start),
-        Question(_QUEUE, _exists, "Use GET /api/queue and GET /api/jobs."),
-        Question(jobs, _password, public),
-        Question(_CONFIG, _serves_gradio_client, client),
-        Question(file, _hands_out, files),
-    )
-
-
-def _gradio(prefix: str) -> tuple[Question, ...]:
-    call = f"Use POST {prefix}/call/NAME with the function's name."
-    client = (
-        "Use gradio_client.Client(url, auth=(user, password), token=False); without token=False it "
-        "sends a saved Hugging Face token to the app."
-    )
-    output = Probe("GET", f"{prefix}/file=output")
-    folder = (
-        "Train in the upload folder, or in a folder that GRADIO_ALLOWED_PATHS names on the "
-        "server: only files there can be downloaded."
-    )
-    queue = f"Use GET {prefix}/queue/status, which counts waiting calls only."
-    return (
-        Question(_CONFIG, _is_gradio, ""),
-        Question(_DOCS, _documents, f"Use GET {prefix}/info, which lists the functions."),
-        Question(_LIST, _lists, f"Use GET {prefix}/info."),
-        Question(_PREDICT, _exists, call),
-        Question(_QUEUE, _exists, queue),
-        Question(_CONFIG, _password, "A password protects the API as well."),
-        Question(Probe("GET", "/config"), _serves_gradio_client, client),
-        Question(output, _hands_out_some, folder),
-    )
+def _told(flavour: Flavour, prefix: str) -> Iterator[tuple[str, Question]]:
+    """Yield each claim, and how it is checked on a flavour."""
+    for told in facts("aitk_nb.backends.detection", "claims"):
+        said = told[flavour.value]
+        method, path, *without = said["request"].replace("{prefix}", prefix).split()
+        probe = Probe(method, path, Credential.NONE if without else Credential.GIVEN)
+        instead = said["instead"].replace("{prefix}", prefix)
+        yield told["claim"], Question(probe, _JUDGES[said["judge"]], instead)

@@ -1,7 +1,5 @@
 """What stands at an address: one look that sends no token and changes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#authentication
 """
 
-from __future__ import annotations
-
 import re
 import threading
 import time
@@ -19,8 +17,7 @@ from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import AitkError, Unauthorized
-from aitk_nb.models.access import Credential
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import Credential, Flavour
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """What answers where no training server does: named in a few words, from its first page."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable
@@ -41,17 +39,8 @@ class Kind(Enum):
     OTHER = "other"
 
 
+_BOOTING = "A pod that is still booting answers like this: wait a minute and try again,"
 _WEBUI_PORT = "AI Toolkit's web UI listens on port 8675, and its Gradio app on 7860."
-
-_ADVICE = {
-    Kind.BOOTING: "A pod that is still booting answers like this: wait a minute and try again, "
-    f"then check the port in the address. {_WEBUI_PORT}",
-    Kind.JUPYTER: f"Check the port in the address. {_WEBUI_PORT}",
-    Kind.FILES: f"Check the port in the address. {_WEBUI_PORT}",
-    Kind.GRADIO: f"Check the port in the address. {_WEBUI_PORT}",
-    Kind.PAGE: f"Check the address and its port. {_WEBUI_PORT}",
-    Kind.OTHER: f"Check the address and its port. {_WEBUI_PORT}",
-}
 
 
 class Foreign(NamedTuple):
@@ -69,7 +58,14 @@ class Foreign(NamedTuple):
     @property
     def advice(self) -> str:
         """What to do about it."""
-        return _ADVICE[self.kind]
+        what = (
+            "address and its port"
+            if self.kind in {Kind.PAGE, Kind.OTHER}
+            else "port in the address"
+        )
+        if self.kind is Kind.BOOTING:
+            return f"{_BOOTING} then check the {what}. {_WEBUI_PORT}"
+        return f"Check the {what}. {_WEBUI_PORT}"
 
 
 def is_pod_proxy(url: str) -> bool:

@@ -1,7 +1,5 @@
 """`GradioApp`: what a Gradio app says of itself, and its short calls."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NoReturn
 
+from aitk_nb._yaml import facts
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.gradio.captions import write_captions
 from aitk_nb.backends.gradio.job_states import Place
@@ -21,10 +22,7 @@ from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import BadInput, NotSupported
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobState, JobStatus, RemoteFile
-from aitk_nb.models.loss import LossPage
-from aitk_nb.models.server import Ability, Flavour
+from aitk_nb.models import Ability, DatasetInfo, Flavour, JobState, JobStatus, LossPage, RemoteFile
 
 _ALWAYS: Final = frozenset(
     (Ability.LIST_DATASETS, Ability.UPLOAD, Ability.CAPTION_IMAGES, Ability.TRAIN,
@@ -32,27 +30,19 @@ _ALWAYS: Final = frozenset(
 )  # fmt: skip
 _SERVED: Final = frozenset({Ability.LOSSES, Ability.FILES, Ability.DOWNLOAD})
 
-_SAID: Final[Mapping[Place, str]] = {
-    "served": (
-        "below the server's upload folder, so that losses and files can be read; "
-        "GradioOptions(results='server') leaves them in the server's own"
-    ),
-    "server": (
-        "in the server's own folder, which can be read only if the server was started with "
-        "GRADIO_ALLOWED_PATHS=output"
-    ),
-}
+_TEXTS: Final[Mapping[str, Mapping[str, str]]] = facts("aitk_nb.backends.gradio", "texts")
 
 
-def _cannot(ability: Ability, instead: str) -> NotSupported:
-    return NotSupported(ability.value, "Gradio", instead)
+def _cannot(ability: Ability, what: str = "") -> NotSupported:
+    """Return the error that says what to do instead."""
+    return NotSupported(ability.value, "Gradio", _TEXTS["instead"][what or ability.name])
 
 
-def _refusing(ability: Ability, instead: str) -> Callable[..., NoReturn]:
+def _refusing(ability: Ability, what: str = "") -> Callable[..., NoReturn]:
     """Return a method that raises `NotSupported`, and says what to do instead."""
 
     def refuse(*_given: object) -> NoReturn:
-        raise _cannot(ability, instead)
+        raise _cannot(ability, what)
 
     return refuse
 
@@ -76,7 +66,7 @@ class Gradio(GradioJobs):
             BadInput: `results` is invalid.
             NotSupported: It is an app of Gradio 3.
         """
-        if results not in _SAID:
+        if results not in _TEXTS["results"]:
             raise BadInput(f"results is 'served' or 'server', not {results!r}.")
         # Twice: after an error the app drops the connection that it came on.
         backend = cls(GradioHttp(connection, attempts=2), api_names=api_names, results=results)
@@ -137,20 +127,17 @@ class Gradio(GradioJobs):
     @property
     def dataset_tools(self) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(
-            Ability.EDIT_DATASETS,
-            "Its datasets are hidden in sessions: change the local folder and upload it again.",
-        )
+        raise _cannot(Ability.EDIT_DATASETS)
 
     @property
     def settings_store(self) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(Ability.SETTINGS, "They are environment variables of the server's process.")
+        raise _cannot(Ability.SETTINGS)
 
     @property
     def loras(self) -> NoReturn:
         """Raise `NotSupported`."""
-        raise _cannot(Ability.LORAS, "job.files() lists those of a job that was started here.")
+        raise _cannot(Ability.LORAS)
 
     # -- jobs --------------------------------------------------------------------------------
 
@@ -162,18 +149,14 @@ class Gradio(GradioJobs):
         """Return True: the queue of a Gradio app always runs."""
         return True
 
-    delete_job = _refusing(Ability.DELETE, "Delete its folder on the server yourself.")
-    save_now = _refusing(Ability.SAVE_NOW, "Choose save_every before the start.")
-    sample_now = _refusing(Ability.SAMPLE_NOW, "Choose sample_every and prompts before the start.")
-    read_log = _refusing(Ability.LOG, "It prints only to the server's terminal; look there.")
-    gpus = _refusing(Ability.GPUS, "Check on the machine itself, e.g. with nvidia-smi.")
-    list_samples = _refusing(
-        Ability.SAMPLES,
-        "The server lists no folders, and a sample's file name contains the time at which it "
-        "was made. Look in the folder samples of the job's folder on the server.",
-    )
+    delete_job = _refusing(Ability.DELETE)
+    save_now = _refusing(Ability.SAVE_NOW)
+    sample_now = _refusing(Ability.SAMPLE_NOW)
+    read_log = _refusing(Ability.LOG)
+    gpus = _refusing(Ability.GPUS)
+    list_samples = _refusing(Ability.SAMPLES)
 
-    thumbnail = _refusing(Ability.SAMPLES, "Look in its folder on the server.")
+    thumbnail = _refusing(Ability.SAMPLES, "thumbnail")
 
     # -- what a job leaves behind -------------------------------------------------------------
 
@@ -204,11 +187,7 @@ class Gradio(GradioJobs):
         waits = self._now(state.name).status is JobStatus.QUEUED
         if note.started is None or self._shows_own or waits:
             return replace(note, folder="")  # an older job of that name may have left something
-        raise _cannot(
-            ability,
-            "The server shows nothing of the job in its own folder. If it has begun, start the "
-            "server with GRADIO_ALLOWED_PATHS=output, or connect with results='served'.",
-        )
+        raise _cannot(ability, "hidden")
 
     def download(self, path: str, target: Path, progress: Progress) -> int:
         """Fetch a file of the server to `target`, whole or not at all; return its bytes."""
@@ -223,5 +202,5 @@ class Gradio(GradioJobs):
         return {
             "Gradio": self._app.version,
             "jobs and datasets": "those started from this computer",
-            "results": _SAID["served" if self._served else "server"],
+            "results": _TEXTS["results"]["served" if self._served else "server"],
         }

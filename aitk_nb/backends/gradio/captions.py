@@ -1,7 +1,5 @@
 """Captions written by the server's own model, by way of `gradio_client`."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import threading

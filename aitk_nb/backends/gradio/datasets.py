@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#gradio
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import secrets
@@ -26,9 +24,7 @@ from aitk_nb.backends.wire.parallel import each, each_or_raise
 from aitk_nb.backends.wire.upload import send_all
 from aitk_nb.backends.wire.upload_rate import UploadRate
 from aitk_nb.errors import AitkError, InvalidDataset, NotFound, Rejected, UnexpectedReply
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.endpoint import Endpoint
-from aitk_nb.models.names import check_name
+from aitk_nb.models import DatasetInfo, Endpoint, check_name
 
 _log = logging.getLogger(__name__)
 

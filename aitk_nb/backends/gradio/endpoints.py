@@ -4,12 +4,11 @@ Both documents come from a server that may be anything: whatever they hold, read
 fail, and what is not understood is left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from aitk_nb._yaml import facts
 from aitk_nb.models.endpoint import Endpoint, Parameter
 
 MOST = 2000
@@ -67,43 +66,17 @@ def prefix_of(config: object) -> str:
 def fixed(prefix: str, version: str) -> tuple[Endpoint, ...]:
     """Return the addresses that every Gradio app of that version has, functions apart."""
     known = f"catalog of Gradio {version.split('.')[0] or '4 to 6'}, probe"
-
-    def entry(name: str, method: str, path: str, does: str, returns: str, **more: Any) -> Endpoint:
-        return Endpoint(name, method, path, does, returns=returns, known_by=known, **more)
-
-    session = Parameter(
-        "session_hash", where="query", required=True, example="any-text-of-your-own",
-        about="connects calls to each other: the same text is the same session",
-    )  # fmt: skip
-    files = Parameter("files", "list of file", "form", required=True)
-    join = (
-        Parameter("data", "list of any", "body", required=True, about="values in order"),
-        Parameter("fn_index", "integer", "body", required=True, about="number of the function"),
-        replace(session, where="body"),
+    return tuple(
+        Endpoint(
+            **{
+                **entry,
+                "path": entry["path"].replace("{prefix}", prefix),
+                "parameters": tuple(Parameter(**one) for one in entry.get("parameters", ())),
+                "known_by": known,
+            }
+        )
+        for entry in facts("aitk_nb.backends.gradio", "fixed_endpoints")
     )
-    path = Parameter("path", where="path", required=True, about="path on the server", example="x")
-    return (
-        entry("config", "GET", "/config", "Get the app's components and functions",
-              "JSON with version, api_prefix, components and dependencies"),
-        entry("info", "GET", f"{prefix}/info", "List the functions with their parameters",
-              "JSON with named_endpoints and unnamed_endpoints"),
-        entry("login", "POST", "/login", "Log in with user name and password",
-              '{"success": true} and cookies', acts=True,
-              parameters=(Parameter("username", where="form", required=True),
-                          Parameter("password", where="form", required=True))),
-        entry("upload", "POST", f"{prefix}/upload", "Upload files for a function to use",
-              "a list of paths on the server", acts=True, parameters=(files,)),
-        entry("queue_join", "POST", f"{prefix}/queue/join", "Call a function in a session",
-              '{"event_id"}', acts=True, parameters=join),
-        entry("queue_data", "GET", f"{prefix}/queue/data", "Stream a session's results",
-              "a stream of server-sent events", parameters=(session,)),
-        entry("queue_status", "GET", f"{prefix}/queue/status",
-              "Count the waiting calls, without the running one",
-              '{"msg": "estimation", "queue_size", "rank_eta"}'),
-        entry("file", "GET", f"{prefix}/file={{path}}",
-              "Download a file that the app may serve: uploads, results and allowed folders",
-              "the file", parameters=(path,)),
-    )  # fmt: skip
 
 
 def _function(

@@ -7,8 +7,6 @@ file hangs Gradio 5; 304 never comes. So sizes come from HEAD and every GET is a
 Why it is so: docs/behavior.md#gradio
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ only the next job of ours is in the server's queue, and it is queued again when 
 Why it is so: docs/behavior.md#gradio
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

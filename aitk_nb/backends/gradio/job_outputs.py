@@ -1,7 +1,5 @@
 """What a job of a Gradio app has written, as far as the app's file route shows it."""
 
-from __future__ import annotations
-
 import re
 import threading
 import time
@@ -16,9 +14,7 @@ from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.backends.gradio.loss_db import LossFollower
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.errors import NotFound, UnexpectedReply
-from aitk_nb.models.job import RemoteFile
-from aitk_nb.models.loss import LossPage
-from aitk_nb.models.names import name_problem
+from aitk_nb.models import LossPage, RemoteFile, name_problem
 
 _MAIN: Final = "loss/loss"
 _LARGEST: Final = 1_000_000

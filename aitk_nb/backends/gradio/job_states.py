@@ -1,7 +1,5 @@
 """How the jobs of a Gradio app stand: by the queue, by their folders, or by what was noted."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -204,13 +202,6 @@ class JobStates:
             if now.started == note.started:
                 now = notes.jobs[note.name] = replace(now, **fields)
         return now
-
-    def verdict(self, name: str) -> tuple[Verdict, str]:
-        """Return what holds of a job whose connection was lost, and what that is known from.
-
-        It is told within 5 s, and never raises for a server that does not answer.
-        """
-        return self._outcomes.verdict(self._note(name))[:2]
 
 
 def _state(

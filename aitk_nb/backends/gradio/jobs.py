@@ -4,8 +4,6 @@ The server lists no jobs, and reports on one only to the connection that started
 started is noted here, and the rest is read from the job's folder.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import time
@@ -23,8 +21,7 @@ from aitk_nb.backends.gradio.journal import JobNote, Notes
 from aitk_nb.backends.gradio.queue import CallState, Phase, QueuedCall, withdraw
 from aitk_nb.backends.gradio.training_form import FilledForm, fill
 from aitk_nb.errors import JobConflict, NotFound, NotSupported
-from aitk_nb.models.job import JobDraft, JobState, JobStatus
-from aitk_nb.models.names import check_name
+from aitk_nb.models import JobDraft, JobState, JobStatus, check_name
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """`Journal`: what this computer remembers of a Gradio server, which has no list of anything."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator, Mapping

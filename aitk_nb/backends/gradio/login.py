@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#gradio
 """
 
-from __future__ import annotations
-
 import ssl
 import threading
 from collections.abc import Mapping

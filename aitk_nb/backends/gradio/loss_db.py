@@ -11,8 +11,6 @@ salts in its header and its frames; the remaining old frames lie behind the new 
 Why it is so: docs/behavior.md#gradio
 """
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import struct

@@ -5,12 +5,10 @@ is recognized as such; a fork or another trainer is matched as well as its words
 user corrects the rest (`discovery/operations_file.py`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from aitk_nb.backends.gradio.vocabulary import arguments_of, words_of
+from aitk_nb.backends.gradio.vocabulary import WORDS, arguments_of, words_of
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
 
 ENOUGH = 0.45
@@ -19,16 +17,8 @@ ENOUGH = 0.45
 TELLING = frozenset({"steps", "learning_rate", "rank", "batch_size", "base_model", "trigger_word"})
 """Values that hardly any function has but one that trains."""
 
-SPOILERS = frozenset(
-    ("hide", "show", "toggle", "clear", "reset", "cancel", "stop", "abort", "delete", "remove",
-     "refresh", "preview", "example", "examples", "login", "logout", "theme", "update", "swap")
-)  # fmt: skip
-"""Words in the name of a button that is next to the thing itself."""
-
-_MAKE = frozenset(("create", "make", "build", "prepare", "upload", "add", "new"))
-_TAKE = frozenset(("import", "ingest", "load", "register", "collect", "save"))
-_IMAGES = frozenset(
-    ("image", "images", "photo", "photos", "picture", "pictures", "png", "jpg", "jpeg", "webp")
+SPOILERS, _MAKE, _TAKE, _IMAGES = (
+    frozenset(WORDS[kind]) for kind in ("spoilers", "make", "take", "images")
 )
 
 

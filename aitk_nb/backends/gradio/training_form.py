@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#gradio
 """
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Mapping, Sequence
@@ -13,11 +11,9 @@ from typing import Any, Final
 
 import yaml
 
+from aitk_nb._yaml import facts
 from aitk_nb.errors import BadInput, InvalidParams, NotSupported
-from aitk_nb.models.control_images import control_names
-from aitk_nb.models.endpoint import Endpoint, Parameter
-from aitk_nb.models.job import JobDraft
-from aitk_nb.models.names import slug_of
+from aitk_nb.models import Endpoint, JobDraft, Parameter, control_names, slug_of
 
 _DEV: Final = "black-forest-labs/FLUX.1-dev"
 _SCHNELL: Final = "black-forest-labs/FLUX.1-schnell"
@@ -31,21 +27,6 @@ _SERVERS: Final = frozenset(
     ["type", "sqlite_db_path", "device", "training_folder", "datasets", "trigger_word"]
 )
 """What the app puts into the process itself, or what belongs to the web UI."""
-
-_DATASET: Final[Mapping[str, tuple[Any, ...]]] = {
-    "resolution": ([512, 768, 1024],),
-    "caption_dropout_rate": (0.05,),
-    "caption_ext": ("txt", ".txt"),
-    "default_caption": ("", None),
-    "cache_latents_to_disk": (True, False),
-    "shrink_video_to_frames": (True, False),
-    "num_frames": (1,),
-    "num_repeats": (1,),
-    "network_weight": (1,),
-    "mask_min_value": (0.1,),
-    "shuffle_tokens": (False,),
-}
-"""Values of a dataset's settings that mean what the app does anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +197,9 @@ def _merged(process: Mapping[str, Any], prompts: list[str], gpu_ids: str) -> dic
 
 
 def _ignored(dataset: Mapping[str, Any]) -> tuple[str, ...]:
+    usual = facts("aitk_nb.backends.gradio", "dataset_settings")
     return tuple(
         f"{key} {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for key, value in dataset.items()
-        if key != "folder_path" and value and value not in _DATASET.get(key, ())
+        if key != "folder_path" and value and value not in usual.get(key, ())
     )

@@ -1,35 +1,16 @@
 """How Gradio apps name training parameters: which parameter of a function takes which of ours."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from aitk_nb._yaml import facts
 from aitk_nb.models.endpoint import Parameter
 
-TRAINING_WORDS: Mapping[str, tuple[str, ...]] = {
-    "name": ("lora name", "name of your lora", "output name", "project name", "model output name",
-             "run name", "job name", "lora title", "name"),
-    "trigger_word": ("trigger", "concept sentence", "instance prompt", "instance token",
-                     "activation"),
-    "dataset": ("dataset folder", "dataset path", "data dir", "train data", "image folder",
-                "dataset"),
-    "steps": ("max train steps", "training steps", "num steps", "iterations", "steps"),
-    "learning_rate": ("learning rate", "lr", "unet lr"),
-    "rank": ("network dim", "lora rank", "network rank", "rank", "dim"),
-    "alpha": ("network alpha", "lora alpha", "alpha"),
-    "batch_size": ("batch size", "train batch size"),
-    "resolution": ("resolution", "image size", "max resolution"),
-    "base_model": ("model to train", "base model", "pretrained model", "model name or path",
-                   "checkpoint to train"),
-    "save_every": ("save every", "save steps", "checkpointing steps"),
-    "sample_every": ("sample every", "sample steps", "validation steps"),
-    "seed": ("seed",),
-    "prompts": ("test prompt", "sample prompt", "validation prompt", "sample"),
-    "low_vram": ("low vram",),
-    "use_advanced": ("use more advanced options", "use advanced"),
-    "advanced": ("more advanced options", "advanced options", "config yaml", "extra config"),
-}  # fmt: skip
+WORDS: Mapping[str, Any] = facts("aitk_nb.backends.gradio", "vocabulary")
+"""All that is known of how people name things in such apps."""
+
+TRAINING_WORDS: Mapping[str, Sequence[str]] = WORDS["parameters"]
 """A training parameter, and how apps name it; a longer phrase is a surer match.
 
 These are words of other people's apps, so they stand here and not at the field: a field that no

@@ -1,4 +1,7 @@
-"""AI Toolkit's own web UI, spoken to by its REST API (port 8675)."""
+"""AI Toolkit's own web UI, spoken to by its REST API (port 8675).
+
+Why it is so: docs/behavior.md#authentication
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,10 @@ from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.loras import WebUILoras
 from aitk_nb.backends.webui.model_archs import model_archs
 from aitk_nb.backends.webui.server_endpoints import UPDATE
-from aitk_nb.backends.webui.settings import WebUISettings
-from aitk_nb.errors import NotSupported
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.dry_run import PlannedRequest
-from aitk_nb.models.job import JobState
-from aitk_nb.models.server import Ability, Flavour, Gpu
+from aitk_nb.backends.wire.http import Http
+from aitk_nb.connection.connection import Secret
+from aitk_nb.errors import NotSupported, UnexpectedReply
+from aitk_nb.models import Ability, DatasetInfo, Flavour, Gpu, JobState, PlannedRequest
 
 
 class WebUI(WebUIJobs):
@@ -173,3 +174,34 @@ class WebUI(WebUIJobs):
         """Return a read-only backend of this server, and the list of requests it holds back."""
         http = DryRunHttp(self._http)
         return WebUI(http), http.requests
+
+
+# -- its own settings -----------------------------------------------------------------------------
+
+
+TOKEN = "HF_TOKEN"  # noqa: S105  (the name of a setting)
+NAMES = (TOKEN, "TRAINING_FOLDER", "DATASETS_FOLDER", "MODELS_PATH")
+
+
+class WebUISettings:
+    """Reads and writes `/api/settings`, which holds the Hugging Face token in clear."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def read(self) -> dict[str, str | Secret]:
+        """Return the four settings, the token as a `Secret`; empty text stands for a default."""
+        what = "return its settings"
+        body = self._http.get_json("/api/settings", what=what)
+        if not isinstance(body, dict):
+            raise UnexpectedReply(what, "no settings")
+        token = Secret(str(body.pop(TOKEN, None) or ""))
+        return {TOKEN: token} | {name: str(body.get(name) or "") for name in NAMES if name != TOKEN}
+
+    def write(self, values: Mapping[str, str | Secret]) -> None:
+        """Write all four settings: of fewer the server writes those and calls it an error."""
+        what = "change its settings"
+        body = {name: values[name] for name in NAMES}
+        answer = self._http.post_secrets("/api/settings", body, what=what)
+        if not isinstance(answer, dict) or not answer.get("success"):
+            raise UnexpectedReply(what, "it doesn't confirm the change")

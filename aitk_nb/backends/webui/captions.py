@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#uploads
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from aitk_nb.backends.webui import names

@@ -3,25 +3,18 @@
 Why it is so: docs/behavior.md#authentication
 """
 
-from __future__ import annotations
-
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib import resources
 from typing import Any
 
-from aitk_nb._yaml import parsed
-from aitk_nb.models.endpoint import Endpoint, Operation, Parameter
-from aitk_nb.models.server import Ability
+from aitk_nb._yaml import facts
+from aitk_nb.models import Ability, Endpoint, Operation, Parameter
 
 
-@functools.cache
 def document() -> Mapping[str, Any]:
     """Return the OpenAPI document of everything that a web UI may have."""
-    text = resources.files("aitk_nb.backends.webui").joinpath("api.yaml").read_text("utf-8")
-    loaded: Mapping[str, Any] = parsed(text)
-    return loaded
+    found: Mapping[str, Any] = facts("aitk_nb.backends.webui", "api")
+    return found
 
 
 def operation_objects() -> Iterator[tuple[str, str, Mapping[str, Any]]]:

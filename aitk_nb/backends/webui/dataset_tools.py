@@ -1,7 +1,5 @@
 """What the web UI can do to a dataset that it has: measure, caption, fetch, delete."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -15,9 +13,7 @@ from aitk_nb.backends.webui.manifest import Notes, read_notes
 from aitk_nb.backends.wire.http import Http, part
 from aitk_nb.backends.wire.parallel import each, each_or_raise
 from aitk_nb.errors import AitkError, NotFound, NotSupported, Rejected, UnexpectedReply
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft, JobState
-from aitk_nb.models.names import check_name
+from aitk_nb.models import DatasetInfo, JobDraft, JobState, check_name
 
 UNZIPPED = "Download it without --zip (as_zip)."
 

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#uploads
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -22,8 +20,7 @@ from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.backends.wire.upload import Part, send_bundles
 from aitk_nb.backends.wire.upload_rate import UploadRate
 from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
-from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.names import check_name
+from aitk_nb.models import DatasetInfo, check_name
 
 MEASURED = 8 * 2**20
 """Bytes from which a file that was sent is measured: gateways cut what is large. The server answers

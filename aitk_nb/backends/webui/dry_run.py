@@ -1,7 +1,5 @@
 """`DryRunHttp`: sends requests that only read, and lists those that change something."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
@@ -9,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
-from aitk_nb.backends.wire.http import Http, Params
+from aitk_nb.backends.wire.http import Http
 from aitk_nb.models.dry_run import PlannedRequest
 
 _QUEUE = re.compile(r"/api/queue/(?P<gpu_ids>[^/]+)/start")
@@ -53,13 +51,12 @@ class DryRunHttp(Http):
         self.requests.append(PlannedRequest("POST", path, given))
         return self._saved(given) if path == "/api/jobs" else {"success": True}
 
-    def get_json(
-        self, path: str, *, what: str, params: Params = None, timeout: float | None = None
-    ) -> Any:
+    def get_json(self, path: str, *, what: str, **options: Any) -> Any:
         """Return the JSON of a GET, with what would have been saved in its place."""
-        if path == "/api/jobs" and params and (row := self._rows.get(str(params.get("id", "")))):
+        asked = str((options.get("params") or {}).get("id", ""))
+        if path == "/api/jobs" and (row := self._rows.get(asked)):
             return row
-        answer = super().get_json(path, what=what, params=params, timeout=timeout)
+        answer = super().get_json(path, what=what, **options)
         queues = [{"gpu_ids": gpu_ids, "is_running": True} for gpu_ids in sorted(self._queues)]
         ours = {"/api/queue": ("queues", queues), "/api/jobs": ("jobs", list(self._rows.values()))}
         key, rows = ours.get(path, ("", ()))

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#outputs
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

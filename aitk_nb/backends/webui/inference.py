@@ -14,8 +14,7 @@ from urllib.parse import quote
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import UnexpectedReply
-from aitk_nb.models.inference import Engine
-from aitk_nb.models.job import JobState
+from aitk_nb.models import Engine, JobState
 
 if TYPE_CHECKING:
     from aitk_nb.backends.webui.backend import WebUI
@@ -102,6 +101,17 @@ class WebUIInference:
 
     def _state(self, engine: Engine) -> JobState:
         return next(job for job in self.jobs() if job.name == engine.name)
+
+    def needs_control_image(self, engine: Engine, arch: str) -> bool:
+        """Return whether an engine refuses an architecture without a control image."""
+        path = f"{ROOT}/models?job={quote(engine.id, safe='')}"
+        body = self._http.get_json(path, what="list the engine's models")
+        try:
+            needs = {str(one["arch"]) for one in body["archs"] if one["needs_control_image"]}
+        except (KeyError, TypeError) as exc:
+            raise UnexpectedReply("list the engine's models", "not a list of models") from exc
+        # Architectures are listed without what follows a colon.
+        return arch.partition(":")[0] in needs
 
     @contextmanager
     def generate(

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#outputs
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -14,8 +12,7 @@ from aitk_nb.backends.webui import parsing
 from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
 from aitk_nb.backends.wire.http import Http, part
 from aitk_nb.errors import NotFound, Rejected, UnexpectedReply
-from aitk_nb.models.job import JobState, LogChunk, RemoteFile, Sample
-from aitk_nb.models.loss import LossPage
+from aitk_nb.models import JobState, LogChunk, LossPage, RemoteFile, Sample
 
 LOSS_PAGE = 20_000
 """Points per request; the server caps a page at this number without saying so."""

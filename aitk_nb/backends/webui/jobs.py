@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#jobs
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +13,7 @@ from aitk_nb.backends.webui.datasets import WebUIDatasets
 from aitk_nb.backends.webui.job_outputs import WebUIJobOutputs
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.errors import JobConflict, NotSupported, Rejected
-from aitk_nb.models.control_images import place_controls
-from aitk_nb.models.job import JobDraft, JobState, JobStatus
-from aitk_nb.models.names import check_name
+from aitk_nb.models import JobDraft, JobState, JobStatus, check_name, place_controls
 
 TAIL = 4096
 """Bytes at the end of the log in which the last words of a process stand."""

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#uploads
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence

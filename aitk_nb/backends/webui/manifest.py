@@ -1,7 +1,5 @@
 """What an upload notes on the server itself, so that any machine knows what lies there."""
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#uploads
 """
 
-from __future__ import annotations
-
 import ntpath
 import posixpath
 import re

@@ -1,7 +1,5 @@
 """The web UI's JSON turned into our values; the one place that knows its keys."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
@@ -12,9 +10,7 @@ from typing import Any
 from aitk_nb.backends.webui.names import base_name
 from aitk_nb.backends.wire.http import part
 from aitk_nb.errors import UnexpectedReply
-from aitk_nb.models.job import JobState, JobStatus, RemoteFile, Sample
-from aitk_nb.models.loss import LossColumns, LossPage
-from aitk_nb.models.server import Gpu
+from aitk_nb.models import Gpu, JobState, JobStatus, LossColumns, LossPage, RemoteFile, Sample
 
 UNSIGNALED = "Stopping job..."
 """What the server says from a request to stop until it has signaled the process."""

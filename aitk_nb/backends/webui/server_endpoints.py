@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#authentication
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """How long a request may take, and how often it is tried."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager

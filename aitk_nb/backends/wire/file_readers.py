@@ -1,7 +1,5 @@
 """Local files on their way out: opened late, counted, digested, and watched for changes."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

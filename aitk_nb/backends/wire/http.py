@@ -1,8 +1,5 @@
 """One HTTP client: timeouts, retries, error translation, and the only place that sends a token."""
 
-from __future__ import annotations
-
-import json
 import ssl
 import threading
 import time
@@ -27,7 +24,7 @@ MAX_RAW = 4 * 1024 * 1024
 
 
 T = TypeVar("T")
-Params: TypeAlias = Mapping[str, str | int] | None
+_Repeat: TypeAlias = Callable[[BaseException], bool]
 
 
 def part(body: object, key: str, kind: type[T], what: str) -> T:
@@ -107,11 +104,9 @@ class Http:
         if client is not None:
             client.close()
 
-    def get_json(
-        self, path: str, *, what: str, params: Params = None, timeout: float | None = None
-    ) -> Any:
+    def get_json(self, path: str, *, what: str, **options: Any) -> Any:
         """Return the JSON of a GET that only reads; tried again when the connection breaks."""
-        return self._json(self.read("GET", path, what=what, params=params, timeout=timeout), what)
+        return self._json(self.read("GET", path, what=what, **options), what)
 
     def act(self, path: str, *, what: str) -> Any:
         """Return the JSON of a GET that changes something: sent once, never repeated blindly."""
@@ -127,42 +122,24 @@ class Http:
 
         Neither the answer's own words nor an error's tell one of them.
         """
-        content = json.dumps(
-            {name: v.reveal() if isinstance(v, Secret) else v for name, v in body.items()}
-        ).encode()
-        headers = {"Content-Type": "application/json"}
+        values = {name: v.reveal() if isinstance(v, Secret) else v for name, v in body.items()}
         failure: BaseException | None = None
         try:
-            answer = self._send(
-                "POST", path, what=what, repeat=_line_broke, content=content, headers=headers
-            )
+            answer = self.read("POST", path, what=what, json=values)
         except BaseException as exc:  # noqa: BLE001  (raised again below)
             failure = Rejected(what, "", exc.status) if isinstance(exc, Rejected) else exc
         # A traceback shows the values of variables, and those of the calls that failed.
-        content = b""
+        values = {}
         if failure is not None:
             raise failure.with_traceback(None) from None
         return self._json(answer, what)
 
-    def read(
-        self,
-        method: str,
-        path: str,
-        *,
-        what: str,
-        params: Params = None,
-        headers: Mapping[str, str] | None = None,
-        json: object = None,
-        timeout: float | None = None,
-        content: bytes = b"",
-    ) -> httpx.Response:
+    def read(self, method: str, path: str, *, what: str, **options: Any) -> httpx.Response:
         """Return the answer to a request that may be repeated, as it is when the connection breaks.
 
-        `timeout` is how many seconds of silence are borne, if it is to be less than usual.
+        `options` are those of `httpx.Client.build_request`.
         """
-        extra: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-        extra |= {"params": params, "headers": headers, "json": json, "content": content or None}
-        return self._send(method, path, what=what, repeat=_line_broke, **extra)
+        return self._send(method, path, what=what, repeat=_line_broke, **options)
 
     def raw(self, method: str, path: str, body: str = "") -> httpx.Response:
         """Return whatever answers, success or not; asked once, and read up to `MAX_RAW` bytes.
@@ -210,16 +187,10 @@ class Http:
 
     @contextmanager
     def stream(
-        self,
-        path: str,
-        *,
-        what: str,
-        headers: Mapping[str, str] | None = None,
-        method: str = "GET",
-        json: object = None,
+        self, path: str, *, what: str, method: str = "GET", **options: Any
     ) -> Iterator[httpx.Response]:
         """Yield the open answer to a request, which is sent once."""
-        request = self._request(method, path, headers=headers, json=json)
+        request = self._request(method, path, **options)
         response = self._exchange(request, stream=True)
         try:
             if not response.is_success or response_errors.is_page(response):
@@ -239,13 +210,7 @@ class Http:
             response._content = b""  # noqa: SLF001  (httpx has no public way to give up a body)
 
     def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        what: str,
-        repeat: Callable[[BaseException], bool],
-        **kwargs: Any,
+        self, method: str, path: str, *, what: str, repeat: _Repeat, **kwargs: Any
     ) -> httpx.Response:
         attempts = self._attempts
         if (limit := seconds_allowed()) is not None:

@@ -4,8 +4,6 @@ At DEBUG the library logs the headers of every answer. A server, or a gateway in
 echoes the request there would put the token into a log file.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import threading

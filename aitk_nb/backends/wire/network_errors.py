@@ -1,7 +1,5 @@
 """Why the server did not answer, by what the library raised."""
 
-from __future__ import annotations
-
 import errno
 import socket
 import ssl
@@ -10,23 +8,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from aitk_nb._yaml import facts
 from aitk_nb.backends.wire.proxies import named_proxy, proxy_for
 from aitk_nb.errors import ConnectionFailed
-
-_TLS = (
-    # What OpenSSL says, and what it means to somebody who wants to train.
-    ("Hostname mismatch", "its certificate is for another name: the address may be misspelled"),
-    ("IP address mismatch", "its certificate is for another name: use the name instead"),
-    ("has expired", "its certificate has expired, or the clock of this machine is wrong"),
-    ("not yet valid", "its certificate is not valid yet, or the clock of this machine is wrong"),
-    (
-        "CERTIFICATE_VERIFY_FAILED",
-        "its certificate is not trusted here; give a private CA by verify='ca.pem', "
-        "or on the command line by --ca",
-    ),
-    ("WRONG_VERSION_NUMBER", "it does not speak TLS: the address may have to begin with http://"),
-    ("RECORD_LAYER", "it does not speak TLS: the address may have to begin with http://"),
-)
 
 
 def failure(url: str, exc: Exception, clean: Callable[[str], str]) -> ConnectionFailed:
@@ -57,7 +41,8 @@ def _cause(url: str, exc: Exception) -> tuple[str, str]:
         return "dns", f"the name {urlsplit(url).hostname} is not known"
     text = " ".join(str(link) for link in chain)
     if any(isinstance(link, ssl.SSLError) for link in chain) or "SSL" in text:
-        return "tls", next((words for mark, words in _TLS if mark in text), "")
+        known = facts("aitk_nb.backends.wire", "tls_failures")
+        return "tls", next((words for mark, words in known.items() if mark in text), "")
     if any(isinstance(link, ConnectionRefusedError) for link in chain):
         return "refused", "the port is closed: connection refused"
     if any(getattr(link, "errno", 0) in _NO_WAY for link in chain):

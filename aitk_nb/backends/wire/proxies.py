@@ -1,7 +1,5 @@
 """The proxy that the environment names for an address, if any, and requests through it."""
 
-from __future__ import annotations
-
 import os
 import threading
 import urllib.request

@@ -1,7 +1,5 @@
 """What an answer that is not a success means: the four error forms of the server as our errors."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit

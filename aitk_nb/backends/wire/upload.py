@@ -1,7 +1,5 @@
 """Uploading files: several requests at once, and each file until it has arrived."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Sequence

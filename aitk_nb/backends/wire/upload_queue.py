@@ -1,7 +1,5 @@
 """`UploadQueue`: which files go into the next request, and what becomes of those that failed."""
 
-from __future__ import annotations
-
 import heapq
 import itertools
 import logging

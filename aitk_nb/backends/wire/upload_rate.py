@@ -3,8 +3,6 @@
 Why it is so: docs/behavior.md#gateways
 """
 
-from __future__ import annotations
-
 import threading
 
 from aitk_nb.connection.connection import OUTAGE

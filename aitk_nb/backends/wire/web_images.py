@@ -1,7 +1,5 @@
 """`fetch_all`: images by their addresses, each with a cap on its bytes and on its time."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Mapping, Sequence

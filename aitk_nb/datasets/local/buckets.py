@@ -8,8 +8,6 @@ its own in every epoch (ostris/ai-toolkit, toolkit/buckets.py and BucketsMixin, 
 Why it is so: docs/behavior.md#trainer
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

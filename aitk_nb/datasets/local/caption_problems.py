@@ -1,7 +1,5 @@
 """Captions that are there, and that the trainer does not read: in tables and other files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ A CSV is read in its usual form: cells in double quotes where they need any, and
 twice. What shows another form, such as backslashes before quotes, is refused with its row.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """Captions: text files next to images, tables of them, and changes to many at once."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

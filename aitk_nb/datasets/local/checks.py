@@ -1,7 +1,5 @@
 """What is wrong with a dataset: images, captions, names, and the limits of a server."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`Contents`: what a source holds, and the problems of its files that no server changes."""
 
-from __future__ import annotations
-
 import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ The trainer looks into each control folder for a file with the image's stem, in 
 .jpeg, .png, .webp (ostris/ai-toolkit, ControlFileItemDTOMixin, August 2026).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

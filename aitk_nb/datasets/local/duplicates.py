@@ -5,8 +5,6 @@ than its neighbor (Neal Krawetz, "Kind of Like That", hackerfactor.com, January 
 right and downwards, 128 bits in all. Scaling, recompression and changed brightness keep most bits.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

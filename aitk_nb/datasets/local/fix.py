@@ -1,7 +1,5 @@
 """`fix`: a corrected copy of a dataset, which appears when it is complete."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil
@@ -12,16 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import ImageColor
+import numpy as np
+from PIL import Image, ImageColor, ImageOps
 from pydantic import TypeAdapter
 
-from aitk_nb._images import quiet_about_size
+from aitk_nb._images import FORMATS, MAX_PIXELS, has_alpha, opaque, quiet_about_size
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.captions import ENDINGS
-from aitk_nb.datasets.local.conversion import convert
 from aitk_nb.datasets.local.fix_plan import Change, CopiedFile, fix_plan
-from aitk_nb.datasets.local.image_info import WORKERS
+from aitk_nb.datasets.local.image_info import WORKERS, in_srgb, one_large_at_a_time
 from aitk_nb.datasets.local.problems import shown
 from aitk_nb.datasets.local.scanned import Scanned
 from aitk_nb.errors import BadInput
@@ -199,3 +197,55 @@ def _read_mark(folder: Path) -> _Mark | None:
         return TypeAdapter(_Mark).validate_json((folder / MARK).read_bytes())
     except (OSError, ValueError):
         return None
+
+
+# -- converting -----------------------------------------------------------------------------------
+
+
+_QUALITY = 95
+
+
+def convert(source: Path, target: Path, background: str | None = "white") -> None:
+    """Write the image upright, in sRGB and with 8 bits, as PNG or JPEG by the target's suffix.
+
+    It is put on the background, or stays transparent where that is None. Of an animation the first
+    frame is taken, and a JPEG of more than 64 megapixels is decoded smaller. No metadata is kept:
+    no place, no camera, no hidden preview.
+
+    Raises:
+        OSError: It can't be decoded or written.
+    """
+    with Image.open(source, formats=FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS:
+            if image.format not in ("JPEG", "MPO"):
+                raise OSError("it has too many pixels")
+            image.draft(None, (image.width // 4, image.height // 4))
+        with one_large_at_a_time(image):
+            profile = image.info.get("icc_profile") or b""
+            upright = ImageOps.exif_transpose(image)
+            plain = in_srgb(_eight_bits(upright), profile)
+            if has_alpha(upright):
+                plain = plain.convert("RGB")
+                plain.putalpha(upright.convert("RGBA").getchannel("A"))
+                plain = plain if background is None else opaque(plain, background)
+            # What exif_transpose leaves in the image's info would be written again.
+            plain.info = {}
+            if target.suffix.lower() == ".png":
+                plain.save(target, "PNG")
+            else:
+                plain.save(target, "JPEG", quality=_QUALITY, subsampling=0)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image with at most 8 bits per color, which keeps its range of brightness."""
+    if image.mode.startswith("I;16"):
+        high = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return Image.fromarray(high)
+    if image.mode in ("I", "F"):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        top = values.max(initial=0)
+        if image.mode == "I" and top > 255:
+            top = 65535.0
+        scale = 255.0 / top if top > 0 else 1.0
+        return Image.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8))
+    return image

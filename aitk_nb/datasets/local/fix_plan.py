@@ -1,7 +1,5 @@
 """`fix_plan`: which files a corrected copy has, from which originals, under which names."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

@@ -3,8 +3,6 @@
 Facts of ostris/ai-toolkit (its web UI's listImages, August 2026).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from aitk_nb.models.dataset import IMAGES as IMAGES

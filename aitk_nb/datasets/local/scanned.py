@@ -1,7 +1,5 @@
 """`Scanned`: what a folder, a zip or a list of files holds, read once, at first use."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -19,9 +17,7 @@ from aitk_nb.datasets.local.problems import Problem, shown, sorted_problems
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.datasets.local.sources import AnySource, Source, natural, open_source
 from aitk_nb.errors import InvalidDataset
-from aitk_nb.models.checklist import Checklist
-from aitk_nb.models.dataset import media_text
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import Checklist, Flavour, media_text
 
 
 class Scanned:

@@ -4,8 +4,6 @@ What a server says (names, labels, defaults) is put in as literals of the langua
 no text of it can become code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -16,8 +14,7 @@ from aitk_nb.discovery.snippets.literals import LITERALS
 from aitk_nb.discovery.snippets.rest_call import rest_call
 from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import OPERATIONS, Endpoint
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import OPERATIONS, Endpoint, Flavour
 
 LANGUAGES = tuple(LITERALS)
 """`curl`, `python`, `gradio_client`, `javascript` and `typescript`."""

@@ -3,8 +3,6 @@
 Every literal is on one line, shows what cannot be seen as an escape, and cannot end early.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import keyword
@@ -34,6 +32,12 @@ def shell(text: str) -> str:
     # A zero byte cannot be in an argument.
     clean = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
     return "'" + clean.replace("'", "'\\''") + "'"
+
+
+def form_file(name: str, path: str) -> str:
+    """Return an argument of curl's -F, which takes a path in double quotes, with their escapes."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return shell(f'{name}=@"{escaped}"')
 
 
 def python(value: object) -> str:

@@ -1,7 +1,5 @@
 """The four operations as programs, and a client of TypeScript that does them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from aitk_nb._yaml import facts
 from aitk_nb.backends.webui.catalog import PATHS
 from aitk_nb.discovery.snippets.function_call import data_of, examples
 from aitk_nb.discovery.snippets.literals import LITERALS, Code, javascript, json_in_shell, member
@@ -16,9 +15,7 @@ from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.discovery.snippets.typescript import training_values
 from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput
-from aitk_nb.models.endpoint import OPERATIONS, Endpoint, Operation
-from aitk_nb.models.names import safe_file_name, slug_of
-from aitk_nb.models.server import Flavour
+from aitk_nb.models import OPERATIONS, Endpoint, Flavour, Operation, safe_file_name, slug_of
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
 
@@ -26,40 +23,7 @@ OWN = frozenset({"folder", "results"})
 """Values of the operations that are not training parameters."""
 
 
-STEPS: Mapping[str, tuple[str, ...]] = {
-    "create dataset": ("folder", "session", "upload", "create dataset", "created"),
-    "start training": (
-        "train", "dataset", "where", "results", "start training", "queue", "started",
-    ),
-    "job status": ("job", "job status", "losses"),
-    "download LoRA": ("job", "download LoRA", "download"),
-}  # fmt: skip
-"""The parts of an operation's program, as far as the texts of a language and flavour have them."""
-
-EXAMPLES = {
-    "folder": "the folder",
-    "name": "the job",
-    "slug": "the job",
-    "dataset": "the dataset",
-    "trained_on": "the dataset",
-    "results": "the folder of results that the training job printed",
-}
-"""What the values are that a user has to change, by gap."""
-
-HEADINGS: Mapping[tuple[str, str], tuple[str, tuple[str, ...]]] = {
-    ("webui", "create dataset"): ("Create a dataset, and upload a folder.", ("folder", "dataset")),
-    ("webui", "start training"): ("Start a training job on a dataset.", ("name", "trained_on")),
-    ("webui", "job status"): ("Show a job: its status, step and last losses.", ("name",)),
-    ("webui", "download LoRA"): ("Download the last checkpoint of a job: the LoRA.", ("name",)),
-    ("gradio", "create dataset"): ("Upload a folder as a session's dataset.", ("folder",)),
-    ("gradio", "start training"): (
-        "Upload a folder, and train on it to the end.",
-        ("folder", "slug"),
-    ),
-    ("gradio", "job status"): ("Show the queue, and a job's files.", ("results", "slug")),
-    ("gradio", "download LoRA"): ("Download the LoRA of a job.", ("results", "slug")),
-}
-"""What a program does, and the gaps with examples that a user has to change."""
+_KNOWN: Mapping[str, Mapping[str, Any]] = facts("aitk_nb.discovery.snippets", "operations")
 
 Values = Mapping[str, object]
 
@@ -97,11 +61,11 @@ def program(report: Survey, name: str, language: str, values: Values) -> str:
     if language == "javascript":
         first, last = [[step for step in steps if step == part] for part in ("folder", "download")]
         steps = [*_class(steps), "new", *first, f"call {name}", *last]
-    title, changes = HEADINGS[flavour, name]
+    title, changes = (_KNOWN[name][flavour][key] for key in ("does", "changes"))
     if name == "start training" and flavour == "gradio" and "upload" not in steps:
-        title, changes = "Train to the end.", ("slug",)
+        title, changes = "Train to the end.", ["slug"]
     literal = LITERALS[language]
-    named = " and ".join(f"{EXAMPLES[gap]} {literal(texts[gap])}" for gap in changes)
+    named = " and ".join(f"{_KNOWN['examples'][gap]} {literal(texts[gap])}" for gap in changes)
     comments = [title, f"Change to yours, wherever they stand: {named}."]
     return assembled(language, comments, [*head(report.auth), *steps], gaps, flavour=flavour)
 
@@ -133,7 +97,7 @@ def _class(steps: list[str]) -> list[str]:
 
 def _steps(report: Survey, name: str) -> list[str]:
     """Return the steps of an operation, with `no …` in place of those that the server lacks."""
-    steps = STEPS[name]
+    steps = _KNOWN[name]["parts"]
     if report.flavour is Flavour.WEBUI:
         there = {endpoint.name for endpoint in report.endpoints if endpoint.state != "absent"}
         needs = {"losses": "job_loss", "queue": "start_queue"}
@@ -146,10 +110,10 @@ def _steps(report: Survey, name: str) -> list[str]:
         if not (takes and "advanced" in train.arguments):
             lacking |= {"where", "results", "started"}
         if name == "start training":
-            before = STEPS["create dataset"][: 4 if creates else 3]
-            steps = (*before, *steps) if takes else ("session", *steps)
+            before = _KNOWN["create dataset"]["parts"][: 4 if creates else 3]
+            steps = [*before, *steps] if takes else ["session", *steps]
         if not takes:
-            steps = tuple(step for step in steps if step != "dataset")
+            steps = [step for step in steps if step != "dataset"]
     return [f"no {step}" if step in lacking else step for step in steps]
 
 

@@ -1,44 +1,27 @@
 """Programs put together from the parts of one text a language (`*.in`).
 
-A part begins with a line such as `# -- folder`. Its gaps, such as `§folder`, are filled with
-literals of the language or with code of our own. The types of TypeScript are gaps of its text too,
-which stay empty in JavaScript.
+A part begins behind a line `-- name`, and is a template. An import of a part goes to the top. What
+stands between two `¦` is for TypeScript only.
 """
 
-from __future__ import annotations
-
 import functools
+import json
 import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
+from pathlib import PurePath
+from typing import Any
 
-from aitk_nb.discovery.snippets.literals import comment
+from aitk_nb import _templates
+from aitk_nb.discovery.snippets.literals import (
+    comment,
+    form_file,
+    javascript,
+    member,
+    python,
+    shell,
+)
 
 CURL = "curl -sS --fail-with-body"
-
-TYPES: Mapping[str, str] = {
-    "export": "export ",
-    "any": ": any",
-    "string": ": string",
-    "strings": ": string[]",
-    "Body": "?: object | FormData",
-    "Files": ": { name: string; data: Blob }[]",
-    "Headers": ": Record<string, string>",
-    "Job": ": Job",
-    "JobConfig": ": JobConfig",
-    "Uploaded": ": Uploaded[]",
-    "to_Blob": ": Promise<Blob>",
-    "to_Job": ": Promise<Job>",
-    "to_Response": ": Promise<Response>",
-    "to_Status": ": Promise<Job & { losses: (number | null)[] }>",
-    "to_Trained": ": Promise<{ message: unknown; results: string }>",
-    "to_Uploaded": ": Promise<Uploaded[]>",
-    "to_Waiting": ": Promise<{ waiting: number; files: string[] }>",
-    "to_string": ": Promise<string>",
-    "values": ", values: TrainingValues = {}",
-}
-"""What TypeScript has where JavaScript has nothing."""
 
 _TEXTS = {
     "curl": "curl.sh.in",
@@ -53,18 +36,24 @@ _QUIET = """\
 # Else gradio_client tells others of this program.
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """
-
-
-class _Gaps(string.Template):
-    delimiter = "§"
+_FUNCTIONS = {
+    "base_name": lambda path: PurePath(path).name,
+    "failed": '^event: error|"success": *false',  # what a failed call has in its results
+    "form_file": form_file,
+    "javascript": javascript,
+    "json": json.dumps,
+    "member": member,
+    "python": python,
+    "shell": shell,
+}
+"""What all parts may use."""
 
 
 def assembled(
     language: str,
     comments: Sequence[str],
     parts: Iterable[str],
-    gaps: Mapping[str, str],
-    lines: Iterable[str] = (),
+    gaps: Mapping[str, Any],
     *,
     flavour: str = "",
 ) -> str:
@@ -72,28 +61,24 @@ def assembled(
 
     Args:
         language: One of `LANGUAGES`.
-        comments: What the program does, for its first lines; may be a server's text.
-        parts: The parts in their order, without a flavour before their names where they have one;
-            those that the language's text lacks are left out.
-        gaps: What fills the gaps, written in the language.
-        lines: Code of our own that follows the parts.
-        flavour: `webui` or `gradio`, whose parts are meant.
+        comments: What stands above it, a line each.
+        parts: Names of parts; those of the language or the flavour come before the common ones.
+        gaps: What the parts are filled with; texts that a server says as literals only.
+        flavour: `webui` or `gradio`, for parts that only one of them has.
     """
     known = _parts(_TEXTS[language])
     places = (f"{language}: ", f"{flavour}: ", "")
     named = ([place + part for place in places if place + part in known] for part in parts)
     text = "".join(known[names[0]] for names in named if names)
-    types = TYPES if language == "typescript" else dict.fromkeys(TYPES, "")
-    # Imports are found before the gaps are filled: what is put in is left where it is.
-    rows, lines = text.splitlines(), list(lines)
-    imports = dict.fromkeys(row for row in (*rows, *lines) if _IMPORT.match(row))
-    body = _Gaps("\n".join(row for row in rows if row not in imports))
+    text = re.sub("¦(.*?)¦", r"\1" if language == "typescript" else "", text)
+    rows = _templates.template(text).render({**_FUNCTIONS, **gaps}).split("\n")
+    # No literal of Python or JavaScript goes on in another line, so that these are our own.
+    imports = dict.fromkeys(row for row in rows if language != "curl" and _IMPORT.match(row))
     foreign = [row for row in imports if row.startswith(_THIRD_PARTY)]
     blocks = [
         "\n".join(sorted(imports.keys() - set(foreign), key=lambda row: (row[0] == "f", row))),
         (_QUIET if language == "gradio_client" else "") + "\n".join(foreign),
-        body.substitute({**types, **gaps}),
-        "\n".join(row for row in lines if row not in imports),
+        "\n".join(row for row in rows if row not in imports),
     ]
     sign = "//" if language in {"javascript", "typescript"} else "#"
     heading = "".join(f"{sign} {comment(text)}\n" for text in comments)
@@ -114,6 +99,6 @@ def sends(auth: str) -> str:
 
 @functools.cache
 def _parts(name: str) -> Mapping[str, str]:
-    text = resources.files("aitk_nb.discovery.snippets").joinpath(name).read_text("utf-8")
+    text = _templates.source("aitk_nb.discovery.snippets", name)
     _, *found = re.split(r"^(?:#|//) -- (.+)\n", text, flags=re.MULTILINE)
     return dict(zip(found[::2], found[1::2], strict=True))

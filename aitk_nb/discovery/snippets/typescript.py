@@ -1,61 +1,39 @@
 """Functions of TypeScript, and the types of parameters and of JSON Schema."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aitk_nb.backends.webui.catalog import operation_objects, resolved
 from aitk_nb.discovery.snippets.literals import comment, identifier, javascript, key
+from aitk_nb.discovery.snippets.program import assembled
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter, rows
-
-_SERVER = """\
-export interface Server {
-  url: string;
-  /** The credentials: { Authorization: `Bearer ${token}` }, or the Cookie of a login. */
-  headers?: Record<string, string>;
-}
-"""
-_UPLOADED = """\
-/** A file that was uploaded: a path in the response of /upload. */
-export interface Uploaded {
-  path: string;
-  meta: { _type: "gradio.FileData" };
-}
-"""
 
 _WORDS = {word: word for word in ("string", "number", "boolean", "null")} | {"integer": "number"}
 
 
-def function(endpoint: Endpoint, about: str, result: str, lines: Iterable[str]) -> str:
+def function(
+    endpoint: Endpoint, about: str, result: str, part: str, gaps: Mapping[str, object]
+) -> str:
     """Return a module with a typed function.
 
     Args:
         endpoint: What the function calls; names it and its values.
         about: What it does, which may be a server's text.
         result: Type of what it returns.
-        lines: Its body, in which `url`, `headers` and `values` are known.
+        part: Its body in the templates, in which `url`, `headers` and `values` are known.
+        gaps: What that is filled with.
     """
     name = identifier(endpoint.name)
-    title = identifier(name, upper=True)
-    takes, values = "server: Server", []
-    if endpoint.sent:
-        needed = any(parameter.required for parameter in endpoint.sent)
-        takes += f", values: {title}Values{'' if needed else ' = {}'}"
-        fields = [_declared(row) for row in rows(endpoint.parameters) if not row[0].hidden]
-        values = [f"export interface {title}Values {{", *fields, "}", ""]
-    has_file = any(p.where == "data" and "file" in p.type for p in endpoint.sent)
-    whole = [
-        *([_UPLOADED] if has_file else []),
-        _SERVER,
-        *values,
-        f"/** {comment(about)} */",
-        f"export async function {name}({takes}): Promise<{result}> {{",
-        "  const { url, headers } = server;",
-        *(f"  {line}" for line in lines),
-        "}",
-    ]
-    return "\n".join(whole) + "\n"
+    more = {
+        "uploads": any(p.where == "data" and "file" in p.type for p in endpoint.sent),
+        "name": name,
+        "title": identifier(name, upper=True),
+        "about": comment(about),
+        "fields": [_declared(row) for row in rows(endpoint.parameters) if not row[0].hidden],
+        "is_needed": any(parameter.required for parameter in endpoint.sent),
+        "result": result,
+    }
+    return assembled("typescript", [], ["fetch", "declared", part], {**gaps, **more})
 
 
 def _declared(row: tuple[Parameter, ...]) -> str:

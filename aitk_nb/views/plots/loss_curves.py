@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.series import extremes
@@ -68,6 +67,8 @@ def _range(finite: Values) -> tuple[float, float]:
     fence = near_high - near_low
     low, high = max(lowest, near_low - fence), min(highest, near_high + fence)
     if highest - lowest > _WORTH * (high - low):
+        import pandas as pd  # it takes as long to load as all the rest
+
         usual = pd.Series(some).rolling(_WINDOW, center=True).median().dropna()
         # The ends have no neighbors on one side that could tell whether they are alone.
         low, high = min(low, usual.min(), *some[[0, -1]]), max(high, usual.max(), *some[[0, -1]])

@@ -15,6 +15,7 @@ from aitk_nb.demo.trainer.denoiser import Denoiser, Shape
 from aitk_nb.demo.trainer.engine.requests import Request
 from aitk_nb.demo.trainer.files import safetensors_read
 from aitk_nb.demo.trainer.patches import COEFFICIENTS, SIDE, decode, grid_of
+from aitk_nb.demo.trainer.photographs import SHRINK
 
 REGISTRY: dict[str, dict[str, str]] = {
     "zimage": {"name_or_path": "Tongyi-MAI/Z-Image-Turbo"},
@@ -31,7 +32,7 @@ _KNOWN = frozenset(
 )
 _TOLD = ("prompt", "negative_prompt", "width", "height", "num_inference_steps", "guidance_scale")
 _AREA = 96 * 96
-"""Pixels that are painted; the picture is made as large as asked for."""
+"""Pixels that are painted at most; the picture is made as large as asked for."""
 
 
 class Cancelled(Exception):
@@ -102,7 +103,8 @@ class Painter:
         self, denoiser: Denoiser, sample: Mapping[str, Any], request: Request
     ) -> np.ndarray[Any, Any]:
         width, height, total = sample["width"], sample["height"], sample["num_inference_steps"]
-        grid = grid_of(min(width * height, _AREA), width / height)
+        # As small as the trainer saw its pictures: what it has learned does not fit another size.
+        grid = grid_of(min(width * height / SHRINK**2, _AREA), width / height)
         every = int(request.stream.get("every_n_steps", 1)) or 1
         wants_latents = request.stream.get("latents", "raw") == "raw"
         request.info["total_steps"] = total
