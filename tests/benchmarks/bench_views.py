@@ -105,7 +105,7 @@ def _measure(browser: Browser, lab: JupyterLab, url: str) -> int:
     with opened(browser, lab, "views.ipynb") as notebook, aitk_nb.connect(url) as client:
         form, plot, monitor = map(notebook.cell, ("TrainingForm(", "redraw", "JobMonitor(job)"))
         form.run()
-        form.shows("3000 steps")
+        form.shows("3,000 steps")
         steps = form.field("Steps")
         steps.click()
         steps.press("End")

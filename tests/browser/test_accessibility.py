@@ -52,8 +52,7 @@ AXE = """async output => {
     const serious = found.violations.filter(one => ['serious', 'critical'].includes(one.impact));
     const told = serious.flatMap(one => one.nodes.map(node => `${one.id}: ${node.html} `
         + node.any.concat(node.all, node.none).map(check => check.message).join('; ')));
-    const unsure = found.incomplete.filter(one => one.id === 'color-contrast');
-    return [told, found.passes.map(one => one.id), unsure.flatMap(one => one.nodes.map(node => node.html.slice(0, 200) + node.any.map(check => check.message).join('; ')))];
+    return [told, found.passes.map(one => one.id)];
 }"""
 """A function of the page: what axe-core calls serious or critical in an element, and its rules."""
 
@@ -101,9 +100,8 @@ def open_everything(notebook: NotebookPage) -> Cell:
 def serious(output: Locator) -> list[str]:
     """Return what axe-core finds in an output, which it has to see for that."""
     output.scroll_into_view_if_needed()
-    found, rules, unsure = output.evaluate(AXE)
-    open("/tmp/jr/axe.txt", "a").write(f"{output.inner_text()[:80]!r} {len(rules)} {'color-contrast' in rules} {unsure[:3]}\n")
-    assert rules
+    found, rules = output.evaluate(AXE)
+    assert "color-contrast" in rules, "axe-core did not see the text"
     return [one[:500] for one in found]
 
 
@@ -111,6 +109,8 @@ def test_axe_finds_nothing_serious(notebook: NotebookPage) -> None:
     """In all forms, the monitor and every report, in both themes; the names of captions differ."""
     watch = open_everything(notebook)
     notebook.page.evaluate(AXE_SCRIPT)
+    # JupyterLab lets the browser skip what is out of sight, and axe-core would skip it too.
+    notebook.page.add_style_tag(content="* {content-visibility: visible !important}")
     photos = notebook.cell("DatasetForm(")
     names = photos.output.locator(".widget-textarea label").all_text_contents()
     assert {f"photo_{number:02}.jpg" for number in range(12)} == set(names)
