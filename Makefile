@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test .test test-all test-newest test-gradio test-browser test-real check docs lab notebooks bench constraints
+.PHONY: help demo test .test test-all test-newest test-gradio test-browser test-real check docs lab notebooks screenshots bench constraints
 
 PYTHON ?=
 ARGS ?=
@@ -13,6 +13,8 @@ bin := .venv/bin
 export PYTHON
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONPATH PYTHONHOME JUPYTER_PATH
+# Images of containers set it. Then every test process compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # An address that was set for real work must not receive the demo's or the tests' jobs.
 offline := AITK_URL=
@@ -83,6 +85,11 @@ lab: ## open the notebooks in JupyterLab
 notebooks: ## run the notebooks again and store their new outputs
 	@sh .ci/venv test
 	@$(offline) $(bin)/python tests/notebooks/rewrite.py $(ARGS)
+
+screenshots: ## take the README's pictures anew, in JupyterLab with a real Chromium
+	@sh .ci/chromium >/dev/null
+	@sh .ci/venv browser
+	@$(offline) $(bin)/python -m tests.browser.screenshots $(ARGS)
 
 bench: ## measure import time, upload and download
 	@sh .ci/venv test

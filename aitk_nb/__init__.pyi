@@ -24,6 +24,7 @@ from aitk_nb.jobs import HealthState as HealthState
 from aitk_nb.jobs import Job as Job
 from aitk_nb.jobs import PreflightReport as PreflightReport
 from aitk_nb.jobs import compare_jobs as compare_jobs
+from aitk_nb.lora import compare_loras as compare_loras
 from aitk_nb.lora import inspect_lora as inspect_lora
 from aitk_nb.losses import LossHistory as LossHistory
 from aitk_nb.models import Ability as Ability
@@ -35,5 +36,6 @@ from aitk_nb.models import JobState as JobState
 from aitk_nb.models import JobStatus as JobStatus
 from aitk_nb.models import Status as Status
 from aitk_nb.models import VerifyReport as VerifyReport
+from aitk_nb.results import SafeToStop as SafeToStop
 from aitk_nb.training import TrainingParams as TrainingParams
 from aitk_nb.views import plot_loss as plot_loss

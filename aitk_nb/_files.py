@@ -64,9 +64,7 @@ def resuming(path: Path, version: str) -> Iterator[BinaryIO]:
         Rejected: As the block did: what was begun is not there anymore, so that nothing is left.
         UnexpectedReply: Likewise.
     """
-    names = (hashlib.sha256(os.fsencode(text)).hexdigest()[:12] for text in (path.name, version))
-    prefix = f".aitk-{next(names)}-"
-    partial = path.with_name(f"{prefix}{next(names)}.part")
+    partial = path.with_name(f"{_beginning(path)}{_short_digest(version)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | _BINARY, 0o666), "r+b") as file:
@@ -77,7 +75,7 @@ def resuming(path: Path, version: str) -> Iterator[BinaryIO]:
             # Who writes the same at the same time was quicker.
             if not path.exists():
                 raise
-        for older in path.parent.glob(f"{prefix}*") if path.stat().st_size >= KEPT else ():
+        for older in partials(path) if path.stat().st_size >= KEPT else ():
             older.unlink(missing_ok=True)
     except (OSError, Rejected, UnexpectedReply) as exc:
         with suppress(OSError):
@@ -89,6 +87,19 @@ def resuming(path: Path, version: str) -> Iterator[BinaryIO]:
         with suppress(OSError):
             if not partial.stat().st_size:
                 partial.unlink()
+
+
+def partials(path: Path) -> list[Path]:
+    """Return what `resuming` has written of a file that is not whole yet."""
+    return list(path.parent.glob(f"{_beginning(path)}*"))
+
+
+def _beginning(path: Path) -> str:
+    return f".aitk-{_short_digest(path.name)}-"
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:12]
 
 
 def write(path: str | Path, content: bytes | str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aitk_nb.inference.api import Inference
     from aitk_nb.jobs.api import Jobs
     from aitk_nb.loras.api import Loras
+    from aitk_nb.results.safe_to_stop import SafeToStop
     from aitk_nb.server_settings import ServerSettings
 
 
@@ -227,6 +228,19 @@ class AIToolkitClient(TriesLoras):
         from aitk_nb.doctor import doctor
 
         return doctor(self._connection, lambda _: nullcontext(self._backend), timeout=timeout)
+
+    def safe_to_stop(self, folders: Sequence[str | Path] = ()) -> SafeToStop:
+        """Return what would be lost if the server's machine stopped now.
+
+        Args:
+            folders: Where to look for copies too, besides what aitk-nb has transferred.
+
+        Raises:
+            BadInput: One of the folders is not there.
+        """
+        from aitk_nb.results.safe_to_stop import safe_to_stop
+
+        return safe_to_stop(self._backend, folders)
 
     def gpus(self) -> tuple[Gpu, ...]:
         """Return the server's GPUs, with memory in MiB; empty if it has none.

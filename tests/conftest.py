@@ -44,7 +44,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Say which tests stay together when two processes share the work: those of a file."""
     from tests.groups import Groups
 
+    config.option.loadscopereorder = False
     return Groups(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, where processes share the work."""
+    if hasattr(config, "workerinput"):
+        from tests.groups import place
+
+        items.sort(key=lambda item: place(item.nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, assert_type
 
@@ -74,6 +75,8 @@ def following(job: aitk_nb.Job) -> None:
     assert_type(job.log(), str)
     assert_type(job.log(tail=6), str)
     assert_type(job.params(name="cat_2"), aitk_nb.TrainingParams)
+    assert_type(job.inspect_lora([500]).rank, int | None)
+    assert_type(job.download("loras", [500, 1000], name="my cat").files, Mapping[str, str])
     for sample in job.samples():
         job.download("samples", sample)
     assert_type(job.stop(save=True).step, int)

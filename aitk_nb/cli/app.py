@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from types import FrameType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import typer
 import typer.main
@@ -26,7 +26,8 @@ COMMANDS = {
     "train": "train",
     **dict.fromkeys(("auth", "doctor"), "auth"),
     "discover": "discover",
-    **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare", "download"), "jobs"),
+    **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare"), "jobs"),
+    **dict.fromkeys(("download", "safe-to-stop"), "jobs"),
     **dict.fromkeys(("lora", "loras"), "lora"),
     "params": "params",
     "run": "run",
@@ -37,11 +38,13 @@ COMMANDS = {
 class Commands(Mapping[str, Any]):
     """The commands by name; the module of one is imported when it is asked for."""
 
+    _made: ClassVar[dict[str, Any]] = {}
+
     def __getitem__(self, name: str) -> Any:
         import_module(f"aitk_nb.cli.{COMMANDS[name]}")
-        group = typer.main.get_command(app)
-        assert isinstance(group, LazyGroup)
-        return group.registered[name]
+        if name not in self._made:
+            self._made.update(vars(typer.main.get_command(app))["registered"])
+        return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)

@@ -1,4 +1,7 @@
-"""Commands for the jobs of a server: `jobs`, `watch`, `stop`, `losses`, `compare`, `download`."""
+"""Commands for the jobs of a server: `jobs`, `watch`, `stop`, `losses`, `compare`, `download`.
+
+`safe-to-stop` tells whether all that counts of them is here.
+"""
 
 import contextlib
 import shutil
@@ -236,15 +239,51 @@ def download(
     client: AIToolkitClient,
     job: JobName,
     folder: Annotated[Path, typer.Option("--out", "-o")] = Path(),
-    file: str = "",
+    which: str = "final",
+    to: str = "",
+    name: str = "",
+    samples: Annotated[bool, typer.Option("--samples/--no-samples")] = True,
+    config: Annotated[bool, typer.Option("--config/--no-config")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Download a job's LoRA, or another of its files.
+    """Download a job's LoRA with samples and config.
+
+    Or other checkpoints, by --which. Files that are there already are checked, and not downloaded
+    again.
 
     Args:
         folder: Output folder.
-        file: File to download. [default: the LoRA]
+        which: final, all, best, steps as 250,500, or the name of a file.
+        to: comfyui:PATH or a1111:PATH: where that program looks for LoRAs.
+        name: Name of the checkpoint. [default: the job's]
+        samples: Bring the samples.
+        config: Bring the config as a job file.
     """
-    report = client.jobs.get(job).download(folder, file)
+    steps = which.replace(",", " ").split()
+    chosen = [int(step) for step in steps] if all(map(str.isdecimal, steps)) else which
+    report = client.jobs.get(job).download(
+        folder, chosen or "final", samples=samples, config=config, to=to, name=name
+    )
     say("downloaded" if report.fetched else "already downloaded")
     show(lambda: asdict(report), report.path, as_json=as_json)
+
+
+@command("safe-to-stop")
+@on_server
+def safe_to_stop(
+    client: AIToolkitClient,
+    folder: list[Path] | None = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check whether stopping the server's machine loses anything.
+
+    Exits with 1 if something that counts is on the server alone: a job that runs or waits, a
+    checkpoint, or a file or caption of a dataset.
+
+    Args:
+        folder: Look for copies below this folder too.
+    """
+    report = client.safe_to_stop(folder or ())
+    show(report.as_dict, "\n".join(map(plain, repr(report).splitlines())), as_json=as_json)
+    if not report:
+        raise typer.Exit(1)

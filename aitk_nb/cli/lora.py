@@ -11,25 +11,34 @@ from aitk_nb.cli.app import AsJson, app, command, plain, show
 from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
+from aitk_nb.lora.api import LoraReport
 
 
 @command("lora")
-def lora(file: Path, as_json: AsJson = False) -> None:
-    """Show what a LoRA contains, and check its factors and values.
+def lora(files: list[Path], as_json: AsJson = False) -> None:
+    """Show what a LoRA contains, and check it; compare several.
 
     Shows its rank and alpha, its tensors, and what the trainer recorded. Every value is read, and
     every layer whose factors are incomplete or do not fit each other is named.
 
     Args:
-        file: A .safetensors file.
+        files: Files ending in .safetensors.
     """
-    report = aitk_nb.inspect_lora(file)
+    if len(files) > 1:
+        compared = aitk_nb.compare_loras(files)
+        show(compared.as_dict, repr(compared), as_json=as_json)
+        return
+    _show(aitk_nb.inspect_lora(files[0]), as_json=as_json)
+
+
+def _show(report: LoraReport, *, as_json: bool) -> None:
+    """Show a report, and fail if the file is not sound."""
     one = {"rank": report.rank, "alpha": report.alpha, "scale": report.scale}
     document = {"ok": report.ok, **asdict(report), **one}
-    words = "\n".join(f"{name:8} {value}" for name, value in report.rows)
+    words = "\n".join(plain(f"{name:8} {value}") for name, value in report.rows)
     show(lambda: document, words, as_json=as_json)
     if not report.ok:
-        raise AitkError(f"{file} is not a sound LoRA. {' '.join(report.problems)}")
+        raise AitkError(f"{report.path} is not a sound LoRA. {' '.join(report.problems)}")
 
 
 # -- on a server -----------------------------------------------------------------------------------
@@ -69,3 +78,20 @@ def loras_upload(
     """
     sent = client.loras.upload(file, name, overwrite=overwrite)
     show(lambda: asdict(sent), plain(sent.path), as_json=as_json)
+
+
+@command("inspect", loras)
+@on_server
+def loras_inspect(
+    client: AIToolkitClient,
+    job: str,
+    file: str = "final",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a job's checkpoint contains, of which only the header is read.
+
+    Args:
+        job: Name or id of the job.
+        file: The checkpoint.
+    """
+    _show(client.jobs.get(job).inspect_lora(file), as_json=as_json)

@@ -18,6 +18,9 @@ from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.models.server import Flavour
 from aitk_nb.notebooks import run as notebooks
 
+_NEXT = """Next: `make lab`, or `jupyter lab notebooks`, and 00_quickstart with your photos and
+server. The executed notebooks above show what each step did."""
+
 
 @command("demo")
 def demo(
@@ -40,7 +43,7 @@ def demo(
     with _server(url) as (address, what):
         say(f"{what} at {address}")
         results = notebooks.run_all(books, out, address, report=lambda text: say(text, end=""))
-    words = f"\n{notebooks.report(results, out)}"
+    words = f"\n{notebooks.report(results, out)}\n\n{_NEXT}"
     show(lambda: [result.as_dict() for result in results], words, as_json=as_json)
     failed = [result.name for result in results if not result.ok]
     if failed:

@@ -32,7 +32,7 @@ def train(
     every: Every = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Start a training job; running it again attaches to the same job.
+    """Start a training job; again, attach to the same one.
 
     Args:
         wait: Wait until the job ends.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from aitk_nb._local_copies import remember
 from aitk_nb._progress import ProgressOption, reporting
 from aitk_nb.backends.base import Backend
 from aitk_nb.datasets import download, upload
@@ -109,6 +110,7 @@ class Datasets:
             RemoteDataset(self._backend, part).send(files, cache, options, progress)
             for part, files in parts.items()
         ]
+        remember(cache.path)
         sent, kept = sum(info.sent for info in infos), sum(info.kept for info in infos)
         _log.info("%d files sent to %s, %d were already there", sent, dataset, kept)
         remarks = tuple(str(problem) for problem in local.problems if problem.code in UNUSED)

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from aitk_nb._files import keeping, write
+from aitk_nb._local_copies import remember
 from aitk_nb.backends.base import Backend, Progress
 from aitk_nb.backends.wire.parallel import Tally, each
+from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.errors import AitkError, TransferFailed
 from aitk_nb.models import DatasetInfo, DownloadReport, safe_file_name
 
@@ -72,6 +74,9 @@ def download_files(
     }
     if failures:
         raise TransferFailed(failures, done=len(targets) - len(failures))
+    cache = DigestCache(root)
+    cache.digested([cache.upload(target, name) for name, target in targets.items()])
+    remember(cache.path)
     seconds = time.monotonic() - started
     return DownloadReport(str(root), total, seconds, fetched=any([*outcomes, *written]))
 

@@ -194,6 +194,7 @@ class Jobs:
         Returns:
             A report whose `ok` is false if a check found a problem.
         """
+        params = _to_train(params)
         with presets.using(architectures(self._backend)):
             return preflight(self._backend, params, draft(params), price_per_hour)
 
@@ -211,7 +212,7 @@ class Jobs:
             shows.
         """
         with presets.using(architectures(self._backend)):
-            return estimate(self._backend, draft(params), price_per_hour)
+            return estimate(self._backend, draft(_to_train(params)), price_per_hour)
 
     def delete(self, name: str) -> None:
         """Stop a job if it runs, and delete it with all its files.
@@ -253,8 +254,13 @@ class Jobs:
             taken.add(params.name)
             with presets.using(architectures(self._backend)):
                 drafted = draft(params)
-            starts.append(JobStart(backend, drafted, if_exists, sleep, clock))
+            starts.append(JobStart(backend, drafted, if_exists, sleep, clock, sends=not dry_run))
         return starts
+
+
+def _to_train(params: TrainingParams) -> TrainingParams:
+    """Return the parameters with the steps that are still to be trained."""
+    return params.model_copy(update={"steps": params.more_steps or params.steps})
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -11,10 +11,11 @@ from aitk_nb.jobs.dataset_checks import caption_check, media_checks, taken_files
 from aitk_nb.jobs.estimate import EstimateReport, estimate
 from aitk_nb.jobs.preflight_report import PreflightReport, note, ok, problem, unknown
 from aitk_nb.jobs.queue import NO_GPU, end_remedy, freest_gpu, gpus_of, jobs_on
+from aitk_nb.jobs.start import found_checks
 from aitk_nb.models.checklist import Check, Checklist, Status
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names
 from aitk_nb.models.dataset import DatasetInfo
-from aitk_nb.models.job import JobDraft
+from aitk_nb.models.job import JobDraft, JobState
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
 from aitk_nb.training.advice import advice
@@ -47,6 +48,7 @@ def preflight(
     rows = (
         checks.name(),
         *checks.datasets(),
+        *found_checks(backend, draft, checks.have),
         *checks.needs(),
         checks.gate(),
         checks.gpu(),
@@ -101,19 +103,28 @@ class _Checks:
             if isinstance(info := self._found.get(name := entry["folder_path"]), DatasetInfo)
         }
 
+    @cached_property
+    def have(self) -> JobState | None:
+        """The job of that name, if there is one."""
+        try:
+            return self._backend.get_job(self._params.name)
+        except NotFound:
+            return None
+
     def name(self) -> Check:
         """Check whether the name is taken."""
-        name = self._params.name
-        try:
-            have = self._backend.get_job(name)
-        except NotFound:
+        name, have = self._params.name, self.have
+        if have is None:
             return ok("name", f"No job is named {name!r} yet.")
         status = have.status.value
         if have.job_type != "train":
             return problem("name", f"{have.label} exists ({status}).", "Choose another name.")
         if not have.config:
             return problem("name", f"A job named {name!r} exists, and its config is unreadable.")
-        if changes := differences(have.config, self._draft.config):
+        changes = differences(have.config, self._draft.config)
+        if self._params.more_steps and all(one.startswith("train.steps is ") for one in changes):
+            return note("name", f"This job already exists ({status}); starting goes on with it.")
+        if changes:
             shown = "; ".join(changes[:3]) + ("; …" if len(changes) > 3 else "")
             remedy = "Choose another name, or start with if_exists='resume' or 'new'."
             return problem("name", f"Another job has this name ({status}): {shown}.", remedy)
@@ -265,8 +276,7 @@ class _Checks:
     def epochs(self) -> Check:
         """Tell how often each image is seen, by the trainer's own rules."""
         planned = plan(self._params, self.files)
-        say = unknown if planned.epoch is None else ok
-        return say("epochs", f"{planned.schedule}.")
+        return (unknown if planned.epoch is None else ok)("epochs", f"{planned.schedule}.")
 
     def remarks(self) -> Iterator[Check]:
         """Tell which parameters do not fit together."""

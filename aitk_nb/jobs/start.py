@@ -3,20 +3,29 @@
 Why it is so: docs/behavior.md#jobs
 """
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from aitk_nb.backends.base import Backend
-from aitk_nb.errors import AitkError, JobConflict, NotFound
+from aitk_nb.errors import AitkError, BadInput, JobConflict, NotFound, NotSupported
 from aitk_nb.jobs.job import Job
+from aitk_nb.jobs.preflight_report import note, ok, problem
 from aitk_nb.jobs.queue import GpuRelease, freest_gpu
-from aitk_nb.jobs.resume_point import resume_point
+from aitk_nb.jobs.resume_point import MORE, resume_point, steps_after
+from aitk_nb.jobs.validation_set import validation_items
+from aitk_nb.jobs.warm_start import WORD, WarmStart
+from aitk_nb.models.checklist import Check
 from aitk_nb.models.job import JobDraft, JobState, JobStatus, StartResult
-from aitk_nb.training.config_diff import differences
+from aitk_nb.training.config_diff import FOUND, differences
+from aitk_nb.training.config_paths import MISSING, put, value_at
+from aitk_nb.training.extra import process_of
 
 IfExists = Literal["attach", "resume", "new"]
 """What to do about a job of the same name."""
+
+PROCESS = "config.process.0"
 
 ELECTION = 10.0
 """Seconds that a job may stay created and not started before somebody else starts it."""
@@ -46,6 +55,8 @@ class JobStart:
     if_exists: IfExists
     sleep: Callable[[float], None]
     clock: Callable[[], float]
+    sends: bool = True
+    """Whether a local file may be sent, which a dry run does not."""
 
     def check(self) -> None:
         """Find what would prevent the start, and change nothing.
@@ -56,8 +67,12 @@ class JobStart:
         """
         self._check_datasets()
         have = None if self.if_exists == "new" else self._find()
-        if have is not None and (self.if_exists == "attach" or have.status.is_active):
+        if have is not None and self._goes_on(have):
+            steps_after(self.backend, have, self.draft)
+        elif have is not None and (self.if_exists == "attach" or have.status.is_active):
             self._check_same(have)
+        elif have is None:
+            self._found(send=False)
 
     def run(self) -> Job:
         """Start the job, or attach to or resume the one that exists.
@@ -76,7 +91,8 @@ class JobStart:
                 have = self._find()
                 if have is None:
                     raise
-        return self._resume(have) if self.if_exists == "resume" else self._attach(have)
+        goes_on = self.if_exists == "resume" or self._goes_on(have)
+        return self._resume(have) if goes_on else self._attach(have)
 
     def _job(self, state: JobState, result: StartResult) -> Job:
         job = Job(self.backend, state, sleep=self.sleep, clock=self.clock)
@@ -109,8 +125,32 @@ class JobStart:
         if changes := self._changes(have):
             raise JobConflict(have.name, changes, active=have.status.is_active)
 
+    def _goes_on(self, have: JobState) -> bool:
+        """Return whether `more_steps` is all that is asked of a job that does not run."""
+        changes = self._changes(have) if value_at(self.draft.config, MORE) is not MISSING else ()
+        steps = [one.startswith("train.steps is ") for one in changes]
+        return bool(steps) and all(steps) and not have.status.is_active
+
+    def _found(self, have: JobState | None = None, *, send: bool = True) -> JobDraft:
+        """Return the draft with what the server has for its words; once found, it stays."""
+        config = copy.deepcopy(dict(self.draft.config))
+        process, before = process_of(config), have.config if have else {}
+        if value_at(config, MORE) is not MISSING:
+            put(process, "train.steps", steps_after(self.backend, have, self.draft))
+        find: dict[str, Callable[[], object]] = {
+            "init_lora": lambda: WarmStart(self.backend, config).path(send=send and self.sends),
+            "dataset": lambda: validation_items(self.backend, config),
+        }
+        for path, (word, found) in FOUND.items():
+            said, old = (value_at(one, f"{PROCESS}.{path}.{word}") for one in (config, before))
+            kept = value_at(before, f"{PROCESS}.{path}.{found}")
+            if said is not MISSING:
+                same = said == old and kept is not MISSING
+                put(process, f"{path}.{found}", kept if same else find[word]())
+        return replace(self.draft, config=config)
+
     def _create(self) -> Job:
-        draft = self.draft
+        draft = self._found()
         if draft.any_gpu:
             draft = replace(draft, gpu_ids=freest_gpu(self.backend))
         self.backend.start_job(self.backend.create_job(draft))
@@ -149,11 +189,36 @@ class JobStart:
         have = self._job(have, "resumed").stop()
         if have.pid is not None:
             GpuRelease(self.backend, have.gpu_ids).wait(self.sleep, self.clock)
-        point = resume_point(self.backend, have, self.draft.config)
-        gpu_ids = have.gpu_ids if self.draft.any_gpu else self.draft.gpu_ids
+        draft = self._found(have)
+        point = resume_point(self.backend, have, draft.config).said(draft.config)
+        gpu_ids = have.gpu_ids if draft.any_gpu else draft.gpu_ids
         if changes or have.gpu_ids != gpu_ids:
-            have = self.backend.update_job(have, replace(self.draft, gpu_ids=gpu_ids))
+            have = self.backend.update_job(have, replace(draft, gpu_ids=gpu_ids))
         self.backend.start_job(have)
         job = self._job(self.backend.get_job(have.name), "resumed")
         job.resumed_from = point
         return job
+
+
+def found_checks(backend: Backend, draft: JobDraft, have: JobState | None) -> Iterator[Check]:
+    """Check what a start would find on the server for the words of a draft; read-only."""
+    config, held_out = draft.config, f"{PROCESS}.train.validation_config.dataset"
+    begin = WarmStart(backend, config)
+    rows: dict[str, Callable[[], str]] = {
+        MORE: lambda: f"To step {steps_after(backend, have, draft)}.",
+        WORD: lambda: f"Training begins with {begin.path(send=False)}.",
+        held_out: lambda: (
+            f"{len(validation_items(backend, config))} images, a batch each, each time."
+        ),
+    }
+    for path, find in rows.items():
+        name = "validation" if path == held_out else path.rpartition(".")[2]
+        if value_at(config, path) is MISSING:
+            continue
+        if path == WORD and have and resume_point(backend, have, config).checkpoint:
+            yield note(name, "It is ignored: the job goes on from its own checkpoint.")
+            continue
+        try:
+            yield ok(name, find())
+        except (BadInput, NotFound, NotSupported) as exc:
+            yield problem(name, str(exc))

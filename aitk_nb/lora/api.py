@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from textwrap import shorten
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from aitk_nb import _html, _units
 from aitk_nb.errors import BadInput
 from aitk_nb.lora.layers import CHECKED, FACTORS, SCALES, Modules, faults, grouped, rank_of
-from aitk_nb.lora.metadata import recorded, recorded_beside
+from aitk_nb.lora.metadata import plain, recorded, recorded_beside
 from aitk_nb.lora.safetensors_file import ReadAt, Tensor, read_header, scalar, survey
 
 
@@ -80,6 +80,14 @@ class LoraReport:
         return self.alpha / (math.sqrt(self.rank) if self.root_scaled else self.rank)
 
     @property
+    def config(self) -> dict[str, Any]:
+        """What the trainer recorded of its config, as plain values.
+
+        AI Toolkit records little of it; Kohya's trainer nearly all, under names with `ss_`.
+        """
+        return {name: plain(text) for name, text in self.metadata.items()}
+
+    @property
     def rows(self) -> list[tuple[str, str]]:
         """What it contains, as names and values to show."""
         step = "?" if self.step is None else self.step
@@ -142,14 +150,16 @@ def inspect_lora(
     path = Path(source).expanduser()
     try:
         with path.open("rb") as file:
-            return _report(_reader(file), file.seek(0, 2), str(path), whole=True)
+            return _report(reader(file), file.seek(0, 2), str(path), whole=True)
     except OSError as exc:
         raise BadInput(f"Can't read {path}: {exc.strerror or exc}.") from exc
     except ValueError as exc:  # a NUL in the name
         raise BadInput(f"{str(path)!r} is not a valid file name.") from exc
 
 
-def _reader(file: BinaryIO) -> ReadAt:
+def reader(file: BinaryIO) -> ReadAt:
+    """Return what reads parts of an open file."""
+
     def read(start: int, length: int) -> bytes:
         file.seek(start)
         return file.read(length)

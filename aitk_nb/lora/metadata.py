@@ -24,7 +24,7 @@ def recorded(metadata: Mapping[str, str]) -> dict[str, Any]:
     def first(*keys: str) -> str:
         return next((metadata[key][:200] for key in keys if metadata.get(key)), "")
 
-    info = _read(metadata.get("training_info"))
+    info = plain(metadata.get("training_info"))
     info = info if isinstance(info, dict) else {}
     step = _number(info.get("step", first("ss_steps")))
     epoch = _number(info.get("epoch", first("ss_epoch")))
@@ -45,7 +45,7 @@ def recorded_beside(path: Path, ranks: Collection[int]) -> dict[str, Any]:
     text = ""
     with suppress(OSError, ValueError):
         text = path.with_name("adapter_config.json").read_text(encoding="utf-8")
-    config = _read(text)
+    config = plain(text)
     fits = isinstance(config, dict) and config.get("r") in ranks
     found = recorded({"adapter_config": text} if fits else {})
     return {name: found[name] for name in ("alphas", "root_scaled")}
@@ -57,7 +57,7 @@ def _entries(metadata: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     while left:
         name, value = left.pop()
         last = name.rpartition(".")[2]
-        value = _read(value) if isinstance(value, str) and last not in _ALPHAS else value
+        value = plain(value) if isinstance(value, str) and last not in _ALPHAS else value
         if isinstance(value, dict):
             # In a pattern the names are those of layers.
             pattern = last == "alpha_pattern"
@@ -66,7 +66,7 @@ def _entries(metadata: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             yield last, value
 
 
-def _read(value: object) -> object:
+def plain(value: object) -> object:
     """Return what a JSON text says; the value itself if it is none."""
     with suppress(ValueError, RecursionError):
         return json.loads(value) if isinstance(value, str) and len(value) < _LONGEST else value

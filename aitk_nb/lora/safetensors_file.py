@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, deserialize
 
 from aitk_nb.errors import BadInput
@@ -55,6 +56,10 @@ _BEGINNINGS = {
 }
 
 
+class Incomplete(BadInput):
+    """A file that ends before its header or its last tensor does, as while it is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """Where a tensor lies and what it is made of."""
@@ -91,7 +96,7 @@ def read_header(
     if start > min(size, _MAX_HEADER):
         if first[8:9] != b"{" or start > _MAX_HEADER:
             raise BadInput(_other_format(first, label, f"its header would have {start - 8} bytes"))
-        raise BadInput(
+        raise Incomplete(
             f"{label} is incomplete: it has {size} bytes, and its header alone ends at byte "
             f"{start}. Download it again."
         )
@@ -108,7 +113,7 @@ def read_header(
     tensors = {name: _tensor(entry, start, label) for name, entry in content.items()}
     end = max((tensor.start + tensor.size for tensor in tensors.values()), default=start)
     if end > size:
-        raise BadInput(f"{label} is incomplete: it has {size} of {end} bytes. Download it again.")
+        raise Incomplete(f"{label} is incomplete: it has {size} of {end} bytes. Download it again.")
     if end < size:
         raise BadInput(f"{label} is damaged: {size - end} bytes follow its last tensor.")
     return tensors, metadata
@@ -154,16 +159,27 @@ def scalar(read: ReadAt, tensor: Tensor, label: str) -> float | None:
     Raises:
         BadInput: the file ends before the tensor does.
     """
-    if tensor.count != 1 or tensor.dtype not in {*_CODES, "BF16"}:
+    values = array(read, tensor, label) if tensor.count == 1 else None
+    return None if values is None else float(values.flat[0])
+
+
+def array(read: ReadAt, tensor: Tensor, label: str) -> npt.NDArray[Any] | None:
+    """Return the values of a tensor in its shape; None if they are of another kind than numbers.
+
+    Raises:
+        BadInput: the file ends before the tensor does.
+    """
+    if tensor.dtype not in {*_CODES, "BF16"}:
         return None
-    raw = _exactly(read, tensor.start, tensor.size, label)
-    # A bfloat16 is the upper half of a float32.
-    raw, code = (b"\0\0" + raw, "<f4") if tensor.dtype == "BF16" else (raw, _CODES[tensor.dtype])
-    return float(np.frombuffer(raw, dtype=code)[0])
+    raw = np.frombuffer(_exactly(read, tensor.start, tensor.size, label), "<u1")
+    if tensor.dtype == "BF16":
+        # A bfloat16 is the upper half of a float32.
+        return (raw.view("<u2").astype("<u4") << 16).view("<f4").reshape(tensor.shape)
+    return raw.view(_CODES[tensor.dtype]).reshape(tensor.shape)
 
 
 def _exactly(read: ReadAt, start: int, length: int, label: str) -> bytes:
     data = read(start, length)
     if len(data) != length:
-        raise BadInput(f"{label} is incomplete: can't read byte {start + len(data)}.")
+        raise Incomplete(f"{label} is incomplete: can't read byte {start + len(data)}.")
     return data

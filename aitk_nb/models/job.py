@@ -185,10 +185,12 @@ class DownloadReport:
     """The result of a download."""
 
     path: str
-    """Path of the file."""
+    """Path of the file; of several, that of the last checkpoint."""
     size: int
-    """Bytes."""
+    """Bytes of that file."""
     seconds: float
     """Wall time; 0 when nothing had to be fetched."""
     fetched: bool = True
-    """False if the same file was already in the folder."""
+    """False if everything was already in the folder."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Of a job's files, the SHA-256 of each by its path."""

@@ -1,3 +1,4 @@
 """What the package exports; `_lazy` reads it, as type checkers do."""
 
 from aitk_nb.results.api import TriesLoras as TriesLoras
+from aitk_nb.results.safe_to_stop import SafeToStop as SafeToStop

@@ -8,9 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aitk_nb.models.control_images import name_controls
-from aitk_nb.training.config_paths import MISSING, folder_name, is_mappings
+from aitk_nb.training.config_paths import MISSING, folder_name, is_mappings, value_at
 from aitk_nb.training.effective import effective
 from aitk_nb.training.extra import RESERVED, process_of
+
+FOUND: Mapping[str, tuple[str, str]] = {
+    "network": ("init_lora", "pretrained_lora_path"),
+    "train.validation_config": ("dataset", "validation_items"),
+}
+"""Sections of a process with a key for what was asked, which is ours, and the trainer's for what
+was found for it on the server. The trainer ignores keys that it does not know."""
 
 OURS = "aitk_nb"
 """Key below `meta` under which the fingerprint lies."""
@@ -74,6 +81,9 @@ def _comparable(config: Mapping[str, Any]) -> Any:
         process = plain["config"]["process"][0]
         for key in RESERVED:
             process.pop(key, None)
+        forget_found(process)
+        if isinstance(train := process.get("train"), dict) and "more_steps" in train:
+            train["steps"] = f"{train.pop('more_steps')} more"
         for dataset in process["datasets"]:
             name_controls(dataset)
             dataset["folder_path"] = folder_name(dataset["folder_path"])
@@ -81,6 +91,14 @@ def _comparable(config: Mapping[str, Any]) -> Any:
         # A job made by somebody else may have any form; it is compared as it is.
         pass
     return plain_numbers(plain)
+
+
+def forget_found(process: Mapping[str, Any]) -> None:
+    """Take out what the start of a job found on the server for words that the process has too."""
+    for path, (word, found) in FOUND.items():
+        section = value_at(process, path)
+        if isinstance(section, dict) and section.get(word):
+            section.pop(found, None)
 
 
 def plain_numbers(value: Any) -> Any:

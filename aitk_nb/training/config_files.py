@@ -13,7 +13,7 @@ from aitk_nb._yaml import dumped, parsed
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.models.control_images import CONTROL_KEYS, control_names, name_controls
 from aitk_nb.training import presets
-from aitk_nb.training.config_diff import OURS, plain_numbers, unmerged
+from aitk_nb.training.config_diff import OURS, forget_found, plain_numbers, unmerged
 from aitk_nb.training.config_paths import (
     MISSING,
     fields_of,
@@ -139,7 +139,7 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config as any file holds it, without our notes; the keys are texts."""
     try:
         plain: dict[str, Any] = json.loads(json.dumps(config, allow_nan=False))
-        process_of(plain)
+        forget_found(process_of(plain))
     except (TypeError, ValueError, RecursionError) as exc:
         raise InvalidParams({"file": str(exc)}) from None
     if isinstance(meta := plain.get("meta"), dict):

@@ -4,23 +4,11 @@ Forms, the command line, notebooks' parameter cells, the job config and the gene
 are built from these declarations: a new field is one entry in `Fields`, in the order of the form.
 """
 
-import ast
-import inspect
 from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from aitk_nb.errors import InvalidParams
@@ -28,57 +16,25 @@ from aitk_nb.training import presets
 from aitk_nb.training.config_paths import fields_of, put
 from aitk_nb.training.extra import parse_extra
 from aitk_nb.training.validation import (
+    Gpus,
+    Name,
+    Names,
+    NotZero,
+    Optimizer,
+    OptionalName,
+    Prompts,
+    Quantization,
+    Resolution,
+    Text,
+    TimestepType,
+    complete,
     fact,
     field,
-    gpu_list,
-    listed,
-    no_variables,
-    not_zero,
-    numbers,
-    place,
     problems,
-    quantized,
-    safe_name,
 )
 
 _LARGEST_SEED = 2**32 - 1
 """Numpy takes 32 bits."""
-
-Name = Annotated[str, AfterValidator(safe_name)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(listed)]
-Text = Annotated[str, AfterValidator(no_variables)]
-Prompts = Annotated[tuple[Text, ...], BeforeValidator(listed)]
-Resolution = Annotated[tuple[Annotated[int, Field(ge=16, le=8192)], ...], BeforeValidator(numbers)]
-Gpus = Annotated[str, AfterValidator(gpu_list)]
-# The trainer itself takes more words than the web UI's form offers, by way of `extra`.
-Quantization = Annotated[
-    Literal["", "qfloat8", "float8", "convrot8", "convrot4", "nvfp4", "convrotint7", "convrotint6",
-            "convrotint5", "convrotint4", "convrotint3", "convrotint2", "convrotbitnet", "uint7",
-            "uint6", "uint5", "uint4", "uint3", "uint2"],
-    BeforeValidator(quantized),
-]  # fmt: skip
-Optimizer = Literal["adamw8bit", "adamw", "adam", "adafactor", "automagic", "automagic2",
-                    "automagic3", "prodigyopt", "prodigy8bit", "adam8bit", "lion8bit", "lion",
-                    "prodigy"]  # fmt: skip
-TimestepType = Literal["sigmoid", "linear", "shift", "weighted", "lognorm_blend", "next_sample",
-                       "one_step"]  # fmt: skip
-
-
-def _complete(schema: dict[str, Any]) -> None:
-    """Add each field's group, and what the string below it says, read when it is asked for."""
-    group = ""
-    for entry in schema["properties"].values():
-        group = entry["group"] = entry["group"] or group
-    (tree,) = ast.parse(inspect.getsource(Fields)).body
-    for one, following in pairwise(tree.body if isinstance(tree, ast.ClassDef) else ()):
-        match one, following:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                told, _, source = inspect.cleandoc(text).partition("\n\nSource: ")
-                entry = schema["properties"][name]
-                entry |= {"description": told.removesuffix("."), "source": place(entry, source)}
 
 
 class Fields(BaseModel):
@@ -98,7 +54,7 @@ class Fields(BaseModel):
         extra="forbid",
         # Papermill makes a number of `-p name 2024` and of `-p gpu_ids 0`.
         coerce_numbers_to_str=True,
-        json_schema_extra=_complete,
+        json_schema_extra=complete,
     )
 
     name: Annotated[Name, field(..., group="Basics", label="Training Name")]
@@ -123,6 +79,11 @@ class Fields(BaseModel):
     """
     steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
     """Optimizer steps; AI Toolkit's examples suggest 500 to 4000."""
+    more_steps: int = field(0, "train.more_steps", per_job=True, ge=0, le=10_000_000)
+    """Steps to go on with a job, from its newest checkpoint; 0: see steps.
+
+    Source: jobs/process/BaseSDTrainProcess.py: step_num
+    """
     rank: int = field(32, "network.linear", label="Linear Rank", ge=1, le=4096)
     """Size of the LoRA; 16 to 64 is usual, and a higher rank makes a larger file."""
     learning_rate: float = field(1e-4, "train.lr", short="--lr", gt=0, lt=10)
@@ -156,12 +117,15 @@ class Fields(BaseModel):
 
     Source: config_modules.py: linear_alpha
     """
-    lokr_factor: Annotated[int, AfterValidator(not_zero)] = field(
-        -1, "network.lokr_factor", label="LoKr Factor", ge=-1, le=4096
-    )
+    lokr_factor: NotZero = field(-1, "network.lokr_factor", label="LoKr Factor", ge=-1, le=4096)
     """LoKr factor; -1: chosen by the trainer.
 
     Source: config_modules.py: lokr_factor, of which -1 finds the largest
+    """
+    init_lora: Text = field("", "network.init_lora", per_job=True, label="Initial LoRA")
+    """LoRA to start from: JOB, JOB@STEP, a path on the server or a local file.
+
+    Source: config_modules.py: pretrained_lora_path
     """
     extra_datasets: Names = field((), group="Datasets")
     """Additional datasets to train on.
@@ -173,6 +137,15 @@ class Fields(BaseModel):
 
     Source: control_path
     """
+    validation: OptionalName = field("", "train.validation_config.dataset", per_job=True)
+    """Dataset for the validation loss, not trained; each image costs a batch of 4.
+
+    Source: config_modules.py: validation_items
+    """
+    validate_every: int = field(
+        100, "train.validation_config.validate_every_n_steps", per_job=True, ge=1
+    )
+    """Steps between validations; the first step has one too."""
     resolution: Resolution = field(
         (512, 768, 1024), "datasets[x].resolution", label="Resolutions", per_job=True, min_length=1
     )

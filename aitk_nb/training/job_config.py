@@ -89,7 +89,14 @@ def _say_as_before(process: dict[str, Any], path: str, older: Mapping[str, Any])
 def _chosen(params: Fields) -> dict[str, Any]:
     """Return what the parameters say, at its place in the process."""
     chosen: dict[str, Any] = {"datasets": [{}]}
+    # The trainer takes an empty section for a wish.
+    unset = {
+        name for name in ("init_lora", "more_steps", "validation") if not getattr(params, name)
+    }
+    unset |= {"validate_every"} if not params.validation else set()
     for name, path in PATHS.items():
+        if name in unset:
+            continue
         value = getattr(params, name)
         # Without a seed the trainer sets none.
         put(chosen, path, None if name == "seed" and value < 0 else plain_numbers(value))
@@ -115,6 +122,10 @@ def _chosen(params: Fields) -> dict[str, Any]:
             "seed": next((seed for seed in (params.sample_seed, params.seed) if seed >= 0), 42),
         },
     }
+    if params.validation:
+        # The smallest is the quickest; the trainer takes all noise levels of an image as one batch.
+        how = {"resolution": min(params.resolution), "validation_sigmas": [1, 0.75, 0.5, 0.25]}
+        special["train"]["validation_config"] = how
     merge(chosen, special)
     return chosen
 

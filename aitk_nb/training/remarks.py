@@ -190,6 +190,8 @@ def _unknown(value: Any, known: Any, above: str = "") -> Iterator[str]:
         if key in known:
             yield from _unknown(item, known[key], f"{above}{key}.")
             continue
+        if f"{above}{key}" in PATHS.values():
+            continue  # ours: it is kept for us, and the trainer does not read it
         section, _, leaf = ours.get(key, ("", "", ""))
         near = section.removesuffix("[x]") == above[:-1] and leaf
         hint = f"; did you mean {near!r}?" if near else did_you_mean(key, known)

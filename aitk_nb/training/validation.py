@@ -1,14 +1,17 @@
 """What a training parameter may be: its declaration, conversions and checks, and its errors."""
 
+import ast
 import difflib
+import inspect
 import json
 import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -67,6 +70,23 @@ def place(entry: Mapping[str, Any], source: str) -> str:
     file, _, words = source.rpartition(": ")
     file, words = file or "SimpleJob.tsx", words or entry["path"].removeprefix("datasets[x].")
     return f"{_FOLDERS.get(file, '')}{file}: {words}"
+
+
+def complete(schema: dict[str, Any], model: type) -> None:
+    """Add each field's group, and what the string below it says, read when it is asked for."""
+    group = ""
+    for entry in schema["properties"].values():
+        group = entry["group"] = entry["group"] or group
+    (tree,) = ast.parse(inspect.getsource(model)).body
+    for one, following in pairwise(tree.body if isinstance(tree, ast.ClassDef) else ()):
+        match one, following:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                told, _, source = inspect.cleandoc(text).partition("\n\nSource: ")
+                entry = schema["properties"][name]
+                entry |= {"description": told.removesuffix("."), "source": place(entry, source)}
 
 
 def fact(info: FieldInfo, name: str) -> Any:
@@ -141,6 +161,30 @@ def not_zero(value: int) -> int:
     if value == 0:
         raise ValueError("0 should be -1 or a whole number from 1")
     return value
+
+
+# -- types of fields -----------------------------------------------------------------------------
+
+Name = Annotated[str, AfterValidator(safe_name)]
+OptionalName = Annotated[str, AfterValidator(lambda value: value and safe_name(value))]
+Names = Annotated[tuple[Name, ...], BeforeValidator(listed)]
+Text = Annotated[str, AfterValidator(no_variables)]
+Prompts = Annotated[tuple[Text, ...], BeforeValidator(listed)]
+Resolution = Annotated[tuple[Annotated[int, Field(ge=16, le=8192)], ...], BeforeValidator(numbers)]
+NotZero = Annotated[int, AfterValidator(not_zero)]
+Gpus = Annotated[str, AfterValidator(gpu_list)]
+# The trainer itself takes more words than the web UI's form offers, by way of `extra`.
+Quantization = Annotated[
+    Literal["", "qfloat8", "float8", "convrot8", "convrot4", "nvfp4", "convrotint7", "convrotint6",
+            "convrotint5", "convrotint4", "convrotint3", "convrotint2", "convrotbitnet", "uint7",
+            "uint6", "uint5", "uint4", "uint3", "uint2"],
+    BeforeValidator(quantized),
+]  # fmt: skip
+Optimizer = Literal["adamw8bit", "adamw", "adam", "adafactor", "automagic", "automagic2",
+                    "automagic3", "prodigyopt", "prodigy8bit", "adam8bit", "lion8bit", "lion",
+                    "prodigy"]  # fmt: skip
+TimestepType = Literal["sigmoid", "linear", "shift", "weighted", "lognorm_blend", "next_sample",
+                       "one_step"]  # fmt: skip
 
 
 # -- in words -------------------------------------------------------------------------------------

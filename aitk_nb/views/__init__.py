@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from aitk_nb.views.plots.bucket_plot import plot_buckets as plot_buckets
     from aitk_nb.views.plots.contact_sheet import ContactSheet as ContactSheet
     from aitk_nb.views.plots.contact_sheet import contact_sheet as contact_sheet
+    from aitk_nb.views.plots.lora_plot import LoraFigure as LoraFigure
+    from aitk_nb.views.plots.lora_plot import plot_lora as plot_lora
     from aitk_nb.views.plots.loss_plot import LossFigure as LossFigure
     from aitk_nb.views.plots.loss_plot import plot_loss as plot_loss
     from aitk_nb.views.plots.sample_grid import sample_grid as sample_grid

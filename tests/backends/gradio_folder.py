@@ -10,6 +10,9 @@ FOLDER = Path(sys.argv[1])
 
 def main() -> None:
     """Serve until the standard input closes."""
+    from aitk_nb.demo.gradio.app import WithoutStubs
+
+    sys.meta_path.insert(0, WithoutStubs())
     import gradio
 
     with gradio.Blocks() as app:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sqlite3
@@ -24,7 +25,10 @@ from aitk_nb.errors import NotFound, Unauthorized
 from aitk_nb.models.loss import LossPoint
 from tests.backends.canned import Reply, canned
 
-pytest.importorskip("gradio", reason="pip install 'aitk-nb[gradio]'")
+# To import it here would take seconds.
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("gradio") is None, reason="pip install 'aitk-nb[gradio]'"
+)
 
 SCRIPT = Path(__file__).with_name("gradio_folder.py")
 ROWS = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from aitk_nb import demo
 from aitk_nb.backends.webui.backend import WebUI
 from aitk_nb.errors import (
     Rejected,
+    UnexpectedReply,
 )
 from aitk_nb.training import job_config
 from tests.proxy import FaultProxy
@@ -41,7 +45,8 @@ def test_an_older_file_is_kept_under_another_name(
 
     assert b"short" == (tmp_path / "lora.1.safetensors").read_bytes()
     assert bytes(300_000) == (tmp_path / "lora.2.safetensors").read_bytes()
-    assert 3 == len(list(tmp_path.iterdir()))
+    left = {"lora.safetensors", "lora.1.safetensors", "lora.2.safetensors"}
+    assert {*left, "aitk-download.json", "transferred.yaml"} == {p.name for p in tmp_path.iterdir()}
 
 
 def test_a_failed_download_gives_the_older_file_its_name_back(
@@ -76,3 +81,62 @@ def test_a_sample_is_fetched_whatever_lies_there(
     assert report.fetched is (size != 1000)
     assert b"p" * 1000 == (tmp_path / sample.name).read_bytes()
     assert (10, 0) == (sample.step, sample.index)
+
+
+def test_a_checkpoint_is_inspected_there(job: aitk_nb.Job, remote: Path, proxy: FaultProxy) -> None:
+    """Of 200 MB less than 1 MB comes: the header, and one alpha."""
+    tensors = {
+        f"blocks.{layer}.attn.to_q.{part}.weight": {
+            "dtype": "BF16",
+            "shape": shape,
+            "data_offsets": [start := (2 * layer + second) * 312_500, start + 312_500],
+        }
+        for layer in range(320)
+        for second, (part, shape) in enumerate({"lora_A": [50, 3125], "lora_B": [3125, 50]}.items())
+    }
+    header = json.dumps(tensors).encode()
+    with remote.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + 200_000_000)
+
+    report = job.inspect_lora()
+
+    assert (50, 320, None, True) == (report.rank, report.modules, report.finite, report.ok)
+    assert sum(one.bytes_out for one in proxy.log) < 1_000_000
+
+
+def test_a_gateway_without_ranges_is_told(
+    job: aitk_nb.Job, remote: Path, proxy: FaultProxy
+) -> None:
+    """It sends the whole file, of which nothing is read."""
+    proxy.answer("GET", "/api/files/.*", 200, {}, remote.read_bytes())
+    with pytest.raises(UnexpectedReply, match="the whole file"):
+        job.inspect_lora()
+
+
+def test_a_bad_line_brings_the_right_bytes_once(
+    job: aitk_nb.Job, remote: Path, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """Cut again and again, and interrupted: another kernel goes on, and the SHA-256 is right."""
+    size = 24_000_000
+    remote.write_bytes(random.Random(2).randbytes(size))
+    proxy.cut_after = 3_000_000
+
+    def interrupt(done: int, _total: int) -> None:
+        if done > size / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job.download(tmp_path, progress=interrupt)
+    with aitk_nb.connect(proxy.url) as another:
+        report = another.jobs.get("transferred").download(tmp_path)
+
+    assert hashlib.sha256(remote.read_bytes()).hexdigest() == report.files[report.path]
+    assert remote.read_bytes() == Path(report.path).read_bytes()
+    starts = [
+        int(one.headers["range"][6:].partition("-")[0])
+        for one in proxy.log
+        if one.method == "GET" and one.headers.get("range", "").endswith(f"-{size - 1}")
+    ]
+    assert starts == sorted(starts)
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]

@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from aitk_nb.notebooks.run import find
+from tests.browser import servers
+from tests.browser.notebook_page import PATIENCE
 from tests.browser.servers import JupyterLab, jupyter_lab
 
-ROOT = Path(__file__).parents[2]
 # Read at once: no variable of ours reaches a test.
 SCREENSHOTS = os.environ.get("AITK_SCREENSHOTS", "")
 
+expect.set_options(timeout=1000 * PATIENCE)
 Photograph = Callable[[Page, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let journeys be repeated: `pytest tests/browser --journeys 5`."""
+    parser.addoption("--journeys", type=int, default=0, help="run only the journeys, so often")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Select the journeys that are to be repeated, and report how long each takes."""
+    if config.option.journeys:
+        config.option.markexpr = "journey"
+        config.option.durations = 0
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a journey as often as the option says."""
+    if metafunc.config.option.journeys and metafunc.definition.get_closest_marker("journey"):
+        metafunc.fixturenames.append("_turn")
+        metafunc.parametrize("_turn", range(metafunc.config.option.journeys))
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """A Chromium without a window and without the machine's proxies."""
-    script = ["sh", str(ROOT / ".ci" / "chromium")]
-    found = subprocess.run(script, capture_output=True, text=True, check=False)
-    if found.returncode:
-        pytest.exit(found.stderr.strip(), returncode=1)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found.stdout.strip(),
-            args=["--disable-dev-shm-usage", "--no-proxy-server"],
-        )
-        yield browser
-        browser.close()
+    """A Chromium, or the end of the run if there is none."""
+    try:
+        with servers.chromium() as browser:
+            yield browser
+    except servers.NoChromium as exc:
+        pytest.exit(str(exc), returncode=1)
 
 
 @pytest.fixture(scope="session")

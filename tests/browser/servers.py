@@ -1,4 +1,4 @@
-"""`JupyterLab` and `Voila`: servers of notebooks for one test run, in homes of their own."""
+"""JupyterLab, Voilà and a Chromium for one test run, in homes of their own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,35 @@ from typing import Any, Literal
 
 import httpx
 import matplotlib as mpl
+from playwright.sync_api import Browser, sync_playwright
 
-__all__ = ["JupyterLab", "Theme", "jupyter_lab", "voila"]
+__all__ = ["JupyterLab", "NoChromium", "Theme", "chromium", "jupyter_lab", "voila"]
 
 Theme = Literal["light", "dark"]
 
-_START = 60.0
+_START = 180.0
 _NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 """Otherwise JupyterLab asks, over the notebook, whether it may fetch news."""
+
+
+class NoChromium(Exception):
+    """None is installed; the text says what to do."""
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a Chromium without a window and without the machine's proxies."""
+    script = ["sh", str(Path(__file__).parents[2] / ".ci" / "chromium")]
+    found = subprocess.run(script, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise NoChromium(found.stderr.strip())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found.stdout.strip(),
+            args=["--disable-dev-shm-usage", "--no-proxy-server"],
+        )
+        yield browser
+        browser.close()
 
 
 class JupyterLab:
@@ -42,7 +63,7 @@ class JupyterLab:
         """Close the connections to it."""
         self._http.close()
 
-    def wait_for_kernel(self, notebook: str, timeout: float = 60) -> None:
+    def wait_for_kernel(self, notebook: str, timeout: float = 180) -> None:
         """Return when the notebook's kernel has a page connected to it and nothing to do.
 
         The page's own indicator says so too early, and a cell run then is never executed.

@@ -108,7 +108,7 @@ def choose_photos(notebook: NotebookPage, photos: Path) -> None:
     form.fill_in("Folder", str(photos))
     form.fill_in("Name", "officer")
     last = form.output.locator("textarea").nth(11)
-    expect(last).to_have_value("a photograph of an officer, part 12", timeout=20_000)
+    expect(last).to_have_value("a photograph of an officer, part 12")
     expect(form.output.locator("img")).to_have_count(12)
     upload = notebook.cell("client.datasets.upload(")
     upload.run()
@@ -141,7 +141,7 @@ def start(notebook: NotebookPage) -> None:
     """Run the cell that starts, which waits for the button, and press it."""
     cell = notebook.cell("form.started(")
     cell.start()
-    cell.shows("Nothing is started yet")
+    cell.shows("Nothing starts until")
     notebook.cell("TrainingForm.of(").press("Start training")
     cell.wait()
 
@@ -165,7 +165,7 @@ def stop_a_long_one(notebook: NotebookPage, url: str, photograph: Photograph) ->
     assert watch.is_running
     watch.press("Stop the job")
     watch.press("Yes, stop it")
-    watch.wait(30)
+    watch.wait()
     watch.shows("stopped")
     with aitk_nb.connect(url, token=TOKEN) as client:
         assert JobStatus.STOPPED is client.jobs.get("too_long").refresh().status

@@ -16,7 +16,7 @@ import aitk_nb
 from aitk_nb.demo import DemoServer
 from aitk_nb.models.job import JobStatus
 from tests.browser.conftest import Photograph
-from tests.browser.notebook_page import Cell, NotebookPage, opened, write_notebook
+from tests.browser.notebook_page import SHIFTS, Cell, NotebookPage, opened, write_notebook
 from tests.browser.servers import JupyterLab, Theme
 
 NOTEBOOK = "watching.ipynb"
@@ -27,14 +27,6 @@ CELLS = (
     "job.samples()",
 )
 PROMPTS = ("a photograph of an officer", "a portrait, <b>smiling</b>")
-
-SHIFTS = """() => {
-    window.shifts = 0;
-    new PerformanceObserver(list => {
-        for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts += one.value;
-    }).observe({type: 'layout-shift'});
-}"""
-"""A function of the page: adds up what moves by itself from now on."""
 
 MOST_SHIFT = 0.05
 THEMES: tuple[Theme, Theme] = ("dark", "light")
@@ -117,13 +109,13 @@ def test_nothing_moves_and_samples_stay(
 
         watch.press("Save now")
         watch.shows("written at the end of the next step")
-        expect(watch.output).not_to_contain_text("end of the next step", timeout=20_000)
+        expect(watch.output).not_to_contain_text("end of the next step")
         watch.press("Stop the job …")
         watch.shows("steps since the last checkpoint are lost")
         photograph(notebook.page, "lab_monitor_stop")
         before = shifts(notebook.page)
         watch.press("Yes, stop it")
-        watch.wait(60)
+        watch.wait()
         assert shifts(notebook.page) - before <= MOST_SHIFT
         watch.shows("Last lines of the log")
         look(notebook, watch, photograph, "lab_monitor_end")
@@ -142,7 +134,6 @@ def test_nothing_moves_and_samples_stay(
         stored = json.dumps(notebook.save())
         assert "widget-view" not in stored
         assert [] == notebook.errors
-    lab.shut_kernels_down()
     with opened(chromium, lab, NOTEBOOK) as again:
         kept = again.cell("JobMonitor(job").output
         expect(kept.locator("details img").first).to_be_visible()
@@ -158,7 +149,7 @@ def test_an_interrupted_watch_says_when_it_saw_the_job(
         notebook.cell("import aitk_nb").run()
         watch = notebook.cell("JobMonitor(job")
         watch.start()
-        watch.shows(" left", 60)
+        watch.shows(" left")
         notebook.choose("Kernel", "Interrupt Kernel")
         watch.wait()
         watch.shows("when last seen, 20")
@@ -176,12 +167,12 @@ def test_a_stalled_job_is_told_and_repaired(
         notebook.cell("import aitk_nb").run()
         watch = notebook.cell("JobMonitor(job")
         watch.start()
-        watch.shows(" left", 60)
+        watch.shows(" left")
         pid = job.refresh().pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         try:
-            expect(watch.output).to_contain_text("hangs or has died", timeout=60_000)
+            expect(watch.output).to_contain_text("hangs or has died")
             expect(watch.output).to_contain_text("stalled · step")
             expect(watch.output).not_to_contain_text(" left")
             watch.press("Mark as stopped …")
@@ -190,7 +181,7 @@ def test_a_stalled_job_is_told_and_repaired(
                 notebook.wear(theme)
                 photograph(notebook.page, f"lab_repair_{theme}")
             watch.press("Yes, mark it")
-            watch.wait(30)
+            watch.wait()
             watch.shows("stopped")
             assert JobStatus.STOPPED is job.refresh().status
         finally:

@@ -82,9 +82,9 @@ def test_the_fields_are_in_columns_by_the_width_of_the_page(
     """Two where there is room, and one on a narrow page."""
     context = chromium.new_context(viewport={"width": width, "height": 1000})
     page = context.new_page()
-    page.goto(address, timeout=60_000)
+    page.goto(address, timeout=120_000)
     name, dataset = (page.get_by_label(label, exact=True) for label in ("Training Name", "Dataset"))
-    expect(name).to_have_value("cat", timeout=60_000)
+    expect(name).to_have_value("cat")
     places = [part.bounding_box() for part in (name, dataset)]
     assert places[0]
     assert places[1]
@@ -102,8 +102,8 @@ def test_nothing_is_cut_off_in_a_narrow_window(
     """With everything open, at 900 pixels, no text is wider than its place."""
     context = chromium.new_context(viewport={"width": WIDTH, "height": 1000}, color_scheme=theme)
     page = context.new_page()
-    page.goto(f"{address}?theme={theme}", timeout=60_000)
-    expect(page.get_by_label("Training Name", exact=True)).to_have_value("cat", timeout=60_000)
+    page.goto(f"{address}?theme={theme}", timeout=120_000)
+    expect(page.get_by_label("Training Name", exact=True)).to_have_value("cat")
     photograph(page, f"voila_900_closed_{theme}")
     open_all(page)
     page.get_by_label("Steps", exact=True).fill("many")
@@ -126,8 +126,8 @@ def test_the_keyboard_goes_through_it_in_reading_order(
     # As high as the whole form, whose one column has no fields side by side.
     context = chromium.new_context(viewport={"width": 800, "height": 4000})
     page = context.new_page()
-    page.goto(address, timeout=60_000)
-    expect(page.get_by_label("Training Name", exact=True)).to_have_value("cat", timeout=60_000)
+    page.goto(address, timeout=120_000)
+    expect(page.get_by_label("Training Name", exact=True)).to_have_value("cat")
     open_all(page)
     photograph(page, "voila_800_whole")
     page.get_by_label("Training Name", exact=True).focus()

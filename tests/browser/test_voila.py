@@ -44,6 +44,7 @@ def check(page: Page, token: str, verdict: str) -> None:
     expect(page.get_by_text(verdict).first).to_be_visible(timeout=SECONDS)
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_from_a_wrong_token_to_a_lora(
     chromium: Browser,

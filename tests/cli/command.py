@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import signal
@@ -18,6 +19,10 @@ from typer.testing import CliRunner
 from aitk_nb.cli import app
 
 COMMAND = (sys.executable, "-m", "aitk_nb.cli")
+
+# In a process of its own no command is registered yet, and a group finds those it needs.
+_APP = copy.copy(app)
+_APP.registered_commands, _APP.registered_groups = [], []
 
 PATIENCE = 300.0
 """Seconds after which a command hangs, however busy the machine is."""
@@ -53,7 +58,7 @@ def run(
     """
     with contextlib.chdir(cwd or Path.cwd()):
         ended = CliRunner().invoke(
-            app,
+            _APP,
             [*map(str, args)],
             input=answer,
             env={**dict.fromkeys(os.environ), **environment(env)},

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -254,6 +255,7 @@ def test_an_interrupted_upload_says_how_it_goes_on(
     ):
         while not list((datasets / "cut").glob("*.png")):
             assert process.poll() is None
+            time.sleep(0.02)  # the server is in this process, and needs it too
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
 

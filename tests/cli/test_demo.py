@@ -29,6 +29,7 @@ def test_against_a_server_that_runs(url: str, tmp_path: Path) -> None:
     assert re.search(rf"^{QUICK} +[\d.]+  ok: quickstart, 600 steps, loss 0\.\d+$", ran.out, re.M)
     made = {what for what, path in _paths(ran.out) if (tmp_path / path).is_file()}
     assert {"LoRA", "loss plot", "notebook"} == made
+    assert "\nNext: `make lab`" in ran.out
     (result,) = again.json
     assert (QUICK, True, "", "quickstart") == (
         result["name"], result["ok"], result["error"], result["result"]["name"])  # fmt: skip

@@ -5,6 +5,7 @@ What the keys mean is told in README.md beside this file.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,11 +101,13 @@ class Case:
     """Why the embedded server answers differently; empty when it does not."""
 
 
+@functools.cache
 def load(folder: Path = FOLDER) -> list[Case]:
     """Return all cases of a folder, in the order of its files."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     cases: list[Case] = []
     for path in sorted(folder.glob("*.yaml")):
-        for raw in yaml.safe_load(path.read_text(encoding="utf-8")):
+        for raw in yaml.load(path.read_text(encoding="utf-8"), loader):
             try:
                 cases.append(parse(raw, path.stem))
             except CaseError as exc:

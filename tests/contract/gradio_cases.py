@@ -5,6 +5,7 @@ They are written like those of the web UI; what is different is told in README.m
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,11 +96,13 @@ class GradioCase:
     """Why this case cannot be run on a real server; empty when it can."""
 
 
+@functools.cache
 def load(folder: Path = FOLDER) -> list[GradioCase]:
     """Return all cases, in the order of their files."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     cases: list[GradioCase] = []
     for path in sorted(folder.glob("*.yaml")):
-        for raw in yaml.safe_load(path.read_text(encoding="utf-8")):
+        for raw in yaml.load(path.read_text(encoding="utf-8"), loader):
             try:
                 cases.append(parse(raw, path.stem))
             except CaseError as exc:

@@ -323,8 +323,12 @@ def test_a_config_without_its_parts_is_refused(broken: dict[str, Any]) -> None:
         read(broken)
 
 
-def test_one_thread_is_enough(tmp_path: Path, photos: Path) -> None:
+def test_one_thread_is_enough(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The process sees to it that BLAS takes one core, whatever its environment says."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")
     status = Path("/proc") / "self" / "status"
     if not status.exists():
         pytest.skip("needs /proc")
@@ -346,3 +350,53 @@ def test_a_loss_of_nan_is_told_and_logged_as_zero(tmp_path: Path, photos: Path) 
     assert all(math.isfinite(loss) for loss in found[:lost] if loss is not None)
     assert out.getvalue().count("loss is nan\n") in (2 * (11 - lost), 2 * (11 - lost) + 1)
     assert LossHistory.read(tmp_path / "tiny" / "loss_log.db").summary().diverged_step == lost + 1
+
+
+def test_it_begins_with_another_lora_as_the_real_one(tmp_path: Path, photos: Path) -> None:
+    """Cut or filled up with zeros to the rank; its step is not taken, nor are names that differ."""
+    brief: dict[str, Any] = {"sample": {"samples": []}, "train": {"steps": 2}}
+    path = train(config(tmp_path / "first", photos, sample={"samples": []}), io.StringIO())
+    for rank, arch in ((4, "flex1"), (2, "flex1"), (8, "flex1"), (4, "sdxl")):
+        out, folder = io.StringIO(), tmp_path / f"{rank}{arch}"
+        network = {"pretrained_lora_path": str(path), "linear": rank}
+        train(config(folder, photos, **brief, network=network, model={"arch": arch}), out)
+        assert f"Using pretrained lora path from config: {path}\n" in out.getvalue()
+        assert f"#### IMPORTANT RESUMING FROM {path} ####\n" in out.getvalue()
+        assert ("Missing keys: [" in out.getvalue()) is (arch == "sdxl")
+        tensors, _ = safetensors_read((folder / "tiny" / "tiny.safetensors").read_bytes())
+        down = next(value for key, value in tensors.items() if "lora_A" in key or "down" in key)
+        assert len(down) == rank
+        assert not down[4:].any()
+    out = io.StringIO()
+    gone = {"pretrained_lora_path": str(tmp_path / "gone")}
+    train(config(tmp_path / "none", photos, **brief, network=gone), out)
+    assert f"Pretrained lora path from config does not exist: {tmp_path / 'gone'}" in out.getvalue()
+    # A job that has a checkpoint goes on from that.
+    out = io.StringIO()
+    again = config(tmp_path / "first", photos, network={"pretrained_lora_path": str(path)})
+    train(again, out)
+    assert "Using pretrained" not in out.getvalue()
+
+
+def test_it_validates_as_the_real_one(tmp_path: Path, photos: Path) -> None:
+    """Always alike, at the first step and each n-th; logged with the next step that is logged."""
+    items = [{}, {"image_path": "gone.png"}, {"image_path": str(photos / "photo_00.jpg")}]
+    found = []
+    for number, every in enumerate((10, 10, 0)):
+        wanted = {"validation_items": items, "validate_every_n_steps": every}
+        out, folder = io.StringIO(), tmp_path / str(number)
+        log = {"log_every": 4, "use_ui_logger": True}
+        job = config(folder, photos, sample={"samples": []}, logging=log)
+        job["config"]["process"][0]["train"]["validation_config"] = wanted
+        train(job, out)
+        found.append(LossHistory.read(folder / "tiny" / "loss_log.db").points("val/loss"))
+        assert "Skipping validation item with no image\n" in out.getvalue()
+        assert "Skipping validation item, image not found: gone.png\n" in out.getvalue()
+    assert [point.step for point in found[0]] == [4, 12, 20, 32]
+    assert [point.value for point in found[0]] == [point.value for point in found[1]]
+    assert [point.step for point in found[2]] == [4]
+    out = io.StringIO()
+    job = config(tmp_path / "none", photos, sample={"samples": []}, train={"steps": 2})
+    job["config"]["process"][0]["train"]["validation_config"] = {"validation_items": items[:2]}
+    train(job, out)
+    assert "Validation config has no valid validation_items, skipping validation" in out.getvalue()

@@ -119,7 +119,8 @@ def test_what_the_config_has_to_do_with_it(
     backend.files = {name: lora(step) for name, step in files.items()}
     state = there(backend, status=JobStatus.STOPPED, step=60)
 
-    assert says == resume_point(backend, state, {"config": {"process": [process]}})
+    config = {"config": {"process": [process]}}
+    assert says == resume_point(backend, state, config).said(config)
 
 
 def test_a_server_that_lists_no_files_says_nothing_of_the_step() -> None:

@@ -260,6 +260,10 @@ CHANGES: dict[str, Any] = {
     "arch": "flux",
     "base_model": "org/other",
     "steps": 9,
+    "more_steps": 9,
+    "init_lora": "dog@9",
+    "validation": "held_out",
+    "validate_every": 9,
     "learning_rate": 3e-4,
     "batch_size": 2,
     "rank": 4,
@@ -293,7 +297,10 @@ CHANGES: dict[str, Any] = {
 }
 
 
-GROUND: dict[str, dict[str, Any]] = {"control_datasets": {"arch": "flux2"}}
+GROUND: dict[str, dict[str, Any]] = {
+    "control_datasets": {"arch": "flux2"},
+    "validate_every": {"validation": "held_out"},
+}
 """What a change needs beside it."""
 
 

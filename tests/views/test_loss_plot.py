@@ -347,3 +347,19 @@ def test_neither_pyplot_nor_a_window_is_needed() -> None:
         "plot_loss(LossHistory()).png(); sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_validation_loss_is_a_curve_of_its_own() -> None:
+    """Of one history and of several, within the axis; not beside a metric that was asked for."""
+    points = [LossPoint(step, 0.0, 2.0 - step / 1000) for step in (1, 100, 200, 300)]
+    one = history(falling(300)).extended("val/loss", points)
+    plot = plot_loss(one)
+    assert legend(plot) == ["each step", "smoothed", "validation"]
+    assert span(plot)[1] > 2.0
+    assert plot.alt.endswith("validation of cat from 2 to 1.7.")
+    assert plot.figure.axes[0].lines[2].get_color() == COLORS["page"][1]
+
+    several = plot_loss([one, history(falling(300), "dog")])
+    assert legend(several) == ["cat", "dog", "cat, validation"]
+    assert span(several)[1] > 2.0
+    assert legend(plot_loss(one, key="val/loss")) == ["each step", "smoothed"]

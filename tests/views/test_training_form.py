@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import nbformat
@@ -210,17 +211,23 @@ def test_groups_open_by_a_button() -> None:
     form.close()
 
 
-@for_each("arch", presets.load())
-def test_choosing_an_architecture_brings_its_own_values(arch: str) -> None:
-    """The untouched form with another architecture is the value constructed with it."""
+@pytest.fixture
+def plain_form() -> Iterator[TrainingForm]:
+    """An untouched form."""
     form = TrainingForm(START)
-    edit(form, "arch", arch)
-
-    assert TrainingParams(name="cat", dataset="cats", arch=arch) == form.value
-    assert "none" == form._take.layout.display
-    edit(form, "arch", START.arch)
-    assert START == form.value
+    yield form
     form.close()
+
+
+@for_each("arch", presets.load())
+def test_choosing_an_architecture_brings_its_own_values(plain_form: Any, arch: str) -> None:
+    """The untouched form with another architecture is the value constructed with it."""
+    edit(plain_form, "arch", arch)
+
+    assert TrainingParams(name="cat", dataset="cats", arch=arch) == plain_form.value
+    assert "none" == plain_form._take.layout.display
+    edit(plain_form, "arch", START.arch)
+    assert START == plain_form.value
 
 
 def test_what_was_chosen_is_kept_and_the_models_values_are_offered() -> None:
@@ -249,19 +256,27 @@ def test_what_was_chosen_is_kept_and_the_models_values_are_offered() -> None:
     form.close()
 
 
-@for_each("arch", presets.load())
-def test_taking_the_models_values_leaves_none_of_the_one_before(arch: str) -> None:
+@pytest.mark.parametrize(
+    "archs",
+    [
+        sorted({OTHER.arch, *[*presets.load()][::8]}),
+        pytest.param([*presets.load()], marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_taking_the_models_values_leaves_none_of_the_one_before(archs: list[str]) -> None:
     """Whatever the fields of the architecture held before."""
-    form = TrainingForm(OTHER)
-    edit(form, "arch", arch)
-    click(form._take)
+    for arch in archs:
+        form = TrainingForm(OTHER)
+        edit(form, "arch", arch)
+        click(form._take)
 
-    assert {} == form._offered()
-    own = texts_of(TrainingParams(name="x", dataset="x", arch=arch, base_model="x"))
-    held = {name: form._fields[name].control.value for name in ("optimizer", "quantize", "ema")}
-    assert held == {name: own[name] for name in held}
-    assert (form._fields["base_model"].control.value == "") == (arch != OTHER.arch)
-    form.close()
+        assert {} == form._offered(), arch
+        own = texts_of(TrainingParams(name="x", dataset="x", arch=arch, base_model="x"))
+        held = {name: form._fields[name].control.value for name in ("optimizer", "quantize", "ema")}
+        assert held == {name: own[name] for name in held}, arch
+        assert (form._fields["base_model"].control.value == "") == (arch != OTHER.arch)
+        form.close()
 
 
 def test_the_servers_datasets_and_gpus_are_chosen_from_lists() -> None:

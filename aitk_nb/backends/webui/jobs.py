@@ -82,15 +82,18 @@ class WebUIJobs(WebUIJobOutputs):
         config = copy.deepcopy(dict(draft.config))
         process = config["config"]["process"][0]
         process["training_folder"] = folders["TRAINING_FOLDER"]
+        root = folders["DATASETS_FOLDER"]
         for dataset in process["datasets"]:
             name = check_name("dataset", dataset["folder_path"])
-            dataset["folder_path"] = names.join(folders["DATASETS_FOLDER"], name)
+            dataset["folder_path"] = names.join(root, name)
             place_controls(
-                dataset,
-                lambda control: names.join(
-                    folders["DATASETS_FOLDER"], check_name("dataset", control)
-                ),
+                dataset, lambda control: names.join(root, check_name("dataset", control))
             )
+        validation = process["train"].get("validation_config") or {}
+        for item in validation.get("validation_items", ()) if "dataset" in validation else ():
+            # Those of a job that had them before are paths already.
+            if not item["image_path"].startswith(root):
+                item["image_path"] = names.join(root, *item["image_path"].split("/"))
         return config
 
     def start_job(self, state: JobState) -> None:

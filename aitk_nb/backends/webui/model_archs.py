@@ -5,6 +5,7 @@ is a constant of literals. What is not a literal, such as a function or JSX, is 
 guessed.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -51,7 +52,7 @@ UNKNOWN: Final = _Unknown()
 """Stands for what is not a literal."""
 
 
-def model_archs(http: Http) -> dict[str, dict[str, Any]]:
+def model_archs(http: Http) -> dict[str, Mapping[str, Any]]:
     """Return what a web UI lists, by architecture, as our own presets have it.
 
     What could not be read of an entry is left out of it, and the paths of such defaults are
@@ -64,14 +65,18 @@ def model_archs(http: Http) -> dict[str, dict[str, Any]]:
         codes = [str(module["code"]) for module in modules]
     except (AitkError, ValueError, LookupError, TypeError, RecursionError):
         return {}
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for code in codes:
         found |= entries(code)
     return found
 
 
-def entries(code: str) -> dict[str, dict[str, Any]]:
-    """Return the entries of one module by architecture; empty if it holds none."""
+@functools.lru_cache(maxsize=16)
+def entries(code: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the entries of one module by architecture; empty if it holds none.
+
+    A server lists the same at each connection, and reading it takes longer than all the rest.
+    """
     if len(code) > LARGEST:
         return {}
     listed = _Reader(code).listed()

@@ -8,12 +8,15 @@ runs under Gradio 4.44, 5 and 6, and needs beside it only NumPy, Pillow, PyYAML 
 from __future__ import annotations
 
 import argparse
+import importlib.abc
+import importlib.machinery
 import os
 import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 _ONE_THREAD = (
@@ -114,8 +117,33 @@ def _quiet_environment(options: argparse.Namespace) -> None:
         os.environ["GRADIO_ALLOWED_PATHS"] = ",".join(options.allow)
 
 
+class WithoutStubs(importlib.abc.MetaPathFinder):
+    """Keeps Gradio from writing type stubs beside its components, half of the time of its import.
+
+    Nobody reads them here, and two servers that start at once would write the same files.
+    """
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Let the module that writes them do nothing where it would."""
+        if name != "gradio.component_meta":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_quiet(module: ModuleType) -> None:
+                run(module)
+                module.create_or_modify_pyi = lambda *_: None  # type: ignore[attr-defined]
+
+            spec.loader.exec_module = run_and_quiet  # type: ignore[method-assign]
+        return spec
+
+
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None) -> str:
     """Begin to answer, and return the address without a slash at the end."""
+    sys.meta_path.insert(0, WithoutStubs())
     from aitk_nb.demo.gradio import page
     from aitk_nb.demo.gradio.handlers import Handlers
     from aitk_nb.demo.gradio.training import Pace

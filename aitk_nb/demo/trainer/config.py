@@ -87,6 +87,8 @@ class TrainConfig:
     alpha: float
     is_scaled: bool
     """Whether alpha counts, and stands in the file."""
+    pretrained: str
+    """The LoRA to begin with, where there is no checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ def _train(process: dict[str, Any], arch: str) -> TrainConfig:
         rank=rank,
         alpha=alpha,
         is_scaled=is_scaled,
+        pretrained=str(network.get("pretrained_lora_path") or ""),
     )
 
 

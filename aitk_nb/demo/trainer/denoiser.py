@@ -149,14 +149,24 @@ class Denoiser:
             return f"{name}.lora_down.weight", f"{name}.lora_up.weight", f"{name}.alpha"
         return f"{layer.name}.lora_A.weight", f"{layer.name}.lora_B.weight", ""
 
-    def load(self, tensors: Mapping[str, Floats]) -> None:
-        """Continue from the adapters of a file; of another rank, as much as fits is taken."""
+    def load(self, tensors: Mapping[str, Floats]) -> list[str]:
+        """Continue from the adapters of a file, and return the names that it lacks.
+
+        Of another rank as much as fits is taken, and the rest is zero.
+        """
+        missing = []
         for layer in self._layers:
-            down, up = (tensors[name] for name in self._names(layer)[:2])
+            names = self._names(layer)[:2]
+            if lacking := [name for name in names if name not in tensors]:
+                missing += lacking
+                continue
+            down, up = (tensors[name] for name in names)
             rank = min(len(down), self.shape.rank)
             layer.up[:] = 0
             layer.down[:rank] = down[:rank]
+            layer.down[rank:] = 0
             layer.up[:, :rank] = up[:, :rank]
+        return missing
 
     def merge(self, tensors: Mapping[str, Floats], strength: float) -> int:
         """Add a LoRA of any rank to the frozen weights, and return how many layers it has."""

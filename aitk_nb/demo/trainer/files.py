@@ -12,7 +12,7 @@ import os
 import re
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import yaml
 from PIL import Image
 
 from aitk_nb.demo.trainer.config import JobConfig
-from aitk_nb.demo.trainer.denoiser import Floats
+from aitk_nb.demo.trainer.denoiser import Denoiser, Floats
 
 _VERSION = "1.0"
 _SIZES = {"BF16": 2, "F16": 2, "F32": 4}
@@ -150,6 +150,17 @@ class JobFolder:
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def begin_with(path: str, denoiser: Denoiser, say: Callable[[str], None]) -> None:
+    """Take the weights of another LoRA, if there is one, but not its step and its optimizer."""
+    if path and not Path(path).exists():
+        say(f"Pretrained lora path from config does not exist: {path}")
+    elif path:
+        say(f"Using pretrained lora path from config: {path}")
+        say(f"#### IMPORTANT RESUMING FROM {path} ####\nLoading from {path}")
+        if missing := denoiser.load(_read_checkpoint(Path(path)).tensors):
+            say(f"Missing keys: {missing}")
 
 
 def safetensors_bytes(tensors: Mapping[str, Floats], dtype: str, notes: Mapping[str, str]) -> bytes:

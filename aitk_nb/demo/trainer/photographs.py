@@ -63,9 +63,9 @@ def _batches(
     buckets: dict[tuple[int, int], list[Lesson]] = {}
     for file in files:
         caption = _caption(file, dataset, config.trigger)
-        size, pictures = _pictures(file, caption, resolution, dataset.flips)
+        size, shown = pictures(file, caption, resolution, dataset.flips)
         bucket = buckets.setdefault(bucket_size(*size, resolution, config.divisibility), [])
-        bucket += [Lesson(picture, dataset.dropout) for picture in pictures] * dataset.repeats
+        bucket += [Lesson(picture, dataset.dropout) for picture in shown] * dataset.repeats
     say(f"  -  Found {len(files) * dataset.repeats} images")
     for axis, flips in zip("xy", dataset.flips, strict=True):
         if flips:
@@ -133,8 +133,8 @@ def _caption(file: Path, dataset: DatasetConfig, trigger: str) -> str:
     return text if not trigger or trigger in text else f"{trigger} {text}"
 
 
-def _pictures(
-    file: Path, caption: str, resolution: int, flips: tuple[bool, bool]
+def pictures(
+    file: Path, caption: str, resolution: int, flips: tuple[bool, bool] = (False, False)
 ) -> tuple[tuple[int, int], list[Picture]]:
     """Return the size of an image, upright, and its picture with the mirrored copies."""
     try:

@@ -8,11 +8,11 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
-from aitk_nb.demo.trainer import flow, photographs
+from aitk_nb.demo.trainer import flow, photographs, validation
 from aitk_nb.demo.trainer.adamw import AdamW, AdamWOptions, inner_rate
 from aitk_nb.demo.trainer.config import JobConfig, SampleItem
 from aitk_nb.demo.trainer.denoiser import Denoiser, Floats, Shape
-from aitk_nb.demo.trainer.files import JobFolder
+from aitk_nb.demo.trainer.files import JobFolder, begin_with
 from aitk_nb.demo.trainer.job_row import Flags, Nobody, Watcher
 from aitk_nb.demo.trainer.loss_log import LossLog
 from aitk_nb.demo.trainer.patches import COEFFICIENTS, SIDE, decode, grid_of
@@ -60,6 +60,7 @@ class TrainingRun:
         self._shown = 0
         """Batches of the main datasets that were shown."""
         self._texts: dict[str, Floats] = {"": flow.text_features("")}
+        self._validation = validation.Validation()
         self._losses: LossLog | None = None
         self._bar: Progress | None = None
         self._step = 0
@@ -98,10 +99,12 @@ class TrainingRun:
         batches = self._batches + self._regularizing
         captions = {lesson.picture.caption for batch in batches for lesson in batch}
         self._texts |= {caption: flow.text_features(caption) for caption in captions}
+        self._validation = validation.load(self._config, self._say)
 
     def _resume(self) -> None:
         found = self._folder.newest()
         if found is None:
+            begin_with(self._config.train.pretrained, self._denoiser, self._say)
             self._watcher.saved(0)
             return
         self._say(f"Found checkpoint {found.path.name}, starting from step {found.step}")
@@ -131,6 +134,7 @@ class TrainingRun:
         self._bar = Progress(config.name, config.train.steps, start, self._out)
         for step in range(start, config.train.steps):
             loss = self._learn(step)
+            self._validation.measure(self._denoiser, step, start)
             self._bar.note = f"lr: {config.train.rate:.1e} loss: {loss:.3e}"
             if step != start:
                 self._save_and_paint(step)
@@ -205,7 +209,8 @@ class TrainingRun:
     def _log(self, step: int, loss: float) -> None:
         every, speed_every = self._config.log_every, self._config.performance_log_every
         if self._losses is not None and (every is None or (every > 0 and step % every == 0)):
-            self._losses.commit(step, {"learning_rate": self._config.train.rate, "loss/loss": loss})
+            logged = {"learning_rate": self._config.train.rate, "loss/loss": loss}
+            self._losses.commit(step, logged | self._validation.taken())
         if speed_every > 0 and step % speed_every == 0 and self._bar and self._bar.speed:
             self._watcher.speed(self._bar.speed)
 

@@ -88,14 +88,21 @@ def model_archs(call: Call) -> Response:
 @cache
 def code(package: str) -> str:
     """Return the module of a package."""
-    # The one table of the architectures, which is data of the other side.
-    text = (files("aitk_nb") / "training" / "presets.yaml").read_text(encoding="utf-8")
     chosen = [
         _entry(arch, facts)
-        for arch, facts in yaml.safe_load(text).items()
+        for arch, facts in _table().items()
         if package == ("flex2" if arch == "flex2" else _package(facts))
     ]
     return f"{_BEFORE}{','.join(chosen)}\n];\n"
+
+
+@cache
+def _table() -> dict[str, dict[str, Any]]:
+    """Return the one table of the architectures, which is data of the other side."""
+    text = (files("aitk_nb") / "training" / "presets.yaml").read_text(encoding="utf-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    table: dict[str, dict[str, Any]] = yaml.load(text, Loader=loader)  # noqa: S506  (a safe one)
+    return table
 
 
 def _package(facts: dict[str, Any]) -> str:

@@ -165,7 +165,8 @@ class TrainingForm(Form[TrainingParams]):
         if button is None:
             raise BadInput("This form starts nothing. Make it with on_start=client.jobs.start.")
         if can_wait() and not start and not button.is_done:
-            why = "Nothing is started yet: this cell waits for Start training in the form above."
+            why = "Nothing starts until you press Start training in the form above. "
+            why += "If this job already exists, it is followed instead."
             await wait_for(lambda: button.is_done, self.widget, "Start training", why)
         job = button.job()
         self._stays = False

@@ -25,17 +25,18 @@ from aitk_nb.views.plots.loss_curves import (
     limits,
     placing,
 )
-from aitk_nb.views.plots.style import BINS, INKS, Theme, fitted, points, short, told_apart
+from aitk_nb.views.plots.style import BINS, COLORS, INKS, Theme, fitted, legend, short, told_apart
+
+VALIDATION = "val/loss"
+"""The trainer's name for the loss on images that are not trained."""
 
 _FAINT = {"page": 0.45, "light": 0.35, "dark": 0.5}
 """How opaque single values are."""
 _BAND = 0.16
 """How opaque the spread of the values is."""
 _MANY = 4  # of more histories only the smoothed curves are drawn
+_TITLE = 440.0, 11.0  # points of its width, and of a letter
 _MARKS = 60  # more marks in a row could not be told apart
-_SIZE = 7.0, 3.5
-_TITLE, _LETTERS = 11.0, 8.5
-"""Points of a letter in the title and in the legend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,14 @@ def draw(
     metric = key or (full[0].main_key if full else "loss")
     scale, along = placing(full, key, extras.along, extras.per_epoch)
     axes = _cleared(figure)
-    shown = limits([one.columns(key)[1] for one in full])
+    # A learning rate, or another metric that was asked for, has another scale.
+    checked = metric == "loss/loss"
+    shown = limits(
+        [one.columns(name)[1] for one in full for name in (key, *([VALIDATION] * checked))]
+    )
     texts = [
         # At a fixed place: to look for one takes matplotlib as long as to draw all lines.
-        axes.set_title(fitted(title, 72 * _SIZE[0] - 64, _TITLE), y=1.0),
+        axes.set_title(fitted(title, *_TITLE), y=1.0),
         axes.set_xlabel(along),
         axes.set_ylabel("loss" if metric == "loss/loss" else short(metric, 30)),
     ]
@@ -112,19 +117,25 @@ def draw(
         curve_of(one, name, index, key, smoothing, shown, theme, scale)
         for index, (one, name) in enumerate(zip(full, names, strict=True))
     ]
+    validated = [
+        curve_of(one, name, index, VALIDATION, 0, shown, theme, scale)
+        for index, (one, name) in enumerate(zip(full, names, strict=True))
+        if checked and one.columns(VALIDATION)[0].size
+    ]
     if curves:
         plot = _Plot(axes, theme)
         _lines(plot, curves, smoothing)
-        _set_limits(axes, curves, shown, log=log)
-        _mark_odd(plot, curves, shown)
+        _validated(plot, validated, only=len(curves) == 1)
+        _set_limits(axes, [*curves, *validated], len(curves), shown, log=log)
+        _mark_odd(plot, [*curves, *validated], shown)
         _mark_restarts(plot, curves)
         if len(curves) == 1:
             _mark_extras(plot, full[0], scale, extras)
-        _legend(figure, plot.entries)
+        legend(figure, plot.entries)
     else:
         axes.set(xticks=(), yticks=())
         axes.annotate("no losses", (0.5, 0.5), xycoords="axes fraction", ha="center", size=13)
-    return described(curves, metric)
+    return described(curves, metric, validated)
 
 
 def _cleared(figure: Figure) -> Axes:
@@ -163,8 +174,18 @@ def _lines(plot: _Plot, curves: Sequence[Curve], smoothing: float | None) -> Non
             plot.line(*dots, color=color, ls="", marker=".", markersize=7)
 
 
+def _validated(plot: _Plot, curves: Sequence[Curve], *, only: bool) -> None:
+    """Draw the losses on images that are not trained: a few values, each of which counts."""
+    for curve in curves:
+        look: dict[str, Any] = {"lw": 1.3, "ls": (0, (4, 1.5)), "marker": "s", "markersize": 3.5}
+        color = COLORS[plot.theme][1] if only else curve.color
+        words = "validation" if only else f"{curve.name}, validation"
+        places, values, _spread = curve.line
+        plot.line(places, values, words=words, color=color, **look)
+
+
 def _set_limits(
-    axes: Axes, curves: Sequence[Curve], shown: tuple[float, float], *, log: bool | None
+    axes: Axes, curves: Sequence[Curve], many: int, shown: tuple[float, float], *, log: bool | None
 ) -> None:
     lines = np.hstack([curve.line for curve in curves])
     lines = lines[:, np.isfinite(lines[1])]
@@ -174,9 +195,9 @@ def _set_limits(
     _places, smoothed, spread = lines
     least = min(curve.low for curve in curves)
     low, high = shown
-    if len(curves) > 1:
+    if many > 1:
         # Where single values are not drawn they need no room.
-        spread = spread if len(curves) <= _MANY else 0.0
+        spread = spread if many <= _MANY else 0.0
         low, high = max((smoothed - spread).min(), least), (smoothed + spread).max()
     if log is None:
         log = bool(least > 0 and smoothed.max() / smoothed.min() > 30)
@@ -262,27 +283,3 @@ def _mark_extras(plot: _Plot, history: LossHistory, scale: Scale, extras: Extras
         right.grid(visible=False)
         right.spines["right"].set_visible(True)
         right.set_ylim(0, values.max(initial=0.0, where=np.isfinite(values)) * 1.15 or 1.0)
-
-
-def _legend(figure: Figure, entries: Sequence[tuple[Artist, str]]) -> None:
-    """Explain the lines below the axes, in as many columns as have room there."""
-    some = entries[:16]
-    names = [short(name, 40) for _, name in some]
-    if more := len(entries) - len(some):
-        names[-1] += f" (and {more} more)"
-    # Beside each text there are a line and gaps.
-    widths = [points(name, _LETTERS) + 5 * _LETTERS for name in names]
-    room = 72 * (_SIZE[0] - 0.3)
-    fit = len(some) if sum(widths) < room else max(1, int(room / max(widths)))
-    rows = -(-len(some) // fit)
-    figure.set_size_inches(_SIZE[0], _SIZE[1] + 0.18 * max(rows - 2, 0))
-    legend = figure.legend(
-        [line for line, _ in some],
-        [str(number) for number in range(len(some))],
-        loc="outside lower center",
-        ncols=-(-len(some) // rows),
-    )
-    # Set afterwards: a label that begins with "_" would be left out, one with "$" be formatted.
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_parse_math(False)
-        text.set_text(name)

@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.losses.series import extremes
@@ -68,6 +67,8 @@ def _range(finite: Values) -> tuple[float, float]:
     fence = near_high - near_low
     low, high = max(lowest, near_low - fence), min(highest, near_high + fence)
     if highest - lowest > _WORTH * (high - low):
+        import pandas as pd  # it takes as long to load as all the rest
+
         usual = pd.Series(some).rolling(_WINDOW, center=True).median().dropna()
         # The ends have no neighbors on one side that could tell whether they are alone.
         low, high = min(low, usual.min(), *some[[0, -1]]), max(high, usual.max(), *some[[0, -1]])
@@ -162,7 +163,7 @@ def _thinned(cuts: Values, places: Values, *columns: Values) -> tuple[Values, ..
     return np.insert(places, at, cuts), *lines
 
 
-def described(curves: Sequence[Curve], metric: str) -> str:
+def described(curves: Sequence[Curve], metric: str, validated: Sequence[Curve] = ()) -> str:
     """Describe the curves, for those who can't see them."""
     if not curves:
         return "No losses yet."
@@ -173,5 +174,10 @@ def described(curves: Sequence[Curve], metric: str) -> str:
         span = "without a number" if math.isnan(last) else f"from {first:.3g} to {last:.3g}"
         lost = "" if curve.diverged is None else f" and diverged at step {curve.diverged}"
         parts.append(f"{curve.name} {span}{lost}")
+    for curve in validated[:6]:
+        finite = curve.values[np.isfinite(curve.values)]
+        if finite.size:
+            span = f"from {finite[0]:.3g} to {finite[-1]:.3g}"
+            parts.append(f"validation of {curve.name} {span}")
     more = f", and {len(curves) - 6} more" if len(curves) > 6 else ""
     return f"{short(metric, 30)} over {steps}, smoothed: {', '.join(parts)}{more}."

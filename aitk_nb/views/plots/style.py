@@ -10,6 +10,8 @@ from itertools import takewhile
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
@@ -46,6 +48,10 @@ INKS = {
 }
 BINS = 300
 """Stretches of which the extremes are drawn; each is two pixels of a page wide."""
+
+SIZE = 7.0, 3.5
+LETTERS = 8.5
+"""Points of a letter in the legend."""
 
 _PARTS = (
     *("agg.", "axes.", "figure.", "grid.", "legend.", "lines.", "markers.", "mathtext."),
@@ -143,3 +149,27 @@ def short(text: str, length: int) -> str:
     line = " ".join(text.split())
     half = length // 2
     return line if len(line) <= length else f"{line[: length - half - 1]}…{line[-half:]}"
+
+
+def legend(figure: Figure, entries: Sequence[tuple[Artist, str]]) -> None:
+    """Explain the lines below the axes, in as many columns as have room there."""
+    some = entries[:16]
+    names = [short(name, 40) for _, name in some]
+    if more := len(entries) - len(some):
+        names[-1] += f" (and {more} more)"
+    # Beside each text there are a line and gaps.
+    widths = [points(name, LETTERS) + 5 * LETTERS for name in names]
+    room = 72 * (SIZE[0] - 0.3)
+    fit = len(some) if sum(widths) < room else max(1, int(room / max(widths)))
+    rows = -(-len(some) // fit)
+    figure.set_size_inches(SIZE[0], SIZE[1] + 0.18 * max(rows - 2, 0))
+    legend = figure.legend(
+        [line for line, _ in some],
+        [str(number) for number in range(len(some))],
+        loc="outside lower center",
+        ncols=-(-len(some) // rows),
+    )
+    # Set afterwards: a label that begins with "_" would be left out, one with "$" be formatted.
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
