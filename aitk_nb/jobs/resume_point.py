@@ -94,7 +94,7 @@ def steps_after(backend: Backend, state: JobState | None, draft: JobDraft) -> in
     if point.step is None:
         instead = "Set steps to the last step that you want, and pass if_exists='resume'."
         said = f"The job goes on {point.where}. {instead}"
-        raise NotSupported("count more_steps here", backend.flavour.value, said)
+        raise NotSupported("count more_steps here", backend.flavour.value.capitalize(), said)
     if not point.checkpoint:
         text = f"more_steps goes on from a checkpoint, and job {name!r} has none"
         raise BadInput(f"{text}. Leave more_steps out, and pass if_exists='resume'.")

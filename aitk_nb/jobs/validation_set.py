@@ -29,7 +29,7 @@ def validation_items(backend: Backend, config: Mapping[str, Any]) -> list[dict[s
     name = str(value_at(config, f"{CONFIG}.dataset"))
     if Ability.EDIT_DATASETS not in backend.abilities:
         what = "compare a validation dataset with those that are trained"
-        raise NotSupported(what, backend.flavour.value, "Leave validation empty.")
+        raise NotSupported(what, backend.flavour.value.capitalize(), "Leave validation empty.")
     entries = value_at(config, "config.process.0.datasets")
     trained = dict.fromkeys(str(entry["folder_path"]) for entry in entries)
     if name in trained:
