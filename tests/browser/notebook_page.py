@@ -200,10 +200,11 @@ class NotebookPage:
 
 @contextmanager
 def opened(
-    chromium: Browser, lab: JupyterLab, name: str, app: App = "lab"
+    chromium: Browser, lab: JupyterLab, name: str, app: App = "lab", scale: float = 1
 ) -> Iterator[NotebookPage]:
     """Open a notebook in a browser that knows nothing yet; afterwards no kernel is left."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 1000})
+    view = {"width": 1280, "height": 1000}
+    context = chromium.new_context(viewport=view, device_scale_factor=scale)  # type: ignore[arg-type]
     context.set_default_timeout(1000 * PATIENCE)
     try:
         yield NotebookPage(context.new_page(), lab, name, app)

@@ -25,7 +25,9 @@ from tests.browser.servers import JupyterLab, Theme, chromium, jupyter_lab
 
 DOCS = Path(__file__).parents[2] / "docs"
 THEMES: tuple[Theme, Theme] = ("light", "dark")
-WIDTH = 1280
+WIDTHS = {"form": 1110, "monitor": 900}
+"""Of the window, so that the output is about as wide as a README."""
+SCALE = 1.5
 STEPS = 12_000
 """Enough that the training goes on while its pictures are taken."""
 PROMPTS = ("portrait of [trigger]",)
@@ -37,10 +39,10 @@ def _cells(
     browser: Browser, lab: JupyterLab, name: str, *cells: str
 ) -> Iterator[tuple[NotebookPage, Locator]]:
     """Open a notebook in which all cells but the last have run; yield the last one's output."""
-    write_notebook(lab.root / name, cells)
-    with opened(browser, lab, name) as notebook:
+    write_notebook(lab.root / f"{name}.ipynb", cells)
+    with opened(browser, lab, f"{name}.ipynb", scale=SCALE) as notebook:
         # Nothing is to be cut off by the window or by the panels beside the notebook.
-        notebook.page.set_viewport_size({"width": WIDTH, "height": 2000})
+        notebook.page.set_viewport_size({"width": WIDTHS[name], "height": 2000})
         notebook.choose("View", "Appearance", "Show Left Sidebar")
         *first, last = (notebook.cell(cell.splitlines()[-1]) for cell in cells)
         for cell in first:
@@ -86,10 +88,10 @@ def main(folder: Path) -> None:
             "await JobMonitor(job, price_per_hour=0.4).watch()",
         )
         with chromium() as browser, jupyter_lab(Path(place), root) as lab:
-            with _cells(browser, lab, "form.ipynb", *form) as (notebook, output):
+            with _cells(browser, lab, "form", *form) as (notebook, output):
                 output.get_by_role("button", name="Start training").wait_for()
                 _keep(notebook, output, folder, "form")
-            with _cells(browser, lab, "monitor.ipynb", *monitor) as (notebook, output):
+            with _cells(browser, lab, "monitor", *monitor) as (notebook, output):
                 output.locator("img").nth(4).wait_for(state="attached")
                 _keep(notebook, output, folder, "monitor")
         shutil.rmtree(root)
