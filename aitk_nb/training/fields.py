@@ -79,11 +79,6 @@ class Fields(BaseModel):
     """
     steps: int = field(3000, "train.steps", per_job=True, ge=1, le=10_000_000)
     """Optimizer steps; AI Toolkit's examples suggest 500 to 4000."""
-    more_steps: int = field(0, "train.more_steps", per_job=True, ge=0, le=10_000_000)
-    """Steps to go on with a job, from its newest checkpoint; 0: see steps.
-
-    Source: jobs/process/BaseSDTrainProcess.py: step_num
-    """
     rank: int = field(32, "network.linear", label="Linear Rank", ge=1, le=4096)
     """Size of the LoRA; 16 to 64 is usual, and a higher rank makes a larger file."""
     learning_rate: float = field(1e-4, "train.lr", short="--lr", gt=0, lt=10)
@@ -126,6 +121,11 @@ class Fields(BaseModel):
     """LoRA to start from: JOB, JOB@STEP, a path on the server or a local file.
 
     Source: config_modules.py: pretrained_lora_path
+    """
+    more_steps: int = field(0, "train.more_steps", per_job=True, ge=0, le=10_000_000)
+    """Steps to go on with a job, from its newest checkpoint; 0: see steps.
+
+    Source: jobs/process/BaseSDTrainProcess.py: step_num
     """
     extra_datasets: Names = field((), group="Datasets")
     """Additional datasets to train on.
