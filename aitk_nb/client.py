@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.connection import Connection, ConnectionOptions, Credentials, Secret, hidden, locate
 from aitk_nb.models.server import Ability, Flavour, Gpu
 from aitk_nb.results.api import TriesLoras
@@ -294,4 +294,4 @@ class AIToolkitClient(TriesLoras):
             ("address", self.url),
             ("can", f"everything, except {lacks}" if lacks else "everything that aitk-nb asks for"),
         ]
-        return _html.definition(rows, caption="AI Toolkit server")
+        return html.definition(rows, caption="AI Toolkit server")

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.auth.api import check_auth
 from aitk_nb.auth.messages import limits
 from aitk_nb.auth.report import AuthReport
@@ -46,7 +46,7 @@ class DoctorReport(ChecklistReport):
         states = {check.name: check.status.value for check in self.checks}
         plain = f"<DoctorReport {'ready to train' if self.ok else 'problems found'}>"
         result = {"ok": self.ok, "state": self.auth.state.value, "checks": states}
-        return _html.bundle(plain, self._repr_html_(), doctor=result)
+        return html.bundle(plain, self._repr_html_(), doctor=result)
 
 
 def doctor(

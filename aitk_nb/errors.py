@@ -22,7 +22,7 @@ The message says what happened and what to do next; the facts are attributes.
 import shlex
 from collections.abc import Mapping, Sequence
 
-from aitk_nb import _error_card
+from aitk_nb._display import error_card
 
 __all__ = [
     "AitkError",
@@ -59,7 +59,7 @@ class AitkError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         # IPython's hook; the traceback would push what happened off the page.
-        return _error_card.rendered(self, self.command)
+        return error_card.rendered(self, self.command)
 
 
 class BadInput(AitkError):

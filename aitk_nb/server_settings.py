@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.backends.base import Backend
 from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import AitkError, BadInput
@@ -30,7 +30,7 @@ class SettingsState:
 
     def _repr_html_(self) -> str:
         token = "set" if self.has_hf_token else "not set; only gated models need one"
-        return _html.definition(
+        return html.definition(
             [
                 ("Hugging Face token", token),
                 ("outputs", self.training_folder),

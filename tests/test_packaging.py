@@ -133,4 +133,4 @@ def test_the_wheel_has_nothing_else(wheel: zipfile.Path) -> None:
     metadata = f"aitk_nb-{PROJECT['version']}.dist-info"
 
     assert {"aitk_nb", metadata} == {name.split("/")[0] for name in names_in(wheel)}
-    assert not [name for name in names_in(wheel) if "test" in name or "checkpoint" in name]
+    assert not [name for name in names_in(wheel) if "test" in name or "ipynb_checkpoints" in name]

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,9 @@ import aitk_nb
 from aitk_nb import errors
 
 HEAVY = ("pandas", "matplotlib", "ipywidgets", "papermill", "gradio_client", "IPython", "gradio")
+
+ROOT = Path(aitk_nb.__file__).parent
+LAZY = ["aitk_nb", *sorted(f"aitk_nb.{stub.parent.name}" for stub in ROOT.glob("*/__init__.pyi"))]
 
 USE = """
 import json, sys
@@ -41,7 +45,7 @@ def test_a_public_name_is_the_one_at_its_home() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", aitk_nb.__version__)
 
 
-@pytest.mark.parametrize("package", ["aitk_nb", "aitk_nb.views"])
+@pytest.mark.parametrize("package", LAZY)
 def test_everything_can_be_imported_at_once(package: str) -> None:
     """No name is hidden by a module of the same name, whatever is imported first."""
     check = f"""

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import computed_field
 
-from aitk_nb import _html
-from aitk_nb._table import Table, aligned
+from aitk_nb._display import html
+from aitk_nb._display.table import Table, aligned
 from aitk_nb.models.access import Access, AuthState, Credential, Outcome
 from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.models.report import JsonReport
@@ -15,7 +15,7 @@ from aitk_nb.models.server import Flavour
 LET_IN = "let in"
 """The word for an open server that answers requests with no credentials or invalid ones."""
 
-_BADGES: dict[str, _html.Kind] = {
+_BADGES: dict[str, html.Kind] = {
     Outcome.ALLOWED.value: "ok",
     Outcome.REFUSED.value: "error",
     Outcome.PUBLIC.value: "warning",
@@ -45,18 +45,18 @@ class Matrix(Table):
     def __repr__(self) -> str:
         return "\n".join(filter(None, (aligned(self.headers, self.rows), self.legend)))
 
-    def _repr_html_(self) -> _html.Html:
+    def _repr_html_(self) -> html.Html:
         rows = [(row[0], *(_badge(row[0], str(cell)) for cell in row[1:])) for row in self.rows]
-        page = _html.table(self.headers, rows, caption=self.caption)
-        parts = [page, _html.note(self.legend)] if self.legend else [page]
-        return _html.join(parts)
+        page = html.table(self.headers, rows, caption=self.caption)
+        parts = [page, html.note(self.legend)] if self.legend else [page]
+        return html.join(parts)
 
 
 def _badge(group: object, cell: str) -> object:
     word = cell.rpartition(" ")[0]
     # A login page has to be public.
     harmless = (group, word) == ("page", Outcome.PUBLIC.value)
-    return _html.badge(cell, "info" if harmless else _BADGES[word]) if word else cell
+    return html.badge(cell, "info" if harmless else _BADGES[word]) if word else cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +116,27 @@ class AuthReport(JsonReport):
 
     def to_html(self) -> str:
         """Return the report as a complete page for light and dark screens."""
-        return str(_html.page("Authentication", [self.html(whole=True)]))
+        return str(html.page("Authentication", [self.html(whole=True)]))
 
-    def html(self, *, whole: bool = False) -> _html.Html:
+    def html(self, *, whole: bool = False) -> html.Html:
         """Return the report as HTML; `whole` adds the address and the matrix, and folds nothing."""
-        kind: _html.Kind = "ok" if self.ok else "error"
+        kind: html.Kind = "ok" if self.ok else "error"
         # A server that is open to others than this machine is nothing to be read in passing.
         is_alarming = self.state is AuthState.OPEN and bool(self.findings.problems)
         if is_alarming:
             kind = "warning"
-        verdict = _html.join([_html.badge(self.state.value, kind), " ", self.diagnosis])
-        parts: list[object] = [verdict, _html.note(self.next_step)]
+        verdict = html.join([html.badge(self.state.value, kind), " ", self.diagnosis])
+        parts: list[object] = [verdict, html.note(self.next_step)]
         if whole:
-            parts.insert(0, _html.note(self.url))
+            parts.insert(0, html.note(self.url))
         if whole and self.checks:
             parts.append(self.matrix._repr_html_())
         if self.findings:
             title = "Security findings"
             unfolded = whole or is_alarming
             shown = self.findings.html(title if unfolded else "")
-            parts.append(shown if unfolded else _html.details(title, [shown]))
-        return _html.join(parts)
+            parts.append(shown if unfolded else html.details(title, [shown]))
+        return html.join(parts)
 
     def __repr__(self) -> str:
         return f"<AuthReport {self.state.value}: {self.diagnosis}>"
@@ -145,4 +145,4 @@ class AuthReport(JsonReport):
         # Only what repeats: neither the address nor the clocks.
         findings = {finding.name: finding.status.value for finding in self.findings}
         result = {"state": self.state.value, "ok": self.ok, "findings": findings}
-        return _html.bundle(repr(self), self.html(), auth=result)
+        return html.bundle(repr(self), self.html(), auth=result)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from aitk_nb._progress import Progress as Progress
-from aitk_nb._progress import no_progress as no_progress
+from aitk_nb._display.progress import Progress as Progress
+from aitk_nb._display.progress import no_progress as no_progress
 from aitk_nb.connection.connection import Secret
 from aitk_nb.models.dataset import DatasetInfo
 from aitk_nb.models.job import JobDraft, JobState, LogChunk, RemoteFile, Sample

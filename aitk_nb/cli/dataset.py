@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 import aitk_nb
-from aitk_nb._progress import reporting
+from aitk_nb._display.progress import reporting
 from aitk_nb._units import plural
 from aitk_nb.cli import dataset_local
 from aitk_nb.cli.app import (

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 import aitk_nb
-from aitk_nb._progress import reporting
+from aitk_nb._display.progress import reporting
 from aitk_nb._units import plural
 from aitk_nb.cli.app import AsJson, command, plain, say, show
 from aitk_nb.cli.options import with_options

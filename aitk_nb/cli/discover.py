@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
+from aitk_nb._display.progress import reporting
 from aitk_nb._files import write
-from aitk_nb._progress import reporting
 from aitk_nb.cli.app import AsJson, command, say, show_json
 from aitk_nb.cli.server_options import Where, at_address
 from aitk_nb.discovery.api import discover as find_out

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from aitk_nb._display.progress import ProgressOption, reporting
 from aitk_nb._local_copies import remember
-from aitk_nb._progress import ProgressOption, reporting
 from aitk_nb.backends.base import Backend
 from aitk_nb.datasets import download, upload
 from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from aitk_nb._display.progress import ProgressOption, reporting
 from aitk_nb._files import sha256
-from aitk_nb._progress import ProgressOption, reporting
 from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend, DatasetTools, Upload, no_progress
 from aitk_nb.datasets.digest_cache import DigestCache

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._display import html
+from aitk_nb._display.table import Table
 from aitk_nb.discovery import snippets
 from aitk_nb.discovery.survey import Survey
 from aitk_nb.models import OPERATIONS, Endpoint, Flavour, described
 
 TITLE = "What this server offers"
 
-KINDS: Mapping[str, _html.Kind] = {
+KINDS: Mapping[str, html.Kind] = {
     "present": "ok",
     "changed": "warning",
     "absent": "error",
@@ -24,42 +24,40 @@ HOW = (
 )
 
 
-def page(report: Survey) -> _html.Html:
+def page(report: Survey) -> html.Html:
     """Return the report as a self-contained page."""
-    parts: list[object] = [_html.definition([("address", report.url), *report.summary])]
+    parts: list[object] = [html.definition([("address", report.url), *report.summary])]
     if report.flavour is not None:
         parts += [
-            _html.section("Operations", _operations(report)),
-            _html.section("Endpoints", [_endpoints(report)]),
-            _html.section("Common claims, checked", [report.claims.html()]),
-            _html.note(HOW),
+            html.section("Operations", _operations(report)),
+            html.section("Endpoints", [_endpoints(report)]),
+            html.section("Common claims, checked", [report.claims.html()]),
+            html.note(HOW),
         ]
-    return _html.page(TITLE, parts)
+    return html.page(TITLE, parts)
 
 
-def _operations(report: Survey) -> list[_html.Html]:
-    parts = [_html.table(report.operations_table.headers, report.operations_table.rows)]
+def _operations(report: Survey) -> list[html.Html]:
+    parts = [html.table(report.operations_table.headers, report.operations_table.rows)]
     languages = ("curl", "python", "javascript")
     if report.flavour is Flavour.GRADIO:
         languages = ("curl", "gradio_client", "javascript")
     for name in OPERATIONS:
         if snippets.has_operation(report, name):
-            shown: list[_html.Html] = []
+            shown: list[html.Html] = []
             for language in languages:
                 code = snippets.snippet(report, name, language, {})
-                shown += [_html.strong(language), _html.code(code)]
-            parts.append(_html.details(f"{name} in {', '.join(languages)}", shown))
+                shown += [html.strong(language), html.code(code)]
+            parts.append(html.details(f"{name} in {', '.join(languages)}", shown))
     return parts
 
 
-def _endpoints(report: Survey) -> _html.Html:
+def _endpoints(report: Survey) -> html.Html:
     headers = ("endpoint", "parameters", "returns", "auth", "since", "state")
     since = report.flavour is Flavour.WEBUI
     rows = [
         (
-            _html.join(
-                [_html.strong(e.name), _html.line(f"{e.method} {e.path}"), _html.note(e.does)]
-            ),
+            html.join([html.strong(e.name), html.line(f"{e.method} {e.path}"), html.note(e.does)]),
             described(e.parameters),
             e.result,
             e.auth,
@@ -68,12 +66,12 @@ def _endpoints(report: Survey) -> _html.Html:
         )
         for e in report.endpoints
     ]
-    return _html.table([h for h in headers if since or h != "since"], rows)
+    return html.table([h for h in headers if since or h != "since"], rows)
 
 
-def _state(endpoint: Endpoint) -> _html.Html:
-    sign = _html.badge(endpoint.state, KINDS.get(endpoint.state, "info"))
-    return _html.join([sign, _html.note(endpoint.note)]) if endpoint.note else sign
+def _state(endpoint: Endpoint) -> html.Html:
+    sign = html.badge(endpoint.state, KINDS.get(endpoint.state, "info"))
+    return html.join([sign, html.note(endpoint.note)]) if endpoint.note else sign
 
 
 # -- Markdown -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._files import write
 from aitk_nb.backends.webui.catalog import document, operation_objects
 from aitk_nb.discovery import pages, snippets
@@ -107,9 +107,9 @@ class DiscoveryReport(Survey):
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         states = {endpoint.name: endpoint.state for endpoint in self.endpoints}
         flavour = self.flavour.value if self.flavour else None
-        page = _html.definition(self.summary, caption="What the server offers")
+        page = html.definition(self.summary, caption="What the server offers")
         result = {"flavour": flavour, "newest": self.newest, "endpoints": states}
-        return _html.bundle(repr(self), page, discovery=result)
+        return html.bundle(repr(self), page, discovery=result)
 
 
 def _kept(text: str, path: str | Path | None) -> str:

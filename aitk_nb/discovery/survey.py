@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aitk_nb._table import Table
+from aitk_nb._display.table import Table
 from aitk_nb.models.checklist import Check, Checklist
 from aitk_nb.models.endpoint import Endpoint, Operation, described
 from aitk_nb.models.report import JsonReport

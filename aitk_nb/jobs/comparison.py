@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._display import html
+from aitk_nb._display.table import Table
 from aitk_nb.errors import BadInput
 from aitk_nb.jobs.job import Job
 from aitk_nb.losses import LossHistory, LossSummary
@@ -89,8 +89,8 @@ class ComparisonReport:
         }
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        page = _html.join([self._table()._repr_html_(), _html.note(self.verdict)])
-        return _html.bundle(repr(self), page, comparison=self.as_dict())
+        page = html.join([self._table()._repr_html_(), html.note(self.verdict)])
+        return html.bundle(repr(self), page, comparison=self.as_dict())
 
 
 def compare_jobs(runs: Iterable[Job | LossHistory]) -> ComparisonReport:

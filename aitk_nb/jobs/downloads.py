@@ -10,9 +10,9 @@ from itertools import count
 from pathlib import Path
 
 from aitk_nb import _units
+from aitk_nb._display.progress import Progress, ProgressOption, no_progress, reporting
 from aitk_nb._files import keeping, partials, sha256, write
 from aitk_nb._local_copies import DownloadRecord
-from aitk_nb._progress import Progress, ProgressOption, no_progress, reporting
 from aitk_nb._yaml import dumped
 from aitk_nb.backends.base import Backend
 from aitk_nb.backends.wire.parallel import each_or_raise

@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from aitk_nb import _html
+from aitk_nb._display import html
 
 
 class HealthState(enum.Enum):
@@ -31,7 +31,7 @@ class HealthState(enum.Enum):
 
 
 _BAD = {HealthState.STALLED, HealthState.DEAD, HealthState.DIVERGED, HealthState.FAILED}
-_KINDS: dict[HealthState, _html.Kind] = {
+_KINDS: dict[HealthState, html.Kind] = {
     **dict.fromkeys(_BAD, "error"),
     HealthState.UNREACHABLE: "warning",
     HealthState.FINISHED: "ok",
@@ -66,9 +66,9 @@ class Health:
 
     def _repr_html_(self) -> str:
         rows: list[tuple[object, object]] = [
-            ("health", _html.badge(self.state.value, _KINDS.get(self.state, "info"))),
+            ("health", html.badge(self.state.value, _KINDS.get(self.state, "info"))),
             ("details", self.text),
         ]
         if self.remedy:
             rows.append(("to do", self.remedy))
-        return _html.definition(rows)
+        return html.definition(rows)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cached_property
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.backends.wire.deadline import deadline
 from aitk_nb.errors import (
     AitkError,
@@ -161,4 +161,4 @@ class Job(JobControl):
             ("step", state.step_text),
             ("server says", state.info),
         ]
-        return _html.table(("job", self.name), rows)
+        return html.table(("job", self.name), rows)

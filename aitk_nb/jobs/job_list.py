@@ -2,8 +2,8 @@
 
 import time
 
-from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._display import html
+from aitk_nb._display.table import Table
 from aitk_nb._units import duration
 from aitk_nb.jobs.job import Job
 from aitk_nb.models.job import JobState
@@ -33,8 +33,8 @@ class JobList(tuple[Job, ...]):
     def __repr__(self) -> str:
         return repr(self.table) if self else "no jobs"
 
-    def _repr_html_(self) -> _html.Html:
-        return self.table._repr_html_() if self else _html.note("no jobs")
+    def _repr_html_(self) -> html.Html:
+        return self.table._repr_html_() if self else html.note("no jobs")
 
 
 def _row(state: JobState) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import NotSupported
-from aitk_nb.losses import LossHistory, from_log, series
+from aitk_nb.losses import LossHistory, from_log
+from aitk_nb.losses.series import series
 from aitk_nb.models import Ability, JobState, LossColumns
 
 _FURTHER = 32

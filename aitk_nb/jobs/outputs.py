@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from aitk_nb._progress import ProgressOption
+from aitk_nb._display.progress import ProgressOption
 from aitk_nb.backends.base import Backend
 from aitk_nb.backends.optional import SupportsNotes
 from aitk_nb.errors import NotSupported

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from aitk_nb import _html
-from aitk_nb._images import thumbnail
+from aitk_nb._display import html
+from aitk_nb._display.images import thumbnail
 from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend
 from aitk_nb.backends.wire.parallel import each
@@ -64,8 +64,8 @@ class Samples(tuple[Sample, ...]):
         """What is shown, by prompt and step, the newest step first; it asks the server nothing."""
         return sample_grid([("", self)], newest_first=True)
 
-    def _repr_html_(self) -> _html.Html:
-        return self.grid._repr_html_() if self else _html.note("No samples yet.")
+    def _repr_html_(self) -> html.Html:
+        return self.grid._repr_html_() if self else html.note("No samples yet.")
 
 
 def sample_grid(jobs: Sequence[tuple[str, Samples]], *, newest_first: bool = False) -> PictureGrid:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural
 from aitk_nb.backends.base import Backend
 from aitk_nb.errors import ConnectionFailed, NotSupported, Rejected, UnexpectedReply
@@ -54,7 +54,7 @@ class JobSummary:
     def _loss(self) -> str:
         return outcome(math.nan if self.loss is None else self.loss, self.diverged_step)
 
-    def _repr_html_(self) -> _html.Html:
+    def _repr_html_(self) -> html.Html:
         names = None if self.files is None else ", ".join(name for name, _size in self.files)
         rows: list[tuple[object, object]] = [
             ("status", self.status),
@@ -62,10 +62,10 @@ class JobSummary:
             ("final loss", self._loss),
             ("files", "unknown" if names is None else names or "none"),
         ]
-        return _html.definition(rows, caption=self.name)
+        return html.definition(rows, caption=self.name)
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
-        return _html.bundle(repr(self), self._repr_html_(), job=self.as_dict())
+        return html.bundle(repr(self), self._repr_html_(), job=self.as_dict())
 
 
 def summary(backend: Backend, state: JobState) -> JobSummary:

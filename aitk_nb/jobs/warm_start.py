@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aitk_nb._display.progress import reporting
 from aitk_nb._files import sha256
-from aitk_nb._progress import reporting
 from aitk_nb.backends.base import Backend, Upload
 from aitk_nb.errors import BadInput, NotFound, NotSupported
 from aitk_nb.lora.api import LoraReport, inspect_lora

@@ -10,7 +10,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, BinaryIO
 
-from aitk_nb import _html, _units
+from aitk_nb import _units
+from aitk_nb._display import html
 from aitk_nb.errors import BadInput
 from aitk_nb.lora.layers import CHECKED, FACTORS, SCALES, Modules, faults, grouped, rank_of
 from aitk_nb.lora.metadata import plain, recorded, recorded_beside
@@ -116,9 +117,9 @@ class LoraReport:
         )
 
     def _repr_html_(self) -> str:
-        verdict = _html.badge("ok", "ok") if self.ok else _html.badge("not usable", "error")
-        problems = _html.join([verdict, *map(_html.note, self.problems)])
-        return _html.definition([("result", problems), *self.rows])
+        verdict = html.badge("ok", "ok") if self.ok else html.badge("not usable", "error")
+        problems = html.join([verdict, *map(html.note, self.problems)])
+        return html.definition([("result", problems), *self.rows])
 
 
 def inspect_lora(

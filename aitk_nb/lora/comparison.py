@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._display import html
+from aitk_nb._display.table import Table
 from aitk_nb.errors import BadInput
 from aitk_nb.lora.api import LoraReport, inspect_lora
 from aitk_nb.lora.norms import layer_norms
@@ -45,7 +45,7 @@ class LoraComparison:
     def __repr__(self) -> str:
         return repr(self.table)
 
-    def _repr_html_(self) -> _html.Html:
+    def _repr_html_(self) -> html.Html:
         return self.table._repr_html_()
 
 

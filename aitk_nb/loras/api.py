@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from aitk_nb._progress import ProgressOption, reporting
+from aitk_nb._display.progress import ProgressOption, reporting
 from aitk_nb.backends.base import Backend, Upload
 from aitk_nb.errors import BadInput
 from aitk_nb.lora.safetensors_file import read_header

@@ -2,7 +2,6 @@
 
 from aitk_nb.losses.files import from_log as from_log
 from aitk_nb.losses.history import LossHistory as LossHistory
-from aitk_nb.losses.series import series as series
 from aitk_nb.losses.smoothing import Steps as Steps
 from aitk_nb.losses.smoothing import Values as Values
 from aitk_nb.losses.summary import LossSummary as LossSummary

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.losses import files
 from aitk_nb.losses.series import EMPTY, Series, breaks, series, timeline
 from aitk_nb.losses.smoothing import Steps, Values, smooth
@@ -254,9 +254,9 @@ class LossHistory:
                 span = f"{steps[0]} to {steps[-1]}"
                 rows.append((key, span, steps.size, *ends, summarize(key, steps, values).outcome))
         if not rows:
-            return _html.note("no losses")
+            return html.note("no losses")
         headers = ("metric", "steps", "points", "first", "last", "smoothed")
-        return _html.table(headers, rows, caption=self._name)
+        return html.table(headers, rows, caption=self._name)
 
     def _columns(self, key: str) -> Series:
         return self._series.get(key or self.main_key, EMPTY)

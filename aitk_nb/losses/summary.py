@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.losses.smoothing import Steps, Values, default_smoothing, smooth, smoothed_end
 
 Trend: TypeAlias = Literal["falling", "flat", "rising", "diverged", "too short to tell"]
@@ -68,7 +68,7 @@ class LossSummary:
         return f"<LossSummary {', '.join([str(self), *rows])}>"
 
     def _repr_html_(self) -> str:
-        return _html.definition(self._rows)
+        return html.definition(self._rows)
 
     @property
     def _rows(self) -> list[tuple[str, str]]:

@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import computed_field
 
-from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._display import html
+from aitk_nb._display.table import Table
 from aitk_nb.models.report import JsonReport
 
 
@@ -41,12 +41,12 @@ class Status(enum.Enum):
         return _SHOWN[self][0]
 
     @property
-    def kind(self) -> _html.Kind:
+    def kind(self) -> html.Kind:
         """The kind of badge."""
         return _SHOWN[self][1]
 
 
-_SHOWN: dict[Status, tuple[str, _html.Kind]] = {
+_SHOWN: dict[Status, tuple[str, html.Kind]] = {
     Status.OK: ("✓", "ok"),
     Status.WARNING: ("!", "warning"),
     Status.PROBLEM: ("✗", "error"),
@@ -108,7 +108,7 @@ class Checklist(tuple[Row, ...], Generic[Row]):
         """The rows as a table; columns that are empty in every row are left out."""
         return self._table((row.status.sign for row in self), "")
 
-    def html(self, caption: str = "", shown: int | None = None) -> _html.Html:
+    def html(self, caption: str = "", shown: int | None = None) -> html.Html:
         """Return the rows as an HTML table.
 
         Args:
@@ -116,12 +116,12 @@ class Checklist(tuple[Row, ...], Generic[Row]):
             shown: Number of rows at most; None shows all.
         """
         rows = Checklist(self[:shown])
-        badges = (_html.badge(row.status.value, row.status.kind) for row in rows)
+        badges = (html.badge(row.status.value, row.status.kind) for row in rows)
         table = rows._table(badges, caption)
-        cells = [[*row[:2], *map(_html.breakable, row[2:])] for row in table.rows]
-        page = _html.table(table.headers, cells, caption=caption)
+        cells = [[*row[:2], *map(html.breakable, row[2:])] for row in table.rows]
+        page = html.table(table.headers, cells, caption=caption)
         more = len(self) - len(rows)
-        return _html.join([page, _html.note(f"and {more} more")]) if more else page
+        return html.join([page, html.note(f"and {more} more")]) if more else page
 
     def as_list(self) -> list[dict[str, Any]]:
         """Return the rows as JSON-compatible values."""
@@ -148,7 +148,7 @@ class Checklist(tuple[Row, ...], Generic[Row]):
         return "\n".join(map(str, self))
 
     def _repr_html_(self) -> str:
-        return self.html() if self else _html.badge("nothing to report", "ok")
+        return self.html() if self else html.badge("nothing to report", "ok")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: Any) -> Any:
@@ -179,5 +179,5 @@ class ChecklistReport(JsonReport):
     def __repr__(self) -> str:
         return repr(self.checks)
 
-    def _repr_html_(self) -> _html.Html:
+    def _repr_html_(self) -> html.Html:
         return self.checks.html(self._caption)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import computed_field
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural
 from aitk_nb.models.report import JsonReport
 
@@ -112,7 +112,7 @@ class VerifyReport(JsonReport):
         listed = wrong or self.files
         rows: list[tuple[object, ...]] = [
             (
-                _html.badge(file.state.value, "ok" if file.state.is_right else "error"),
+                html.badge(file.state.value, "ok" if file.state.is_right else "error"),
                 file.local,
                 file.name,
                 f"{file.size:,}",
@@ -121,10 +121,10 @@ class VerifyReport(JsonReport):
         ]
         if len(listed) > SHOWN:
             rows.append(("", f"and {len(listed) - SHOWN} more", "", ""))
-        rows += [(_html.badge("extra", "warning"), "", name, "") for name in self.extra[:SHOWN]]
+        rows += [(html.badge("extra", "warning"), "", name, "") for name in self.extra[:SHOWN]]
         wrong_count = f"{plural(len(wrong), 'file')} missing or different"
         caption = f"Dataset {self.dataset} on the server: {'complete' if self.ok else wrong_count}"
-        return _html.table(("", "local file", "server file", "bytes"), rows, caption=caption)
+        return html.table(("", "local file", "server file", "bytes"), rows, caption=caption)
 
 
 def media_text(names: Iterable[str]) -> str:
@@ -169,11 +169,11 @@ class DatasetInfo:
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         result = {"name": self.name, "images": len(self.images), "captions": len(self.captions)}
-        return _html.bundle(repr(self), self._repr_html_(), dataset=result)
+        return html.bundle(repr(self), self._repr_html_(), dataset=result)
 
-    def _repr_html_(self) -> _html.Html:
+    def _repr_html_(self) -> html.Html:
         rows = [(image, self.captions.get(image, "")) for image in self.images[:SHOWN]]
         if len(self.images) > SHOWN:
             rows.append((f"and {len(self.images) - SHOWN} more", ""))
-        table = _html.table(("image", "caption"), rows, caption=f"Dataset {self.name}")
-        return _html.join([table, *(_html.message(one, "warning") for one in self.remarks)])
+        table = html.table(("image", "caption"), rows, caption=f"Dataset {self.name}")
+        return html.join([table, *(html.message(one, "warning") for one in self.remarks)])

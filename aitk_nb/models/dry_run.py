@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.models.job import StartResult
 from aitk_nb.models.report import JsonReport
 
@@ -59,4 +59,4 @@ class DryRunReport(JsonReport):
 
     def _repr_html_(self) -> str:
         first, *rest = str(self).split("\n\n", 1)
-        return _html.join([_html.message(first, "info"), *map(_html.code, rest)])
+        return html.join([html.message(first, "info"), *map(html.code, rest)])

@@ -13,8 +13,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+from aitk_nb._display.html import RESULT
 from aitk_nb._files import replacing
-from aitk_nb._html import RESULT
 from aitk_nb.errors import BadInput
 from aitk_nb.notebooks.parameters import signature
 

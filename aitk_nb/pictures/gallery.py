@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
-from aitk_nb._html import Html, escape, strong
+from aitk_nb._display.html import Html, escape, strong
 
 
 def gallery(columns: Sequence[object], rows: Iterable[tuple[object, Mapping[int, object]]]) -> Html:

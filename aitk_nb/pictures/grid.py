@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from aitk_nb import _html, _session
+from aitk_nb._display import html, session
+from aitk_nb._display.html import Html
 from aitk_nb._files import write
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
@@ -99,7 +100,7 @@ class PictureGrid:
         if kind == ".png":
             return write(target, self.png(theme))
         if kind == ".html":
-            page = _html.page(repr(self).strip("<>"), [self.html()])
+            page = html.page(repr(self).strip("<>"), [self.html()])
             return write(target, page.encode())
         if kind not in (".gif", ".webp"):
             raise BadInput(f"Grids are saved as .png, .html, .gif or .webp; got {target.name!r}.")
@@ -107,7 +108,7 @@ class PictureGrid:
             raise BadInput(f"There is no row {row}; the grid has {plural(len(self.rows), 'row')}.")
         return write(target, self._drawing.film(row, kind[1:].upper()))
 
-    def html(self) -> _html.Html:
+    def html(self) -> Html:
         """Return the grid as HTML with a slider over its columns, which needs nothing else."""
         rows = [
             (
@@ -120,21 +121,21 @@ class PictureGrid:
             )
             for row, caption in enumerate(self.rows)
         ]
-        return _html.join([gallery(self.columns, rows), _html.note(self.note) if self.note else ""])
+        return html.join([gallery(self.columns, rows), html.note(self.note) if self.note else ""])
 
-    def _repr_html_(self) -> _html.Html:
-        if _session.is_attended() or _session.is_voila() or not any(self._pictures):
+    def _repr_html_(self) -> Html:
+        if session.is_attended() or session.is_voila() or not any(self._pictures):
             return self.html()
         look = 'style="width:auto;max-width:100%;height:auto"'
-        whole = _html.picture("webp", self._drawing.webp(_SHOWN), repr(self).strip("<>"), look)
-        return _html.join([whole, _html.note(self.note) if self.note else ""])
+        whole = html.picture("webp", self._drawing.webp(_SHOWN), repr(self).strip("<>"), look)
+        return html.join([whole, html.note(self.note) if self.note else ""])
 
     @property
     def _pictures(self) -> list[bytes]:
         return [tile.picture for tile in self.tiles.values()]
 
 
-def _shown(tile: Tile, label: str) -> _html.Html:
+def _shown(tile: Tile, label: str) -> Html:
     if tile.picture:
-        return _html.picture("jpeg", tile.picture, label)
-    return _html.code(tile.words)
+        return html.picture("jpeg", tile.picture, label)
+    return html.code(tile.words)

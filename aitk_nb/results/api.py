@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aitk_nb._progress import ProgressOption
+from aitk_nb._display.progress import ProgressOption
 
 if TYPE_CHECKING:
     from aitk_nb.backends.base import Backend

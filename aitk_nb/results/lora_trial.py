@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from aitk_nb._images import thumbnail
-from aitk_nb._progress import ProgressOption, reporting
+from aitk_nb._display.images import thumbnail
+from aitk_nb._display.progress import ProgressOption, reporting
 from aitk_nb.backends.base import Backend
 from aitk_nb.backends.wire.deadline import RETURN, backoff
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._files import sha256
 from aitk_nb._local_copies import LocalCopies
 from aitk_nb._units import plural, size, some
@@ -57,9 +57,9 @@ class SafeToStop(ChecklistReport):
     def __repr__(self) -> str:
         return "\n".join([self.verdict, *map(str, self.checks)])
 
-    def _repr_html_(self) -> _html.Html:
-        light = _html.badge(self.verdict, "ok" if self.ok else "error")
-        return _html.join([light, self.checks.html()] if self.checks else [light])
+    def _repr_html_(self) -> html.Html:
+        light = html.badge(self.verdict, "ok" if self.ok else "error")
+        return html.join([light, self.checks.html()] if self.checks else [light])
 
 
 def safe_to_stop(backend: Backend, folders: Sequence[str | Path] = ()) -> SafeToStop:

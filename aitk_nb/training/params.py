@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.training import config_files
 from aitk_nb.training.advice import advice
 from aitk_nb.training.config_paths import MISSING, value_at
@@ -111,7 +111,7 @@ class TrainingParams(Fields):
         values = [
             (name, _shown(taken.get(name, getattr(self, name)))) for name in type(self).model_fields
         ]
-        return _html.definition(values, caption="Training parameters")
+        return html.definition(values, caption="Training parameters")
 
     @property
     def advice(self) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from aitk_nb._html import Kind
+from aitk_nb._display.html import Kind
 from aitk_nb.errors import AitkError
 
 _log = logging.getLogger(__name__)

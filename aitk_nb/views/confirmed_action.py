@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.views.action import Action
 
 
@@ -19,7 +19,7 @@ class ConfirmedAction:
         question: str,
         answer: tuple[str, str],
         act: Callable[[], object],
-        say: Callable[[str, _html.Kind], None],
+        say: Callable[[str, html.Kind], None],
     ) -> None:
         """Ask `question` when `label` is pressed.
 
@@ -37,7 +37,7 @@ class ConfirmedAction:
         self.no = widgets.Button(description="Cancel", layout=widgets.Layout(width="auto"))
         self.question = widgets.VBox(
             [
-                widgets.HTML(str(_html.message(question, "warning"))),
+                widgets.HTML(str(html.message(question, "warning"))),
                 widgets.HBox([self.yes.button, self.no]),
             ],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aitk_nb import _html, _session
+from aitk_nb._display import html, session
 
 
 class SavedFiles:
@@ -27,8 +27,8 @@ class SavedFiles:
         return "\n".join(map(str, self._paths))
 
     def _repr_html_(self) -> str:
-        return _html.join(
-            _html.download(path, _below(path)) if is_served(path) else _html.line(path)
+        return html.join(
+            html.download(path, _below(path)) if is_served(path) else html.line(path)
             for path in self._paths
         )
 
@@ -36,7 +36,7 @@ class SavedFiles:
 def is_served(path: Path) -> bool:
     """Return whether the page that shows the running cell can fetch a file."""
     # Jupyter serves what lies beside a notebook or below, which is where its kernel runs.
-    return _session.is_attended() and path.is_file() and path.resolve().is_relative_to(Path.cwd())
+    return session.is_attended() and path.is_file() and path.resolve().is_relative_to(Path.cwd())
 
 
 def _below(path: Path) -> str:

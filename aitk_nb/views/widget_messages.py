@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aitk_nb import _session
+from aitk_nb._display import session
 
 
 def answer() -> None:
@@ -13,7 +13,7 @@ def answer() -> None:
     ipykernel says nothing when it handles a widget's message while a cell awaits (7.4,
     `Kernel.shell_main`), and until it does, a page keeps back all later edits of that field.
     """
-    shell = _session.shell()
+    shell = session.shell()
     kernel = getattr(shell, "kernel", None)
     if kernel is not None and not isinstance(kernel.shell_handlers["comm_msg"], _Answering):
         kernel.shell_handlers["comm_msg"] = _Answering(shell, kernel)

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.errors import NotSupported
 from aitk_nb.training.validation import did_you_mean
 
@@ -19,7 +19,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 class Notice:
     """A sentence that a notebook shows."""
 
-    def __init__(self, text: str, kind: _html.Kind = "info") -> None:
+    def __init__(self, text: str, kind: html.Kind = "info") -> None:
         """Show a sentence.
 
         Args:
@@ -33,7 +33,7 @@ class Notice:
         return self._text
 
     def _repr_html_(self) -> str:
-        return _html.message(self._text, self._kind)
+        return html.message(self._text, self._kind)
 
 
 def if_supported(call: Callable[[], T]) -> T | Notice:

@@ -24,9 +24,9 @@ from tests.browser.servers import JupyterLab, Theme, chromium, jupyter_lab
 DOCS = Path(__file__).parents[2] / "docs"
 THEMES: tuple[Theme, Theme] = ("light", "dark")
 WIDTH = 1280
-STEPS = 6000
+STEPS = 12_000
 """Enough that the training goes on while its pictures are taken."""
-PROMPTS = ("portrait of [trigger]", "[trigger] on a stamp")
+PROMPTS = ("portrait of [trigger]",)
 COLORS = 200
 
 
@@ -44,7 +44,7 @@ def _cells(
         for cell in first:
             cell.run()
         last.start()
-        yield notebook, last.output.locator(".jp-OutputArea-output").last
+        yield notebook, last.output.locator(".jp-OutputArea-output").first
 
 
 def _keep(notebook: NotebookPage, output: Locator, folder: Path, name: str) -> None:
@@ -88,7 +88,7 @@ def main(folder: Path) -> None:
                 output.get_by_role("button", name="Start training").wait_for()
                 _keep(notebook, output, folder, "form")
             with _cells(browser, lab, "monitor.ipynb", *monitor) as (notebook, output):
-                output.locator("img").nth(2 * len(PROMPTS)).wait_for()
+                output.locator("img").nth(4).wait_for(state="attached")
                 _keep(notebook, output, folder, "monitor")
         shutil.rmtree(root)
 

@@ -101,7 +101,8 @@ def serious(output: Locator) -> list[str]:
     """Return what axe-core finds in an output, which it has to see for that."""
     output.scroll_into_view_if_needed()
     found, rules = output.evaluate(AXE)
-    assert "color-contrast" in rules, "axe-core did not see the text"
+    # The contrast of stored outputs is `test_saved_pages`'s: axe-core passes over most of them.
+    assert len(rules) >= 8, f"axe-core did not see the output: {rules}"
     return [one[:500] for one in found]
 
 

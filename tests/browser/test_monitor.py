@@ -191,7 +191,7 @@ def test_a_stalled_job_is_told_and_repaired(
 
 SLOW = """
 import time
-from aitk_nb._progress import reporting
+from aitk_nb._display.progress import reporting
 with reporting("auto", "uploading") as progress:
     for second in range(12):
         progress(second * 4_000_000, 44_000_000)

@@ -79,7 +79,7 @@ def test_from_a_wrong_token_to_a_lora(
         button.click()
         expect(page.get_by_text("completed").first).to_be_visible(timeout=SECONDS)
         expect(page.get_by_text(f"voila_{theme}.safetensors").first).to_be_visible(timeout=SECONDS)
-        picture = page.locator("img").last
+        picture = page.locator("img[alt^='loss/loss']").last
         assert 1050 == picture.evaluate("image => image.naturalWidth")
         photograph(page, f"voila_plot_{theme}")
         expect(page.get_by_text("TrainingForm.of(")).to_have_count(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from aitk_nb._html import RESULT
+from aitk_nb._display.html import RESULT
 from aitk_nb.notebooks import run as notebooks
 from aitk_nb.notebooks.run import NotebookResult
 from tests.cli.command import run

@@ -16,7 +16,7 @@ from PIL import Image
 
 import aitk_nb
 from aitk_nb import demo
-from aitk_nb._images import thumbnail
+from aitk_nb._display.images import thumbnail
 from aitk_nb.datasets.local.problems import Code
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset

@@ -13,7 +13,7 @@ from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 
 from aitk_nb import errors
-from aitk_nb._error_card import card
+from aitk_nb._display.error_card import card
 
 SECRET = "planted-4711-secret"
 FAILS = "import aitk_nb\naitk_nb.connect('http://127.0.0.1:9')"

@@ -18,7 +18,8 @@ from jupyter_client.manager import start_new_kernel
 from PIL import Image
 
 import aitk_nb
-from aitk_nb import _session, demo
+from aitk_nb import demo
+from aitk_nb._display import session
 from aitk_nb.errors import ConnectionFailed
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.samples import Samples, fetch_samples
@@ -371,7 +372,7 @@ def test_log_and_samples_stay_where_somebody_watches(
 ) -> None:
     """Not where notebooks are executed: a log is another one each time."""
     shown: list[Any] = []
-    monkeypatch.setattr(_session, "is_attended", lambda: attended)
+    monkeypatch.setattr(session, "is_attended", lambda: attended)
     monkeypatch.setattr(panel_module, "display", Shown(shown))
     watch(JobMonitor(scripted(at(1), *[at(2)] * 3, at(100, JobStatus.COMPLETED))))
     data, _ = shown[-1]._repr_mimebundle_()

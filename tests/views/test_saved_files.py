@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aitk_nb import _session
+from aitk_nb._display import session
 from aitk_nb.views import SavedFiles
 
 
@@ -26,7 +26,7 @@ def test_a_page_links_what_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (here / "a #1.png").write_bytes(b"x")
     (tmp_path / "above.png").write_bytes(b"x")
     monkeypatch.chdir(here)
-    monkeypatch.setattr(_session, "is_attended", lambda: True)
+    monkeypatch.setattr(session, "is_attended", lambda: True)
     files = SavedFiles("a #1.png", "../above.png", here, "missing.png")
 
     assert '<a href="a%20%231.png" download>a #1.png</a>' in files._repr_html_()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.errors import AitkError, BadInput, InvalidParams
 from aitk_nb.jobs.estimate import EstimateReport
 from aitk_nb.jobs.preflight_report import PreflightReport, problem
@@ -101,7 +101,7 @@ def test_every_parameter_has_a_control() -> None:
         field = form._fields[name]
         assert 1 == shown.count(field.control.model_id)
         assert (name in GROUPS[essential]) == (field.control.model_id not in hidden)
-        assert _html.escape(entry["description"]) in field.note.value
+        assert html.escape(entry["description"]) in field.note.value
     assert len(schema()) == len({field.control.description for field in form._fields.values()})
     form.close()
 
@@ -342,7 +342,7 @@ def test_the_request_is_shown_when_it_is_opened_and_follows() -> None:
     for at, (title, face) in enumerate(FORMATS.items()):
         send(panel._format, index=at)
         assert title == panel._format.value
-        assert _html.escape(face(form.value)) in panel._text.value
+        assert html.escape(face(form.value)) in panel._text.value
     edit(form, "trigger_word", "<b>zwx")
     assert "&lt;b&gt;zwx" in panel._text.value
     edit(form, "steps", "")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._display import html
+from aitk_nb._display.table import Table
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
 from aitk_nb.training.epochs import bucket_size
@@ -122,7 +122,7 @@ class BucketPlan:
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         table = self.table()
-        return _html.bundle(f"{self!r}\n{table!r}", table._repr_html_())
+        return html.bundle(f"{self!r}\n{table!r}", table._repr_html_())
 
 
 def plan(

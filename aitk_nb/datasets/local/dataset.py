@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural, size, some
 from aitk_nb.backends.base import Progress
 from aitk_nb.datasets.local.buckets import BucketPlan, plan
@@ -173,7 +173,7 @@ class LocalDataset(Scanned):
             f"{f', {len(self.left_out)} left out' if self.left_out else ''}>"
         )
 
-    def summary(self) -> _html.Html:
+    def summary(self) -> html.Html:
         """Return an HTML table of what the dataset holds, and how much is wrong."""
         others = ("videos", self.videos), ("sounds", self.sounds)
         counts: list[tuple[object, object]] = [
@@ -186,9 +186,9 @@ class LocalDataset(Scanned):
         ]
         if self.left_out:
             counts.append(("left out", some(self.left_out)))
-        kind: _html.Kind = "error" if self.errors else "warning" if self.problems else "ok"
-        return _html.definition(
-            [*counts, ("problems", _html.badge(self.verdict if self.problems else "none", kind))]
+        kind: html.Kind = "error" if self.errors else "warning" if self.problems else "ok"
+        return html.definition(
+            [*counts, ("problems", html.badge(self.verdict if self.problems else "none", kind))]
         )
 
     @property
@@ -199,9 +199,9 @@ class LocalDataset(Scanned):
 
     def _repr_html_(self) -> str:
         if self._contents is None:
-            return _html.note(repr(self))
+            return html.note(repr(self))
         table = self.problems.html(shown=_SHOWN) if self.problems else ""
-        return _html.join([self.summary(), table])
+        return html.join([self.summary(), table])
 
 
 def _left_out(file: str, error: Problem) -> Problem:
@@ -239,8 +239,8 @@ class FixReport:
     def _repr_html_(self) -> str:
         rows = [(one.file, one.name or "—", one.text) for one in self.changes[:_CHANGES]]
         more = len(self.changes) - len(rows)
-        rest = _html.note(f"and {more} more, see .changes") if more else ""
+        rest = html.note(f"and {more} more, see .changes") if more else ""
         title = f"Corrected copy {self.folder.name}: {self.dataset.media_text}"
-        table = _html.table(("file", "in the copy", "change"), rows, title)
-        parts = [table, rest] if rows else [_html.note("Nothing had to be corrected.")]
-        return _html.join([*parts, _html.Html(self.dataset._repr_html_())])
+        table = html.table(("file", "in the copy", "change"), rows, title)
+        parts = [table, rest] if rows else [html.note("Nothing had to be corrected.")]
+        return html.join([*parts, html.Html(self.dataset._repr_html_())])

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageOps
 from pydantic import TypeAdapter
 
-from aitk_nb._images import FORMATS, MAX_PIXELS, has_alpha, opaque, quiet_about_size
+from aitk_nb._display.images import FORMATS, MAX_PIXELS, has_alpha, opaque, quiet_about_size
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.captions import ENDINGS

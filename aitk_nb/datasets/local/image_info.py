@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from aitk_nb._images import FORMATS, MAX_PIXELS, has_alpha, quiet_about_size
+from aitk_nb._display.images import FORMATS, MAX_PIXELS, has_alpha, quiet_about_size
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.datasets.local.duplicates import dhash

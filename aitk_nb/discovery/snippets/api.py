@@ -7,7 +7,7 @@ no text of it can become code.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.discovery.snippets import operations
 from aitk_nb.discovery.snippets.function_call import function_call
 from aitk_nb.discovery.snippets.literals import LITERALS
@@ -29,7 +29,7 @@ class Snippet(str):
         return str(self)
 
     def _repr_html_(self) -> str:
-        return _html.code(str(self))
+        return html.code(str(self))
 
 
 def snippet(report: Survey, name: str, language: str, values: Mapping[str, object]) -> Snippet:

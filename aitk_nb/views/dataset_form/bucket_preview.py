@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural
 from aitk_nb.datasets.local.buckets import BucketPlan
 from aitk_nb.datasets.local.dataset import LocalDataset
@@ -60,18 +60,18 @@ class BucketPreview:
             if not plan.buckets:
                 raise BadInput("There is no image for a bucket.")
         except BadInput as exc:
-            self._table.value = str(_html.message(str(exc), "error"))
+            self._table.value = str(html.message(str(exc), "error"))
         else:
             arch = self._dataset.requirements.arch or presets.DEFAULT_ARCH
             self._table.value = str(_page(plan, arch))
 
 
-def _page(plan: BucketPlan, arch: str) -> _html.Html:
+def _page(plan: BucketPlan, arch: str) -> html.Html:
     table = plan.table()
-    shapes = [_html.proportions(bucket.width, bucket.height) for bucket in plan.buckets[:_ROWS]]
+    shapes = [html.proportions(bucket.width, bucket.height) for bucket in plan.buckets[:_ROWS]]
     rows = [(shape, *row) for shape, row in zip(shapes, table.rows, strict=False)]
     more = len(table.rows) - len(rows)
-    rest = _html.note(f"and {plural(more, 'more bucket')}") if more else ""
-    note = _html.note(f"Sides are multiples of {plan.divisibility} pixels, as for {arch}.")
-    page = _html.table(("shape", *table.headers), rows, table.caption)
-    return _html.join([page, rest, note])
+    rest = html.note(f"and {plural(more, 'more bucket')}") if more else ""
+    note = html.note(f"Sides are multiples of {plan.divisibility} pixels, as for {arch}.")
+    page = html.table(("shape", *table.headers), rows, table.caption)
+    return html.join([page, rest, note])

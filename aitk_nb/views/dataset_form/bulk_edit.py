@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural
 from aitk_nb.datasets.local.captions import Edit, caption_path, write_caption
 from aitk_nb.datasets.local.dataset import LocalDataset
@@ -73,9 +73,9 @@ class BulkEdit:
         try:
             changes = self._changes()
         except BadInput as exc:
-            changes, text = {}, _html.message(str(exc), "error")
+            changes, text = {}, html.message(str(exc), "error")
         else:
-            text = _html.join(self._preview_of(changes))
+            text = html.join(self._preview_of(changes))
         self.apply.disabled = not changes
         what = plural(len(changes), "caption") if changes else "captions"
         self.apply.description = f"Change {what}"
@@ -89,29 +89,29 @@ class BulkEdit:
         edit = Edit(**texts, uncaptioned=bool(self.uncaptioned.value))
         return changed_captions(self._dataset, edit)
 
-    def _preview_of(self, changes: Mapping[Path, str]) -> Iterator[_html.Html]:
+    def _preview_of(self, changes: Mapping[Path, str]) -> Iterator[html.Html]:
         if self._dataset is None or not any(field.value for field in self.fields.values()):
             return
         captions = self._dataset.captions
         without = sum(not captions.get(path.name) for path in self._dataset.contents.trained)
         if without and not self.uncaptioned.value:
             verb = "is" if without == 1 else "are"
-            yield _html.note(f"{plural(without, 'image')} without a caption {verb} skipped.")
+            yield html.note(f"{plural(without, 'image')} without a caption {verb} skipped.")
         if not changes:
-            yield _html.note("No caption changes.")
+            yield html.note("No caption changes.")
             return
         rows = [
             (
-                _html.framed(self._thumbnails.get(path), path.name, "64px", "96px"),
+                html.framed(self._thumbnails.get(path), path.name, "64px", "96px"),
                 path.name,
                 _short(captions.get(path.name) or "no caption"),
                 _short(text),
             )
             for path, text in list(changes.items())[:_EXAMPLES]
         ]
-        yield _html.table(("image", "file", "caption now", "caption after"), rows)
+        yield html.table(("image", "file", "caption now", "caption after"), rows)
         if more := len(changes) - len(rows):
-            yield _html.note(f"and {more} more")
+            yield html.note(f"and {more} more")
 
     def _start(self, action: Callable[[], None]) -> None:
         """Run in a thread where there is an event loop: thousands of files take a while."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.datasets.local.problems import Problem
 
 _SMALL, _LARGE = 180, 560
@@ -75,7 +75,7 @@ class CaptionCard:
         """
         self.image, self.caption, name = image, caption, image.name
         height = f"{_LARGE if is_large else _SMALL}px"
-        framed = _html.framed(picture, name, height, is_faint=is_left_out)
+        framed = html.framed(picture, name, height, is_faint=is_left_out)
         self._picture.value = str(framed)
         self._over.height, self._over.margin = height, f"calc(-4px - {height}) 2px 2px"
         self.enlarge.description = f"{'Shrink' if is_large else 'Enlarge'} {name}"
@@ -83,9 +83,9 @@ class CaptionCard:
         self.text.description = self.text.tooltip = name
         self.text.value = caption
         self.leave_out.description = "Put back" if is_left_out else "Leave out"
-        badges = [_html.badge(problem.name, problem.status.kind) for problem in problems[:3]]
-        badges = [_html.badge("left out", "info")] if is_left_out else badges
-        self._badges.value = str(_html.join(badges, " "))
+        badges = [html.badge(problem.name, problem.status.kind) for problem in problems[:3]]
+        badges = [html.badge("left out", "info")] if is_left_out else badges
+        self._badges.value = str(html.join(badges, " "))
         self.box.layout.grid_column = "1 / -1" if is_large else "auto"
         color = "var(--jp-brand-color1,#1976d2)" if is_marked else "transparent"
         self.box.layout.border_left = f"3px solid {color}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from aitk_nb._images import thumbnail
+from aitk_nb._display.images import thumbnail
 from aitk_nb.datasets.local.captions import caption_path, decoded, write_caption
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.problems import Problem, by_image

@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural, size, some
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.requirements import Requirements
@@ -158,7 +158,7 @@ class DatasetForm(Form[DatasetChoice]):
 
     async def _read_soon(self) -> None:
         await asyncio.sleep(_PAUSE)
-        self._found.value = str(_html.note("Reading the folder …"))
+        self._found.value = str(html.note("Reading the folder …"))
         # In a thread: many large images take seconds, and must not block the kernel.
         await asyncio.to_thread(self._problems)
         self._refresh()
@@ -206,7 +206,7 @@ class DatasetForm(Form[DatasetChoice]):
         left_out = f"; left out: {some(report.left_out)}" if report.left_out else ""
         self._say(f"Corrected copy in {report.folder.name}: {done}{left_out}.", "ok")
 
-    def _say(self, text: str, kind: _html.Kind) -> None:
+    def _say(self, text: str, kind: html.Kind) -> None:
         if self._explorer is not None:
             self._explorer.say(text, kind)
 
@@ -232,8 +232,8 @@ class DatasetForm(Form[DatasetChoice]):
     def _refresh(self) -> None:
         super()._refresh()
         hint = f"At most {size(self._limit())} at once; for more, use Jupyter's file browser."
-        rejected = _html.status([_html.message(self._rejected, "error")])
-        self._upload_note.value = str(rejected if self._rejected else _html.note(hint))
+        rejected = html.status([html.message(self._rejected, "error")])
+        self._upload_note.value = str(rejected if self._rejected else html.note(hint))
         chosen = self._local()
         if self._is_shown and self._explorer is None and chosen is not None:
             self._explorer = Explorer(self._reread, self._leave_out, self._fix)
@@ -243,7 +243,7 @@ class DatasetForm(Form[DatasetChoice]):
             self._explorer.show(self._reader.whole, chosen, left_out)
         self._put_back.layout.display = "" if left_out else "none"
         self._put_back.description = f"Put {len(left_out)} back"
-        self._found.value = str(_html.note(_counts(chosen)) if chosen is not None else "")
+        self._found.value = str(html.note(_counts(chosen)) if chosen is not None else "")
 
     def _local(self) -> LocalDataset | None:
         """Return what is chosen of the folder, whether it can be used or not."""

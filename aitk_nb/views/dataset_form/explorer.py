@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.problems import Problem, by_image
 from aitk_nb.views.dataset_form.bucket_preview import BucketPreview
@@ -83,9 +83,9 @@ class Explorer:
         self.bulk.show(chosen)
         self.buckets.show(chosen)
 
-    def say(self, text: str, kind: _html.Kind) -> None:
+    def say(self, text: str, kind: html.Kind) -> None:
         """Say what was done, or what failed."""
-        self._said.value = str(_html.status([_html.message(text, kind)]))
+        self._said.value = str(html.status([html.message(text, kind)]))
 
     def close(self) -> None:
         """Free what is not on the page."""

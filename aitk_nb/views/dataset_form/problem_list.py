@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural
 from aitk_nb.datasets.local.problems import Problem
 
@@ -52,7 +52,7 @@ class ProblemList:
         _offer(self.leave_out, f"Leave out {broken}", broken > 0)
         _offer(self.look, "Look at them", bool(problems))
         text = f"{plural(broken, 'image')} can't be used, and will be left out unless fixed."
-        self._verdict.value = str(_html.message(text, "error")) if broken else ""
+        self._verdict.value = str(html.message(text, "error")) if broken else ""
         if problems == self._problems and self.choice.options:
             return
         before = self._problems[self.choice.index] if self.choice.index is not None else None
@@ -69,13 +69,13 @@ class ProblemList:
         self.widget.layout.display = "" if problems else "none"
         more = len(problems) - len(self._problems)
         hint = "Choose one to see its image and what to do."
-        self._remedy.value = str(_html.note(f"and {more} more. {hint}" if more else hint))
+        self._remedy.value = str(html.note(f"and {more} more. {hint}" if more else hint))
 
     def _chosen(self, change: Mapping[str, Any]) -> None:
         if self._is_filling or change["new"] is None:
             return
         problem = self._problems[change["new"]]
-        self._remedy.value = str(_html.status([_html.message(f"{problem}.", problem.status.kind)]))
+        self._remedy.value = str(html.status([html.message(f"{problem}.", problem.status.kind)]))
         self._on_choice(problem)
 
 

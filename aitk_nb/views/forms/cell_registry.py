@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import NamedTuple
 
-from aitk_nb import _session
+from aitk_nb._display import session
 
 
 class RunningCell(NamedTuple):
@@ -17,12 +17,12 @@ class RunningCell(NamedTuple):
 
 def running_cell() -> RunningCell | None:
     """Return the cell that runs now; None outside a notebook, and in a widget's callback."""
-    asked = _session.request()
+    asked = session.request()
     if not asked:
         return None
     # JupyterLab and VS Code name the cell; elsewhere its text has to do.
     cell = asked.get("metadata", {}).get("cellId") or asked.get("content", {}).get("code", "")
-    return RunningCell(str(cell), _session.request_id())
+    return RunningCell(str(cell), session.request_id())
 
 
 class _Place:

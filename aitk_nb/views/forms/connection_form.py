@@ -11,8 +11,8 @@ from typing import Any, TypeVar, cast
 import ipywidgets as widgets
 from traitlets import Unicode
 
-from aitk_nb import _html
-from aitk_nb._error_card import parts
+from aitk_nb._display import html
+from aitk_nb._display.error_card import parts
 from aitk_nb._units import plural
 from aitk_nb.auth import messages
 from aitk_nb.auth.report import AuthReport
@@ -265,12 +265,12 @@ class ConnectionForm(Form[Connection]):
         # What is wrong stands below its field.
         super()._show_status({}, also)
 
-    def _say(self, text: str, kind: _html.Kind) -> None:
+    def _say(self, text: str, kind: html.Kind) -> None:
         if kind == "error" and self._problems():
             text = "Nothing was checked. Correct the field above first."
         # HTML has a sign of its own.
-        is_shown = isinstance(text, _html.Html)
-        self._show_status({}, [text if is_shown else _html.message(text, kind)])
+        is_shown = isinstance(text, html.Html)
+        self._show_status({}, [text if is_shown else html.message(text, kind)])
 
     def _in_words(self, result: object) -> str:
         """Return what a check has found: the verdict, what to do next, and the rest folded."""
@@ -286,12 +286,12 @@ class ConnectionForm(Form[Connection]):
                 instead = step.replace(variable, here)
                 if instead != step:
                     step = f"{step} Or type it into the field above." if is_elsewhere else instead
-        said = _html.join([_html.strong(verdict), " ", step])
-        shown = [_html.message(said, "ok" if result.ok else "error")]
+        said = html.join([html.strong(verdict), " ", step])
+        shown = [html.message(said, "ok" if result.ok else "error")]
         if result.findings:
             title = plural(len(result.findings), "security note")
-            shown.append(_html.details(title, [result.findings.html()]))
-        return _html.join(shown)
+            shown.append(html.details(title, [result.findings.html()]))
+        return html.join(shown)
 
     def _rows(self) -> Iterable[tuple[object, object]]:
         connection = None if self._problems() else self._read()

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from ipywidgets.widgets.widget_description import DescriptionStyle
 from ipywidgets.widgets.widget_string import HTMLStyle, TextStyle
 
-from aitk_nb import _html
+from aitk_nb._display import html
 
 
 class Looks:
@@ -71,7 +71,7 @@ class Field:
         self.control = control
         self.start = control.value
         """What the control held at first."""
-        self.note = looks.html(_html.note(help_text))
+        self.note = looks.html(html.note(help_text))
         self._help = help_text
         self._allowed = control.tooltip
 
@@ -89,8 +89,8 @@ class Field:
         """Show the problem, or else the help; the label's tooltip says the problem as well."""
         if help_text is not None:
             self._help = help_text
-        wrong = _html.status([_html.message(problem, "error")])
-        text = wrong if problem else _html.note(self._help)
+        wrong = html.status([html.message(problem, "error")])
+        text = wrong if problem else html.note(self._help)
         if self.note.value != text:
             self.note.value = str(text)
             self.control.tooltip = problem or self._allowed

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural
 from aitk_nb.training.export import FORMATS
 from aitk_nb.training.params import TrainingParams
@@ -114,5 +114,5 @@ class RequestPanel(Group):
 
     def _shown(self) -> str:
         if self._params is None:
-            return _html.note("Shown once all fields are valid.")
-        return _html.code(FORMATS[str(self._format.value)](self._params))
+            return html.note("Shown once all fields are valid.")
+        return html.code(FORMATS[str(self._format.value)](self._params))

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 from IPython.display import display
 from traitlets import TraitError
 
-from aitk_nb import _html, _session
+from aitk_nb._display import html, session
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.views.forms.cell_registry import Places, running_cell
 from aitk_nb.views.forms.field import Field, Looks
@@ -115,8 +115,8 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
         for name, why in problems.items():
             field = self._fields.get(name)
             text = f"{field.control.description}: {why}" if field else why
-            lines.append(_html.message(text, "error"))
-        text = str(_html.status([*lines, *also]))
+            lines.append(html.message(text, "error"))
+        text = str(html.status([*lines, *also]))
         if self._status.value != text:
             self._status.value = text
 
@@ -158,9 +158,9 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
 
     def _repr_html_(self) -> str:
         name = type(self).__name__.removesuffix("Form")
-        table = _html.definition(self._rows(), f"{name} form")
-        problems = [_html.message(why, "error") for why in self._problems().values()]
-        return _html.join([table, *problems, _html.note("To edit it, run its cell again.")])
+        table = html.definition(self._rows(), f"{name} form")
+        problems = [html.message(why, "error") for why in self._problems().values()]
+        return html.join([table, *problems, html.note("To edit it, run its cell again.")])
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, Any]:
         """Return the widget, and for pages without widgets the values as a table."""
@@ -168,15 +168,15 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
 
     def _ipython_display_(self) -> None:
         answer()
-        if _session.is_voila():
+        if session.is_voila():
             # From now on the page tells how often it shows it.
             self.widget._view_count = 0  # noqa: SLF001
-        self._shown_by = _session.request_id()
+        self._shown_by = session.request_id()
         self._display = display(self._repr_mimebundle_(), raw=True, display_id=True)
 
     def _show_as_used(self) -> None:
         """Show the table of the value in place of the form, once another cell has used it."""
-        if self._display is None or _session.request_id() in {"", self._shown_by}:
+        if self._display is None or session.request_id() in {"", self._shown_by}:
             return
         bundle = self._repr_mimebundle_()
         if not self._stays:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 
 
 class KeptEdits:
@@ -22,13 +22,13 @@ class KeptEdits:
             changes: For each field that now starts with something else, what it was and is.
             drop: Sets all fields to their start.
         """
-        said = [_html.message(f"Your edits are kept: {', '.join(edited)}.")]
+        said = [html.message(f"Your edits are kept: {', '.join(edited)}.")]
         if changes:
-            said.append(_html.message(f"The cell now starts with {'; '.join(changes)}.", "warning"))
+            said.append(html.message(f"The cell now starts with {'; '.join(changes)}.", "warning"))
         self._drop = drop
         keep = widgets.Button(description="Keep my edits")
         other = widgets.Button(description="Take the new start" if changes else "Drop my edits")
-        text, buttons = widgets.HTML(_html.status(said)), [keep, other] if changes else [other]
+        text, buttons = widgets.HTML(html.status(said)), [keep, other] if changes else [other]
         row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap=".3em 1em")
         self.widget = widgets.HBox([text, widgets.HBox(buttons)], layout=row)
         keep.on_click(self._on_keep)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aitk_nb._html import Kind
+from aitk_nb._display.html import Kind
 from aitk_nb.errors import BadInput
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.views.action import Action

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.jobs.preflight_report import PreflightReport
@@ -191,11 +191,11 @@ class TrainingForm(Form[TrainingParams]):
         self._found.value = ""
         super()._on_edit(change)
 
-    def _say(self, text: str, kind: _html.Kind) -> None:
+    def _say(self, text: str, kind: html.Kind) -> None:
         if kind == "error" and (problems := self._problems()):
             text = f"Nothing was done. Correct {_labels(problems)} first."
-        shown = text if isinstance(text, _html.Html) else _html.message(text, kind)
-        self._found.value = str(_html.status([shown]))
+        shown = text if isinstance(text, html.Html) else html.message(text, kind)
+        self._found.value = str(html.status([shown]))
 
     def _take_in(self, result: object) -> str:
         """Take what a check has found into the summary, and return it as it is to be shown."""
@@ -265,16 +265,16 @@ class TrainingForm(Form[TrainingParams]):
         # What is wrong stands beside its field, which a closed group may hide.
         counted = f"{plural(len(problems), 'error')}: {_labels(problems)}"
         shown = (
-            _html.note(str(plan(params, self._images, self._checkpoint_size)))
+            html.note(str(plan(params, self._images, self._checkpoint_size)))
             if params
-            else _html.message(counted, "error")
+            else html.message(counted, "error")
         )
         super()._show_status({}, [shown, *also])
 
     def _rows(self) -> Iterable[tuple[object, object]]:
         for name, field in self._fields.items():
             if field.control.value:
-                yield label(name), _html.breakable(field.control.value)
+                yield label(name), html.breakable(field.control.value)
 
     def __repr__(self) -> str:
         if problems := self._problems():

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 from IPython.display import display
 
-from aitk_nb import _session
+from aitk_nb._display import session
 from aitk_nb.errors import AitkError
 from aitk_nb.views.widgets import Notice
 
@@ -36,7 +36,7 @@ class WaitingStopped(asyncio.CancelledError):
 
 def can_wait() -> bool:
     """Return whether somebody is there who can press a button while the cell waits."""
-    return _session.is_attended() or _session.is_voila()
+    return session.is_attended() or session.is_voila()
 
 
 async def wait_for(
@@ -67,7 +67,7 @@ async def wait_for(
     try:
         while not is_done():
             # Voilà may send the page only after the last cell.
-            if _session.is_voila() and not form._view_count and clock() > until:  # noqa: SLF001
+            if session.is_voila() and not form._view_count and clock() > until:  # noqa: SLF001
                 raise AitkError(
                     f"Nobody can press {button}: this page is shown only after the last cell. "
                     "Start Voilà with --progressive_rendering=True, which shows it at once."

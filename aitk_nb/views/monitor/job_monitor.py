@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aitk_nb import _html, _session
+from aitk_nb._display import html, session
 from aitk_nb.jobs.health import HealthState
 from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.progress import cost_line, pace
@@ -70,15 +70,15 @@ class JobRecord:
         return outcome(self.loss, self.diverged_step)
 
     def _repr_html_(self) -> str:
-        kinds: dict[JobStatus, _html.Kind] = {JobStatus.COMPLETED: "ok", JobStatus.ERROR: "error"}
+        kinds: dict[JobStatus, html.Kind] = {JobStatus.COMPLETED: "ok", JobStatus.ERROR: "error"}
         total = f" of {self.total_steps}" if self.total_steps else ""
         rows: list[tuple[object, object]] = [
-            ("status", _html.badge(self.status.value, kinds.get(self.status, "info"))),
+            ("status", html.badge(self.status.value, kinds.get(self.status, "info"))),
             ("step", f"{self.step}{total}"),
             ("smoothed loss", self._loss),
             *((head, text) for head, text in (("why", self.error), ("to do", self.remedy)) if text),
         ]
-        return _html.definition(rows, caption=self.name)
+        return html.definition(rows, caption=self.name)
 
 
 class JobMonitor(ClosedOptions):
@@ -144,7 +144,7 @@ class JobMonitor(ClosedOptions):
         """
         activity = Activity(self._job, self._clock)
         # Where notebooks are executed, what is stored has to be the same each time.
-        keeps_all = _session.is_attended()
+        keeps_all = session.is_attended()
         self.panel = panel = Panel(self._job, activity, self._on_stop, keeps_all=keeps_all)
         watcher = Watcher(self._job, every, patience=self._patience, clock=self._clock)
         watcher.history = self.history

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
-from aitk_nb import _html
+from aitk_nb._display import html
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.job import Job
 from aitk_nb.models.job import JobState, JobStatus
@@ -120,8 +120,8 @@ class Panel:
     def show(self, line: str, pace: str, state: JobState, figure: LossFigure | None) -> None:
         """Show the state of the job, and how fast it goes; without `figure` the plot stays."""
         self._state, self._seen = state, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        head = _html.join([_html.strong(state.name), " ", line])
-        self._line.value = str(_html.join([_html.status([head]), _html.note(pace)]))
+        head = html.join([html.strong(state.name), " ", line])
+        self._line.value = str(html.join([html.status([head]), html.note(pace)]))
         self._bar.value = state.progress or 0.0
         runs = state.status is JobStatus.RUNNING
         for action in (self.save, self.sample):
@@ -150,20 +150,20 @@ class Panel:
         if self.repair is not None:
             self.repair.offer(health.can_be_repaired)
         if text != self._warned:
-            kind: _html.Kind = "info" if health.state is HealthState.QUEUED else "warning"
-            self._health.value = str(_html.status([_html.message(text, kind)] if text else []))
+            kind: html.Kind = "info" if health.state is HealthState.QUEUED else "warning"
+            self._health.value = str(html.status([html.message(text, kind)] if text else []))
             self._warned = text
 
     def show_activity(self, line: str) -> None:
         """Show a line on GPU and cost, the end of the log, and the newest samples."""
-        self._beside.value = str(_html.note(line))
-        self._log.value = str(_html.code(self._activity.log))
+        self._beside.value = str(html.note(line))
+        self._log.value = str(html.code(self._activity.log))
         self._samples.value = str(self._activity.samples._repr_html_())
 
-    def say(self, text: str, kind: _html.Kind) -> None:
+    def say(self, text: str, kind: html.Kind) -> None:
         """Show a message below the buttons; an empty one removes the last."""
         self.error = text if kind == "error" else ""
-        self._area.value = str(_html.status([_html.message(text, kind)])) if text else ""
+        self._area.value = str(html.status([html.message(text, kind)])) if text else ""
 
     @property
     def _actions(self) -> list[Action]:
@@ -195,19 +195,19 @@ class Panel:
             display(Notice(self.error, "error"))
 
     def _page(self, view: dict[str, Any]) -> _Page:
-        parts: list[_html.Html] = []
+        parts: list[html.Html] = []
         is_over = self._state is None or self._state.status.is_final
         # At first not where notebooks are executed and compared: it holds the time.
         if self._state is not None and not is_over and (self._keeps_all or not view):
             what = f"{self._state.status.value} at step {self._state.step_text}"
             seen = f"{self._state.name} was {what} when last seen, {self._seen}. It may have gone "
-            parts.append(_html.message(f"{seen}on since: run the cell again to follow it."))
+            parts.append(html.message(f"{seen}on since: run the cell again to follow it."))
         if self._keeps_all:
             if self._activity.samples:
                 parts.append(self._activity.samples._repr_html_())
             if self._activity.log:
-                log = _html.code(self._activity.log)
-                parts.append(_html.details("Last lines of the log", [log]))
+                log = html.code(self._activity.log)
+                parts.append(html.details("Last lines of the log", [log]))
         return _Page(self._figure, parts, view)
 
 
@@ -215,7 +215,7 @@ class _Page:
     """A plot with what stands beside it, and the widget that shows it while there is one."""
 
     def __init__(
-        self, figure: LossFigure | None, parts: list[_html.Html], view: dict[str, Any]
+        self, figure: LossFigure | None, parts: list[html.Html], view: dict[str, Any]
     ) -> None:
         self._figure = figure
         self._parts = parts
@@ -227,7 +227,7 @@ class _Page:
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self._figure._repr_mimebundle_() if self._figure else ({}, {})
         if self._parts and data:
-            data["text/html"] = _html.join([data["text/html"], *self._parts])
+            data["text/html"] = html.join([data["text/html"], *self._parts])
         return data | self._view, metadata
 
 

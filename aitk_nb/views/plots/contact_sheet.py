@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from aitk_nb import _html
+from aitk_nb._display import html
+from aitk_nb._display.images import thumbnail
 from aitk_nb._files import write
-from aitk_nb._images import thumbnail
 from aitk_nb._units import plural
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
@@ -57,16 +57,16 @@ class ContactSheet:
         target = Path(path)
         if target.suffix.lower() != ".html":
             raise BadInput(f"Contact sheets are saved as .html; got {target.name!r}.")
-        page = _html.page(repr(self).strip("<>").capitalize(), [self._repr_html_()])
+        page = html.page(repr(self).strip("<>").capitalize(), [self._repr_html_()])
         return write(target, page.encode())
 
-    def _repr_html_(self) -> _html.Html:
+    def _repr_html_(self) -> html.Html:
         items = [
             (content, caption if len(caption) <= _LETTERS else f"{caption[:_LETTERS].rstrip()} …")
             for content, caption in self.items
         ]
-        more = [_html.note(f"and {self.more} more")] if self.more else []
-        return _html.join([_html.pictures(items, self._columns), *more])
+        more = [html.note(f"and {self.more} more")] if self.more else []
+        return html.join([html.pictures(items, self._columns), *more])
 
 
 def contact_sheet(

@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from aitk_nb import _html
+from aitk_nb._display import html
+from aitk_nb._display.html import Html
 from aitk_nb._files import write
 from aitk_nb.errors import BadInput
 from aitk_nb.losses.history import LossHistory
@@ -124,14 +125,14 @@ class LossFigure:
             raise BadInput(f"Plots are saved as .png or .svg; got {target.name!r}.")
         return write(target, self.png() if kind == "png" else self.svg())
 
-    def html(self) -> _html.Html:
+    def html(self) -> Html:
         """Return the picture for a page: with its words for those who can't see it."""
         return self._img(self.png())
 
-    def _img(self, png: bytes) -> _html.Html:
+    def _img(self, png: bytes) -> Html:
         width, height = self._size
         look = "max-width:100%;height:auto" + (f";{_LIGHTER}" if self._theme == "page" else "")
-        return _html.picture(
+        return html.picture(
             "png", png, self.alt, f'width="{width}" height="{height}" style="{look}"'
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from aitk_nb._images import thumbnail
+from aitk_nb._display.images import thumbnail
 
 
 class Thumbnails:

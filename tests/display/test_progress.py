@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_client.manager import start_new_kernel
 
-from aitk_nb import _progress
-from aitk_nb._progress import ProgressBar, reporting
+from aitk_nb._display import progress
+from aitk_nb._display.progress import ProgressBar, reporting
 
 TOTAL = 35_000_000
 
@@ -179,9 +179,9 @@ def test_a_short_transfer_shows_nothing_in_a_cell(monkeypatch: pytest.MonkeyPatc
 
 
 CELL = """
-from aitk_nb import _progress
-_progress._Cell.short = 0.0
-with _progress.reporting("auto", "uploading") as progress:
+from aitk_nb._display import progress
+progress._Cell.short = 0.0
+with progress.reporting("auto", "uploading") as progress:
     progress(50, 100)
 """
 
@@ -212,4 +212,4 @@ def test_a_real_kernel_tells_whether_anybody_is_there(attended: bool) -> None:
 
 def test_the_module_imports_no_notebook_software() -> None:
     """A script that uploads something loads none of it."""
-    assert not {"IPython", "ipywidgets", "rich"} & set(vars(_progress))
+    assert not {"IPython", "ipywidgets", "rich"} & set(vars(progress))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from aitk_nb import _html, _session
+from aitk_nb._display import html, session
 from aitk_nb._units import duration, size
 
 Progress = Callable[[int, int], None]
@@ -135,8 +135,8 @@ class ProgressBar:
 
 def _place() -> _Cell | _Terminal | None:
     """Return where somebody would see a bar; None in scripts, and where notebooks are executed."""
-    if _session.is_attended():
-        return _Cell(_session.shell())
+    if session.is_attended():
+        return _Cell(session.shell())
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     return _Terminal() if on_terminal and os.environ.get("TERM") != "dumb" else None
 
@@ -153,7 +153,7 @@ class _Cell:
         self._is_shown = False
 
     def draw(self, label: str, share: float, text: str) -> None:
-        page = _html.progress(label, share, text)
+        page = html.progress(label, share, text)
         self._show({"text/plain": label, "text/html": page})
 
     def clear(self) -> None:

@@ -4,7 +4,7 @@ import re
 import traceback
 from collections.abc import Iterator
 
-from aitk_nb import _html, _session
+from aitk_nb._display import html, session
 
 _EMPTY = "\x1b[0m"
 """A traceback of which nothing is seen: without one, a page shows the message once more in red."""
@@ -24,16 +24,16 @@ def rendered(error: Exception, command: str = "") -> list[str]:
         What IPython shows as the traceback: nothing where the card was shown, the message where
         no page is, and all of it after `%xmode Plain` or `%xmode Verbose`.
     """
-    shell = _session.shell()
+    shell = session.shell()
     if shell.InteractiveTB.mode != "Context":
         return list(
             shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
         )
     plain = list(_lines(error, command))
-    run = _session.request_id()
+    run = session.request_id()
     # IPython calls this once more, to remember the error.
     is_shown = vars(error).get("_shown_in") == run
-    if is_shown or not (_session.is_attended() or _session.is_voila()):
+    if is_shown or not (session.is_attended() or session.is_voila()):
         return plain
     vars(error)["_shown_in"] = run
     page = {"text/plain": "\n".join(plain), "text/html": card(error, command)}
@@ -41,15 +41,15 @@ def rendered(error: Exception, command: str = "") -> list[str]:
     return [_EMPTY]
 
 
-def card(error: Exception, command: str = "") -> _html.Html:
+def card(error: Exception, command: str = "") -> html.Html:
     """Return the error as a card: what happened, what to do, and its traceback behind a click."""
     happened, advice = parts(error)
-    shown = [_html.message(_html.strong(happened), "error")]
-    shown += [_html.note(advice)] if advice else []
-    shown += [_html.code(command)] if command else []
+    shown = [html.message(html.strong(happened), "error")]
+    shown += [html.note(advice)] if advice else []
+    shown += [html.code(command)] if command else []
     frames = "\n".join([type(error).__name__, *_frames(error)])
-    style = _html.Html(f"<style>{_HIDDEN}</style>")
-    return _html.card([style, *shown, _html.details("Traceback", [_html.code(frames)])])
+    style = html.Html(f"<style>{_HIDDEN}</style>")
+    return html.card([style, *shown, html.details("Traceback", [html.code(frames)])])
 
 
 def parts(error: Exception) -> tuple[str, str]:

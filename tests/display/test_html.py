@@ -1,4 +1,4 @@
-"""`_html` writes safe fragments, whatever the text."""
+"""`_display.html` writes safe fragments, whatever the text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aitk_nb import _html
-from aitk_nb._table import Table
+from aitk_nb._display import html
+from aitk_nb._display.table import Table
 
 TEXTS = st.one_of(
     st.text(),
@@ -53,9 +53,9 @@ def read(fragment: str) -> _Reader:
 
 def everything(text: str) -> str:
     """Return a fragment that has `text` in every place where text can go."""
-    inner = _html.join([_html.badge(text, "error"), _html.strong(text), _html.note(text)], text)
-    table = _html.table((text,), [(text, inner)], caption=text)
-    return _html.join([table, _html.definition([(text, inner)], caption=text)])
+    inner = html.join([html.badge(text, "error"), html.strong(text), html.note(text)], text)
+    table = html.table((text,), [(text, inner)], caption=text)
+    return html.join([table, html.definition([(text, inner)], caption=text)])
 
 
 @given(TEXTS)
@@ -69,28 +69,28 @@ def test_hostile_text_yields_no_tag_and_no_attribute(text: str) -> None:
 def test_text_is_shown_as_it_is(text: str) -> None:
     """A reader sees the text itself, but for what no page can hold."""
     shown = text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    assert read(_html.escape(text)).text == shown.replace("\r\n", "\n") or "\r" in text
+    assert read(html.escape(text)).text == shown.replace("\r\n", "\n") or "\r" in text
 
 
 def test_a_fragment_is_not_escaped_twice() -> None:
     """What is safe stays as it is; what was put together by hand is text again."""
-    fragment = _html.strong("a < b")
-    assert _html.escape(fragment) is fragment
-    assert "<strong>a &lt; b</strong>" in _html.table(("x",), [(fragment,)])
-    assert _html.escape("" + fragment) == "&lt;strong&gt;a &amp;lt; b&lt;/strong&gt;"
+    fragment = html.strong("a < b")
+    assert html.escape(fragment) is fragment
+    assert "<strong>a &lt; b</strong>" in html.table(("x",), [(fragment,)])
+    assert html.escape("" + fragment) == "&lt;strong&gt;a &amp;lt; b&lt;/strong&gt;"
 
 
 def test_a_short_word_is_not_broken() -> None:
     """A date or a name stays in one line of a table; what is longer or has spaces may wrap."""
     for text, is_whole in (("2026-02-18", True), ("x" * 25, False), ("a b", False)):
-        assert is_whole == (UNBROKEN in _html.table(("h",), [(text,)])), text
+        assert is_whole == (UNBROKEN in html.table(("h",), [(text,)])), text
 
 
 def test_numbers_stand_at_the_right() -> None:
     """With their header, and only where the whole column is numbers."""
     numbers = [(1, "1,234", "0.5%", "12.3 MB", "4e-5", "1", "2026-02-18")]
     numbers += [(22, "5", "", "1 kB", "0.1", "a", "2026-02-19")]
-    page = _html.table(tuple("abcdefg"), numbers)
+    page = html.table(tuple("abcdefg"), numbers)
     for header, is_right in zip("abcdefg", (True,) * 5 + (False,) * 2, strict=True):
         cell = page.partition(f">{header}</th>")[0].rpartition("<th")[2]
         assert is_right == ("text-align:right" in cell), header
@@ -116,6 +116,6 @@ def test_what_all_rows_say_is_said_once() -> None:
 def test_colors_follow_the_theme() -> None:
     """Every color is one of JupyterLab with a fallback, mixed with its ink; a sign goes with it."""
     for kind, sign in (("ok", "✓"), ("info", "i"), ("warning", "!"), ("error", "✕")):
-        fragment = _html.badge("text", kind)  # type: ignore[arg-type]
+        fragment = html.badge("text", kind)  # type: ignore[arg-type]
         assert fragment.count("var(--jp-") == 4
         assert sign in read(fragment).text

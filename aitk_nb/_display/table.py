@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aitk_nb import _html
+from aitk_nb._display import html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +39,10 @@ class Table:
         headers, rows, same = self._without_repetition()
         return "\n".join(filter(None, (same, aligned(headers, rows))))
 
-    def _repr_html_(self) -> _html.Html:
+    def _repr_html_(self) -> html.Html:
         headers, rows, same = self._without_repetition()
-        table = _html.table(headers, rows, caption=self.caption)
-        return _html.join([_html.note(same), table]) if same else table
+        table = html.table(headers, rows, caption=self.caption)
+        return html.join([html.note(same), table]) if same else table
 
     def _without_repetition(self) -> tuple[Sequence[object], Sequence[Sequence[object]], str]:
         """Return the table without columns that say the same in many rows, and what they say."""
@@ -60,7 +60,7 @@ def aligned(headers: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     cells = [tuple(map(str, row)) for row in (headers, *rows)]
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    numeric = [_html.is_numeric(column[1:]) for column in columns]
+    numeric = [html.is_numeric(column[1:]) for column in columns]
     lines = (
         "  ".join(
             cell.rjust(width) if is_numeric else cell.ljust(width)
