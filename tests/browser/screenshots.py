@@ -1,6 +1,7 @@
 """Take the README's pictures: the form and the monitor in JupyterLab, in both themes.
 
-Run by `make screenshots`; ARGS names another folder than docs.
+Run by `make screenshots`; ARGS names another folder than docs. `ARGS="--all build/views"` takes
+every view at two widths into a folder to look at.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from playwright.sync_api import Browser, Locator
 
 import aitk_nb
 from aitk_nb import demo
+from tests.browser import every_view
 from tests.browser.notebook_page import NotebookPage, opened, write_notebook
 from tests.browser.servers import JupyterLab, Theme, chromium, jupyter_lab
 
@@ -60,7 +62,7 @@ def _keep(notebook: NotebookPage, output: Locator, folder: Path, name: str) -> N
 
 
 def main(folder: Path) -> None:
-    """Take all pictures."""
+    """Take the README's pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, demo.start(Path(place, "server")) as server:
         root = Path(place, "notebooks")
@@ -93,5 +95,17 @@ def main(folder: Path) -> None:
         shutil.rmtree(root)
 
 
+def take_every_view(folder: Path) -> None:
+    """Take pictures of every view into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place, "notebooks")
+        root.mkdir()
+        with chromium() as browser, jupyter_lab(Path(place), root) as lab:
+            every_view.take(browser, lab, Path(place), folder)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS)
+    words = [word for word in sys.argv[1:] if word != "--all"]
+    take = main if words == sys.argv[1:] else take_every_view
+    take(Path(*words) if words else DOCS)
