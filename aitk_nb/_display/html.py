@@ -38,6 +38,7 @@ _QUIET = "color:var(--jp-ui-font-color2,inherit);line-height:1.4"
 _TITLE = "width:max-content;max-width:36em"
 _EMPTY = ";background:rgba(127,127,127,.2)"
 _WORD = 24
+_WHOLE = ";white-space:nowrap"
 _RIGHT = ";text-align:right;font-variant-numeric:tabular-nums"
 _NUMBER = re.compile(r"[-+\u2212]?\d[\d,.]*(e[-+]?\d+)?( ?(%|[kMG]?B|s|min|h))?|[\u2013?]")
 
@@ -97,7 +98,7 @@ def download(text: object, path: str) -> Html:
 def code(text: object) -> Html:
     """Return `text` as it is, line by line, in a box that scrolls."""
     # Voilà would show it in proportional letters.
-    style = "overflow:auto;max-height:24em;margin:.3em 0;line-height:1.4"
+    style = "white-space:pre;overflow:auto;max-height:24em;margin:.3em 0;line-height:1.4"
     font = "font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:.95em"
     return Html(f'<pre tabindex="0" style="{style};{font}">{escape(text)}</pre>')
 
@@ -151,6 +152,15 @@ code{font-size:.87em}summary{cursor:pointer;padding:.2em 0}
 --jp-info-color1:#4fc3f7;--jp-warn-color1:#ffb74d;--jp-error-color1:#e57373}
 body{color:#e3e3e3;background:#181818}pre{background:#242424}}
 """
+
+
+# The arrow of the widgets' own selects is black, and not seen on dark pages.
+FORM = Html(
+    '<style>.aitk-form{--jp-widgets-dropdown-arrow:url("data:image/svg+xml,%3Csvg xmlns='
+    "'http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23808080' d='M5.2 5.9 9 9.7l"
+    "3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E\")}</style>"
+)
+"""What a page needs to know of the class `aitk-form`."""
 
 
 def status(lines: Iterable[object]) -> Html:
@@ -249,7 +259,7 @@ def is_numeric(column: Iterable[object]) -> bool:
 def definition(pairs: Iterable[tuple[object, object]], caption: object = "") -> Html:
     """Return a table of names and their values, one pair a row."""
     rows = "".join(
-        f'<tr><th scope="row" {_style(_CELL)}>{escape(name)}</th>'
+        f'<tr><th scope="row" {_style(_CELL + _WHOLE)}>{escape(name)}</th>'
         f"<td {_style(_CELL)}>{escape(value)}</td></tr>"
         for name, value in pairs
     )
@@ -264,11 +274,11 @@ def _title(caption: object) -> str:
 
 
 def _data(content: object, side: str) -> Html:
-    """Return a cell, in which a short word such as a date is not broken."""
+    """Return a cell, in which a short word, or a number with its unit, is not broken."""
     text = str(content)
-    is_word = len(text) <= _WORD and not isinstance(content, Html) and " " not in text
-    look = f"{_CELL};white-space:nowrap" if is_word else _CELL
-    return Html(f"<td {_style(look + side)}>{escape(content)}</td>")
+    is_short = len(text) <= _WORD and not isinstance(content, Html)
+    whole = _WHOLE if is_short and (" " not in text or text[:1].isdigit()) else ""
+    return Html(f"<td {_style(_CELL + whole + side)}>{escape(content)}</td>")
 
 
 def _style(declarations: str) -> str:

@@ -6,6 +6,7 @@ Preflight, doctor, security findings, claims and the problems of a dataset are a
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -174,7 +175,7 @@ class ChecklistReport(JsonReport):
 
     @property
     def _caption(self) -> str:
-        return type(self).__name__
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
 
     def __repr__(self) -> str:
         return repr(self.checks)

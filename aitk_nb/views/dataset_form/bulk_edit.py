@@ -20,7 +20,7 @@ _FIELDS = {
     "replace": ("Replace with", "empty removes it"),
     "prefix": ("Prefix", "for example: a photo of "),
     "suffix": ("Suffix", "for example: , studio light"),
-    "trigger": ("Trigger word", "added before captions with neither it nor [trigger]"),
+    "trigger": ("Trigger word", "added where it and [trigger] are missing"),
 }
 _EXAMPLES = 6
 """Changed images that are shown."""

@@ -103,8 +103,8 @@ class DatasetForm(Form[DatasetChoice]):
         self._files.observe(self._take_files, names="value")
         self._rescan.on_click(lambda _button: self.rescan())
         self._put_back.on_click(lambda _button: self._leave_out(()))
-        indented = widgets.Layout(margin="0 0 0 12.5em", flex_flow="row wrap")
-        buttons = widgets.HBox([self._files, self._rescan, self._put_back], layout=indented)
+        wrapped = widgets.Layout(flex_flow="row wrap")
+        buttons = widgets.HBox([self._files, self._rescan, self._put_back], layout=wrapped)
         rows = [part for field in fields.values() for part in field.widgets]
         self._build(fields, [*rows, buttons, self._upload_note, self._found, self._explored], looks)
 

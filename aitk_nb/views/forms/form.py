@@ -52,6 +52,7 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
         self._status = looks.html(indented=False)
         kept = self._keep_edits()
         self.widget = widgets.VBox([*kept, *body, self._status, *below])
+        self.widget.add_class("aitk-form")
         for field in self._fields.values():
             field.control.observe(self._on_edit, names="value")
 
@@ -116,7 +117,7 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
             field = self._fields.get(name)
             text = f"{field.control.description}: {why}" if field else why
             lines.append(html.message(text, "error"))
-        text = str(html.status([*lines, *also]))
+        text = str(html.join([html.FORM, html.status([*lines, *also])]))
         if self._status.value != text:
             self._status.value = text
 

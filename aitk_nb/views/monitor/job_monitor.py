@@ -70,7 +70,8 @@ class JobRecord:
         return outcome(self.loss, self.diverged_step)
 
     def _repr_html_(self) -> str:
-        kinds: dict[JobStatus, html.Kind] = {JobStatus.COMPLETED: "ok", JobStatus.ERROR: "error"}
+        done: html.Kind = "warning" if self.error else "ok"
+        kinds: dict[JobStatus, html.Kind] = {JobStatus.COMPLETED: done, JobStatus.ERROR: "error"}
         total = f" of {self.total_steps}" if self.total_steps else ""
         rows: list[tuple[object, object]] = [
             ("status", html.badge(self.status.value, kinds.get(self.status, "info"))),

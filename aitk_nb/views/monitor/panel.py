@@ -12,6 +12,7 @@ from IPython.display import DisplayHandle, display
 from aitk_nb._display import html
 from aitk_nb.jobs.health import Health, HealthState
 from aitk_nb.jobs.job import Job
+from aitk_nb.jobs.samples import prompts_of
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
 from aitk_nb.views.action import Action
@@ -66,7 +67,9 @@ class Panel:
         self._picture = _text()
         self._beside = _text(min_height="40px")
         self._log = _text(height="132px", overflow="auto")
-        self._samples = _text(height="250px", overflow="auto")
+        # The steps to choose from, and for each prompt its words, pictures and a scroll bar.
+        rows = min(len(prompts_of(job.state.config)), 3)
+        self._samples = _text(height=f"{45 + 175 * rows}px", overflow="auto")
         self._figure: LossFigure | None = None
         self._handle: DisplayHandle | None = None
         self._state: JobState | None = None

@@ -62,7 +62,12 @@ class ContactSheet:
 
     def _repr_html_(self) -> html.Html:
         items = [
-            (content, caption if len(caption) <= _LETTERS else f"{caption[:_LETTERS].rstrip()} …")
+            (
+                content,
+                caption
+                if len(caption) <= _LETTERS
+                else f"{caption[:_LETTERS].rpartition(' ')[0]} …",
+            )
             for content, caption in self.items
         ]
         more = [html.note(f"and {self.more} more")] if self.more else []

@@ -46,11 +46,11 @@ def plot_lora(file: str | Path, *, theme: Theme = "page") -> LoraFigure:
     strongest = sorted(norms, key=lambda layer: -norms[layer])[:_NAMED]
     words = "; ".join(f"{layer} {norms[layer]:.3g}" for layer in strongest)
     with own_style(theme):
-        figure = Figure((7.0, 2.2))
+        figure = Figure((7.0, 2.5))
         axes = figure.add_subplot(xlabel="layer, in the order of the file", ylabel="norm")
         axes.vlines(np.arange(1, len(norms) + 1), 0, [*norms.values()], COLORS[theme][0], lw=1.6)
         axes.set_ylim(bottom=0)
-        title = f"{name}: {len(norms)} layers, strongest {words}"
-        axes.set_title(fitted(title, 440, 9), size=9)
+        lines = f"{name}: {len(norms)} layers", f"strongest: {strongest[0]}"
+        axes.set_title("\n".join(fitted(line, 440, 9) for line in lines), size=9)
     alt = f"{name}, the norm of the change to each of {len(norms)} layers. Strongest: {words}"
     return LoraFigure(figure, f"<layers of {name}>", alt, theme)

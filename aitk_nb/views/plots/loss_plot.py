@@ -159,9 +159,13 @@ class LossFigure:
 
 def _layout_key(figure: Figure) -> object:
     """Return what the place of the axes depends on."""
-    texts = [len(text.get_text()) for text in figure.axes[0].get_yticklabels()]
+    axes = figure.axes[0]
+    texts = [len(text.get_text()) for text in axes.get_yticklabels()]
+    low, high = axes.get_xlim()
+    # The label of a tick at the end stands out beyond the axes.
+    ends = any(0.97 * (high - low) < tick - low <= high - low for tick in axes.get_xticks())
     legend = [text.get_text() for one in figure.legends for text in one.get_texts()]
-    return max(texts, default=0), figure.axes[0].get_title().count("\n"), legend
+    return max(texts, default=0), ends, axes.get_title().count("\n"), legend
 
 
 def plot_loss(
