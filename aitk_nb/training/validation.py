@@ -77,7 +77,9 @@ def complete(schema: dict[str, Any], model: type) -> None:
     group = ""
     for entry in schema["properties"].values():
         group = entry["group"] = entry["group"] or group
-    (tree,) = ast.parse(inspect.getsource(model)).body
+    # A subclass declares no fields of its own.
+    declaring = next(one for one in model.__mro__ if "name" in inspect.get_annotations(one))
+    (tree,) = ast.parse(inspect.getsource(declaring)).body
     for one, following in pairwise(tree.body if isinstance(tree, ast.ClassDef) else ()):
         match one, following:
             case (

@@ -88,7 +88,7 @@ def test_names_that_hold_the_dataset_s_name(
     new = client.datasets.set_captions("cat", {"cat.jpg": "another"})
     assert "another" == new.captions["cat.jpg"]
     report = client.datasets.download("cat", tmp_path / "back")
-    assert 6 == len(list(Path(report.path).iterdir()))
+    assert 6 == len(list(Path(report.path).glob("[!.]*")))
 
 
 def test_a_datasets_folder_that_is_set_in_another_form(

@@ -75,7 +75,7 @@ def test_each_form_of_a_refusal(proxy: FaultProxy, form: str, after: int) -> Non
     assert 1 == len(ran.err.splitlines())
 
 
-@pytest.mark.parametrize("after", [2, 4, 5])
+@pytest.mark.parametrize("after", [2, 4, 5, 12])
 @pytest.mark.parametrize("form", ["a redirect to a login", "a login page"])
 @pytest.mark.parametrize("command", ["download", "losses"])
 def test_a_command_is_refused_at_any_of_its_requests(
@@ -84,7 +84,7 @@ def test_a_command_is_refused_at_any_of_its_requests(
     """Or has all that it needs before that."""
     proxy.answer(".*", ".*", *FORMS[form], after=after)
     more = ("--out", tmp_path) if command == "download" else ()
-    refused = after < 5
+    refused = after < (12 if command == "download" else 5)
     ran = run(command, job, *more, "--url", proxy.url, code=4 if refused else 0)
 
     if refused:

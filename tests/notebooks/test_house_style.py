@@ -73,7 +73,7 @@ def test_the_help_of_its_parameters_is_plain(path: Path) -> None:
     assert list(shown) == list(told)
     for name, parameter in shown.items():
         assert parameter.help
-        assert "@" not in parameter.help
+        assert "@param" not in parameter.help
         assert told[name].startswith(parameter.help)
 
 

@@ -161,7 +161,8 @@ class Panel:
         """Show a line on GPU and cost, the end of the log, and the newest samples."""
         self._beside.value = str(html.note(line))
         self._log.value = str(html.code(self._activity.log))
-        self._samples.value = str(self._activity.samples._repr_html_())
+        if self._activity.samples:
+            self._samples.value = str(self._activity.samples.grid.html())
 
     def say(self, text: str, kind: html.Kind) -> None:
         """Show a message below the buttons; an empty one removes the last."""
