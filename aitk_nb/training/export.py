@@ -68,13 +68,24 @@ def _options(name: str, value: object) -> list[str]:
     return [shlex.quote(f"--{flag}={text}") for text in texts]
 
 
+def _unresolved(params: TrainingParams) -> str:
+    """Return a comment on what only `client.jobs.start` looks up on the server, if it is used."""
+    names = [name for name in ("init_lora", "more_steps", "validation") if getattr(params, name)]
+    if not names:
+        return ""
+    return (
+        f"# These requests train without {' and '.join(names)}: only `aitk-nb train` and\n"
+        "# `client.jobs.start` look up on the server what is meant.\n"
+    )
+
+
 FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {
     "Job config": lambda params: (
         json.dumps(draft(params).config, indent=2, ensure_ascii=False) + "\n"
     ),
     "Notebook parameters": parameters_cell,
     "Command line": command_line,
-    "Requests with curl": lambda params: script.curl(draft(params)),
-    "Requests in Python": lambda params: script.python(draft(params)),
+    "Requests with curl": lambda params: _unresolved(params) + script.curl(draft(params)),
+    "Requests in Python": lambda params: _unresolved(params) + script.python(draft(params)),
 }
 """How the parameters can be written down, by title."""

@@ -247,3 +247,13 @@ def test_what_is_not_known_is_not_invented() -> None:
     )
     assert str(found).count("unknown") == 2
     assert plan(params(), {"cats": 0}).epochs is None
+
+
+@pytest.mark.parametrize("title", ["Requests with curl", "Requests in Python"])
+def test_requests_say_what_they_leave_out(title: str) -> None:
+    """What only `client.jobs.start` looks up; else the server would train from nothing unsaid."""
+    plain = TrainingParams(name="cat", dataset="cats")
+    warm = TrainingParams(name="cat", dataset="cats", init_lora="dog@200", validation="held_out")
+
+    assert "train without" not in FORMATS[title](plain)
+    assert FORMATS[title](warm).startswith("# These requests train without init_lora and valid")
