@@ -25,7 +25,7 @@ from tests.browser.servers import JupyterLab, Theme, chromium, jupyter_lab
 
 DOCS = Path(__file__).parents[2] / "docs"
 THEMES: tuple[Theme, Theme] = ("light", "dark")
-WIDTHS = {"form": 1110, "monitor": 900}
+WIDTHS = {"form": 1160, "monitor": 900}
 """Of the window, so that the output is about as wide as a README."""
 SCALE = 1.5
 STEPS = 12_000
@@ -60,7 +60,9 @@ def _keep(notebook: NotebookPage, output: Locator, folder: Path, name: str) -> N
         picture = Image.open(io.BytesIO(output.screenshot())).convert("RGB")
         ending = "-dark" if theme == "dark" else ""
         path = folder / f"{name}{ending}.png"
-        picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+        picture.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            path, optimize=True
+        )
 
 
 def main(folder: Path) -> None:
