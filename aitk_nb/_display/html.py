@@ -276,8 +276,8 @@ def _title(caption: object) -> str:
 def _data(content: object, side: str) -> Html:
     """Return a cell, in which a short word, or a number with its unit, is not broken."""
     text = str(content)
-    is_short = len(text) <= _WORD and not isinstance(content, Html)
-    whole = _WHOLE if is_short and (" " not in text or text[:1].isdigit()) else ""
+    most = _WORD if " " not in text else _WORD // 2 * text[:1].isdigit()
+    whole = _WHOLE if len(text) <= most and not isinstance(content, Html) else ""
     return Html(f"<td {_style(_CELL + whole + side)}>{escape(content)}</td>")
 
 
