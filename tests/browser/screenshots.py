@@ -31,7 +31,6 @@ SCALE = 1.5
 STEPS = 12_000
 """Enough that the training goes on while its pictures are taken."""
 PROMPTS = ("portrait of [trigger]",)
-COLORS = 200
 
 
 @contextmanager
@@ -60,9 +59,10 @@ def _keep(notebook: NotebookPage, output: Locator, folder: Path, name: str) -> N
         picture = Image.open(io.BytesIO(output.screenshot())).convert("RGB")
         ending = "-dark" if theme == "dark" else ""
         path = folder / f"{name}{ending}.png"
-        picture.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            path, optimize=True
-        )
+        # Coverage keeps rare colors, and the means the ground's own.
+        kept = Image.Quantize.MAXCOVERAGE
+        picture = picture.quantize(256, kept, kmeans=3, dither=Image.Dither.NONE)
+        picture.save(path, optimize=True)
 
 
 def main(folder: Path) -> None:
