@@ -196,6 +196,23 @@ def test_a_plot_that_is_drawn_again_is_the_plot_of_what_is_there_now() -> None:
         assert plot.alt == fresh.alt
 
 
+@pytest.mark.parametrize("count", [4900, 4990, 5000, 5030, 5100])
+def test_the_last_tick_of_a_plot_that_grows_is_inside_the_picture(count: int) -> None:
+    """Also if its number is as long as before, so that the axes could stay where they are."""
+    plot = plot_loss(history(falling(4300)))
+    plot.png()
+    plot.redraw(history(falling(count)), title="Loss of cat")
+    plot.png()
+
+    (axes,) = plot.figure.axes
+    labels = [one.get_window_extent() for one in axes.get_xticklabels() if one.get_text()]
+    low, high = axes.get_xlim()
+    shown = [
+        box for tick, box in zip(axes.get_xticks(), labels, strict=True) if low <= tick <= high
+    ]
+    assert max(box.x1 for box in shown) <= plot.figure.bbox.width
+
+
 @pytest.mark.parametrize(("theme", "paper"), [("light", (255, 255, 255)), ("dark", (27, 31, 36))])
 def test_the_paper_is_opaque(theme: str, paper: tuple[int, int, int]) -> None:
     """It does not depend on the page whether the picture is legible."""
