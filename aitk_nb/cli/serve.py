@@ -18,8 +18,8 @@ from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.models.server import Flavour
 from aitk_nb.notebooks import run as notebooks
 
-_NEXT = """Next: `make lab`, or `jupyter lab notebooks`, and 00_quickstart with your photos and
-server. The executed notebooks above show what each step did."""
+_NEXT = """Next: `make lab` or `jupyter lab notebooks`, and 00_quickstart with your photos
+and server. The executed notebooks above show what each step did."""
 
 
 @command("demo")
