@@ -27,7 +27,11 @@ def test_against_a_server_that_runs(url: str, tmp_path: Path) -> None:
     assert 2 == len(ran.err.splitlines())
     assert max(map(len, (ran.out + ran.err).splitlines())) <= 80
     assert re.search(rf"^{QUICK} +[\d.]+  ok: quickstart, 600 steps, loss 0\.\d+$", ran.out, re.M)
-    made = {what for what, path in _paths(ran.out) if (tmp_path / path).is_file()}
+    made = {
+        what
+        for what, path in _paths(ran.out.partition("\n\nNext:")[0])
+        if (tmp_path / path).is_file()
+    }
     assert {"LoRA", "loss plot", "notebook"} == made
     assert "\nNext: `make lab`" in ran.out
     (result,) = again.json
