@@ -43,9 +43,10 @@ class Epoch(NamedTuple):
             low, high = _batches(read, files)
             per_step = int(value_at(read, "train.gradient_accumulation"))
             share = main_share(read)
+            epoch = cls(low / per_step / share, high / per_step / share)
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None
-        return cls(low / per_step / share, high / per_step / share) if low else None
+        return epoch if epoch.low else None
 
 
 def bucket_size(width: int, height: int, resolution: int, multiple: int = 16) -> tuple[int, int]:

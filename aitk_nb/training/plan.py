@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from aitk_nb._units import plural, size
 from aitk_nb.training.config_paths import value_at
@@ -26,8 +27,11 @@ class Plan:
     @property
     def epochs(self) -> tuple[float, float] | None:
         """How often each image is shown at each resolution: at least, and at most."""
-        epoch = self.epoch
-        return None if epoch is None else (self.steps / epoch.high, self.steps / epoch.low)
+        if self.epoch is None:
+            return None
+        # A job file may hold any whole number, also one that no float can.
+        steps = Decimal(self.steps)
+        return float(steps / Decimal(self.epoch.high)), float(steps / Decimal(self.epoch.low))
 
     @property
     def schedule(self) -> str:
@@ -58,6 +62,8 @@ def _counted(limits: tuple[float, float], noun: str) -> str:
 
 
 def _number(value: float) -> str:
+    if abs(value) >= 1e15:
+        return f"{Decimal(value):.3g}"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aitk_nb._yaml import dumped, parsed
@@ -353,6 +353,9 @@ _ODD = (
 
 
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.just(None) | st.tuples(_ODD)), max_size=4))
+@example([(("config", "process", 0, "train", "steps"), (10**400,))])
+@example([(("config", "process", 0, "train", "steps"), (-(10**400),))])
+@example([(("config", "process", 0, "train", "gradient_accumulation"), (10**400,))])
 def test_odd_values_anywhere_are_carried_or_named(
     changes: list[tuple[tuple[str | int, ...], tuple[Any] | None]],
 ) -> None:
@@ -381,6 +384,7 @@ def test_odd_values_anywhere_are_carried_or_named(
     assert [text(found) for text in FORMATS.values()]
     assert found.advice is not None
     assert str(plan(found))
+    assert len(str(plan(found, {"cats": [(512, 512)] * 12, "dogs": 3}))) < 200
 
 
 def test_an_unknown_architecture_of_a_file_is_kept() -> None:
