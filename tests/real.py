@@ -91,7 +91,7 @@ def _tested(server: Server, real: Path, url: str, token: str) -> str:
         # The one with a trainer of its own.
         tiny = real / "tiny-models" / "sd15"
         given["AITK_CONTRACT_TRAIN"] = f"--arch sd15 --base-model '{tiny}' --resolution 256"
-    tests = [PATH, "tests/contract/test_webui.py"]
+    tests = [PATH, "tests/cli/test_results.py", "tests/contract/test_webui.py"]
     if server.is_gradio:
         user, password = token.split(":")
         given |= {"AITK_GRADIO_CONTRACT_URL": url, "AITK_GRADIO_CONTRACT_USER": user}

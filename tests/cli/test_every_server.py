@@ -78,7 +78,7 @@ def asked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Asked]:
         asked = Asked(FOREIGN.version or FOREIGN.era(), FOREIGN.url, FOREIGN.token, FOREIGN.train)
         yield asked
         if not asked.is_gradio:
-            _clean(asked)
+            clean(asked)
     elif version in GRADIOS:
         major = version.removeprefix("gradio-")
         with gradio_servers.server(major, tmp_path / "data", login=LOGIN) as app:
@@ -89,7 +89,7 @@ def asked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Asked]:
             yield Asked(version, server.url, TOKEN)
 
 
-def _clean(asked: Asked) -> None:
+def clean(asked: Asked) -> None:
     """Remove what was made on a server that stays."""
     with aitk_nb.connect(asked.url, token=asked.token or None) as client:
         for job in client.jobs.list():
