@@ -24,7 +24,9 @@ LEAST_CONTRAST = 4.5
 """Of text to its background, as WCAG asks of body text."""
 
 FAINT_TEXTS = """least => {
-    const parts = color => color.match(/[\\d.]+/g).map(Number);
+    // A mixed color is told as `color(srgb r g b / a)`, with shares of 1.
+    const parts = color => color.match(/[\\d.]+/g)
+        .map((v, i) => color.startsWith('color(') && i < 3 ? 255 * v : Number(v));
     const linear = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
     const light = ([r, g, b]) => .2126 * linear(r) + .7152 * linear(g) + .0722 * linear(b);
     const over = ([r, g, b, a = 1], ground) =>
