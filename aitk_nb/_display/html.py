@@ -154,11 +154,12 @@ body{color:#e3e3e3;background:#181818}pre{background:#242424}}
 """
 
 
-# The arrow of the widgets' own selects is black, and not seen on dark pages.
+# The arrow of the widgets' own selects is black, and not seen on dark pages; their tabs are faint.
 FORM = Html(
     '<style>.aitk-form{--jp-widgets-dropdown-arrow:url("data:image/svg+xml,%3Csvg xmlns='
     "'http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23808080' d='M5.2 5.9 9 9.7l"
-    "3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E\")}</style>"
+    "3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E\")}"
+    ".aitk-form .lm-TabBar-tabLabel{color:var(--jp-ui-font-color1,inherit)}</style>"
 )
 """What a page needs to know of the class `aitk-form`."""
 
@@ -203,7 +204,7 @@ def framed(
         f'<img alt="{escape(alt)}" style="max-width:100%;max-height:100%;object-fit:contain{faint}"'
         f' src="data:image/jpeg;base64,{data}">'
     )
-    return Html(f'<div style="{frame};{ground}">{image if picture else note("no picture")}</div>')
+    return Html(f'<div style="{frame};{ground}">{image if picture else "no picture"}</div>')
 
 
 def proportions(width: float, height: float) -> Html:

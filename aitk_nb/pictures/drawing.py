@@ -26,6 +26,8 @@ _EDGES = (300, 240, 192, 160, 128, 104, 84, 64, 48)
 _FAST = 2
 """Pillow's octree, which chooses the colors of a palette thirty times as fast as its default."""
 _GAP = 6
+FINE = 1.5
+"""Pixels of a drawing for each of the page's, so that it is sharp on a fine screen."""
 _LINES = 2
 """Lines of a caption."""
 _STEP, _LAST = 700, 2500
@@ -66,11 +68,11 @@ class Drawing(NamedTuple):
                     return data
         raise BadInput(f"{len(self.tiles)} pictures are too many for one.")
 
-    def webp(self, most: int) -> bytes:
-        """Return it as WebP, through which the page is seen, of at most so many bytes."""
+    def webp(self, most: int) -> tuple[bytes, int]:
+        """Return it as WebP of at most so many bytes, through which the page is seen; its width."""
         for image in self._fitting("page", most, 6):
             if len(data := _saved(image, "WEBP", quality=75, method=2)) <= most:
-                return data
+                return data, image.width
         raise BadInput(f"{len(self.tiles)} pictures are too many for one.")
 
     def film(self, row: int, kind: str) -> bytes:
@@ -102,8 +104,8 @@ class Drawing(NamedTuple):
         side = max((one.width for one in small.values() if one), default=edge)
         high = max((one.height for one in small.values() if one), default=edge)
         width = max(len(self.columns) * (side + _GAP) + _GAP, 240)
-        # A wide one is shown on a page in a fraction of its size.
-        letters = max(14, width // 60)
+        # A page shows it smaller than it is.
+        letters = max(round(13 * FINE), width // 50)
         labels = [_lines(label, side, min(letters, side // 4)) for label in self.columns]
         captions = [_lines(caption, width - 2 * _GAP, letters) for caption in self.rows]
         head = max((label.height for label in labels), default=0) + _GAP

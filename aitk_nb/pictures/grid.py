@@ -9,7 +9,7 @@ from aitk_nb._display.html import Html
 from aitk_nb._files import write
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
-from aitk_nb.pictures.drawing import Drawing, Tile
+from aitk_nb.pictures.drawing import FINE, Drawing, Tile
 from aitk_nb.pictures.gallery import gallery
 
 MOST = 2_000_000
@@ -126,8 +126,9 @@ class PictureGrid:
     def _repr_html_(self) -> Html:
         if session.is_attended() or session.is_voila() or not any(self._pictures):
             return self.html()
-        look = 'style="width:auto;max-width:100%;height:auto"'
-        whole = html.picture("webp", self._drawing.webp(_SHOWN), repr(self).strip("<>"), look)
+        data, width = self._drawing.webp(_SHOWN)
+        look = f'style="width:{width / FINE:.0f}px;max-width:100%;height:auto"'
+        whole = html.picture("webp", data, repr(self).strip("<>"), look)
         return html.join([whole, html.note(self.note) if self.note else ""])
 
     @property
