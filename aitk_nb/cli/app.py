@@ -28,6 +28,7 @@ COMMANDS = {
     "discover": "discover",
     **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare"), "jobs"),
     **dict.fromkeys(("download", "safe-to-stop"), "jobs"),
+    **dict.fromkeys(("export", "import"), "bundle"),
     **dict.fromkeys(("lora", "loras"), "lora"),
     "params": "params",
     "run": "run",

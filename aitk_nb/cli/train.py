@@ -12,6 +12,7 @@ from aitk_nb.cli.params import say_remarks, with_fields
 from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
+from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.start import describe
 from aitk_nb.models import Flavour, JobStatus
 from aitk_nb.training.params import TrainingParams
@@ -56,6 +57,11 @@ def train(
         job = client.jobs.start(given, if_exists=if_exists)
     for warning in caught:
         say(f"warning: {plain(str(warning.message))}")
+    told(client, job, wait=wait, every=every, as_json=as_json)
+
+
+def told(client: AIToolkitClient, job: Job, *, wait: bool, every: float, as_json: bool) -> None:
+    """Say what a start did, and follow the job if that was asked for."""
     with if_interrupted(goes_on(client, job)):
         say(f"{job.name}: {describe(job)}")
         if wait:

@@ -1,8 +1,7 @@
 """Downloading a dataset of the server, file by file or as one zip."""
 
 import time
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from aitk_nb._files import keeping, write
 from aitk_nb._local_copies import remember
@@ -11,6 +10,7 @@ from aitk_nb.backends.wire.parallel import Tally, each
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.errors import AitkError, TransferFailed
 from aitk_nb.models import DatasetInfo, DownloadReport, safe_file_name
+from aitk_nb.models.names import local_names
 
 WORKERS = 8
 
@@ -79,25 +79,6 @@ def download_files(
     remember(cache.path)
     seconds = time.monotonic() - started
     return DownloadReport(str(root), total, seconds, fetched=any([*outcomes, *written]))
-
-
-def local_names(names: Iterable[str]) -> dict[str, PurePosixPath]:
-    """Return a safe relative path for each of the server's names.
-
-    No two are the same, even if upper and lower case are not distinguished.
-    """
-    found: dict[str, PurePosixPath] = {}
-    taken: set[str] = set()
-    for name in names:
-        parts = [part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
-        path = PurePosixPath(*(safe_file_name(part) for part in parts or ["_"]))
-        free, number = path, 2
-        # Files that share a stem share a caption, so the stem has to be free too.
-        while str(free).casefold() in taken:
-            free, number = path.with_stem(f"{path.stem}_{number}"), number + 1
-        taken.add(str(free).casefold())
-        found[name] = free
-    return found
 
 
 def _write(target: Path, text: str) -> bool:

@@ -224,7 +224,7 @@ def digest_if_same(
     if not _same_ends(backend, remote, path):
         return ""
     digest = sha256(path)
-    if digest in recorded or digest == _server_digest(backend, remote.path):
+    if digest in recorded or digest == server_digest(backend, remote.path):
         return digest
     return ""
 
@@ -243,7 +243,8 @@ def _same_ends(backend: Backend, remote: RemoteFile | Sample, path: Path) -> boo
     return True
 
 
-def _server_digest(backend: Backend, path: str) -> str:
+def server_digest(backend: Backend, path: str) -> str:
+    """Return the SHA-256 of a file on the server, all of which is read back."""
     digest = hashlib.sha256()
     with backend.open_range(path) as read:
         for start in count(0, PIECE):
