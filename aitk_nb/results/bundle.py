@@ -100,8 +100,9 @@ class Bundle:
             JobConflict: It has another job of that name.
 
         Example:
-            >>> bundle.start(client, name="cat_again").wait().step
-            20
+            >>> bundle = aitk_nb.open_bundle(job.export("cat.zip", images=True))
+            >>> bundle.start(client).start_result
+            'attached'
         """
         params = TrainingParams.model_validate({**self.params.model_dump(), **changes})
         if params.init_lora == self.params.init_lora != "" and "init_lora" not in changes:
@@ -169,7 +170,7 @@ def open_bundle(path: str | Path) -> Bundle:
         BadInput: It is not such a file, or its config has `${NAME}` in it.
 
     Example:
-        >>> aitk_nb.open_bundle("cat.zip").params.name
+        >>> aitk_nb.open_bundle(job.export("cat.zip")).params.name
         'cat'
     """
     source = Path(path).expanduser()
