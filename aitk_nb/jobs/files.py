@@ -7,6 +7,7 @@ from aitk_nb._display.progress import ProgressOption
 from aitk_nb.jobs.bundle_file import BundleFile
 from aitk_nb.jobs.checkpoints import Which, chosen, local_name, program_folder, saved_steps
 from aitk_nb.jobs.downloads import Downloads, Wanted
+from aitk_nb.jobs.hub import HubPush, prepared, send
 from aitk_nb.jobs.outputs import JobOutputs
 from aitk_nb.lora.api import LoraReport, inspect_lora
 from aitk_nb.models import Ability, DownloadReport, JobState, RemoteFile, Sample, safe_file_name
@@ -146,3 +147,44 @@ class JobFiles(JobOutputs):
         remote = chosen(which, self._latest, self.files(), losses)[-1]
         with self._backend.open_range(remote.path) as read:
             return inspect_lora(read, size=remote.size, name=remote.name)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        which: Which = "final",
+        folder: str | Path = ".",
+        *,
+        samples: bool = True,
+        private: bool = True,
+        dry_run: bool = True,
+        progress: ProgressOption = "auto",
+    ) -> HubPush:
+        """Send a checkpoint to the Hugging Face Hub, with its config, samples and a model card.
+
+        They are downloaded first, as by `download`. The token is that of `hf auth login`, or of
+        HF_TOKEN; it goes from there to the Hub, and nowhere else.
+
+        Args:
+            repo: The repository, as `user/name`; it is made if there is none.
+            which: As for `download`.
+            folder: Where the files are written here.
+            samples: Send the samples too.
+            private: Make the repository private, if this makes it.
+            dry_run: Show what would be sent; nothing is sent.
+            progress: As for `download`.
+
+        Returns:
+            The files and the card; its `url` once it was sent.
+
+        Raises:
+            BadInput: `repo` is no name of a repository, or nobody is logged in.
+            MissingExtra: huggingface_hub is not installed.
+            AitkError: The Hub refused it; a commit is made whole or not at all.
+
+        Example:
+            >>> job.push_to_hub("me/cat").private
+            True
+        """
+        report = self.download(folder, which, samples=samples, progress=progress)
+        push = prepared(repo, self.state, report, private=private)
+        return push if dry_run else send(push)
