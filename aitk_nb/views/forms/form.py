@@ -117,7 +117,7 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
             field = self._fields.get(name)
             text = f"{field.control.description}: {why}" if field else why
             lines.append(html.message(text, "error"))
-        text = str(html.join([html.FORM, html.status([*lines, *also])]))
+        text = str(html.join([html.form_style(), html.status([*lines, *also])]))
         if self._status.value != text:
             self._status.value = text
 
