@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from aitk_nb.backends.gradio.app import GradioApp
+from aitk_nb.backends.gradio.app import TEXTS, GradioApp
 from aitk_nb.backends.gradio.job_outputs import Evidence, Results
 from aitk_nb.backends.gradio.journal import JobNote
 from aitk_nb.errors import ConnectionFailed
@@ -71,26 +71,13 @@ class Verdict(enum.Enum):
 
 def judge(seen: Evidence) -> tuple[Verdict, str]:
     """Return what holds, and what that is known from."""
-    if not seen.answers:
-        return Verdict.UNKNOWN, (
-            "The server does not answer: it, or the network, is down. The job may still be running."
-        )
-    if seen.has_lora and (seen.folded or not seen.has_log):
-        return Verdict.FINISHED, "The LoRA is there, and the loss log is closed."
-    if not seen.same_server:
-        return Verdict.RESTARTED, (
-            "The server was restarted, which ended the job before its LoRA was written. Start it "
-            "with if_exists='resume' to continue from its last checkpoint."
-        )
-    if seen.moved:
-        return Verdict.TRAINING, "The connection was lost; the server keeps training."
-    if seen.ended == 0 and seen.accepted:
-        return Verdict.TRAINING, (
-            "The connection was lost; the server started this job and has finished none since."
-        )
-    if not seen.accepted:
-        return Verdict.UNKNOWN, "The server shows no trace of the job."
-    return Verdict.UNKNOWN, (
-        "The connection was lost, the loss log has stopped growing, and there is no LoRA: the job "
-        "may have failed, or a step may take long."
+    rules = (
+        (not seen.answers, Verdict.UNKNOWN, "silent"),
+        (seen.has_lora and (seen.folded or not seen.has_log), Verdict.FINISHED, "finished"),
+        (not seen.same_server, Verdict.RESTARTED, "restarted"),
+        (seen.moved, Verdict.TRAINING, "moves"),
+        (seen.ended == 0 and seen.accepted, Verdict.TRAINING, "none_ended"),
+        (not seen.accepted, Verdict.UNKNOWN, "nothing"),
+        (True, Verdict.UNKNOWN, "still"),
     )
+    return next((verdict, TEXTS["seen"][why]) for holds, verdict, why in rules if holds)
