@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 from aitk_nb._units import plural, some
 from aitk_nb._yaml import facts
 from aitk_nb.models.control_images import CONTROL_KEYS
-from aitk_nb.training.config_paths import is_mappings, value_at
-from aitk_nb.training.default_config import trainer_defaults
+from aitk_nb.training.config_paths import is_mappings, trainer_defaults, value_at
 from aitk_nb.training.effective import alpha_counts, effective, has_convolutions, resolutions
 from aitk_nb.training.fields import PATHS
 from aitk_nb.training.presets import FACTS, arch_remark

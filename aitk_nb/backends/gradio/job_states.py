@@ -11,10 +11,9 @@ from aitk_nb.backends.gradio.app import TEXTS, GradioApp
 from aitk_nb.backends.gradio.datasets import GradioDatasets
 from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.followed_job import FollowedJob
-from aitk_nb.backends.gradio.job_outputs import Results
+from aitk_nb.backends.gradio.job_outputs import Outcomes, Results, Verdict
 from aitk_nb.backends.gradio.journal import JobNote, Journal
 from aitk_nb.backends.gradio.login import GradioHttp
-from aitk_nb.backends.gradio.outcome import Outcomes, Verdict
 from aitk_nb.backends.gradio.queue import CallState, Phase, withdraw
 from aitk_nb.errors import AitkError, ConnectionFailed, NotFound, Unauthorized
 from aitk_nb.models.job import JobState, JobStatus

@@ -29,7 +29,7 @@ from aitk_nb.views.dataset_form.folders import (
     upload_limit,
 )
 from aitk_nb.views.dataset_form.reader import Reader
-from aitk_nb.views.forms.field import Field, Looks
+from aitk_nb.views.forms.field_group import Field, Looks
 from aitk_nb.views.forms.form import Form
 
 _PAUSE = 0.6
