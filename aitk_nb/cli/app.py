@@ -23,7 +23,7 @@ from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
 COMMANDS = {
     **dict.fromkeys(("demo", "serve"), "serve"),
     "dataset": "dataset",
-    "train": "train",
+    "train": "params",
     **dict.fromkeys(("auth", "doctor"), "auth"),
     "discover": "discover",
     **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare"), "jobs"),

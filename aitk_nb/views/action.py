@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as widgets
 
 from aitk_nb._display import html
 from aitk_nb._display.html import Kind
-from aitk_nb.errors import AitkError
+from aitk_nb.errors import AitkError, BadInput
+from aitk_nb.training.params import TrainingParams
 
 _log = logging.getLogger(__name__)
 
@@ -132,3 +134,44 @@ class ConfirmedAction:
     def _show(self, *, asking: bool) -> None:
         self.question.layout.display = "" if asking else "none"
         self.ask.disabled = asking
+
+
+class StartButton(Action):
+    """The button, and what it has started."""
+
+    def __init__(
+        self,
+        on_start: Callable[[TrainingParams], object],
+        read: Callable[[], TrainingParams],
+        say: Callable[[str, Kind], None],
+    ) -> None:
+        """Start what `read` returns by `on_start`; tell by `say` how it ended."""
+        super().__init__("Start training", "Starting …", self._start, say, _in_words)
+        self.button.button_style = "primary"
+        self.started: TrainingParams | None = None
+        """What was started last, by this form or by the one that its cell made before."""
+        self._on_start = on_start
+        self._read = read
+        self._job: Any = None
+
+    @property
+    def is_done(self) -> bool:
+        """True while the form holds what was started."""
+        try:
+            return self.started is not None and self.started == self._read()
+        except BadInput:
+            return False
+
+    def job(self) -> Any:
+        """Return the job of what the form holds; start it if that was not done."""
+        return self._job if self._job is not None and self.is_done else self._start()
+
+    def _start(self) -> Any:
+        params = self._read()
+        job = self._on_start(params)
+        self._job, self.started = job, params
+        return job
+
+
+def _in_words(job: object) -> str:
+    return f"Started: {job!r}. The next cells follow it."

@@ -6,7 +6,7 @@ Why it is so: docs/behavior.md#uploads
 from collections.abc import Iterator, Mapping, Sequence
 
 from aitk_nb.backends.webui import names
-from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
+from aitk_nb.backends.webui.catalog import ServerEndpoints
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.errors import NotSupported, Rejected

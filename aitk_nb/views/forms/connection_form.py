@@ -30,7 +30,7 @@ from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.views.action import Action
 from aitk_nb.views.forms.field_group import Field, Looks
 from aitk_nb.views.forms.form import Form
-from aitk_nb.views.forms.waiting import can_wait, wait_for
+from aitk_nb.views.widgets import can_wait, wait_for
 
 Client = TypeVar("Client")
 

@@ -16,8 +16,7 @@ from traitlets import TraitError
 from aitk_nb._display import html, session
 from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.views.forms.field_group import Field, Looks
-from aitk_nb.views.widget_messages import answer
-from aitk_nb.views.widgets import WIDGET_VIEW, ClosedOptions, close_all, view_of
+from aitk_nb.views.widgets import WIDGET_VIEW, ClosedOptions, answer, close_all, view_of
 
 
 class RunningCell(NamedTuple):
