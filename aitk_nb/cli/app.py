@@ -24,13 +24,12 @@ COMMANDS = {
     **dict.fromkeys(("demo", "serve"), "serve"),
     "dataset": "dataset",
     "train": "params",
-    **dict.fromkeys(("auth", "doctor"), "auth"),
-    "discover": "discover",
+    **dict.fromkeys(("auth", "doctor", "discover"), "discover"),
     **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare"), "jobs"),
     **dict.fromkeys(("download", "safe-to-stop"), "jobs"),
     **dict.fromkeys(("lora", "loras"), "lora"),
     "params": "params",
-    "run": "run",
+    "run": "serve",
 }
 """The module of each command, in the order of the help."""
 
