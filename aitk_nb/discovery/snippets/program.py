@@ -124,14 +124,8 @@ def identifier(name: str, *, upper: bool = False) -> str:
     return f"call{title}" if not found[0].isalpha() or found in _TAKEN else found
 
 
-_TAKEN = frozenset(
-    {"delete", "new", "import", "export", "function", "class", "return", "default", "await", "void",
-     "var", "let", "const", "if", "else", "for", "while", "do", "in", "of", "this", "super",
-     "switch", "case", "break", "continue", "try", "catch", "finally", "throw", "typeof", "with",
-     "yield", "enum", "null", "true", "false", "fetch", "debugger", "extends", "instanceof",
-     "interface", "package", "private", "protected", "public", "static", "implements", "arguments",
-     "eval"}
-)  # fmt: skip
+_TAKEN = frozenset(_templates.source("aitk_nb.discovery.snippets", "reserved.txt").split())
+"""Words of JavaScript that no function may be called by."""
 
 
 def key(name: str) -> str:
