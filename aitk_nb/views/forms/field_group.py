@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 from ipywidgets.widgets.widget_description import DescriptionStyle
 from ipywidgets.widgets.widget_string import HTMLStyle, TextStyle
+from traitlets import Unicode
 
 from aitk_nb._display import html
 from aitk_nb._units import plural
@@ -97,6 +98,12 @@ class Field:
         if self.note.value != text:
             self.note.value = str(text)
             self.control.tooltip = problem or self._allowed
+
+
+class TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publishes no types
+    """A password field whose content the kernel never sends back."""
+
+    value = Unicode("").tag(sync=True, echo_update=False)
 
 
 _LINE = "1px solid var(--jp-border-color2, rgba(127, 127, 127, .4))"
