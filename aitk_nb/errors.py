@@ -44,12 +44,6 @@ __all__ = [
 ]
 
 
-def _said(about: str) -> Any:
-    from aitk_nb._yaml import facts  # late: most runs have no error
-
-    return facts("aitk_nb", "errors")[about]
-
-
 class AitkError(Exception):
     """Any failure that aitk_nb explains.
 
@@ -63,6 +57,12 @@ class AitkError(Exception):
 
     command = ""
     """A line of a cell or a terminal that mends it; empty if there is none."""
+
+    @staticmethod
+    def _said(about: str) -> Any:
+        from aitk_nb._yaml import facts  # late: most runs have no error
+
+        return facts("aitk_nb", "errors")[about]
 
     def _render_traceback_(self) -> list[str]:
         # IPython's hook; the traceback would push what happened off the page.
@@ -157,7 +157,7 @@ class ServerNotReady(ConnectionFailed):
     """
 
     def __init__(self, url: str, seen: str, advice: str = "") -> None:
-        advice = advice or _said("booting")
+        advice = advice or self._said("booting")
         AitkError.__init__(self, f"{url} answers {seen}, which is not a training server. {advice}")
         self.url = url
         self.reason = seen
@@ -174,10 +174,10 @@ class Unauthorized(AitkError):
     """
 
     def __init__(self, url: str, *, sent: bool, login: bool = False, gateway: str = "") -> None:
-        required, rejected, do = _said("login" if login else "token")
+        required, rejected, do = self._said("login" if login else "token")
         what = f"rejects {rejected}" if sent else f"requires {required}, and none was given"
         text = f"The server at {url} {what}. {do}"
-        super().__init__(f"{url} answers {gateway}. {_said('gateway')}" if gateway else text)
+        super().__init__(f"{url} answers {gateway}. {self._said('gateway')}" if gateway else text)
         self.url = url
         self.sent = sent
         self.login = login
@@ -240,7 +240,7 @@ class JobConflict(Rejected):
         more = f" (and {len(differences) - 6} more)" if len(differences) > 6 else ""
         first = "Stop it first, or choose" if active else "Choose"
         what = f"A job named {name!r} exists with another config: {shown}{more}."
-        AitkError.__init__(self, f"{what} {first} {_said('conflict')}")
+        AitkError.__init__(self, f"{what} {first} {self._said('conflict')}")
         self.name = name
         self.differences = tuple(differences)
         self.command = 'client.jobs.start(params, if_exists="new")'
