@@ -7,8 +7,8 @@ import typer
 
 from aitk_nb.cli.app import AsJson, Every, command, show
 from aitk_nb.cli.jobs import JobName
+from aitk_nb.cli.params import told
 from aitk_nb.cli.server_options import on_server
-from aitk_nb.cli.train import told
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.results.bundle import open_bundle
 

@@ -16,13 +16,13 @@ from aitk_nb.training import presets
 from aitk_nb.training.config_diff import OURS, forget_found, plain_numbers, unmerged
 from aitk_nb.training.config_paths import (
     MISSING,
+    default_process,
     fields_of,
     folder_name,
     is_mappings,
     put,
     value_at,
 )
-from aitk_nb.training.default_config import default_process
 from aitk_nb.training.effective import SYNONYMS, effective
 from aitk_nb.training.extra import ASIDE, MUTE_TYPES, RESERVED, aside_of, process_of
 from aitk_nb.training.fields import PATHS, Fields

@@ -32,7 +32,7 @@ def test_the_version_imports_no_command() -> None:
     code = (
         "import sys; from aitk_nb.cli import app\n"
         "app(['--version'], standalone_mode=False)\n"
-        "print(sorted({'numpy', 'pydantic', 'httpx', 'aitk_nb.cli.train'} & set(sys.modules)))"
+        "print(sorted({'numpy', 'pydantic', 'httpx', 'aitk_nb.cli.params'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
