@@ -256,6 +256,7 @@ class Datasets:
         out_dir: str | Path = ".",
         *,
         as_zip: bool = False,
+        caption_ext: str = ".txt",
         progress: ProgressOption = "auto",
     ) -> DownloadReport:
         """Download a dataset; files that are already there are not fetched again.
@@ -264,6 +265,7 @@ class Datasets:
             name: The dataset's name.
             out_dir: Folder in which `<name>` is written.
             as_zip: Write one file `<name>.zip` instead.
+            caption_ext: Ending of the files with the captions, as in a job's `caption_ext`.
             progress: Called with the bytes fetched and the bytes in total; by default a bar, in
                 notebooks and terminals only. None shows nothing.
 
@@ -281,7 +283,7 @@ class Datasets:
         with reporting(progress, "downloading") as report:
             if as_zip:
                 return download.download_zip(self._backend, name, target, report)
-            return download.download_files(self._backend, dataset, target, report)
+            return download.download_files(self._backend, dataset, target, report, caption_ext)
 
     def delete(self, name: str) -> None:
         """Delete a dataset with everything in it.

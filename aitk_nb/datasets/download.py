@@ -31,7 +31,7 @@ def download_zip(
 
 
 def download_files(
-    backend: Backend, info: DatasetInfo, folder: Path, progress: Progress
+    backend: Backend, info: DatasetInfo, folder: Path, progress: Progress, caption_ext: str = ".txt"
 ) -> DownloadReport:
     """Download the images and captions of a dataset into `folder/<name>`.
 
@@ -65,8 +65,12 @@ def download_files(
         return True
 
     outcomes = each(fetch, list(targets), workers=WORKERS)
-    captions = ((targets[image], text) for image, text in info.captions.items() if image in targets)
-    written = [_write(image.with_suffix(".txt"), text) for image, text in captions]
+    ending = f".{caption_ext.removeprefix('.')}"
+    found = info.captions
+    if ending != ".txt":
+        found = tools.captions(info.name, list(targets), ending)
+    captions = ((targets[image], text) for image, text in found.items() if image in targets)
+    written = [_write(image.with_suffix(ending), text) for image, text in captions]
     failures = {
         name: str(outcome)
         for name, outcome in zip(targets, outcomes, strict=True)

@@ -21,7 +21,7 @@ from aitk_nb.jobs.following_digest import FollowingDigest
 from aitk_nb.lora.safetensors_file import Incomplete, read_header
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.names import safe_file_name
-from aitk_nb.training.config_files import portable
+from aitk_nb.training.config_files import portable, unresolved
 
 ENDS = 2**18
 """Bytes at both ends of a file that are compared before anything else."""
@@ -109,7 +109,8 @@ class Downloads:
         path, config = self._folder / name, self._state.config
         with suppress(InvalidParams):
             config = portable(config)
-        content = dumped(dict(config)).encode()
+        note = unresolved(config, "AI Toolkit itself trains")
+        content = (note + dumped(dict(config))).encode()
         if not path.is_file() or path.read_bytes() != content:
             with keeping(path):
                 write(path, content)
