@@ -36,7 +36,9 @@ from aitk_nb.models import JobState as JobState
 from aitk_nb.models import JobStatus as JobStatus
 from aitk_nb.models import Status as Status
 from aitk_nb.models import VerifyReport as VerifyReport
+from aitk_nb.results import Bundle as Bundle
 from aitk_nb.results import SafeToStop as SafeToStop
+from aitk_nb.results import open_bundle as open_bundle
 from aitk_nb.runpod import Pod as Pod
 from aitk_nb.runpod import RunPod as RunPod
 from aitk_nb.training import TrainingParams as TrainingParams

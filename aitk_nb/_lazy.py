@@ -17,7 +17,7 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], l
     Args:
         package: The package's `__name__`.
     """
-    home = dict(_exports(str(sys.modules[package].__file__)))
+    home = dict(_exports(Path(str(sys.modules[package].__file__)).with_suffix(".pyi")))
 
     def __getattr__(name: str) -> Any:  # noqa: N807  # it becomes the package's
         if name == "__version__" and package == "aitk_nb":
@@ -36,14 +36,9 @@ def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], l
     return __getattr__, __dir__, sorted(home)
 
 
-def _exports(file: str) -> Iterator[tuple[str, str]]:
-    """Yield each name that a package's stub exports, and its module.
-
-    Without a stub, the package's own file imports them for type checkers.
-    """
-    stub = Path(file).with_suffix(".pyi")
-    tree = ast.parse((stub if stub.exists() else Path(file)).read_bytes())
-    for node in ast.walk(tree):
+def _exports(stub: Path) -> Iterator[tuple[str, str]]:
+    """Yield each name that a package's stub exports, and its module."""
+    for node in ast.walk(ast.parse(stub.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 every = import_module(node.module).__all__ if alias.name == "*" else [alias.asname]

@@ -22,6 +22,7 @@ The message says what happened and what to do next; the facts are attributes.
 
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aitk_nb._display import error_card
 
@@ -58,6 +59,12 @@ class AitkError(Exception):
 
     command = ""
     """A line of a cell or a terminal that mends it; empty if there is none."""
+
+    @staticmethod
+    def _said(about: str) -> Any:
+        from aitk_nb._yaml import facts  # late: most runs have no error
+
+        return facts("aitk_nb", "errors")[about]
 
     def _render_traceback_(self) -> list[str]:
         # IPython's hook; the traceback would push what happened off the page.
@@ -152,13 +159,8 @@ class ServerNotReady(ConnectionFailed):
     """
 
     def __init__(self, url: str, seen: str, advice: str = "") -> None:
-        booting = (
-            "A pod that is still starting answers like this: wait a minute and try again, "
-            "then check the port in the address (AI Toolkit's web UI listens on 8675)."
-        )
-        AitkError.__init__(
-            self, f"{url} answers {seen}, which is not a training server. {advice or booting}"
-        )
+        advice = advice or self._said("booting")
+        AitkError.__init__(self, f"{url} answers {seen}, which is not a training server. {advice}")
         self.url = url
         self.reason = seen
 
@@ -174,37 +176,16 @@ class Unauthorized(AitkError):
     """
 
     def __init__(self, url: str, *, sent: bool, login: bool = False, gateway: str = "") -> None:
-        thing, do = (_LOGIN if login else _TOKEN)[sent]
-        what = f"rejects {thing}" if sent else f"requires {thing}, and none was given"
+        required, rejected, do = self._said("login" if login else "token")
+        what = f"rejects {rejected}" if sent else f"requires {required}, and none was given"
         text = f"The server at {url} {what}. {do}"
-        super().__init__(f"{url} answers {gateway}. {_GATEWAY}" if gateway else text)
+        super().__init__(f"{url} answers {gateway}. {self._said('gateway')}" if gateway else text)
         self.url = url
         self.sent = sent
         self.login = login
         self.gateway = gateway
         ask = 'credentials=aitk_nb.ask_login("user")' if login else "token=aitk_nb.ask_secret()"
         self.command = "" if gateway else f"client = aitk_nb.connect({url!r}, {ask})"
-
-
-_GATEWAY = (
-    "A gateway in front of a server refuses like this: nothing behind it can be seen without a "
-    "login, and a running job isn't affected. Renew the gateway's login, pass its credentials "
-    "(headers={…}, --header-env, or a user name and password), or use an SSH tunnel. Without a "
-    "gateway, check the port."
-)
-_GIVE_ONE = (
-    "Set AITK_TOKEN to the value that the server has in "
-    "AI_TOOLKIT_AUTH (the default of AI Toolkit's Docker files is 'password')."
-)
-_TOKEN = (("a token", _GIVE_ONE), ("the token", _GIVE_ONE))
-_GIVE_BOTH = (
-    "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line), or "
-    "pass credentials=('user', 'password'), as the app was launched with."
-)
-_LOGIN = (
-    ("a user name and password", _GIVE_BOTH),
-    ("this user name and password", _GIVE_BOTH),
-)
 
 
 class Rejected(AitkError):
@@ -260,13 +241,8 @@ class JobConflict(Rejected):
         shown = "; ".join(differences[:6])
         more = f" (and {len(differences) - 6} more)" if len(differences) > 6 else ""
         first = "Stop it first, or choose" if active else "Choose"
-        AitkError.__init__(
-            self,
-            f"A job named {name!r} exists with another config: {shown}{more}. {first} another "
-            "name, start with if_exists='new' (--if-exists new) for a new name, or with "
-            "if_exists='resume' (--if-exists resume) to continue from its last checkpoint with the "
-            "new config.",
-        )
+        what = f"A job named {name!r} exists with another config: {shown}{more}."
+        AitkError.__init__(self, f"{what} {first} {self._said('conflict')}")
         self.name = name
         self.differences = tuple(differences)
         self.command = 'client.jobs.start(params, if_exists="new")'

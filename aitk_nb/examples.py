@@ -13,26 +13,14 @@ from typing import Any
 import platformdirs
 
 from aitk_nb._files import write
+from aitk_nb._yaml import facts
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput, MissingExtra
 from aitk_nb.jobs.job import Job
 from aitk_nb.training.params import TrainingParams
 
-_CROPS = (
-    ((0, 0, 512, 600), "portrait of a naval officer in uniform before the American flag"),
-    ((88, 20, 448, 380), "head and shoulders of a naval officer with glasses and a white cap"),
-    ((130, 110, 400, 380), "close-up of the face of an elderly woman with glasses, smiling"),
-    ((140, 10, 396, 266), "a naval officer's white cap with an eagle and golden oak leaves"),
-    ((150, 150, 406, 342), "cat-eye glasses on the face of an elderly woman"),
-    ((0, 0, 256, 320), "the American flag with a golden cord, and half a face with glasses"),
-    ((230, 60, 512, 400), "the right half of a face with glasses before a blue background"),
-    ((20, 330, 512, 600), "dark navy uniform with a white collar, a name tag and ribbons"),
-    ((256, 370, 512, 600), "rows of colored ribbons on a dark navy uniform"),
-    ((20, 380, 276, 600), "a name tag and a brass button on a dark navy uniform"),
-    ((130, 250, 386, 506), "a smile, a white shirt collar and a black neck tab"),
-    ((60, 60, 512, 512), "a naval officer in uniform looks into the camera, half-length"),
-)
-"""Parts of the photograph: left, upper, right, lower in pixels, and what they show."""
+_CROPS = tuple((tuple(box), text) for box, text in facts("aitk_nb", "example_photos"))
+"""Parts of the photograph, in pixels, and what they show."""
 _QUALITY = 90
 
 

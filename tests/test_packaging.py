@@ -49,7 +49,8 @@ def files_of_the_project() -> list[Path]:
 
 def test_the_extras_have_the_promised_names() -> None:
     """Users may rely on these names."""
-    assert {"gradio", "keyring", "lab", "dask", "test", "browser", "dev", "docs"} == set(EXTRAS)
+    named = {"gradio", "keyring", "hub", "lab", "dask", "test", "browser", "dev", "docs"}
+    assert named == set(EXTRAS)
 
 
 def test_conda_installs_what_pyproject_says_and_lists_nothing_twice() -> None:

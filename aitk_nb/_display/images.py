@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL import Image
+from functools import lru_cache
 
 FORMATS = (
     *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"),
@@ -69,3 +70,17 @@ def thumbnail(source: Path | bytes, edge: int = 144) -> bytes:
     except Exception:  # noqa: BLE001 - a damaged file can raise anything in a decoder
         return b""
     return buffer.getvalue()
+
+
+class Thumbnails:
+    """Makes thumbnails once, and keeps the last few hundred."""
+
+    def __init__(self, edge: int = 144, most: int = 300) -> None:
+        self._made = lru_cache(most)(lambda path, _changed: thumbnail(path, edge))
+
+    def get(self, path: Path) -> bytes:
+        """Return the thumbnail of an image as it is now."""
+        try:
+            return self._made(path, path.stat().st_mtime_ns)
+        except OSError:
+            return b""

@@ -11,9 +11,11 @@ from aitk_nb.models import AuthState, Flavour
 LOGIN = "Set AITK_USERNAME and AITK_PASSWORD (or AITK_PASSWORD, with --user on the command line)"
 
 
-def _said(about: str, key: str) -> tuple[str, str]:
+def _said(about: str, key: str, **words: str) -> tuple[str, str]:
     diagnosis, step = facts("aitk_nb.auth", "messages")[about][key]
-    return diagnosis, step.replace("{login}", LOGIN)
+    for word, text in {"login": LOGIN, **words}.items():
+        diagnosis, step = (said.replace(f"{{{word}}}", text) for said in (diagnosis, step))
+    return diagnosis, step
 
 
 def of_server(flavour: Flavour, state: AuthState, *, other_kind: bool = False) -> tuple[str, str]:
@@ -21,13 +23,8 @@ def of_server(flavour: Flavour, state: AuthState, *, other_kind: bool = False) -
 
     `other_kind` is true if credentials of a kind that the server doesn't know were given.
     """
-    diagnosis, step = _said(flavour.value, state.value)
-    if other_kind and state is AuthState.MISSING:
-        if flavour is Flavour.GRADIO:
-            diagnosis = "The Gradio app requires a user name and a password; a token was given."
-        else:
-            diagnosis = "A token alone is required; a user name and a password were given."
-    return diagnosis, step
+    is_other = other_kind and state is AuthState.MISSING
+    return _said(flavour.value, "other-kind" if is_other else state.value)
 
 
 def unreachable(cause: str) -> tuple[str, str]:
@@ -38,24 +35,7 @@ def unreachable(cause: str) -> tuple[str, str]:
 
 def in_front(state: AuthState, seen: str) -> tuple[str, str]:
     """Return diagnosis and next step if what answers, as `seen`, hides what is behind it."""
-    rejected = state is AuthState.REJECTED
-    despite = " and does not accept the credentials" if rejected else ""
-    step = (
-        "Check the extra headers, or the gateway's user name and password"
-        if rejected
-        else "Pass the gateway's credentials as headers={…}, or as a user name and a password"
-    )
-    return (
-        f"It answers {seen}{despite}; what is behind it can't be seen without a login.",
-        f"{step}; without a gateway, check the port: 8675 for the web UI, 7860 for Gradio.",
-    )
-
-
-# What the vendors document or users measured; the client works within all of them.
-_CUTS = {
-    "cloudflare": "cuts requests after 100 s and at about 100 MB",
-    "nginx": "by default cuts requests at 1 MB and after 60 s without data",
-}
+    return _said("in_front", state.value, seen=seen)
 
 
 def limits(url: str, gateway: str) -> tuple[str, str]:
@@ -64,24 +44,13 @@ def limits(url: str, gateway: str) -> tuple[str, str]:
     `gateway` is the name found in the responses: `cloudflare`, `nginx` …
     """
     if proxy := proxy_for(url):
-        return (
-            f"The proxy {proxy} is set for this address, and may have limits.",
-            "Add the server's name to NO_PROXY if uploads fail.",
-        )
+        return _said("limits", "proxy", name=proxy)
     if is_pod_proxy(url):
-        return (
-            "RunPod's proxy cuts requests after 100 s and at about 100 MB; files are transferred "
-            "in smaller requests.",
-            "",
-        )
+        return _said("limits", "pod")
     if gateway:
-        cuts = f"which {_CUTS[gateway]}" if gateway in _CUTS else "whose limits are unknown"
-        remedy = "Raise client_max_body_size in nginx if uploads end with a 413."
-        text = f"The server is behind {gateway.capitalize()}, {cuts}."
-        return text, remedy if gateway == "nginx" else ""
-    if is_loopback(url):
-        return "Direct connection: the address is local or the end of a tunnel.", ""
-    return "No gateway or proxy detected.", ""
+        known = gateway if gateway in {"cloudflare", "nginx"} else "gateway"
+        return _said("limits", known, name=gateway.capitalize())
+    return _said("limits", "loopback" if is_loopback(url) else "none")
 
 
 def gateway_name(headers: Mapping[str, str]) -> str:

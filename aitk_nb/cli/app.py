@@ -23,14 +23,14 @@ from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Unauthorized
 COMMANDS = {
     **dict.fromkeys(("demo", "serve"), "serve"),
     "dataset": "dataset",
-    "train": "train",
-    **dict.fromkeys(("auth", "doctor"), "auth"),
-    "discover": "discover",
+    "train": "params",
+    **dict.fromkeys(("auth", "doctor", "discover"), "discover"),
     **dict.fromkeys(("jobs", "watch", "stop", "losses", "compare"), "jobs"),
     **dict.fromkeys(("download", "safe-to-stop"), "jobs"),
+    **dict.fromkeys(("export", "import"), "bundle"),
     **dict.fromkeys(("lora", "loras"), "lora"),
     "params": "params",
-    "run": "run",
+    "run": "serve",
     "runpod": "runpod",
 }
 """The module of each command, in the order of the help."""

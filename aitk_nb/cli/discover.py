@@ -1,18 +1,25 @@
-"""`aitk-nb discover`: what a server offers, in words, as files, and as code."""
+"""The read-only commands `auth`, `doctor` and `discover`: whether and how a server can be used."""
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import typer
 
 from aitk_nb._display.progress import reporting
 from aitk_nb._files import write
-from aitk_nb.cli.app import AsJson, command, say, show_json
+from aitk_nb.auth.api import check_auth
+from aitk_nb.auth.report import AuthReport
+from aitk_nb.cli.app import AsJson, command, say, show, show_json
 from aitk_nb.cli.server_options import Where, at_address
+from aitk_nb.client import open_backend
+from aitk_nb.connection.embedded import locate
 from aitk_nb.discovery.api import discover as find_out
 from aitk_nb.discovery.report import DiscoveryReport
+from aitk_nb.doctor import doctor as examine
 from aitk_nb.errors import BadInput
+from aitk_nb.models.access import AuthState
 from aitk_nb.models.endpoint import described
 
 STDOUT = Path("-")
@@ -100,3 +107,55 @@ def _in_words(report: DiscoveryReport) -> str:
     lines.append(f"\nclaims\n{report.claims}")
     lines.append("\nmore: --json, --markdown, --html FILE; --snippet NAME --language python")
     return "\n".join(lines)
+
+
+@command("auth")
+@at_address
+def auth(where: Where, as_json: AsJson = False) -> None:
+    """Check authentication and report security problems.
+
+    Tries no credentials, invalid ones and yours.
+    """
+    report = check_auth(where.url, **where.options)
+    show(report.as_dict, _told(report), as_json=as_json)
+    _exit(report.state)
+
+
+@command("doctor")
+@at_address
+def doctor(where: Where, as_json: AsJson = False) -> None:
+    """Check the server from network to GPU.
+
+    Exits non-zero if anything would block training.
+    """
+    report = examine(
+        locate(where.url, any_token=True, **where.options),
+        lambda connection: closing(open_backend(connection)),
+        # With --json the checklist is for people who watch, on stderr.
+        report=lambda check: (say if as_json else typer.echo)(str(check)),
+    )
+    if as_json:
+        show_json(report.as_dict())
+    _exit(report.auth.state)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _told(report: AuthReport) -> str:
+    """Return the report for a terminal."""
+    parts = [f"{report.state.value}: {report.diagnosis}", f"next: {report.next_step}"]
+    if report.detail:
+        parts.append(f"seen: {report.detail}")
+    if report.checks:
+        parts.append(f"\n{report.matrix}")
+    if report.findings:
+        parts.append(f"\n{report.findings}")
+    return "\n".join(parts)
+
+
+def _exit(state: AuthState) -> None:
+    """End with the exit code that other commands have for this state."""
+    if state in {AuthState.REJECTED, AuthState.MISSING}:
+        raise typer.Exit(4)
+    if not state.is_in:
+        raise typer.Exit(3)

@@ -2,16 +2,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 import aitk_nb
 from aitk_nb import _units
-from aitk_nb.cli.app import AsJson, app, command, plain, show
+from aitk_nb.cli.app import AsJson, app, command, plain, say, show
 from aitk_nb.cli.server_options import on_server
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import AitkError
 from aitk_nb.lora.api import LoraReport
+from aitk_nb.results.api import SEED, STRENGTHS
 
 
 @command("lora")
@@ -95,3 +97,56 @@ def loras_inspect(
         file: The checkpoint.
     """
     _show(client.jobs.get(job).inspect_lora(file), as_json=as_json)
+
+
+@command("try", loras)
+@on_server
+def loras_try(
+    client: AIToolkitClient,
+    which: list[str],
+    prompt: list[str] | None = None,
+    strength: list[float] | None = None,
+    seed: list[int] | None = None,
+    arch: str = "",
+    control_image: Path | None = None,
+    gpu: str = "",
+    keep_engine: bool = False,
+    folder: Path = Path("tried"),
+    out: Annotated[Path, typer.Option("--out", "-o")] = Path("tried.html"),
+    as_json: AsJson = False,
+) -> None:
+    """Generate pictures with LoRAs on the server, and write them as one grid.
+
+    After an interrupt or an error, the same command makes what is missing.
+
+    Args:
+        which: Names of jobs, of which all checkpoints are tried; local files, or names of LoRAs.
+        prompt: What to generate, may be repeated. [default: the job's sample prompts]
+        strength: Strength of each LoRA, may be repeated. [default: 0 0.6 1]
+        seed: Seed, may be repeated. [default: 42]
+        arch: Architecture, where neither job nor file tell it.
+        control_image: Image for a model that requires one.
+        gpu: The GPU. [default: the job's]
+        keep_engine: Don't stop the engine that this starts.
+        folder: Where the single pictures are written.
+        out: The grid: .html with a slider, or .png.
+    """
+    jobs = {job.name: job for job in client.jobs.list()}
+    tried = [Path(one) if Path(one).is_file() else jobs.get(one, one) for one in which]
+    grid = client.try_lora(
+        tried,
+        prompt or (),
+        strengths=strength or STRENGTHS,
+        seeds=seed or (SEED,),
+        arch=arch,
+        control_image=control_image,
+        gpu=gpu or None,
+        keep_engine=keep_engine,
+        folder=folder,
+    )
+    path = str(grid.save(out))
+    if grid.note:
+        say(plain(grid.note))
+    files = [tile.file for tile in grid.tiles.values()]
+    found = {"path": path, "rows": grid.rows, "columns": grid.columns, "files": files}
+    show(lambda: found, path, as_json=as_json)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aitk_nb._display.progress import ProgressOption, reporting
 from aitk_nb._local_copies import remember
+from aitk_nb._yaml import facts
 from aitk_nb.backends.base import Backend
 from aitk_nb.datasets import download, upload
 from aitk_nb.datasets.captioning import CaptionJob, CaptionOptions, start_captioning
@@ -19,17 +20,6 @@ from aitk_nb.errors import BadInput, NotSupported, TransferFailed
 from aitk_nb.models import Ability, DatasetInfo, DownloadReport, VerifyReport, check_name
 
 _log = logging.getLogger(__name__)
-
-# What to do instead where a server only accepts uploads, by what it can't do.
-_VERIFY = "Upload the folder again: files that have arrived are not sent twice."
-_DOWNLOAD = "Use the folder that it was uploaded from."
-_CAPTION = (
-    "client.datasets.describe([…]) has its model caption local images; write the captions into "
-    ".txt files and upload the folder again."
-)
-_SET = "Change the .txt files of the local folder, and upload it again."
-_SHOW = "Look at the folder that it was uploaded from."
-_DELETE = "Its datasets are hidden in sessions, and end with the session or the server."
 
 
 class Datasets:
@@ -147,7 +137,7 @@ class Datasets:
         local = self._local(folder)
         dataset = upload.server_name(self._backend, name, local)
         self.get(dataset)
-        self._require("compare a dataset with a folder", _VERIFY)
+        self._require("verify")
         parts = upload.parts(self._backend, local, dataset, DigestCache(local.folder))
         first, *others = (
             RemoteDataset(self._backend, part).verify(files, verify, progress)
@@ -214,7 +204,7 @@ class Datasets:
                 f"{name} has no image {unknown[0]!r}. Name images as client.datasets.get({name!r})"
                 ".images does."
             )
-        self._require("change the captions of a dataset", _SET)
+        self._require("set_captions")
         new = {k: text for k, text in captions.items() if old.captions.get(k, "") != text}
         failures = self._backend.dataset_tools.write_captions(name, new)
         if failures:
@@ -237,7 +227,7 @@ class Datasets:
             NotSupported: The server has no captioners.
         """
         dataset = self.get(name)
-        self._require("caption its datasets", _CAPTION)
+        self._require("generate_captions")
         return start_captioning(self._backend, dataset, options or CaptionOptions())
 
     def thumbnails(self, name: str, limit: int = 40) -> tuple[tuple[bytes, str], ...]:
@@ -255,7 +245,7 @@ class Datasets:
             NotSupported: The server only accepts uploads.
         """
         dataset = self.get(name)
-        self._require("show the images of a dataset", _SHOW)
+        self._require("thumbnails")
         shown = dataset.images[:limit]
         content = dict(self._backend.dataset_tools.thumbnails(name, shown))
         return tuple((content[image], dataset.captions.get(image, image)) for image in shown)
@@ -266,6 +256,7 @@ class Datasets:
         out_dir: str | Path = ".",
         *,
         as_zip: bool = False,
+        caption_ext: str = ".txt",
         progress: ProgressOption = "auto",
     ) -> DownloadReport:
         """Download a dataset; files that are already there are not fetched again.
@@ -274,6 +265,7 @@ class Datasets:
             name: The dataset's name.
             out_dir: Folder in which `<name>` is written.
             as_zip: Write one file `<name>.zip` instead.
+            caption_ext: Ending of the files with the captions, as in a job's `caption_ext`.
             progress: Called with the bytes fetched and the bytes in total; by default a bar, in
                 notebooks and terminals only. None shows nothing.
 
@@ -286,12 +278,12 @@ class Datasets:
             NotSupported: The server only accepts uploads.
         """
         dataset = self.get(name)
-        self._require("send a dataset back", _DOWNLOAD)
+        self._require("download")
         target = Path(out_dir).expanduser()
         with reporting(progress, "downloading") as report:
             if as_zip:
                 return download.download_zip(self._backend, name, target, report)
-            return download.download_files(self._backend, dataset, target, report)
+            return download.download_files(self._backend, dataset, target, report, caption_ext)
 
     def delete(self, name: str) -> None:
         """Delete a dataset with everything in it.
@@ -303,10 +295,11 @@ class Datasets:
             NotFound: The server has no dataset of exactly this name.
             NotSupported: The server only accepts uploads.
         """
-        self._require("delete a dataset", _DELETE)
+        self._require("delete")
         self._backend.dataset_tools.delete(check_name("dataset", name))
 
-    def _require(self, what: str, instead: str) -> None:
+    def _require(self, call: str) -> None:
         """Raise `NotSupported` if the server only accepts uploads."""
         if Ability.EDIT_DATASETS not in self._backend.abilities:
+            what, instead = facts("aitk_nb.datasets", "instead")[call]
             raise NotSupported(what, self._backend.flavour.name.capitalize(), instead)

@@ -1,8 +1,7 @@
 """Downloading a dataset of the server, file by file or as one zip."""
 
 import time
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from aitk_nb._files import keeping, write
 from aitk_nb._local_copies import remember
@@ -11,6 +10,7 @@ from aitk_nb.backends.wire.parallel import Tally, each
 from aitk_nb.datasets.digest_cache import DigestCache
 from aitk_nb.errors import AitkError, TransferFailed
 from aitk_nb.models import DatasetInfo, DownloadReport, safe_file_name
+from aitk_nb.models.names import local_names
 
 WORKERS = 8
 
@@ -31,7 +31,7 @@ def download_zip(
 
 
 def download_files(
-    backend: Backend, info: DatasetInfo, folder: Path, progress: Progress
+    backend: Backend, info: DatasetInfo, folder: Path, progress: Progress, caption_ext: str = ".txt"
 ) -> DownloadReport:
     """Download the images and captions of a dataset into `folder/<name>`.
 
@@ -65,8 +65,12 @@ def download_files(
         return True
 
     outcomes = each(fetch, list(targets), workers=WORKERS)
-    captions = ((targets[image], text) for image, text in info.captions.items() if image in targets)
-    written = [_write(image.with_suffix(".txt"), text) for image, text in captions]
+    ending = f".{caption_ext.removeprefix('.')}"
+    found = info.captions
+    if ending != ".txt":
+        found = tools.captions(info.name, list(targets), ending)
+    captions = ((targets[image], text) for image, text in found.items() if image in targets)
+    written = [_write(image.with_suffix(ending), text) for image, text in captions]
     failures = {
         name: str(outcome)
         for name, outcome in zip(targets, outcomes, strict=True)
@@ -79,25 +83,6 @@ def download_files(
     remember(cache.path)
     seconds = time.monotonic() - started
     return DownloadReport(str(root), total, seconds, fetched=any([*outcomes, *written]))
-
-
-def local_names(names: Iterable[str]) -> dict[str, PurePosixPath]:
-    """Return a safe relative path for each of the server's names.
-
-    No two are the same, even if upper and lower case are not distinguished.
-    """
-    found: dict[str, PurePosixPath] = {}
-    taken: set[str] = set()
-    for name in names:
-        parts = [part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
-        path = PurePosixPath(*(safe_file_name(part) for part in parts or ["_"]))
-        free, number = path, 2
-        # Files that share a stem share a caption, so the stem has to be free too.
-        while str(free).casefold() in taken:
-            free, number = path.with_stem(f"{path.stem}_{number}"), number + 1
-        taken.add(str(free).casefold())
-        found[name] = free
-    return found
 
 
 def _write(target: Path, text: str) -> bool:

@@ -5,9 +5,8 @@ from dataclasses import replace
 from typing import Unpack
 
 from aitk_nb.backends.base import Progress
-from aitk_nb.backends.detection.claims import claim_probes, claims_from
 from aitk_nb.backends.detection.identify import look, unrecognized
-from aitk_nb.backends.detection.probes import Answer, Asker, Probe
+from aitk_nb.backends.detection.probes import Answer, Asker, Probe, claim_probes, claims_from
 from aitk_nb.backends.gradio import endpoints
 from aitk_nb.backends.gradio.matching import match, product
 from aitk_nb.backends.webui import catalog

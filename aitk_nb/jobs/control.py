@@ -1,7 +1,7 @@
 """`JobControl`: what can be done to one job on the server."""
 
 from aitk_nb.errors import AitkError, BadInput
-from aitk_nb.jobs.outputs import JobOutputs
+from aitk_nb.jobs.files import JobFiles
 from aitk_nb.jobs.queue import GpuRelease, own_repair
 from aitk_nb.jobs.requested_save import RequestedSave
 from aitk_nb.models.job import JobState, JobStatus
@@ -13,7 +13,7 @@ STOPS_WITHIN = 60.0
 """Seconds in which a job that was asked to stop should have ended."""
 
 
-class JobControl(JobOutputs):
+class JobControl(JobFiles):
     """Stops, saves, samples, repairs and deletes one job."""
 
     saved: tuple[str, ...] = ()

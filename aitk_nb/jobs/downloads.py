@@ -21,7 +21,7 @@ from aitk_nb.jobs.following_digest import FollowingDigest
 from aitk_nb.lora.safetensors_file import Incomplete, read_header
 from aitk_nb.models.job import DownloadReport, JobState, RemoteFile, Sample
 from aitk_nb.models.names import safe_file_name
-from aitk_nb.training.config_files import portable
+from aitk_nb.training.config_files import portable, unresolved
 
 ENDS = 2**18
 """Bytes at both ends of a file that are compared before anything else."""
@@ -109,7 +109,8 @@ class Downloads:
         path, config = self._folder / name, self._state.config
         with suppress(InvalidParams):
             config = portable(config)
-        content = dumped(dict(config)).encode()
+        note = unresolved(config, "AI Toolkit itself trains")
+        content = (note + dumped(dict(config))).encode()
         if not path.is_file() or path.read_bytes() != content:
             with keeping(path):
                 write(path, content)
@@ -224,7 +225,7 @@ def digest_if_same(
     if not _same_ends(backend, remote, path):
         return ""
     digest = sha256(path)
-    if digest in recorded or digest == _server_digest(backend, remote.path):
+    if digest in recorded or digest == server_digest(backend, remote.path):
         return digest
     return ""
 
@@ -243,7 +244,8 @@ def _same_ends(backend: Backend, remote: RemoteFile | Sample, path: Path) -> boo
     return True
 
 
-def _server_digest(backend: Backend, path: str) -> str:
+def server_digest(backend: Backend, path: str) -> str:
+    """Return the SHA-256 of a file on the server, all of which is read back."""
     digest = hashlib.sha256()
     with backend.open_range(path) as read:
         for start in count(0, PIECE):

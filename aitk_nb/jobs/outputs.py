@@ -1,29 +1,21 @@
 """`JobOutputs`: what a job on the server produces: log, losses, samples and checkpoints."""
 
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 
-from aitk_nb._display.progress import ProgressOption
 from aitk_nb.backends.base import Backend
 from aitk_nb.backends.optional import SupportsNotes
 from aitk_nb.errors import NotSupported
-from aitk_nb.jobs.checkpoints import Which, chosen, local_name, program_folder, saved_steps
-from aitk_nb.jobs.downloads import Downloads, Wanted
 from aitk_nb.jobs.log_tail import LogTail
 from aitk_nb.jobs.loss_reader import read_on
 from aitk_nb.jobs.samples import LIMIT, Samples, fetch_samples, prompts_of
 from aitk_nb.jobs.summary import JobSummary, summary
-from aitk_nb.lora.api import LoraReport, inspect_lora
 from aitk_nb.losses.history import LossHistory
 from aitk_nb.models import (
     Ability,
-    DownloadReport,
     Gpu,
     JobState,
-    RemoteFile,
     Sample,
-    safe_file_name,
 )
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.effective import effective_of
@@ -198,102 +190,6 @@ class JobOutputs:
         """
         with self._backend.open_range(sample.path) as read:
             return read(0, LARGEST)
-
-    def files(self) -> tuple[RemoteFile, ...]:
-        """Return the files of the checkpoints and of the optimizer state, with sizes in bytes.
-
-        Raises:
-            NotSupported: The server does not list files.
-        """
-        return self._backend.list_files(self.state)
-
-    def checkpoints(self) -> tuple[int, ...]:
-        """Return the steps of the checkpoints that the server still has."""
-        files = self.files() if self.can(Ability.FILES) else ()
-        return saved_steps(self._latest, files)
-
-    @property
-    def _latest(self) -> JobState:
-        # The last file has no number in its name: it was saved at the step of now.
-        return self.state if self.state.status.is_final else self.refresh()
-
-    def download(
-        self,
-        folder: str | Path = ".",
-        which: Which | RemoteFile | Sample = "final",
-        *,
-        samples: bool = True,
-        config: bool = True,
-        to: str = "",
-        name: str = "",
-        progress: ProgressOption = "auto",
-    ) -> DownloadReport:
-        """Download checkpoints with the job's samples and its config, each file once.
-
-        `aitk-download.json` in the folder records the SHA-256 of each file. A second call, also of
-        another kernel, compares the files with it and with the server, and fetches only the rest. A
-        checkpoint that is still being written is waited for.
-
-        Args:
-            folder: Where to write. Another file of the same name is kept under a new name.
-            which: `"final"`: the final LoRA, or the newest checkpoint while there is none. `"all"`.
-                `"best"`: the one whose `val/loss` is lowest, by more than its spread. A list of
-                steps. Or one of `files()` or `samples()`, or its name, without anything else.
-            samples: Bring the samples, into the folder `<job>_samples`.
-            config: Bring the config, as the job file `<job>.yaml`.
-            to: `"comfyui:PATH"` or `"a1111:PATH"`, with the folder of that program: checkpoints
-                alone are written where it looks for LoRAs, instead of to `folder`.
-            name: Name of the checkpoints here, in the place of the job's.
-            progress: Called with the bytes done and the bytes in total; by default a bar, in
-                notebooks and terminals only. None shows nothing.
-
-        Returns:
-            The path of the last checkpoint, and the SHA-256 of all files.
-
-        Raises:
-            NotFound: The job has no such file or checkpoint, or no LoRA yet.
-            BadInput: No checkpoint is clearly the best, `name` can't be a file name, or there is
-                not enough space.
-            AitkError: A download failed; nothing is left under the final name.
-
-        Example:
-            >>> sorted(job.download("loras", "all").files)
-            ['loras/cat.safetensors', 'loras/cat.yaml']
-        """
-        target = program_folder(to) if to else Path(folder).expanduser()
-        downloads = Downloads(self._backend, self.state, target, self._clock, self._sleep)
-        if isinstance(which, RemoteFile | Sample):
-            return downloads.fetch([Wanted(which, safe_file_name(which.name))], progress)
-        losses = self.losses() if which == "best" else None
-        found = chosen(which, self._latest, self.files(), losses)
-        wanted = [Wanted(one, local_name(one, self.name, name)) for one in found]
-        alone = bool(to) or which == found[0].name
-        if samples and not alone:
-            wanted += downloads.samples()
-        return downloads.fetch(wanted, progress, config=config and not alone)
-
-    def inspect_lora(self, which: str | Iterable[int] = "final") -> LoraReport:
-        """Return what a checkpoint on the server contains, of which only the header is read.
-
-        Args:
-            which: As for `download`; of several the last one.
-
-        Returns:
-            What the header says; `finite` and `zero_tensors` are None.
-
-        Raises:
-            NotFound: The job has no such checkpoint.
-            BadInput: It is not a safetensors file, or is incomplete.
-            UnexpectedReply: The server, or a gateway, sends whole files only; nothing was read.
-
-        Example:
-            >>> job.inspect_lora().rank
-            16
-        """
-        losses = self.losses() if which == "best" else None
-        remote = chosen(which, self._latest, self.files(), losses)[-1]
-        with self._backend.open_range(remote.path) as read:
-            return inspect_lora(read, size=remote.size, name=remote.name)
 
     def summary(self) -> JobSummary:
         """Return the final loss and the files with the state, without anything random.

@@ -3,20 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
+
+from aitk_nb._yaml import facts
 
 Row: TypeAlias = tuple[int, float | None, str, float | str | None]
 """Step, time, metric and value."""
 
-_STEP = ("step", "_step", "global_step", "trainer/global_step", "train/global_step", "iteration")
-_TIME = ("wall_time", "wall time", "_timestamp", "timestamp")
-_LOSS = (
-    *("loss/loss", "loss", "train/loss", "train_loss", "train/loss_step", "train_loss_step"),
-    *("loss_step", "step_loss", "train/step_loss", "loss/current", "loss/average", "avr_loss"),
-    *("avg_loss", "train/loss_epoch", "value"),  # the last is TensorBoard's
-)
-_RATE = ("learning_rate", "lr", "train/learning_rate", "train/lr")
+_COLUMNS: Mapping[str, Sequence[str]] = facts("aitk_nb.losses", "columns")
 """Names of columns, lower case; the first that a table has counts."""
 
 
@@ -33,7 +28,9 @@ def from_csv(text: str, *, is_table: bool) -> Iterable[Sequence[Row]]:
     first = next(filter(str.strip, text.split("\n")), "")[:9999]
     for delimiter in ",;\t|":
         cells = next(csv.reader([first], delimiter=delimiter), [])
-        if len(cells) > 1 and not {*_STEP, *_LOSS}.isdisjoint(map(_plain, cells)):
+        if len(cells) > 1 and not {*_COLUMNS["step"], *_COLUMNS["loss"]}.isdisjoint(
+            map(_plain, cells)
+        ):
             break
     else:
         delimiter = ","
@@ -69,13 +66,13 @@ def from_json(text: str) -> Iterable[Sequence[Row]]:
 
 
 def _rows(header: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterable[Sequence[Row]]:
-    step = _column(header, _STEP, "steps")
-    time, segment = _column(header, _TIME), _column(header, ("segment",))
+    step = _column(header, _COLUMNS["step"], "steps")
+    time, segment = _column(header, _COLUMNS["time"]), _column(header, ("segment",))
     metrics = dict(enumerate(header))  # all, in our own table
     if header[:2] != ["step", "wall_time"]:
         metrics = {
-            _column(header, _LOSS, "losses"): "loss/loss",
-            _column(header, _RATE): "learning_rate",
+            _column(header, _COLUMNS["loss"], "losses"): "loss/loss",
+            _column(header, _COLUMNS["rate"]): "learning_rate",
         }
     metrics = {at: key for at, key in metrics.items() if at not in (-1, step, time, segment)}
     segments: dict[int, list[Row]] = {}

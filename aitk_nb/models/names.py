@@ -3,6 +3,8 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from aitk_nb.errors import BadInput
 
@@ -58,6 +60,25 @@ def safe_file_name(name: str) -> str:
     if not safe or safe.startswith(".") or _RESERVED.match(safe):
         safe = "_" + safe
     return safe
+
+
+def local_names(names: Iterable[str]) -> dict[str, PurePosixPath]:
+    """Return a safe relative path for each of the server's names.
+
+    No two are the same, even if upper and lower case are not distinguished.
+    """
+    found: dict[str, PurePosixPath] = {}
+    taken: set[str] = set()
+    for name in names:
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
+        path = PurePosixPath(*(safe_file_name(part) for part in parts or ["_"]))
+        free, number = path, 2
+        # Files that share a stem share a caption, so the stem has to be free too.
+        while str(free).casefold() in taken:
+            free, number = path.with_stem(f"{path.stem}_{number}"), number + 1
+        taken.add(str(free).casefold())
+        found[name] = free
+    return found
 
 
 def slug_of(name: str) -> str:

@@ -71,7 +71,7 @@ class Drawing(NamedTuple):
     def webp(self, most: int) -> tuple[bytes, int]:
         """Return it as WebP of at most so many bytes, through which the page is seen; its width."""
         for image in self._fitting("page", most, 6):
-            if len(data := _saved(image, "WEBP", quality=75, method=2)) <= most:
+            if len(data := _saved(image, "WEBP", quality=75, method=1)) <= most:
                 return data, image.width
         raise BadInput(f"{len(self.tiles)} pictures are too many for one.")
 
@@ -194,7 +194,7 @@ def _opened(tile: Tile, edge: int) -> Image.Image | None:
     if not tile.picture:
         return None
     image = Image.open(io.BytesIO(tile.picture), formats=["JPEG"])
-    image.thumbnail((edge, edge), reducing_gap=2.0)
+    image.thumbnail((edge, edge), reducing_gap=1.0)
     return image.convert("RGB")
 
 

@@ -11,6 +11,7 @@ from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
 from aitk_nb.pictures.drawing import FINE, Drawing, Tile
 from aitk_nb.pictures.gallery import gallery
+from aitk_nb.pictures.sharpness import Sharpness, sharpness
 
 MOST = 2_000_000
 """Bytes of a saved picture at most."""
@@ -107,6 +108,18 @@ class PictureGrid:
         if not 0 <= row < len(self.rows):
             raise BadInput(f"There is no row {row}; the grid has {plural(len(self.rows), 'row')}.")
         return write(target, self._drawing.film(row, kind[1:].upper()))
+
+    def sharpness(self) -> Sharpness:
+        """Return how much detail the pictures of each column have: a hint, and no more.
+
+        Returns:
+            Mean and spread of each column over the rows, and whether one stands out.
+
+        Example:
+            >>> job.samples().grid.sharpness().columns
+            ()
+        """
+        return sharpness(self.columns, len(self.rows), self.tiles)
 
     def html(self) -> Html:
         """Return the grid as HTML with a slider over its columns, which needs nothing else."""

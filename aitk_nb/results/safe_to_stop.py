@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from aitk_nb._display import html
 from aitk_nb._files import sha256
@@ -19,9 +20,12 @@ from aitk_nb.jobs.downloads import digest_if_same, unfinished
 from aitk_nb.models.checklist import Check, Checklist, ChecklistReport, Status
 from aitk_nb.models.job import JobState, JobStatus, RemoteFile
 from aitk_nb.models.server import Flavour
+from aitk_nb.training.config_paths import folder_name
+from aitk_nb.training.effective import effective_of
 
 _WITHOUT_CHECKPOINTS = {"caption", "inference"}
 
+_UNREADABLE = (NotSupported, Rejected, UnexpectedReply)
 _UNSEEN = "Look on the server itself, and copy what you need: scp -r SERVER:ai-toolkit/output ."
 
 
@@ -83,7 +87,7 @@ def _seen(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
     """Return what a look finds; what the server does not show is a problem."""
     try:
         return list(look())
-    except (NotSupported, Rejected, UnexpectedReply) as exc:
+    except _UNREADABLE as exc:
         return [_red(name, f"It can't be seen: {exc}", _UNSEEN)]
 
 
@@ -150,28 +154,45 @@ def _lesser(
 
 
 def _datasets(backend: Backend, copies: LocalCopies) -> Iterator[Check]:
+    entries: list[Any] = []
+    with suppress(*_UNREADABLE):  # which the look at the jobs tells
+        for state in backend.all_jobs():
+            entries += effective_of(state.config).get("datasets", ())
     for name in backend.list_datasets():
-        yield from _seen(name, partial(_dataset, backend, copies, name))
+        # A listing shows .txt captions only; other endings are those that a job reads.
+        named = [one for one in entries if folder_name(str(one.get("folder_path"))) == name]
+        endings = dict.fromkeys([".txt", *(str(one["caption_ext"]) for one in named)])
+        yield from _seen(name, partial(_dataset, backend, copies, name, tuple(endings)))
 
 
-def _dataset(backend: Backend, copies: LocalCopies, name: str) -> Iterator[Check]:
+def _dataset(
+    backend: Backend, copies: LocalCopies, name: str, endings: Sequence[str]
+) -> Iterator[Check]:
     info, tools = backend.get_dataset(name), backend.dataset_tools
+    texts = {
+        (image, ending): text.strip()
+        for ending in endings
+        for image, text in (
+            info.captions if ending == ".txt" else tools.captions(name, info.images, ending)
+        ).items()
+    }
     noted = {file for file in tools.noted(name) if not file.endswith(".txt")}
     sizes = tools.sizes(name, sorted({*info.images, *noted}))
     left = {file for file, many in sizes.items() if many is not None or file in info.images}
-    captions = {image for image, text in info.captions.items() if text.strip()}
+    captions = {key for key, text in texts.items() if text}
     folders: dict[Path, dict[str, Upload]] = {}
     for file, many in sizes.items():
         for path in copies.of_size(many or 0):
             if PurePosixPath(file).name in {path.name, *backend.server_names("", [path.name])[1]}:
                 found = Upload(path, file, many or 0, sha256(path))
                 folders.setdefault(path.parent, {})[file] = found
-                if _text(path) == info.captions.get(file, "").strip():
-                    captions.discard(file)
+                captions -= {
+                    (file, end) for end in endings if _text(path, end) == texts.get((file, end), "")
+                }
     for uploads in folders.values():
         absent, differing = backend.missing(name, [*uploads.values()])
         left -= uploads.keys() - {upload.name for upload in (*absent, *differing)}
-    kinds = {"file": left, "caption": captions}
+    kinds = {"file": left, "caption": {image for image, _ending in captions}}
     parts = [
         f"{plural(len(names), kind)} ({some(sorted(names))})"
         for kind, names in kinds.items()
@@ -179,11 +200,13 @@ def _dataset(backend: Backend, copies: LocalCopies, name: str) -> Iterator[Check
     ]
     if parts:
         words = f"The dataset has what is not here: {' and '.join(parts)}."
-        yield _red(name, words, f'client.datasets.download({name!r}, "datasets")')
+        ending = next((ending for _image, ending in captions if ending != ".txt"), "")
+        option = f", caption_ext={ending!r}" if ending else ""
+        yield _red(name, words, f'client.datasets.download({name!r}, "datasets"{option})')
 
 
-def _text(image: Path) -> str:
-    """Return the caption of an image here."""
-    with suppress(OSError):
-        return image.with_suffix(".txt").read_bytes().decode(errors="replace").strip()
+def _text(image: Path, ending: str) -> str:
+    """Return the caption of an image here, in the file of that ending."""
+    with suppress(OSError, ValueError):
+        return image.with_suffix(ending).read_bytes().decode(errors="replace").strip()
     return ""

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Self
 from urllib.parse import quote
 
 from aitk_nb.connection.connection import DEMO
@@ -53,6 +54,12 @@ class Account:
 
     def __repr__(self) -> str:
         return f"<RunPod {self.api}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connections."""

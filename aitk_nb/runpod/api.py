@@ -29,12 +29,11 @@ class RunPod(Creates):
     """The pods of a RunPod account, by its API v2.
 
     Example:
-        >>> pods = aitk_nb.RunPod("demo:")
-        >>> pod = pods.create("my-training", gpu="RTX 4090", max_hours=2, max_price=1.0)
-        >>> pod = pods.wait_ready(pod)
-        >>> aitk_nb.connect(pods.connection(pod)).flavour
-        <Flavour.WEBUI: 'webui'>
-        >>> pods.stop(pod, anyway=True).status
+        >>> with aitk_nb.RunPod("demo:") as pods:
+        ...     pod = pods.create("my-training", gpu="RTX 4090", max_hours=2, max_price=1.0)
+        ...     with aitk_nb.connect(pods.connection(pods.wait_ready(pod))) as client:
+        ...         stopped = pods.stop(pod, client=client)
+        >>> stopped.status
         <PodStatus.EXITED: 'EXITED'>
     """
 

@@ -17,9 +17,9 @@ class PodCost:
     """What a pod has cost in USD up to `read_at`, its disk included where it is billed.
 
     Example:
-        >>> pods = aitk_nb.RunPod("demo:")
-        >>> pods.cost(pods.create("paid")).estimated
-        False
+        >>> with aitk_nb.RunPod("demo:") as pods:
+        ...     round(pods.cost(pods.create("paid")).amount, 2)
+        0.0
     """
 
     amount: float

@@ -48,8 +48,8 @@ class Creates(Account):
             template: Id of the template.
             cloud: As for `plan`.
             data_center: RunPod's id of one; by default any.
-            max_hours: Hours after each start at which a guard stops it. RunPod has no timer: this
-                takes effect while `aitk-nb runpod guard` runs.
+            max_hours: Hours after each start for which it is meant to run. RunPod has no timer: it
+                stands in the pod's environment, and stops nothing by itself.
             max_price: USD per hour that it may cost at most, without its disk.
 
         Returns:

@@ -19,7 +19,7 @@ from aitk_nb.errors import UnexpectedReply
 API = "https://api.runpod.io"
 TOKEN = "AI_TOOLKIT_AUTH"  # noqa: S105  (the name of a variable)
 MAX_HOURS = "AITK_NB_MAX_HOURS"
-"""Variable of a pod that tells every guard how long it may run."""
+"""Variable of a pod that tells how long it is meant to run."""
 PORT = "8675/http"
 """Where AI Toolkit's web UI listens."""
 
@@ -51,8 +51,8 @@ class Pod:
     """A pod in the state that RunPod told at `read_at`.
 
     Example:
-        >>> pods = aitk_nb.RunPod("demo:")
-        >>> pods.create("shown", gpu="RTX 4090").gpu
+        >>> with aitk_nb.RunPod("demo:") as pods:
+        ...     pods.create("shown", gpu="RTX 4090").gpu
         'NVIDIA GeForce RTX 4090'
     """
 
@@ -74,7 +74,7 @@ class Pod:
     mounts: tuple[str, ...] = ()
     """Folders that outlive a stop; everything else on its disk counts as lost then."""
     max_hours: float | None = None
-    """How long a guard lets it run after each start; None if nothing was set."""
+    """How long it is meant to run after each start; None if nothing was set. It stops nothing."""
     token: Secret | None = field(default=None, repr=False)
     """Token of the web UI in it."""
 

@@ -16,17 +16,20 @@ from aitk_nb.training import presets
 from aitk_nb.training.config_diff import OURS, forget_found, plain_numbers, unmerged
 from aitk_nb.training.config_paths import (
     MISSING,
+    default_process,
     fields_of,
     folder_name,
     is_mappings,
     put,
     value_at,
 )
-from aitk_nb.training.default_config import default_process
 from aitk_nb.training.effective import SYNONYMS, effective
 from aitk_nb.training.extra import ASIDE, MUTE_TYPES, RESERVED, aside_of, process_of
 from aitk_nb.training.fields import PATHS, Fields
 from aitk_nb.training.job_config import draft
+
+_LOOKED_UP = {name: PATHS[name] for name in ("init_lora", "more_steps", "validation")}
+_NOTHING = (MISSING, None, "", 0)
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -60,7 +63,21 @@ def write(params: Fields, path: str | Path) -> Path:
 def as_text(params: Fields, suffix: str) -> str:
     """Return what stands in a job file whose name ends so: JSON for `.json`, else YAML."""
     config = file_config(params)
-    return json.dumps(config, indent=2) + "\n" if suffix.lower() == ".json" else dumped(config)
+    if suffix.lower() == ".json":
+        return json.dumps(config, indent=2) + "\n"
+    return unresolved(config, "AI Toolkit itself trains") + dumped(config)
+
+
+def unresolved(config: Mapping[str, Any], who: str) -> str:
+    """Return a comment on what only a start of ours looks up on the server, if a config has it."""
+    process = process_of(config)
+    names = [name for name, path in _LOOKED_UP.items() if value_at(process, path) not in _NOTHING]
+    if not names:
+        return ""
+    return (
+        f"# {who} without {' and '.join(names)}: only `aitk-nb train` and\n"
+        "# `client.jobs.start` look up on the server what is meant.\n"
+    )
 
 
 def file_config(params: Fields) -> dict[str, Any]:

@@ -1,9 +1,14 @@
-"""Places in a job config: reading, setting and merging by their paths."""
+"""Job configs: what one has by itself, and its places by their paths.
+
+Why it is so: docs/behavior.md#trainer
+"""
 
 import copy
 import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
+
+from aitk_nb._yaml import facts
 
 MISSING: Any = object()
 """What `value_at` returns where there is nothing."""
@@ -91,3 +96,14 @@ def _merged(have: list[dict[str, Any]], value: list[dict[str, Any]]) -> list[dic
 def folder_name(path: str) -> str:
     """Return the last part of a folder's path, be it of Linux or of Windows."""
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def default_process() -> dict[str, Any]:
+    """Return the process of a new job, to which `job_config` adds what the parameters say."""
+    return dict(copy.deepcopy(facts("aitk_nb.training", "default_process")))
+
+
+def trainer_defaults() -> Mapping[str, Any]:
+    """Return what the trainer takes for each key that a job config leaves out."""
+    found: Mapping[str, Any] = facts("aitk_nb.training", "trainer_defaults")
+    return found

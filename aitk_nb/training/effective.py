@@ -13,8 +13,7 @@ from typing import Any
 
 from aitk_nb.models.control_images import CONTROL_KEYS
 from aitk_nb.training import presets
-from aitk_nb.training.config_paths import MISSING, merge, value_at
-from aitk_nb.training.default_config import trainer_defaults
+from aitk_nb.training.config_paths import MISSING, merge, trainer_defaults, value_at
 from aitk_nb.training.extra import process_of
 
 SYNONYMS: Mapping[str, Sequence[str]] = presets.FACTS["synonyms"]

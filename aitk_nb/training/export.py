@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aitk_nb.backends.webui import script
+from aitk_nb.training.config_files import unresolved
 from aitk_nb.training.fields import schema
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
@@ -69,14 +70,7 @@ def _options(name: str, value: object) -> list[str]:
 
 
 def _unresolved(params: TrainingParams) -> str:
-    """Return a comment on what only `client.jobs.start` looks up on the server, if it is used."""
-    names = [name for name in ("init_lora", "more_steps", "validation") if getattr(params, name)]
-    if not names:
-        return ""
-    return (
-        f"# These requests train without {' and '.join(names)}: only `aitk-nb train` and\n"
-        "# `client.jobs.start` look up on the server what is meant.\n"
-    )
+    return unresolved(draft(params).config, "These requests train")
 
 
 FORMATS: Mapping[str, Callable[[TrainingParams], str]] = {

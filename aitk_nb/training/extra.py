@@ -6,8 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from aitk_nb._yaml import dumped, parsed
-from aitk_nb.training.config_paths import MISSING, is_mappings, merge, value_at
-from aitk_nb.training.default_config import default_process
+from aitk_nb.training.config_paths import MISSING, default_process, is_mappings, merge, value_at
 from aitk_nb.training.validation import no_variables, safe_name
 
 RESERVED = ("training_folder", "sqlite_db_path", "device")

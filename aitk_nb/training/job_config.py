@@ -7,8 +7,7 @@ from typing import Any
 from aitk_nb.models.job import JobDraft
 from aitk_nb.training import presets
 from aitk_nb.training.config_diff import OURS, fingerprint, plain_numbers
-from aitk_nb.training.config_paths import MISSING, merge, put, value_at
-from aitk_nb.training.default_config import default_process
+from aitk_nb.training.config_paths import MISSING, default_process, merge, put, value_at
 from aitk_nb.training.extra import aside_of, parse_extra
 from aitk_nb.training.fields import PATHS, Fields
 

@@ -18,9 +18,9 @@ import pytest
 import aitk_nb
 from aitk_nb import demo
 from aitk_nb.backends.gradio.backend import Gradio
+from aitk_nb.backends.gradio.job_outputs import Evidence, Verdict, judge
 from aitk_nb.backends.gradio.journal import Journal
 from aitk_nb.backends.gradio.login import GradioHttp
-from aitk_nb.backends.gradio.outcome import Evidence, Verdict, judge
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.connection.connection import Connection
 from aitk_nb.errors import ConnectionFailed, NotFound

@@ -36,11 +36,13 @@ def main() -> int:
     with demo.start() as server, aitk_nb.connect(server.url) as client:
         job = drawn(client, server.data)
         opened, grid = _timed(lambda: sample_grid(job))
-        shown, page = _timed(grid._repr_html_)
+        shown, page = _timed(grid.html)
+        headless, picture = _timed(grid._repr_html_)
         saved, png = _timed(grid.png)
         seconds = opened + shown
         _print(f"{grid}: fetched in {opened:.2f} s, shown {shown:.2f} s later, {len(page):,} bytes")
         _print(f"opens in {seconds:.2f} s, at most {SOON:g}{_verdict(seconds, SOON)}")
+        _print(f"headless: {len(picture):,} bytes, {headless:.2f} s instead of {shown:.2f} s")
         size = len(png)
         _print(f"PNG: {size:,} bytes in {saved:.2f} s, at most {MOST:,}{_verdict(size, MOST)}")
     return int(seconds > SOON or size > MOST)

@@ -6,7 +6,8 @@ left just then.
 
 The bare baseline is what somebody would write in ten lines: one `httpx.Client` that keeps its
 connections, with one POST per file from eight threads and the open file in `files=`. The download
-is one GET without ranges by curl, which nobody's Python keeps up with. Neither checks anything.
+is one GET without ranges by curl, whose file is read once more for its SHA-256, which is what ours
+tells too; curl alone, which proves nothing, is shown beside it.
 Ours is the call that users make, of a folder that was scanned: it looks which files the server
 has, counts and digests what is sent, notes the digests, reads the dataset back and some of its
 files too; the download goes to a temporary name. Scanning decodes every image to its end, sends
@@ -18,6 +19,7 @@ The same upload called again sends nothing, and is held against the first call.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -69,16 +71,19 @@ def main() -> int:
                 tidy=lambda: _empty(here / "server" / "datasets"),
             )
             missed |= _again(client, photos, lambda: _empty(here / "server" / "datasets"))
-            missed |= _compare(
-                f"download of {BYTES / 1e6:.0f} MB",
-                BYTES,
-                0.9,
-                DOWNLOADS,
-                ours=lambda number: _download(job, here / f"ours{number}"),
-                bare=lambda number: _curl(f"{url}{lora}", here / f"bare{number}"),
-                baseline="curl",
-                tidy=lambda: _drop(here),
-            )
+            for baseline, least in (("curl and the SHA-256", 0.9), ("curl alone", 0.0)):
+                missed |= _compare(
+                    f"download of {BYTES / 1e6:.0f} MB",
+                    BYTES,
+                    least,
+                    DOWNLOADS,
+                    ours=lambda number: _download(job, here / f"ours{number}"),
+                    bare=lambda number, proven=bool(least): _curl(  # type: ignore[misc]
+                        f"{url}{lora}", here / f"bare{number}", proven=proven
+                    ),
+                    baseline=baseline,
+                    tidy=lambda: _drop(here),
+                )
     return int(missed)
 
 
@@ -108,7 +113,7 @@ def _compare(
         f"{what}: medians of {times} pairs of runs",
         f"  {mine:6.0f} MB/s  aitk_nb",
         f"  {theirs:6.0f} MB/s  {baseline}",
-        f"  {ratio:11.2f}  of its throughput (at least {limit})",
+        f"  {ratio:11.2f}  of its throughput{f' (at least {limit})' if limit else ''}",
     ]
     print("\n".join(lines))  # noqa: T201  (a command)
     return ratio < limit
@@ -176,10 +181,14 @@ def _download(job: aitk_nb.Job, folder: Path) -> None:
     assert job.download(folder).size == BYTES
 
 
-def _curl(url: str, folder: Path) -> None:
+def _curl(url: str, folder: Path, *, proven: bool) -> None:
     folder.mkdir()
-    subprocess.run(["curl", "--silent", "--fail", "--output", folder / "lora", url], check=True)
-    assert (folder / "lora").stat().st_size == BYTES
+    target = folder / "lora"
+    subprocess.run(["curl", "--silent", "--fail", "--output", target, url], check=True)
+    assert target.stat().st_size == BYTES
+    if proven:
+        with target.open("rb") as file:
+            hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _photos(folder: Path) -> Path:

@@ -76,7 +76,7 @@ def test_a_kernel_that_is_restarted_in_the_middle_finds_the_job_again(
 ) -> None:
     """The job goes on without the kernel, and is the one that the next *Run All* ends with."""
     name = f"restarted_{uuid.uuid4().hex[:6]}"
-    cells = shipped("04_train", url=demo_server.url, name=name, steps=900, save_every=300)
+    cells = shipped("04_train", url=demo_server.url, name=name, steps=2000, save_every=500)
     write_notebook(lab.root / FIRST, cells)
     with aitk_nb.connect(demo_server.url) as client, opened(chromium, lab, FIRST) as notebook:
         notebook.run_all()
@@ -90,7 +90,7 @@ def test_a_kernel_that_is_restarted_in_the_middle_finds_the_job_again(
         trained(notebook, name)
         photograph(notebook.page, "lab_restarted")
         after = client.jobs.get(name).refresh()
-        assert (before.id, 900) == (after.id, after.step)
+        assert (before.id, 2000) == (after.id, after.step)
         steps, _ = client.jobs.get(name).losses().columns()
         assert len(set(steps)) == len(steps)
         assert [] == notebook.errors

@@ -124,7 +124,7 @@ def test_the_keyboard_goes_through_it_in_reading_order(
 ) -> None:
     """Each press of Tab goes on downwards, and every field and button is reached."""
     # As high as the whole form, whose one column has no fields side by side.
-    context = chromium.new_context(viewport={"width": 800, "height": 4000})
+    context = chromium.new_context(viewport={"width": 800, "height": 6000})
     page = context.new_page()
     page.goto(address, timeout=120_000)
     expect(page.get_by_label("Training Name", exact=True)).to_have_value("cat")

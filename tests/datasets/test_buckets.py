@@ -14,7 +14,7 @@ from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput
 from aitk_nb.training.effective import divisibility
-from aitk_nb.training.epochs import bucket_size
+from aitk_nb.training.plan import bucket_size
 from tests.datasets.pictures import picture
 
 SIDE = st.integers(1, 9000)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aitk_nb import Flavour
 from aitk_nb.backends.gradio.matching import match
 from aitk_nb.discovery.report import DiscoveryReport
-from aitk_nb.discovery.snippets.literals import (
+from aitk_nb.discovery.snippets.program import (
     Code,
     comment,
     identifier,

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aitk_nb.errors import AitkError, ConnectionFailed, Rejected, TransferFailed, UnexpectedReply
-from aitk_nb.inference.frames import LONGEST_HEADER, LONGEST_PAYLOAD, FrameReader
-from aitk_nb.inference.generation import Generation
+from aitk_nb.inference.generation import LONGEST_HEADER, LONGEST_PAYLOAD, FrameReader, Generation
 from aitk_nb.models.inference import Engine, Frame
 
 

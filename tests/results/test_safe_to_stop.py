@@ -177,10 +177,16 @@ def test_red_for_what_cannot_be_read(
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AIToolkitClient]:
-    """A client of a server of its own."""
+def server_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a server of its own."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def client(server_data: Path) -> Iterator[AIToolkitClient]:
+    """A client of that server."""
     with (
-        demo.start(tmp_path_factory.mktemp("server")) as server,
+        demo.start(server_data) as server,
         aitk_nb.connect(server.url) as client,
     ):
         yield client
@@ -229,6 +235,27 @@ def test_red_for_a_caption(client: AIToolkitClient, folder: Path, tmp_path: Path
     assert "1 caption (photo_05.jpg)" in red(client.safe_to_stop())
     client.datasets.download("my_cats", tmp_path / "datasets")
     assert client.safe_to_stop()
+
+
+def test_red_for_a_caption_of_another_ending(
+    client: AIToolkitClient, folder: Path, tmp_path: Path, server_data: Path
+) -> None:
+    """That some job reads; the call that mends it says which ending."""
+    params = aitk_nb.TrainingParams(
+        name="endings", dataset="my_cats", steps=1, resolution=[64], rank=4,
+        extra="datasets: [{caption_ext: caption}]",
+    )  # fmt: skip
+    (server_data / "datasets" / "my_cats" / "photo_05.caption").write_text("there", "utf-8")
+    assert client.safe_to_stop()
+    job = client.jobs.start(params)
+    job.wait(every=0.1)
+    job.download(tmp_path)
+    told = red(client.safe_to_stop())
+    assert "1 caption (photo_05.jpg)" in told
+    assert """client.datasets.download('my_cats', "datasets", caption_ext='.caption')""" in told
+    client.datasets.download("my_cats", tmp_path / "datasets", caption_ext=".caption")
+    assert client.safe_to_stop()
+    job.delete()
 
 
 def test_the_command_is_red(client: AIToolkitClient, folder: Path) -> None:

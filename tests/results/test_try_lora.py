@@ -19,6 +19,7 @@ from aitk_nb import demo
 from aitk_nb.client import AIToolkitClient
 from aitk_nb.errors import BadInput, NotFound, NotSupported, Rejected
 from aitk_nb.pictures.grid import PictureGrid
+from tests.cli.command import run
 from tests.proxy import FaultProxy
 
 SMALL = {"width": 64, "height": 64, "num_inference_steps": 6}
@@ -110,6 +111,23 @@ def test_the_strength_and_the_steps_show(
     assert (again.tiles, row) == (grid.tiles, client.jobs.get(ENGINE).state)
 
 
+def test_by_command(site: Site, client: AIToolkitClient, job: aitk_nb.Job, tmp_path: Path) -> None:
+    """A job and a local file at one strength, as a page and as a picture."""
+    local = Path(job.download(tmp_path, [10], samples=False).path)
+    small = ("--strength", "0", "--strength", "1", "--folder", tmp_path, "--seed", "7")
+    start = ("loras", "try", job.name, local, "--prompt", "a cat", *small, "--out")
+    env = {"AITK_URL": site.server.url}
+    made = run(*start, tmp_path / "grid.html", "--json", env=env).json
+    assert ["a cat"] == made["rows"]
+    labels = [f"cat {step} ×1" for step in ("step 10", "step 20", "final")]
+    assert ["base model", *labels, f"{local.stem} ×1"] == made["columns"]
+    # The same LoRA, from the job and from the file.
+    pictures = [Path(one).read_bytes() for one in made["files"]]
+    assert pictures[1] == pictures[4] != pictures[3]
+    assert f"{tmp_path / 'grid.png'}\n" == run(*start, tmp_path / "grid.png", env=env).out
+    assert "nobody" in run("loras", "try", "nobody", *small, env=env, code=1).err
+
+
 def test_whatever_breaks_each_picture_arrives_once(
     site: Site, client: AIToolkitClient, job: aitk_nb.Job, tmp_path: Path
 ) -> None:
@@ -157,12 +175,13 @@ def test_a_local_file_is_sent_once(
 ) -> None:
     """Where it does not tell its architecture, that is asked for."""
     file = job.download(tmp_path).path
+    before = {lora.path for lora in client.loras.list()}
     options = {"strengths": (1,), "sample": SMALL, "folder": tmp_path, "arch": "flex1"}
     grid = client.try_lora(file, "x", **options, seeds=(1, 2))  # type: ignore[arg-type]
     assert grid.rows == ("x · seed 1", "x · seed 2")
-    sent = [lora for lora in client.loras.list() if not lora.job]
+    sent = [lora for lora in client.loras.list() if lora.path not in before]
     client.try_lora([file], "y", **options)  # type: ignore[arg-type]
-    assert [lora for lora in client.loras.list() if not lora.job] == sent
+    assert [lora for lora in client.loras.list() if lora.path not in before] == sent
     assert len(sent) == 1
 
 

@@ -27,6 +27,7 @@ class Clock:
         self.then: list[Callable[[], None]] = []
 
     def __call__(self) -> float:
+        """Return the seconds of now."""
         return self.now
 
     def sleep(self, seconds: float) -> None:

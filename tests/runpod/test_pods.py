@@ -43,7 +43,8 @@ def test_the_server_takes_our_token_only(world: World) -> None:
     assert pod.token != other.token
     for headers in ({}, {"Authorization": "Bearer password"}):
         assert 401 == httpx.get(f"{pod.url}/api/jobs", headers=headers).status_code
-    aitk_nb.connect(world.pods.connection(pod)).jobs.list()
+    with aitk_nb.connect(world.pods.connection(pod)) as client:
+        client.jobs.list()
 
 
 def test_a_booting_pod_answers_502(world: World) -> None:
@@ -169,11 +170,11 @@ def test_terminate_takes_the_exact_name(world: World) -> None:
 
 def test_limits_are_needed_where_nobody_watches() -> None:
     """On RunPod itself, before anything is sent."""
-    pods = aitk_nb.RunPod(API, key=KEY)
-    with pytest.raises(BadInput, match="max_hours and max_price"):
-        pods.create("cat", max_hours=3)
-    with pytest.raises(BadInput, match="max_price must be a number above 0"):
-        pods.create("cat", max_hours=3, max_price=float("nan"))
+    with aitk_nb.RunPod(API, key=KEY) as pods:
+        with pytest.raises(BadInput, match="max_hours and max_price"):
+            pods.create("cat", max_hours=3)
+        with pytest.raises(BadInput, match="max_price must be a number above 0"):
+            pods.create("cat", max_hours=3, max_price=float("nan"))
 
 
 def test_templates_are_shown_and_never_chosen(world: World) -> None:

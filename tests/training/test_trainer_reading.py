@@ -24,11 +24,10 @@ from aitk_nb.demo.trainer import photographs
 from aitk_nb.demo.trainer.main import train
 from aitk_nb.training.config_paths import value_at
 from aitk_nb.training.effective import alpha_counts, divisibility, effective, resolutions
-from aitk_nb.training.epochs import bucket_size
 from aitk_nb.training.extra import process_of
 from aitk_nb.training.job_config import draft
 from aitk_nb.training.params import TrainingParams
-from aitk_nb.training.plan import plan
+from aitk_nb.training.plan import bucket_size, plan
 from aitk_nb.training.presets import OTHERS, load
 from tests.loops import for_each
 

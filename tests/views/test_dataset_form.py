@@ -21,9 +21,14 @@ from aitk_nb.datasets.local.problems import Code
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
 from aitk_nb.views import DatasetForm
-from aitk_nb.views.dataset_form.dataset_choice import read_choice
 from aitk_nb.views.dataset_form.explorer import Explorer
-from aitk_nb.views.dataset_form.folders import completions, private_folder, store, upload_limit
+from aitk_nb.views.dataset_form.folders import (
+    completions,
+    private_folder,
+    read_choice,
+    store,
+    upload_limit,
+)
 from tests.datasets.pictures import picture
 from tests.views.conftest import click, instances, send, stored
 

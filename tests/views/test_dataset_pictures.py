@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from aitk_nb._display.images import Thumbnails
 from aitk_nb.datasets.local.buckets import plan
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
 from aitk_nb.views import contact_sheet, plot_buckets
-from aitk_nb.views.plots.thumbnails import Thumbnails
 
 
 def opened(raw: bytes) -> Image.Image:

@@ -436,7 +436,7 @@ def test_a_changed_start_says_what_differs_and_offers_both(execute: Any) -> None
     press = "form.widget.children[0].children[1].children[{}].click()"
     book = execute(
         "from aitk_nb.views.forms import form as module\nrun = iter(range(9))\n"
-        "from aitk_nb.views.forms.cell_registry import RunningCell\n"
+        "from aitk_nb.views.forms.form import RunningCell\n"
         "module.running_cell = lambda: RunningCell('one', str(next(run)))",
         FORM_CELL,
         "form._fields['steps'].control.value = '7'",

@@ -5,8 +5,8 @@ empty 405 and nothing is executed (contract of the web UI, section 1).
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import httpx
 from aitk_nb.backends.gradio.login import GradioHttp, login_of
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.parallel import each
-from aitk_nb.backends.wire.response_errors import gateway_refusal
+from aitk_nb.backends.wire.response_errors import gateway_refusal, json_object
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, Rejected, Unauthorized, UnexpectedReply
 from aitk_nb.models.access import Access, Credential, Outcome
@@ -61,10 +61,7 @@ def _login(answer: httpx.Response) -> Outcome:
 
 def lets_in(answer: httpx.Response) -> bool:
     """Return whether a web UI says that it lets us in."""
-    with suppress(ValueError):
-        body = answer.json()
-        return answer.status_code == 200 and isinstance(body, dict) and "isAuthenticated" in body
-    return False
+    return answer.status_code == 200 and "isAuthenticated" in json_object(answer)
 
 
 def _plain(answer: httpx.Response) -> Outcome:
@@ -115,11 +112,11 @@ def knock_webui(connection: Connection, timeout: float) -> Knocks:
         tokens[Credential.WRONG] = _made_up()
         if connection.token and connection.token.is_token:
             tokens[Credential.GIVEN] = connection.token
-    doors = {
-        credential: Http(replace(connection, token=token, login=None), attempts=1, timeout=timeout)
-        for credential, token in tokens.items()
-    }
-    with _closing(doors):
+    with ExitStack() as stack:
+        doors = {
+            credential: stack.enter_context(_door(connection, timeout, token))
+            for credential, token in tokens.items()
+        }
         cells = _ask_all(_WEBUI, doors)
     wrong = _outcome(cells, "login", Credential.WRONG) is Outcome.ALLOWED
     return Knocks(cells, wrong)
@@ -136,35 +133,37 @@ def knock_gradio(connection: Connection, prefix: str, timeout: float, *, locked:
     Nobody logs in where nobody has to: an app without a login does not understand one.
     """
     plain = replace(connection, token=None, login=None)
-    doors: dict[Credential, Http] = {Credential.NONE: Http(plain, attempts=1, timeout=timeout)}
     login = login_of(connection)
     wrong_accepted = False
-    with _closing(doors):
+    with ExitStack() as stack:
+        doors: dict[Credential, Http] = {
+            Credential.NONE: stack.enter_context(_door(plain, timeout))
+        }
         if locked:
             wrong = replace(plain, login=(login[0] if login else "nobody", _made_up()))
-            doors[Credential.WRONG], wrong_accepted = _opened(wrong, timeout)
+            doors[Credential.WRONG], wrong_accepted = _opened(stack, wrong, timeout)
         if locked and login:
-            doors[Credential.COOKIE], _ = _opened(connection, timeout)
+            doors[Credential.COOKIE], _ = _opened(stack, connection, timeout)
         if login and not _taken(connection):
             basic = {**connection.headers, "Authorization": Secret.basic(*login)}
-            doors[Credential.BASIC] = Http(
-                replace(plain, headers=basic), attempts=1, timeout=timeout
-            )
+            door = _door(replace(plain, headers=basic), timeout)
+            doors[Credential.BASIC] = stack.enter_context(door)
         return Knocks(_ask_all(_gradio_questions(prefix), doors), wrong_accepted)
 
 
-def _opened(connection: Connection, timeout: float) -> tuple[Http, bool]:
+def _door(connection: Connection, timeout: float, token: Secret | None = None) -> closing[Http]:
+    """Return a client without credentials but the token, which is closed with the context."""
+    plain = replace(connection, token=token, login=None)
+    return closing(Http(plain, attempts=1, timeout=timeout))
+
+
+def _opened(stack: ExitStack, connection: Connection, timeout: float) -> tuple[Http, bool]:
     """Return a client that has logged in, and True; or one that has not, where it may not."""
-    door = GradioHttp(connection, attempts=1, timeout=timeout)
+    door = stack.enter_context(closing(GradioHttp(connection, attempts=1, timeout=timeout)))
     try:
         door.log_in()
     except (Rejected, Unauthorized, UnexpectedReply):
-        door.close()
-        plain = replace(connection, token=None, login=None)
-        return Http(plain, attempts=1, timeout=timeout), False
-    except BaseException:
-        door.close()
-        raise
+        return stack.enter_context(_door(connection, timeout)), False
     return door, True
 
 
@@ -185,7 +184,7 @@ def config_by_login(connection: Connection, timeout: float) -> Mapping[str, Any]
 
 def accepts(connection: Connection, timeout: float) -> bool:
     """Return whether the web UI lets somebody in who comes with this connection."""
-    with suppress(AitkError), closing(Http(connection, attempts=1, timeout=timeout)) as http:
+    with suppress(AitkError), _door(connection, timeout, connection.token) as http:
         return lets_in(http.raw("GET", "/api/auth"))
     return False
 
@@ -198,26 +197,13 @@ def default_password(connection: Connection, timeout: float) -> bool:
 
 def shows_hf_token(connection: Connection, timeout: float) -> bool:
     """Return whether the settings hold a Hugging Face token; its value is not kept."""
-    with (
-        suppress(AitkError, ValueError),
-        closing(Http(connection, attempts=1, timeout=timeout)) as http,
-    ):
-        settings = http.raw("GET", "/api/settings").json()
-        return isinstance(settings, dict) and bool(settings.get("HF_TOKEN"))
+    with suppress(AitkError), _door(connection, timeout, connection.token) as http:
+        return bool(json_object(http.raw("GET", "/api/settings")).get("HF_TOKEN"))
     return False
 
 
 def _made_up() -> Secret:
     return Secret(f"wrong-{secrets.token_hex(8)}")
-
-
-@contextmanager
-def _closing(doors: Mapping[Credential, Http]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for http in doors.values():
-            http.close()
 
 
 def _ask_all(

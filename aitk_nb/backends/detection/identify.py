@@ -13,7 +13,7 @@ from aitk_nb.backends.detection.unknown_server import Foreign, Kind, recognize
 from aitk_nb.backends.wire.deadline import retrying
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.backends.wire.proxies import proxy_for
-from aitk_nb.backends.wire.response_errors import NOT_READY, gateway_refusal
+from aitk_nb.backends.wire.response_errors import NOT_READY, gateway_refusal, json_object
 from aitk_nb.connection.connection import Connection, Secret
 from aitk_nb.errors import AitkError, ConnectionFailed, ServerNotReady, Unauthorized
 from aitk_nb.models.server import Flavour
@@ -168,7 +168,7 @@ class _Eyes:
 
 def _webui(answer: httpx.Response) -> bool | None:
     """Return whether a web UI that answered so requires a token; None when it is not a web UI."""
-    body = _json(answer)
+    body = json_object(answer)
     if answer.status_code == 401:
         return True if body.get("error") == "Unauthorized" else None
     return False if answer.status_code == 200 and "isAuthenticated" in body else None
@@ -176,7 +176,7 @@ def _webui(answer: httpx.Response) -> bool | None:
 
 def _gradio(answer: httpx.Response) -> bool | None:
     """Return whether a Gradio app that answered so requires a login; None when it is none."""
-    body = _json(answer)
+    body = json_object(answer)
     if answer.status_code == 401:
         said = body.get("detail")
         text = said.get("error") if isinstance(said, dict) else said
@@ -187,16 +187,8 @@ def _gradio(answer: httpx.Response) -> bool | None:
 
 def _refusal(answer: httpx.Response) -> Mapping[str, Any]:
     """Return what a Gradio app's 401 tells of it: from version 5 on it is worded otherwise."""
-    newer = isinstance(_json(answer).get("detail"), dict)
+    newer = isinstance(json_object(answer).get("detail"), dict)
     return {"api_prefix": "/gradio_api"} if newer else {"version": "4 or older"}
-
-
-def _json(answer: httpx.Response) -> Mapping[str, Any]:
-    try:
-        body = answer.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def unrecognized(seen: Sighting) -> AitkError:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from aitk_nb._yaml import facts
 from aitk_nb.backends.gradio.endpoints import prefix_of, read_app
 from aitk_nb.backends.gradio.login import GradioHttp
 from aitk_nb.backends.wire.http import part
@@ -16,6 +17,9 @@ CAPTION: Final = "write captions"
 
 _NAMES: Final = {CREATE: "/create_dataset", TRAIN: "/start_training", CAPTION: "/run_captioning"}
 """The names that AI Toolkit's own app has; a fork's go into `operations`."""
+
+TEXTS: Final[Mapping[str, Mapping[str, str]]] = facts("aitk_nb.backends.gradio", "texts")
+"""What the backend says, by occasion."""
 
 _BRIEF: Final = 2.0
 """Seconds for a question that is asked to find out whether the server lives."""

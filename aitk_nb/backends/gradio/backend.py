@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NoReturn
 
-from aitk_nb._yaml import facts
 from aitk_nb.backends.base import Progress, Upload
+from aitk_nb.backends.gradio.app import TEXTS
 from aitk_nb.backends.gradio.captions import write_captions
 from aitk_nb.backends.gradio.job_states import Place
 from aitk_nb.backends.gradio.jobs import GradioJobs
@@ -30,12 +30,10 @@ _ALWAYS: Final = frozenset(
 )  # fmt: skip
 _SERVED: Final = frozenset({Ability.LOSSES, Ability.FILES, Ability.DOWNLOAD})
 
-_TEXTS: Final[Mapping[str, Mapping[str, str]]] = facts("aitk_nb.backends.gradio", "texts")
-
 
 def _cannot(ability: Ability, what: str = "") -> NotSupported:
     """Return the error that says what to do instead."""
-    return NotSupported(ability.value, "Gradio", _TEXTS["instead"][what or ability.name])
+    return NotSupported(ability.value, "Gradio", TEXTS["instead"][what or ability.name])
 
 
 def _refusing(ability: Ability, what: str = "") -> Callable[..., NoReturn]:
@@ -66,7 +64,7 @@ class Gradio(GradioJobs):
             BadInput: `results` is invalid.
             NotSupported: It is an app of Gradio 3.
         """
-        if results not in _TEXTS["results"]:
+        if results not in TEXTS["results"]:
             raise BadInput(f"results is 'served' or 'server', not {results!r}.")
         # Twice: after an error the app drops the connection that it came on.
         backend = cls(GradioHttp(connection, attempts=2), api_names=api_names, results=results)
@@ -202,5 +200,5 @@ class Gradio(GradioJobs):
         return {
             "Gradio": self._app.version,
             "jobs and datasets": "those started from this computer",
-            "results": _TEXTS["results"]["served" if self._served else "server"],
+            "results": TEXTS["results"]["served" if self._served else "server"],
         }

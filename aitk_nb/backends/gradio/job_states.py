@@ -7,14 +7,13 @@ from typing import Any, Final, Literal
 
 from filelock import FileLock
 
-from aitk_nb.backends.gradio.app import GradioApp
+from aitk_nb.backends.gradio.app import TEXTS, GradioApp
 from aitk_nb.backends.gradio.datasets import GradioDatasets
 from aitk_nb.backends.gradio.files import FileRoute
 from aitk_nb.backends.gradio.followed_job import FollowedJob
-from aitk_nb.backends.gradio.job_outputs import Results
+from aitk_nb.backends.gradio.job_outputs import Outcomes, Results, Verdict
 from aitk_nb.backends.gradio.journal import JobNote, Journal
 from aitk_nb.backends.gradio.login import GradioHttp
-from aitk_nb.backends.gradio.outcome import Outcomes, Verdict
 from aitk_nb.backends.gradio.queue import CallState, Phase, withdraw
 from aitk_nb.errors import AitkError, ConnectionFailed, NotFound, Unauthorized
 from aitk_nb.models.job import JobState, JobStatus
@@ -25,19 +24,7 @@ Place = Literal["served", "server"]
 _STARTING: Final = 5.0
 """Seconds after its start within which a training job may show nothing yet."""
 
-_MAY_WAIT: Final = (
-    "The connection was lost while it waited in the queue. Other calls wait there too, so it is "
-    "unknown whether the server dropped it; it isn't started again until that is known."
-)
-_MAY_START: Final = (
-    "The connection was lost while it waited in the queue. It is no longer there; whether it has "
-    "started will be known in a few seconds."
-)
-_NOT_BEGUN: Final = "The server was restarted before the job began."
-_HIDDEN: Final = (
-    "The server shows nothing of the job in its own folder: it has not begun, or the server shows "
-    "nothing of that folder."
-)
+_SAID: Final = TEXTS["states"]
 
 
 class JobStates:
@@ -138,7 +125,7 @@ class JobStates:
         """Return a job that this process, or another one (no `call`), follows in the queue."""
         accepted = note.started is not None and self._results.is_accepted(note)
         if call is None and note.started is not None and not accepted and not self._served:
-            return _state(note, JobStatus.UNKNOWN, 0, _HIDDEN, word=Verdict.UNKNOWN.value)
+            return _unknown(note, "hidden")
         if call.phase is Phase.WAITING if call else not accepted:
             rank = call.rank if call else 0
             words = f"waiting, {rank} before it" if rank else "waiting in the queue"
@@ -158,9 +145,9 @@ class JobStates:
             note = self._record(note, JobStatus.COMPLETED, why)
             return _state(note, JobStatus.COMPLETED, note.steps, why, word=verdict.value)
         if verdict is Verdict.RESTARTED and not seen.accepted and self._served:
-            return self._never_began(note, _NOT_BEGUN)
+            return self._never_began(note, _SAID["not_begun"])
         if verdict is Verdict.RESTARTED:
-            why = why if seen.accepted else f"The server was restarted. {_HIDDEN}"
+            why = why if seen.accepted else f"The server was restarted. {_SAID['hidden']}"
             note = self._record(note, JobStatus.STOPPED, why)
             return _state(note, JobStatus.STOPPED, step, why, word=verdict.value)
         if verdict is Verdict.TRAINING:
@@ -168,7 +155,9 @@ class JobStates:
         visible = self._served and seen.answers and seen.same_server
         if visible and not seen.accepted and time.time() - (note.started or 0) > _STARTING:
             return self._withdrawn(note)
-        why = why if seen.accepted or self._served else f"The connection was lost. {_HIDDEN}"
+        why = (
+            why if seen.accepted or self._served else f"The connection was lost. {_SAID['hidden']}"
+        )
         return _state(note, JobStatus.UNKNOWN, step, why, word=verdict.value)
 
     def _withdrawn(self, note: JobNote) -> JobState:
@@ -179,13 +168,13 @@ class JobStates:
         """
         if note.unqueued is None:
             if not withdraw(self._app, note.session, note.event):
-                return _state(note, JobStatus.UNKNOWN, 0, _MAY_WAIT, word=Verdict.UNKNOWN.value)
+                return _unknown(note, "may_wait")
             note = self._amend(note, unqueued=time.time())
         waited = time.time() - (note.unqueued or 0.0)
         if self._results.is_accepted(note):
             return _state(note, JobStatus.RUNNING, 0, "Loading the model")
         if waited < _STARTING:
-            return _state(note, JobStatus.UNKNOWN, 0, _MAY_START, word=Verdict.UNKNOWN.value)
+            return _unknown(note, "may_start")
         return self._never_began(note, "The connection was lost before it had started.")
 
     def _never_began(self, note: JobNote, why: str) -> JobState:
@@ -221,3 +210,7 @@ def _state(
         created=note.created or None,
         config=note.config,
     )
+
+
+def _unknown(note: JobNote, why: str) -> JobState:
+    return _state(note, JobStatus.UNKNOWN, 0, _SAID[why], word=Verdict.UNKNOWN.value)

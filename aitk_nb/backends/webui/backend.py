@@ -13,13 +13,13 @@ from typing import Any
 
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names, parsing
+from aitk_nb.backends.webui.catalog import UPDATE
 from aitk_nb.backends.webui.dataset_tools import WebUIDatasetTools
 from aitk_nb.backends.webui.dry_run import DryRunHttp
 from aitk_nb.backends.webui.inference import WebUIInference
 from aitk_nb.backends.webui.jobs import WebUIJobs
 from aitk_nb.backends.webui.loras import WebUILoras
 from aitk_nb.backends.webui.model_archs import model_archs
-from aitk_nb.backends.webui.server_endpoints import UPDATE
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.connection.connection import Secret
 from aitk_nb.errors import NotSupported, UnexpectedReply

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from aitk_nb.backends.base import Progress
 from aitk_nb.backends.webui import names as paths
 from aitk_nb.backends.webui.datasets import WebUIDatasets
+from aitk_nb.backends.webui.files import Notes, read_notes
 from aitk_nb.backends.webui.jobs import WebUIJobs
-from aitk_nb.backends.webui.manifest import Notes, read_notes
 from aitk_nb.backends.wire.http import Http, part
 from aitk_nb.backends.wire.parallel import each, each_or_raise
 from aitk_nb.errors import AitkError, NotFound, NotSupported, Rejected, UnexpectedReply

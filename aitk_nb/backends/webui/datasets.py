@@ -11,10 +11,8 @@ from typing import Any
 from aitk_nb._files import sha256
 from aitk_nb.backends.base import Progress, Upload
 from aitk_nb.backends.webui import names as paths
-from aitk_nb.backends.webui.captions import Captions
-from aitk_nb.backends.webui.files import WebUIFiles
-from aitk_nb.backends.webui.manifest import Notes, read_notes
-from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
+from aitk_nb.backends.webui.catalog import ServerEndpoints
+from aitk_nb.backends.webui.files import Captions, Notes, WebUIFiles, read_notes
 from aitk_nb.backends.wire.http import Http, part
 from aitk_nb.backends.wire.parallel import each_or_raise
 from aitk_nb.backends.wire.upload import Part, send_bundles

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from aitk_nb.backends.webui.server_endpoints import ServerEndpoints
+from aitk_nb.backends.webui.catalog import ServerEndpoints
 from aitk_nb.backends.wire.http import Http
 from aitk_nb.models.dry_run import PlannedRequest
 

@@ -1,7 +1,8 @@
 """What an answer that is not a success means: the four error forms of the server as our errors."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -106,6 +107,15 @@ def _target(response: httpx.Response) -> str:
         return urljoin(str(response.request.url).partition("?")[0], target)
     except ValueError:
         return "an invalid address"
+
+
+def json_object(response: httpx.Response) -> Mapping[str, Any]:
+    """Return the JSON object that answers; empty where something else does."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _words(response: httpx.Response, clean: Callable[[str], str]) -> str:

@@ -19,7 +19,7 @@ from aitk_nb._display import html
 from aitk_nb._display.table import Table
 from aitk_nb._units import plural
 from aitk_nb.errors import BadInput
-from aitk_nb.training.epochs import bucket_size
+from aitk_nb.training.plan import bucket_size
 
 
 class Placed(NamedTuple):

@@ -54,8 +54,7 @@ def read_caption(path: Path) -> str | Problem:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as exc:
-        why = f"can't be opened ({exc.strerror or exc})"
-        return Problem(Code.CAPTION_UNREADABLE, name, why)
+        return Problem(Code.CAPTION_UNREADABLE, name, why=exc.strerror or exc)
     if len(raw) > MAX_BYTES:
         return Problem(Code.CAPTION_TOO_LONG, name, "is too long for a caption")
     try:

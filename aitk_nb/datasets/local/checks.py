@@ -68,20 +68,16 @@ def _image_problems(found: Contents) -> Iterator[Problem]:
         if path.suffix.lower() not in SUFFIXES.get(info.format, ()):
             yield Problem(Code.WRONG_SUFFIX, name, f"is a {info.format} by its content")
         if info.is_transparent:
-            text = "has transparent parts, which get an arbitrary color in training"
-            yield Problem(Code.TRANSPARENT, name, text)
+            yield Problem(Code.TRANSPARENT, name)
         if info.is_deep:
-            text = f"has more than 8 bits per color ({info.mode}), which are cut off"
-            yield Problem(Code.DEEP, name, text)
+            yield Problem(Code.DEEP, name, mode=info.mode)
         if info.profile:
-            text = f"has the color profile {info.profile!r}, which the trainer ignores"
-            yield Problem(Code.COLOR_PROFILE, name, text)
+            yield Problem(Code.COLOR_PROFILE, name, profile=info.profile)
         elif info.mode == "CMYK":
             text = "is in CMYK, which the trainer converts without a color profile"
             yield Problem(Code.COLOR_PROFILE, name, text)
         if info.is_animated:
-            text = "is an animation, of which the trainer takes only the first frame"
-            yield Problem(Code.ANIMATION, name, text)
+            yield Problem(Code.ANIMATION, name)
 
 
 def _size_problems(found: Contents, requirements: Requirements) -> Iterator[Problem]:
@@ -92,17 +88,13 @@ def _size_problems(found: Contents, requirements: Requirements) -> Iterator[Prob
         if not info.is_readable:
             continue
         wide, high = info.width, info.height
-        pixels = f"has {wide} × {high} pixels"
         if min(wide, high) < least:
-            text = f"{pixels}, which the trainer enlarges to {least} on each side at least"
-            yield Problem(Code.TINY, shown(path), text)
+            yield Problem(Code.TINY, shown(path), wide=wide, high=high, least=least)
         elif wide * high < smallest * smallest:
-            text = f"{pixels}, fewer than {smallest} × {smallest}, and the trainer never enlarges"
-            yield Problem(Code.TOO_SMALL, shown(path), text)
+            yield Problem(Code.TOO_SMALL, shown(path), wide=wide, high=high, least=smallest)
         if (ratio := max(wide / high, high / wide)) > ASPECT:
             long, short = ("wide", "high") if wide > high else ("high", "wide")
-            text = f"is {ratio:.1f} times as {long} as {short}"
-            yield Problem(Code.EXTREME_ASPECT, shown(path), text)
+            yield Problem(Code.EXTREME_ASPECT, shown(path), ratio=ratio, long=long, short=short)
 
 
 def _duplicates(found: Contents) -> Iterator[Problem]:
@@ -110,13 +102,10 @@ def _duplicates(found: Contents) -> Iterator[Problem]:
     same = same_bytes((path, found.stamps[path][0]) for path in images)
     for path, first in same.items():
         if found.stamps[path][0]:
-            text = f"is the same file as {shown(first)!r}"
-            yield Problem(Code.DUPLICATE, shown(path), text, other=shown(first))
+            yield Problem(Code.DUPLICATE, shown(path), other=shown(first))
     others = [path for path in images if path not in same]
     for later, earlier in near([found.image_info[path].hash for path in others]):
-        other = shown(others[earlier])
-        text = f"looks like {other!r}"
-        yield Problem(Code.NEAR_DUPLICATE, shown(others[later]), text, other=other)
+        yield Problem(Code.NEAR_DUPLICATE, shown(others[later]), other=shown(others[earlier]))
 
 
 # -- captions --------------------------------------------------------------------------------------
@@ -146,8 +135,7 @@ def _missing_captions(found: Contents) -> Iterator[Problem]:
 def _shared_captions(found: Contents) -> Iterator[Problem]:
     for stem, count in Counter(path.stem for path in found.trained).items():
         if count > 1:
-            text = f"names {count} images, which share one caption"
-            yield Problem(Code.SHARED_CAPTION, shown(stem), text)
+            yield Problem(Code.SHARED_CAPTION, shown(stem), count=count)
 
 
 def _trigger_problems(captions: Mapping[str, str], trigger: str | None) -> Iterator[Problem]:
@@ -159,11 +147,8 @@ def _trigger_problems(captions: Mapping[str, str], trigger: str | None) -> Itera
         using = {name for name, caption in captions.items() if not caption or trigger in caption}
         names = [name for name in captions if name not in using and name not in users]
     else:
-        code, text, names = (
-            Code.TRIGGER_UNSET,
-            f"uses {_TRIGGER}, but no trigger word is set",
-            users,
-        )
+        code, names = Code.TRIGGER_UNSET, users
+        text = f"uses {_TRIGGER}, but no trigger word is set"
     if len(names) == len(captions) > 1:
         yield Problem(code, "", f"Every caption {text}")
         return
@@ -203,8 +188,7 @@ def _collisions(
         # Files that share a stem share a caption, so two stems must not become one.
         other = taken.setdefault(Path(requirements.stored(f"{stem}.txt")).stem, stem)
         if other != stem:
-            text = f"gets the same name on the server as {other!r}"
-            yield Problem(Code.COLLISION, stem, text, other=other)
+            yield Problem(Code.COLLISION, stem, other=other)
     files: dict[str, str] = {}
     for name in names:
         first = files.setdefault(stored[name], name)
@@ -220,15 +204,12 @@ def _limit_problems(found: Contents, requirements: Requirements) -> Iterator[Pro
     limit = requirements.limit
     for path, amount in found.sizes.items():
         if limit is not None and amount > limit:
-            text = f"has {size(amount)}, and the limit is {size(limit)}"
-            yield Problem(Code.TOO_LARGE, _named(found, path), text)
+            words = {"size": size(amount), "limit": size(limit)}
+            yield Problem(Code.TOO_LARGE, _named(found, path), **words)
     if requirements.flavour is Flavour.GRADIO:
         many = len(found.images) + len(found.caption_files)
         if many > GRADIO_FILES:
-            text = (
-                f"There are {many} images and captions, and the Gradio app accepts {GRADIO_FILES}"
-            )
-            yield Problem(Code.TOO_MANY_FILES, "", text)
+            yield Problem(Code.TOO_MANY_FILES, "", many=many, most=GRADIO_FILES)
         if found.sidecars:
             text = (
                 f"{plural(len(found.sidecars), 'caption file')} of other endings left out: the "
@@ -241,5 +222,4 @@ def _limit_problems(found: Contents, requirements: Requirements) -> Iterator[Pro
     elif requirements.flavour is Flavour.WEBUI:
         for path in found.media:
             if is_one_of(path, UNLISTED):
-                text = "is used in training, but not listed by the web UI"
-                yield Problem(Code.UNLISTED, shown(path), text)
+                yield Problem(Code.UNLISTED, shown(path))

@@ -91,8 +91,7 @@ def pair_problems(
         paired = folder.by_stem
         for image in images:
             if image.stem not in paired:
-                text = f"has no control image in {shown(folder.folder)!r}"
-                yield Problem(Code.MISSING_CONTROL, shown(image), text)
+                yield Problem(Code.MISSING_CONTROL, shown(image), folder=shown(folder.folder))
         for stem, path in paired.items():
             if stem not in stems:
                 name = f"{shown(folder.folder)}/{shown(path)}"
@@ -120,11 +119,9 @@ def media_needs(images: Sequence[Path], media: Sequence[Path], preset: Preset) -
     else:
         kinds, lacking, skipped = "images", bool(media and not images), [*media]
     if lacking and kinds == "videos and images" and images and "i2v" not in preset.arch:
-        text = f"{preset.label} learns motion from videos, and there are only images"
-        yield Problem(Code.NO_VIDEO, "", text)
+        yield Problem(Code.NO_VIDEO, "", label=preset.label)
     elif lacking:
         text = f"{preset.label} trains on {kinds.partition(' and')[0]}, and there are none"
         yield Problem(Code.NEEDS_UNMET, "", text)
     for path in skipped:
-        text = f"is skipped: {preset.label} trains on {kinds}"
-        yield Problem(Code.IGNORED_MEDIA, shown(path), text)
+        yield Problem(Code.IGNORED_MEDIA, shown(path), label=preset.label, kinds=kinds)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
 _PROXY = re.compile(r"/proxy/(?P<pod>[^/]+)-(?P<port>\d+)(?P<path>/.*)?")
+_NO_QUERY: Mapping[str, str] = {}
 _BUCKETS = {"hour": HOUR, "day": 24 * HOUR}
 
 
@@ -180,12 +181,12 @@ class RunPodApi:
             "allowedCudaVersions": [],
         }
 
-    def _templates(self, query: Mapping[str, str]) -> Any:
+    def _templates(self, query: Mapping[str, str] = _NO_QUERY) -> Any:
         made = catalog()["templates"].items()
         of = [key for key, one in made if one["source"] == query.get("source", "official")]
         return {"templates": [self._template(key) for key in of]}
 
-    def _gpus(self, query: Mapping[str, str]) -> Any:  # noqa: ARG002  (prices are the same)
+    def _gpus(self, query: Mapping[str, str] = _NO_QUERY) -> Any:  # noqa: ARG002  (prices are the same)
         return {"gpus": [self._gpu(one) for one in catalog()["gpus"]]}
 
     def _gpu(self, gpu: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,7 +206,7 @@ class RunPodApi:
             **({} if stock == "NONE" else {"dataCenters": rows}),
         }
 
-    def _billing(self, query: Mapping[str, str]) -> Any:
+    def _billing(self, query: Mapping[str, str] = _NO_QUERY) -> Any:
         cloud, now = self._cloud, self._cloud.clock()
         bucket = query.get("bucketSize", "day")
         found = [

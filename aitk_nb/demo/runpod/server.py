@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from typing import Self
 
 from aitk_nb.demo.common import serving
-from aitk_nb.demo.runpod.api import RunPodApi
 from aitk_nb.demo.runpod.cloud import Cloud
 
 
@@ -26,6 +25,8 @@ class RunPodServer:
         cut: float = 100.0,
     ) -> None:
         """Boot pods within `boot` seconds by `clock`; their servers answer `settle` s later."""
+        from aitk_nb.demo.runpod.api import RunPodApi
+
         self.cloud = Cloud(clock=clock, boot=boot, settle=settle)
         self.api = RunPodApi(self.cloud, cut=cut)
         self._port = port

@@ -10,7 +10,7 @@ from dataclasses import replace
 from aitk_nb._display import html
 from aitk_nb.discovery.snippets import operations
 from aitk_nb.discovery.snippets.function_call import function_call
-from aitk_nb.discovery.snippets.literals import LITERALS
+from aitk_nb.discovery.snippets.program import LITERALS
 from aitk_nb.discovery.snippets.rest_call import rest_call
 from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput

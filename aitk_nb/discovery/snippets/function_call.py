@@ -10,16 +10,18 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from aitk_nb.discovery.snippets import typescript
-from aitk_nb.discovery.snippets.literals import (
+from aitk_nb.discovery.snippets.program import (
     LITERALS,
     Code,
+    assembled,
+    head,
     is_keyword_argument,
     javascript,
     json_in_shell,
     member,
     python,
+    sends,
 )
-from aitk_nb.discovery.snippets.program import assembled, head, sends
 from aitk_nb.discovery.snippets.rest_call import checked, example_of
 from aitk_nb.models.endpoint import Endpoint, Parameter, rows
 

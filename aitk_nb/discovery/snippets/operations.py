@@ -10,8 +10,16 @@ from pydantic import ValidationError
 from aitk_nb._yaml import facts
 from aitk_nb.backends.webui.catalog import PATHS
 from aitk_nb.discovery.snippets.function_call import data_of, examples
-from aitk_nb.discovery.snippets.literals import LITERALS, Code, javascript, json_in_shell, member
-from aitk_nb.discovery.snippets.program import assembled, head, sends
+from aitk_nb.discovery.snippets.program import (
+    LITERALS,
+    Code,
+    assembled,
+    head,
+    javascript,
+    json_in_shell,
+    member,
+    sends,
+)
 from aitk_nb.discovery.snippets.typescript import training_values
 from aitk_nb.discovery.survey import Survey
 from aitk_nb.errors import BadInput

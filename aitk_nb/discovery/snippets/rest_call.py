@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote, urlencode
 
 from aitk_nb.discovery.snippets import typescript
-from aitk_nb.discovery.snippets.literals import LITERALS, javascript, member
-from aitk_nb.discovery.snippets.program import assembled, head, sends
+from aitk_nb.discovery.snippets.program import LITERALS, assembled, head, javascript, member, sends
 from aitk_nb.errors import BadInput
 from aitk_nb.models import Endpoint, Parameter, safe_file_name
 

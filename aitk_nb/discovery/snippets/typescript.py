@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aitk_nb.backends.webui.catalog import operation_objects, resolved
-from aitk_nb.discovery.snippets.literals import comment, identifier, javascript, key
-from aitk_nb.discovery.snippets.program import assembled
+from aitk_nb.discovery.snippets.program import assembled, comment, identifier, javascript, key
 from aitk_nb.models.endpoint import Endpoint, Operation, Parameter, rows
 
 _WORDS = {word: word for word in ("string", "number", "boolean", "null")} | {"integer": "number"}

@@ -9,11 +9,11 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from aitk_nb._display import html
+from aitk_nb._display.images import Thumbnails
 from aitk_nb._units import plural
 from aitk_nb.datasets.local.captions import Edit, caption_path, write_caption
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.errors import BadInput
-from aitk_nb.views.plots.thumbnails import Thumbnails
 
 _FIELDS = {
     "find": ("Find", "text in the captions"),

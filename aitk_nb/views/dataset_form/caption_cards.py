@@ -10,13 +10,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from aitk_nb._display.images import thumbnail
+from aitk_nb._display.images import Thumbnails, thumbnail
 from aitk_nb.datasets.local.captions import caption_path, decoded, write_caption
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.problems import Problem, by_image
 from aitk_nb.errors import BadInput
 from aitk_nb.views.dataset_form.caption_card import CaptionCard, CardLayouts
-from aitk_nb.views.plots.thumbnails import Thumbnails
 from aitk_nb.views.widgets import close_all
 
 PAGE = 12

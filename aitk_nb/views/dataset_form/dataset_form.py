@@ -14,22 +14,20 @@ from aitk_nb._units import plural, size, some
 from aitk_nb.datasets.local.dataset import LocalDataset
 from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput, InvalidDataset
-from aitk_nb.views.dataset_form.dataset_choice import (
-    BadName,
-    DatasetChoice,
-    read_choice,
-    typed_path,
-)
 from aitk_nb.views.dataset_form.explorer import Explorer
 from aitk_nb.views.dataset_form.folders import (
     SUFFIXES,
+    BadName,
+    DatasetChoice,
+    Reader,
     completions,
     private_folder,
+    read_choice,
     store,
+    typed_path,
     upload_limit,
 )
-from aitk_nb.views.dataset_form.reader import Reader
-from aitk_nb.views.forms.field import Field, Looks
+from aitk_nb.views.forms.field_group import Field, Looks
 from aitk_nb.views.forms.form import Form
 
 _PAUSE = 0.6

@@ -1,4 +1,4 @@
-"""Folders of a form: paths completed, changes noticed, files from the browser kept."""
+"""`DatasetChoice`, and the folders of a form: completed, read when they change, and filled."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from aitk_nb._units import size
+from aitk_nb._units import size, some
+from aitk_nb.datasets.local.dataset import FixReport, LocalDataset
+from aitk_nb.datasets.local.requirements import Requirements
 from aitk_nb.errors import BadInput
-from aitk_nb.models.names import safe_file_name
+from aitk_nb.models.names import name_problem, safe_file_name
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".txt")
 """What can be picked in the browser: images and captions."""
@@ -102,3 +105,126 @@ def store(files: Iterable[Mapping[str, Any]], folder: Path, limit: int) -> None:
         )
     for name, content in contents.items():
         (folder / name).write_bytes(content)
+
+
+class Reader:
+    """Reads one folder at a time, for a server and a training job."""
+
+    def __init__(self, requirements: Requirements | None) -> None:
+        """Check for `requirements`; nothing is read yet."""
+        self._requirements = requirements
+        self._stamp: Stamp | None = None
+        self._folder: Path | None = None
+        self._left_out: Collection[str] = ()
+        self.whole: LocalDataset | None = None
+        """All that was in the folder when it was read; None before."""
+        self._chosen = LocalDataset(())
+
+    def read(self, folder: Path, left_out: Collection[str] = ()) -> LocalDataset:
+        """Return what is in the folder without the images of these names.
+
+        Raises:
+            InvalidDataset: The folder can't be opened.
+        """
+        now, whole = stamp(folder), self.whole
+        if whole is None or self._folder != folder:
+            self.whole = None
+            whole = LocalDataset(folder).check(self._requirements)
+        elif self._stamp != now:
+            # An edited caption must not cost decoding every image.
+            whole = whole.rescan()
+        if whole is not self.whole or self._left_out != left_out:
+            gone = {path for path in whole.contents.trained if path.name in left_out}
+            self._chosen = whole.without(gone) if gone else whole
+        self.whole, self._folder, self._stamp, self._left_out = whole, folder, now, left_out
+        return self._chosen
+
+    def look_again(self) -> None:
+        """Read the folder again at the next call, also if its own files have not changed."""
+        self._stamp = None
+
+    def forget(self) -> None:
+        """Read every file of the folder again at the next call."""
+        self.whole = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetChoice:
+    """A folder and a name, from `DatasetForm`.
+
+    Example:
+        >>> choice = aitk_nb.views.DatasetForm(photos, name="chosen").value
+        >>> choice, choice.left_out
+        (<DatasetChoice 'chosen': 12 images>, ())
+        >>> client.datasets.upload(choice.local, choice.name).name
+        'chosen'
+    """
+
+    folder: Path
+    """Where the images and captions are: a folder or a `.zip`."""
+    name: str
+    """Name of the dataset on the server."""
+    local: LocalDataset
+    """What can be used of it: images that an error is about are left out, with a warning."""
+    whole: LocalDataset = field(repr=False)
+    """The same with the images that an error is about."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the images that are not in `local`: by choice, or because of an error."""
+        return self.local.left_out
+
+    def fix(self, out_dir: str | Path, **options: Any) -> FixReport:
+        """Write a corrected copy of all that was chosen, also of what an error is about.
+
+        Args:
+            out_dir: Folder for the copy.
+            **options: Those of `LocalDataset.fix`.
+
+        Returns:
+            The copy, and what is different in it.
+
+        Raises:
+            BadInput: `out_dir` can't be written, overlaps the dataset, or holds other files.
+        """
+        return self.whole.fix(out_dir, **options)
+
+    def __repr__(self) -> str:
+        left_out = f", left out: {some(self.left_out)}" if self.left_out else ""
+        return f"<DatasetChoice {self.name!r}: {self.local.media_text}{left_out}>"
+
+
+def read_choice(
+    folder: str, name: str, read: Callable[[Path], LocalDataset] = LocalDataset
+) -> DatasetChoice:
+    """Return the choice for what was typed; without a name that of the folder is used.
+
+    Raises:
+        InvalidDataset: Nothing in the folder can be used.
+        BadInput: No folder is given, or the name is invalid.
+    """
+    path = typed_path(folder)
+    whole = read(path)
+    local = whole.usable()
+    name = name.strip() or local.name or path.resolve().name
+    if why := name_problem(name):
+        raise BadName(f"Invalid dataset name {name!r}: {why}.")
+    return DatasetChoice(path, name, local, whole)
+
+
+def typed_path(folder: str) -> Path:
+    """Return the path that was typed.
+
+    Raises:
+        BadInput: It is empty, or in the home of nobody.
+    """
+    if not folder.strip():
+        raise BadInput("Choose a folder of images, each with a .txt caption of the same name.")
+    try:
+        return Path(folder.strip()).expanduser()
+    except RuntimeError as exc:  # "~somebody" who has no account on this machine
+        raise BadInput(f"Invalid path {folder.strip()!r}: {exc}") from exc
+
+
+class BadName(BadInput):
+    """The name is invalid, not the folder."""

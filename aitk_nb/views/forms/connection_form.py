@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import ipywidgets as widgets
-from traitlets import Unicode
 
 from aitk_nb._display import html
 from aitk_nb._display.error_card import parts
@@ -28,9 +27,9 @@ from aitk_nb.connection.connection import (
 from aitk_nb.connection.secret import Secret
 from aitk_nb.errors import AitkError, BadInput
 from aitk_nb.views.action import Action
-from aitk_nb.views.forms.field import Field, Looks
+from aitk_nb.views.forms.field_group import Field, Looks, TokenField
 from aitk_nb.views.forms.form import Form
-from aitk_nb.views.forms.waiting import can_wait, wait_for
+from aitk_nb.views.widgets import can_wait, wait_for
 
 Client = TypeVar("Client")
 
@@ -42,12 +41,6 @@ _TYPE = {
     messages.LOGIN: "Type into the fields above",
 }
 """What to do in a form instead of setting a variable."""
-
-
-class _TokenField(widgets.Password):  # type: ignore[misc]  # ipywidgets publishes no types
-    """A password field whose content the kernel never sends back."""
-
-    value = Unicode("").tag(sync=True, echo_update=False)
 
 
 class ConnectionForm(Form[Connection]):
@@ -114,7 +107,7 @@ class ConnectionForm(Form[Connection]):
         empty = f"{variable} (from AITK_URL)" if variable else "empty: an embedded demo server"
         self._url = looks.entry(widgets.Text, "Address", value=url, placeholder=empty)
         self._token = looks.entry(
-            _TokenField,
+            TokenField,
             "Token or password",
             # Otherwise each key would be read, and taken out of the field, by itself.
             continuous_update=False,

@@ -1,12 +1,13 @@
-"""`Form`: a view of one value, which says what is wrong while the value is invalid."""
+"""`Form`: a view of one value, which says what is wrong with it, and keeps edits over runs."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from textwrap import shorten
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import ipywidgets as widgets
 from IPython.display import display
@@ -14,11 +15,84 @@ from traitlets import TraitError
 
 from aitk_nb._display import html, session
 from aitk_nb.errors import BadInput, InvalidParams
-from aitk_nb.views.forms.cell_registry import Places, running_cell
-from aitk_nb.views.forms.field import Field, Looks
-from aitk_nb.views.forms.kept_edits import KeptEdits
-from aitk_nb.views.widget_messages import answer
-from aitk_nb.views.widgets import WIDGET_VIEW, ClosedOptions, close_all, view_of
+from aitk_nb.views.forms.field_group import Field, Looks
+from aitk_nb.views.widgets import WIDGET_VIEW, ClosedOptions, answer, close_all, view_of
+
+
+class RunningCell(NamedTuple):
+    """The cell that is being executed, and this execution of it."""
+
+    cell: str
+    run: str
+
+
+def running_cell() -> RunningCell | None:
+    """Return the cell that runs now; None outside a notebook, and in a widget's callback."""
+    asked = session.request()
+    if not asked:
+        return None
+    # JupyterLab and VS Code name the cell; elsewhere its text has to do.
+    cell = asked.get("metadata", {}).get("cellId") or asked.get("content", {}).get("code", "")
+    return RunningCell(str(cell), session.request_id())
+
+
+class _Place:
+    def __init__(self) -> None:
+        self.run = ""
+        self.before: list[weakref.ref[object]] = []
+        self.now: list[weakref.ref[object]] = []
+
+
+class Places:
+    """The living things that each cell made in its last run, in their order."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, type], _Place] = {}
+
+    def take(self, thing: object, cell: RunningCell | None) -> object | None:
+        """Return what the last run of `cell` made in place of `thing`, and keep `thing` there."""
+        if cell is None:
+            return None
+        place = self._places.setdefault((cell.cell, type(thing)), _Place())
+        if place.run != cell.run:
+            place.run, place.before, place.now = cell.run, place.now, []
+        position = len(place.now)
+        place.now.append(weakref.ref(thing))
+        return place.before[position]() if position < len(place.before) else None
+
+
+class KeptEdits:
+    """A line above a form whose cell has run again, with a button for each way on."""
+
+    def __init__(
+        self, edited: Sequence[str], changes: Sequence[str], drop: Callable[[], None]
+    ) -> None:
+        """Say which fields keep their edits, and what has changed of the form's start.
+
+        Args:
+            edited: The fields that were edited.
+            changes: For each field that now starts with something else, what it was and is.
+            drop: Sets all fields to their start.
+        """
+        said = [html.message(f"Your edits are kept: {', '.join(edited)}.")]
+        if changes:
+            said.append(html.message(f"The cell now starts with {'; '.join(changes)}.", "warning"))
+        self._drop = drop
+        keep = widgets.Button(description="Keep my edits")
+        other = widgets.Button(description="Take the new start" if changes else "Drop my edits")
+        text, buttons = widgets.HTML(html.status(said)), [keep, other] if changes else [other]
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap=".3em 1em")
+        self.widget = widgets.HBox([text, widgets.HBox(buttons)], layout=row)
+        keep.on_click(self._on_keep)
+        other.on_click(self._on_drop)
+
+    def _on_keep(self, _button: object) -> None:
+        self.widget.layout.display = "none"
+
+    def _on_drop(self, button: object) -> None:
+        self._drop()
+        self._on_keep(button)
+
 
 Value = TypeVar("Value")
 _PLACES = Places()
@@ -117,7 +191,7 @@ class Form(ClosedOptions, abc.ABC, Generic[Value]):
             field = self._fields.get(name)
             text = f"{field.control.description}: {why}" if field else why
             lines.append(html.message(text, "error"))
-        text = str(html.join([html.FORM, html.status([*lines, *also])]))
+        text = str(html.join([html.form_style(), html.status([*lines, *also])]))
         if self._status.value != text:
             self._status.value = text
 

@@ -14,7 +14,7 @@ from aitk_nb.training import presets
 from aitk_nb.training.fields import preset_fields, schema
 from aitk_nb.training.params import TrainingParams
 from aitk_nb.training.validation import allowed
-from aitk_nb.views.forms.field import Field, Looks
+from aitk_nb.views.forms.field_group import Field, Looks
 
 _SCHEMA = schema()
 

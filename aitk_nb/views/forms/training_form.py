@@ -13,14 +13,11 @@ from aitk_nb.errors import BadInput, InvalidParams
 from aitk_nb.jobs.preflight_report import PreflightReport
 from aitk_nb.models.server import Ability, Gpu
 from aitk_nb.training import presets
-from aitk_nb.training.epochs import Files
 from aitk_nb.training.params import TrainingParams
-from aitk_nb.training.plan import plan
-from aitk_nb.views.action import Action
-from aitk_nb.views.forms.field import Looks
-from aitk_nb.views.forms.field_group import Group, RequestPanel, columns
+from aitk_nb.training.plan import Files, plan
+from aitk_nb.views.action import Action, StartButton
+from aitk_nb.views.forms.field_group import Group, Looks, RequestPanel, columns
 from aitk_nb.views.forms.form import Form
-from aitk_nb.views.forms.start_button import StartButton
 from aitk_nb.views.forms.training_fields import (
     GROUPS,
     SizeBoxes,
@@ -33,7 +30,7 @@ from aitk_nb.views.forms.training_fields import (
     read_params,
     texts_of,
 )
-from aitk_nb.views.forms.waiting import can_wait, wait_for
+from aitk_nb.views.widgets import can_wait, wait_for
 
 
 class TrainingForm(Form[TrainingParams]):

@@ -15,8 +15,7 @@ from aitk_nb.jobs.job import Job
 from aitk_nb.jobs.samples import prompts_of
 from aitk_nb.models.job import JobState, JobStatus
 from aitk_nb.models.server import Ability
-from aitk_nb.views.action import Action
-from aitk_nb.views.confirmed_action import ConfirmedAction
+from aitk_nb.views.action import Action, ConfirmedAction
 from aitk_nb.views.monitor.activity import Activity
 from aitk_nb.views.plots.loss_plot import LossFigure
 from aitk_nb.views.widgets import Notice, close_all, view_of

@@ -15,18 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from aitk_nb._yaml import facts
 from aitk_nb.errors import BadInput
 
 Theme: TypeAlias = Literal["page", "light", "dark"]
 
-# Okabe and Ito's colors, which color-blind people can tell apart; after them the dashes differ.
-# Each has a contrast of at least 3:1 to white and to the dark grounds of JupyterLab and VS Code.
-_ON_ANY = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#A87900", "#3592CC")
-COLORS = {
-    "page": _ON_ANY,
-    "light": _ON_ANY,
-    "dark": ("#56B4E9", "#F28E4B", "#2FD0A2", "#E5A5C8", "#F0C24B", "#C9CED3"),
-}
+_KNOWN = facts("aitk_nb.views.plots", "themes")
+COLORS: dict[str, list[str]] = _KNOWN["colors"]
 
 
 class Inks(NamedTuple):
@@ -39,43 +34,18 @@ class Inks(NamedTuple):
     warning: str
 
 
-# No ink has 4.5:1 to white and to #111 alike; with this one text has that to white, and
-# `LossFigure.html` makes it lighter on JupyterLab's dark pages.
-INKS = {
-    "page": Inks("none", "#757575", "#757575", "#75757540", "#d9483f"),
-    "light": Inks("#ffffff", "#1f2328", "#59636e", "#d8dee4", "#b3261e"),
-    "dark": Inks("#1b1f24", "#e6edf3", "#9aa4ae", "#3d444d", "#ff8a80"),
-}
+INKS = {theme: Inks(**inks) for theme, inks in _KNOWN["inks"].items()}
 BINS = 300
 """Stretches of which the extremes are drawn; each is two pixels of a page wide."""
 
-SIZE = 7.0, 3.5
-LETTERS = 8.5
+SIZE: list[float] = _KNOWN["settings"]["figure.figsize"]
+LETTERS: float = _KNOWN["settings"]["legend.fontsize"]
 """Points of a letter in the legend."""
 
 _PARTS = (
     *("agg.", "axes.", "figure.", "grid.", "legend.", "lines.", "markers.", "mathtext."),
     *("path.", "savefig.", "svg.", "text.", "xtick.", "ytick."),
 )
-_OURS: dict[str, Any] = {
-    "figure.figsize": (7.0, 3.5),
-    "lines.linewidth": 1.9,
-    "figure.dpi": 150,
-    "figure.constrained_layout.use": True,
-    "figure.constrained_layout.h_pad": 0.07,
-    "figure.constrained_layout.w_pad": 0.07,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    # So much that half of the last step's number has room beside the axes.
-    "axes.xmargin": 0.03,
-    "axes.grid": True,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.formatter.useoffset": False,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "svg.hashsalt": "aitk_nb",
-}
 
 
 def check_theme(theme: str) -> None:
@@ -91,7 +61,7 @@ def own_style(theme: Theme) -> Iterator[None]:
     defaults = mpl.rcParamsDefault
     settings: Any = {
         **{key: defaults[key] for key in defaults if key.startswith(_PARTS)},
-        **_OURS,
+        **_KNOWN["settings"],
         **dict.fromkeys(("figure.facecolor", "axes.facecolor"), inks.paper),
         **dict.fromkeys(("text.color", "axes.labelcolor"), inks.ink),
         **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), inks.ink),
