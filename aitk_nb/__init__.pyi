@@ -39,5 +39,7 @@ from aitk_nb.models import VerifyReport as VerifyReport
 from aitk_nb.results import Bundle as Bundle
 from aitk_nb.results import SafeToStop as SafeToStop
 from aitk_nb.results import open_bundle as open_bundle
+from aitk_nb.runpod import Pod as Pod
+from aitk_nb.runpod import RunPod as RunPod
 from aitk_nb.training import TrainingParams as TrainingParams
 from aitk_nb.views import plot_loss as plot_loss

@@ -10,7 +10,8 @@
     ├── Unauthorized            authentication failed
     ├── Rejected                the server understood the request and rejected it
     │   ├── NotFound            no job, dataset or file of that name
-    │   └── JobConflict         a job of that name exists with another config
+    │   ├── JobConflict         a job of that name exists with another config
+    │   └── RunPodError         RunPod rejected the request
     ├── UnexpectedReply         the server's response has an unknown form
     ├── NotSupported            this flavour of server can't do it at all
     ├── JobFailed               the job ended in error or was stopped
@@ -37,6 +38,7 @@ __all__ = [
     "NotFound",
     "NotSupported",
     "Rejected",
+    "RunPodError",
     "ServerNotReady",
     "TransferFailed",
     "Unauthorized",
@@ -244,6 +246,30 @@ class JobConflict(Rejected):
         self.name = name
         self.differences = tuple(differences)
         self.command = 'client.jobs.start(params, if_exists="new")'
+
+
+class RunPodError(Rejected):
+    """RunPod rejected a request; `status` is the HTTP status and `reply` its explanation.
+
+    Example:
+        >>> aitk_nb.RunPodError("create the pod", "insufficient balance", 402).status
+        402
+    """
+
+    def __init__(self, what: str, reply: str = "", status: int = 0, advice: str = "") -> None:
+        said = f": {reply.rstrip('.')}" if reply else ""
+        code = f" ({status})" if status else ""
+        advice = advice or _OF_RUNPOD.get(status, "")
+        AitkError.__init__(self, f"RunPod refused to {what}{code}{said}. {advice}".rstrip())
+        self.reply = reply
+        self.status = status
+
+
+_OF_RUNPOD = {
+    401: "Create a key in RunPod's console under Settings, API Keys, and set RUNPOD_API_KEY.",
+    402: "The account has no credit left, so nothing can be created: add credit in its console.",
+    403: "The key does not permit this: RunPod's console shows what it may do.",
+}
 
 
 class UnexpectedReply(AitkError):

@@ -31,6 +31,7 @@ COMMANDS = {
     **dict.fromkeys(("lora", "loras"), "lora"),
     "params": "params",
     "run": "serve",
+    "runpod": "runpod",
 }
 """The module of each command, in the order of the help."""
 
@@ -188,7 +189,8 @@ def _exit_code(exc: AitkError) -> int:
         return 2
     if isinstance(exc, ConnectionFailed):
         return 3
-    return 4 if isinstance(exc, Unauthorized) else 1
+    refused = isinstance(exc, Unauthorized) or getattr(exc, "status", 0) == 401
+    return 4 if refused else 1
 
 
 def say(text: str, *, end: str = "\n") -> None:

@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Unpack
 
-from aitk_nb.connection.connection import Connection, ConnectionOptions, hidden, resolve
+from aitk_nb.connection.connection import (
+    DEMO,
+    Connection,
+    ConnectionOptions,
+    clean_url,
+    hidden,
+    resolve,
+)
 from aitk_nb.errors import BadInput, MissingExtra
 
 
@@ -32,6 +39,20 @@ def locate(
     with explained_start():
         server = demo.shared(connection.url)
     return replace(connection, url=server.url)
+
+
+def runpod_api(address: str) -> str:
+    """Return the address of RunPod's API; for `demo:` that of the imitation in this process.
+
+    Raises:
+        BadInput: The address is invalid, or the imitation can't start.
+    """
+    if not address.startswith(DEMO):
+        return clean_url(address)
+    from aitk_nb import demo
+
+    with explained_start():
+        return demo.shared_runpod().url
 
 
 @contextmanager

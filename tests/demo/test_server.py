@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aitk_nb import demo
+from aitk_nb.demo.common import serving
 from aitk_nb.demo.webui.routes_files import Span, read_range
 
 TOKEN = "open-sesame"
@@ -541,5 +542,5 @@ def test_gzip_is_what_the_client_sees() -> None:
 
 def test_small_answers_come_at_once() -> None:
     """Asyncio switches Nagle's algorithm off, 40 ms an answer, where it knows the protocol."""
-    with demo.DemoServer()._listen() as listener:
+    with serving.listen(0) as listener:
         assert socket.IPPROTO_TCP == listener.proto

@@ -7,19 +7,15 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from aitk_nb.demo.common import leftovers, trainer_process
+from aitk_nb.demo.common import leftovers, serving, trainer_process
 from aitk_nb.demo.common.store import Store
 from aitk_nb.demo.webui.eras import NEWEST, Era, EraName
 from aitk_nb.demo.webui.worker import Worker
-
-if TYPE_CHECKING:
-    from uvicorn import Server
 
 PREFIX = "demo:"
 
@@ -83,8 +79,9 @@ class DemoServer:
             store = Store(self._data)
             store.open()
             undo.callback(store.close)
-            listener = self._listen()
+            listener = serving.listen(self._port)
             undo.callback(listener.close)
+            self._port = listener.getsockname()[1]
             worker = Worker(
                 store,
                 command=self._command,
@@ -143,52 +140,15 @@ class DemoServer:
         undo.callback(shutil.rmtree, made, ignore_errors=True)
         return made
 
-    def _listen(self) -> socket.socket:
-        # Without the protocol asyncio does not switch Nagle off: 40 ms for each small answer.
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            if os.name == "posix":
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", self._port))
-            listener.listen(128)
-        except OSError as exc:
-            listener.close()
-            raise OSError(exc.errno, f"Cannot listen on 127.0.0.1:{self._port}: {exc}") from exc
-        self._port = listener.getsockname()[1]
-        return listener
-
     def _serve(
         self, store: Store, worker: Worker, listener: socket.socket, undo: contextlib.ExitStack
     ) -> None:
-        import uvicorn
-
         from aitk_nb.demo.webui.app import build
         from aitk_nb.demo.webui.wire import Site
 
         site = Site(store, worker, self._token or None, era=self._era)
-        config = uvicorn.Config(
-            build(site),
-            http="h11",
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(
-            target=_run, args=(server, listener), name="aitk-nb demo server", daemon=True
-        )
-        thread.start()
-        undo.callback(_end, server, thread)
+        serving.serve(build(site), listener, undo)
         undo.callback(site.closing.set)
-        while not server.started:
-            if not thread.is_alive():
-                raise RuntimeError("The demo server ended while it was starting.")
-            time.sleep(0.002)
 
 
 def start(
@@ -204,15 +164,3 @@ def start(
     return DemoServer(
         data, port=port, token=token, era=era, lives_on=lives_on, save_seconds=save_seconds
     ).start()
-
-
-def _run(server: "Server", listener: socket.socket) -> None:
-    import asyncio
-
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(server.serve(sockets=[listener]))
-
-
-def _end(server: "Server", thread: threading.Thread) -> None:
-    server.should_exit = True
-    thread.join(10)

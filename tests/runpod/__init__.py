@@ -1,0 +1,1 @@
+"""RunPod: the client, the imitation and the guard."""
