@@ -74,6 +74,8 @@ class ProgressBar:
         self._done = self._total = self._burst = 0
         self._began = clock()
         self._seen: deque[tuple[float, int]] = deque()
+        self.newest = html.Html("")
+        """What came last, which a notebook shows below the bar."""
 
     def __call__(self, done: int, total: int) -> None:
         """Update the bytes done and the bytes in total."""
@@ -85,7 +87,7 @@ class ProgressBar:
                 return
             if now - self._drawn >= _EVERY:
                 self._drawn = now
-                place.draw(self._label, min(1.0, done / total), str(self))
+                place.draw(self._label, min(1.0, done / total), str(self), self.newest)
 
     def _measure(self, now: float, done: int, total: int) -> None:
         if not self._seen or done < self._done or total != self._total:
@@ -152,8 +154,8 @@ class _Cell:
         self._place = {"display_id": uuid.uuid4().hex}
         self._is_shown = False
 
-    def draw(self, label: str, share: float, text: str) -> None:
-        page = html.progress(label, share, text)
+    def draw(self, label: str, share: float, text: str, newest: html.Html) -> None:
+        page = html.join([html.progress(label, share, text), newest])
         self._show({"text/plain": label, "text/html": page})
 
     def clear(self) -> None:
@@ -177,7 +179,7 @@ class _Terminal:
         self._full, self._empty = "━─" if utf8 else "#-"
         self._drawn = 0
 
-    def draw(self, label: str, share: float, text: str) -> None:
+    def draw(self, label: str, share: float, text: str, _newest: html.Html) -> None:
         full = round(_CELLS * share)
         bar = self._full * full + self._empty * (_CELLS - full)
         line = f"{label} {bar} {text}"[: shutil.get_terminal_size().columns - 1]

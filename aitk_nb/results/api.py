@@ -62,7 +62,8 @@ class TriesLoras:
             keep_engine: Don't stop an engine that this call has started.
             folder: Where the pictures are written.
             progress: Called with the number of pictures done and in total; by default a bar, in
-                notebooks and terminals only. None shows nothing.
+                notebooks and terminals only; a notebook shows the newest picture below it. None
+                shows nothing.
 
         Returns:
             The grid: a row for each prompt and seed, a column for each checkpoint and strength.

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from aitk_nb._display import html
 from aitk_nb._display.images import thumbnail
-from aitk_nb._display.progress import ProgressOption, reporting
+from aitk_nb._display.progress import ProgressBar, ProgressOption, reporting
 from aitk_nb.backends.base import Backend
 from aitk_nb.backends.wire.deadline import RETURN, backoff
 from aitk_nb.errors import AitkError, BadInput, ConnectionFailed, Rejected
@@ -143,7 +144,9 @@ class Trial:
                 raise BadInput(f"{arch} requires a control image: pass control_image=…")
             for done, shot in enumerate(left, len(shots) - len(left)):
                 report(done, len(shots))
-                self._make(shot)
+                made = self._make(shot)
+                if isinstance(report, ProgressBar):
+                    report.newest = html.pictures([(thumbnail(made), shot.column)])
             report(len(shots), len(shots))
         return note
 
@@ -181,8 +184,8 @@ class Trial:
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def _make(self, shot: _Shot) -> None:
-        """Generate a picture, fetch it, and delete it from the server."""
+    def _make(self, shot: _Shot) -> Path:
+        """Generate a picture, fetch it to the file that is returned, and delete it there."""
         for lost in range(1, _LOST + 1):
             try:
                 files = self._patiently(partial(self._generated, shot))
@@ -198,6 +201,7 @@ class Trial:
             self._patiently(partial(self._inference.fetch, files[0], target))
         finally:
             self._patiently(partial(self._inference.delete, files))
+        return target
 
     def _generated(self, shot: _Shot) -> Sequence[GeneratedFile]:
         self._inference.start(self._gpu)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_client.manager import start_new_kernel
 
-from aitk_nb._display import progress
+from aitk_nb._display import html, progress
 from aitk_nb._display.progress import ProgressBar, reporting
 
 TOTAL = 35_000_000
@@ -154,6 +154,7 @@ def test_a_cell_shows_it_to_people_only(attended: bool, monkeypatch: pytest.Monk
     for tick in range(30):
         now[0] = tick / 10
         bar(tick, 100)
+        bar.newest = html.note(f"picture {tick}")
     bar.close()
     if not attended:
         assert not published
@@ -164,6 +165,8 @@ def test_a_cell_shows_it_to_people_only(attended: bool, monkeypatch: pytest.Monk
     texts = [data.get("text/plain", "") for data, _, _ in published]
     assert [*["<uploading>"] * (len(published) - 1), ""] == texts
     assert "&lt;uploading&gt;" in published[0][0]["text/html"]
+    assert "picture 9" in published[0][0]["text/html"]
+    assert "picture 2" in published[-2][0]["text/html"]
     assert {} == published[-1][0]
 
 
