@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -148,6 +149,23 @@ def test_demo(number: int, tmp_path: Path, mark: Path) -> None:
     assert [] == halves(tmp_path) + list(mark.iterdir())
     # The corrected copy of the photos is whole.
     assert {out / "quickstart"} >= {*out.iterdir()}
+
+
+def test_an_interrupt_in_the_middle_of_an_import_ends_as_any_other(tmp_path: Path) -> None:
+    """Where Python makes a class from text, as dataclasses do; below `python -m`."""
+    program = """
+import typer
+from aitk_nb.cli.app import _explained
+try:
+    with _explained():
+        exec("raise KeyboardInterrupt")
+except typer.Exit as exc:
+    raise SystemExit(exc.exit_code)
+"""
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    command = [sys.executable, "-m", "program"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (130, "aitk-nb: interrupted\n") == (ended.returncode, ended.stderr)
 
 
 @pytest.mark.slow

@@ -129,6 +129,10 @@ def _explained() -> Iterator[None]:
         say("\n".join(map(plain, f"aitk-nb: {exc}".splitlines())))
         raise typer.Exit(_exit_code(exc)) from None
     except KeyboardInterrupt as exc:
+        # Python notes an interrupt that ends an `exec` of text, by which every dataclass is made,
+        # and `python -m` kills itself with it at exit, whoever has caught it. One more `exec`, and
+        # it is forgotten.
+        exec("")  # noqa: S102
         say(f"aitk-nb: interrupted{f'; {exc}' if exc.args else ''}")
         raise typer.Exit(130) from None
     except BrokenPipeError:
